@@ -1,0 +1,26 @@
+/* rand.h - randomness: from the kernel for ids and secrets, from a seeded
+ * generator for jitter and simulations (passed in, so tests repeat). */
+#ifndef WEIR_RAND_H
+#define WEIR_RAND_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Fill p with n bytes from getrandom(2). Ends the process if the kernel has none. Thread-safe. */
+void rand_bytes(void *p, size_t n);
+
+enum { RAND_ID_LEN = 26, RAND_ID_SIZE = 32 };
+/* Write "<prefix>_" and 22 random base62 characters (131 bits): req_…, ses_…, msg_…
+ * `prefix` has at most 4 characters. Thread-safe; draws from a per-thread pool of kernel bytes. */
+void rand_id(char out[RAND_ID_SIZE], const char *prefix);
+
+/* splitmix64 (Steele, Lea, Flood 2014): small, seedable, good enough for jitter; not for secrets. */
+struct rng {
+    uint64_t state;
+};
+struct rng rng_make(uint64_t seed);
+uint64_t rng_u64(struct rng *r);
+int64_t rng_below(struct rng *r, int64_t n);   /* 0 … n-1, uniform; 0 when n <= 1 */
+double rng_unit(struct rng *r);                /* [0, 1) */
+
+#endif

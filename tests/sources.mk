@@ -1,0 +1,1 @@
+# the provider stand-in and the lints
