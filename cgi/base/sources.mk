@@ -6,4 +6,5 @@ libweir_a_SOURCES += \
 	cgi/base/log.c cgi/base/log.h \
 	cgi/base/mem.c cgi/base/mem.h \
 	cgi/base/rand.c cgi/base/rand.h \
-	cgi/base/sb.c cgi/base/sb.h
+	cgi/base/sb.c cgi/base/sb.h \
+	cgi/base/sha256.c cgi/base/sha256.h
