@@ -1,1 +1,3 @@
 # cgi/rules
+libweir_a_SOURCES += \
+	cgi/rules/usage_tokens.h
