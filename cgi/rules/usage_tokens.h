@@ -1,21 +1,17 @@
-/* usage_tokens.h - what one call used, in tokens, whoever counted it.
- *
- * Providers differ in what includes what; here it is always: `prompt` is all
- * input, `completion` all output, and the other counts are parts of those two.
- * Parsers bring a provider's numbers into this shape; price, store and pages
- * only read it. All counts are >= 0. */
+/* usage_tokens.h - what one call used, by token class. Parts sum to totals:
+ * `prompt` includes cached and cache_write, `completion` includes reasoning. */
 #ifndef WEIR_USAGE_TOKENS_H
 #define WEIR_USAGE_TOKENS_H
 
 #include <stdint.h>
 
 struct usage_tokens {
-    int64_t prompt;           /* all input, the three below included */
-    int64_t cached;           /* read from the provider's prompt cache */
-    int64_t cache_write;      /* written to it (for its usual time, 5 minutes at Anthropic) */
-    int64_t cache_write_1h;   /* written to it for an hour */
-    int64_t completion;       /* all output, the one below included */
-    int64_t reasoning;        /* output nobody sees */
+    int64_t prompt;
+    int64_t cached;           /* of prompt: read from the provider's cache */
+    int64_t cache_write;      /* of prompt: written to the cache, 5 minutes */
+    int64_t cache_write_1h;   /* of prompt: written to the cache, 1 hour */
+    int64_t completion;
+    int64_t reasoning;        /* of completion */
 };
 
 #endif

@@ -1,0 +1,178 @@
+/* admit.h - who may call now, who waits, and for how long.
+ *
+ * Composes the rules (limits, queue, fairness, retry, stabilization) into one
+ * object that the engine owns. Pure bookkeeping: no clock, no lock, no I/O;
+ * every function takes the time. One ask gets exactly one grant, and each grant
+ * ends in exactly one admit_settle() or admit_release(). Engine thread only.
+ * Times are monotonic microseconds unless a name says otherwise. */
+#ifndef WEIR_ADMIT_H
+#define WEIR_ADMIT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/sb.h"
+#include "rules/gate.h"
+
+enum { ADMIT_UPSTREAMS_MAX = 64 };
+
+/* One account at one provider, as far as admission cares. */
+struct admit_upstream {
+    const char *name;             /* borrowed for the life of the admit object */
+    const char *quota_group;      /* upstreams with the same group share their limits; NULL: its own */
+    int64_t limit[DIM_COUNT];     /* 0: unlimited */
+    int64_t burst_requests;       /* bucket capacity; 0: a sixth of the per-minute limit */
+    int64_t burst_tokens;
+    int64_t max_concurrent;       /* calls at a time, > 0 */
+    int64_t pause_us;             /* least time between two requests; 0: none */
+    int32_t safety_ppm;           /* share of each limit never used, in millionths */
+    int32_t reserve_ppm;          /* share only High may use (lent when no High asked for a minute) */
+    bool reserve_max_output;      /* the provider counts max_tokens at admission; else the learned quantile */
+};
+
+struct admit_config {
+    const struct admit_upstream *upstreams;
+    size_t upstream_count;        /* 1 … ADMIT_UPSTREAMS_MAX */
+    int64_t queue_max;            /* most asks that wait */
+    int64_t stabilization_us;     /* time to climb back after a 429 */
+    int32_t max_retries;
+    int64_t base_delay_us, max_delay_us;
+    int32_t retry_budget_ppm;     /* retries per request over the recent past, in millionths */
+};
+
+struct ask {
+    void *job;                    /* given back in grants; never looked into */
+    uint64_t upstreams;           /* bit i: upstream i may serve it; not 0 */
+    enum priority priority;
+    uint64_t user;                /* fair share is between these (a hash of the user id) */
+    uint64_t session;             /* 0: none; asks of one session are granted one after another */
+    uint64_t model;               /* a hash; with `user` the key of the learned output quantile */
+    int64_t prompt_tokens;        /* counted */
+    int64_t max_tokens;           /* output cap, > 0 */
+    int64_t arrived_us;
+    int64_t deadline_us;          /* must have begun by then */
+};
+
+struct admit_ticket;              /* an ask that waits or runs; owned by admit until settled, released or cancelled */
+
+struct admit_grant {
+    struct admit_ticket *ticket;
+    void *job;
+    int upstream;
+    int64_t reserved_input, reserved_output;   /* tokens */
+    enum gate held_by;            /* the gate that held it longest; GATE_NONE if it never waited */
+};
+
+/* What a waiting ask is told. */
+struct admit_place {
+    int64_t position;             /* 1-based among what waits for the same upstream */
+    int64_t ahead;
+    int64_t eta_us;               /* expected time until start, from simulating the same rules forward; -1: unknown */
+    int64_t eta_error_us;         /* median error of past promises */
+    enum gate reason;             /* the gate that binds now */
+    int upstream;                 /* where it is expected to run */
+};
+
+struct admit_dim_view {
+    int64_t limit;                /* 0: unlimited (the other fields are then 0) */
+    int64_t allowed;              /* limit less margin, lowered while stabilizing */
+    int64_t used, reserved;       /* in the window now */
+    int64_t remaining;
+    int64_t resets_in_us;         /* until used + reserved would be 0 with no more traffic */
+    int64_t provider_limit, provider_remaining;   /* what its headers last said; -1: never */
+};
+
+enum admit_status { ADMIT_HEALTHY, ADMIT_WARNING, ADMIT_ERROR };   /* API.md: warning from 0.8 or stabilizing; error in cooldown or down */
+
+struct admit_upstream_view {
+    const char *name;
+    enum admit_status status;
+    struct admit_dim_view dim[DIM_COUNT];
+    bool stabilizing;
+    int64_t stabilizing_until_us; /* 0: not */
+    int32_t rate_ppm;             /* share of the limits in use: 1,000,000 = all */
+    int64_t cooldown_until_us;    /* 0: none; nothing is sent before it */
+    bool down;                    /* taken out: key refused or quota gone */
+    int64_t running, max_concurrent, waiting;
+    int64_t provider_429s_24h;
+};
+
+struct admit_counters {           /* since start */
+    int64_t enqueued, admitted, cancelled, timed_out, rejected, retries;
+    int64_t promises, promises_kept;   /* within 2 s or 20 % */
+    int64_t eta_error_us;              /* median */
+};
+
+/* Make one. `config` is copied (names borrowed). `seed` drives jitter only. Caller frees with admit_free(). */
+struct admit *admit_new(const struct admit_config *config, uint64_t seed, int64_t now_us);
+void admit_free(struct admit *a);
+
+/* Put an ask in line. OK: *ticket is the engine's handle until the ask ends.
+ * E_QUEUE_FULL; E_QUEUE_TIMEOUT (the forecast misses the deadline; *wait_us is the honest time);
+ * E_REQUEST_TOO_LARGE_FOR_LIMIT; E_NO_UPSTREAM (all are down; *wait_us if one is to come back, else -1).
+ * On refusal nothing changed but the counter. */
+enum weir_err admit_enqueue(struct admit *a, const struct ask *ask, int64_t now_us, struct admit_ticket **ticket,
+                            int64_t *wait_us) __attribute__((warn_unused_result));
+/* The next ask that may start now, with its tokens set aside; false if none. Call until false. */
+bool admit_next(struct admit *a, int64_t now_us, struct admit_grant *out) __attribute__((warn_unused_result));
+/* The next ask whose deadline has passed, taken out of the queue (its ticket is gone); NULL if none. */
+void *admit_expire(struct admit *a, int64_t now_us) __attribute__((warn_unused_result));
+/* When to call admit_next()/admit_expire() again if nothing else happens; INT64_MAX: never. */
+int64_t admit_wake_us(const struct admit *a, int64_t now_us);
+/* Take a waiting ask out; its ticket is gone. */
+void admit_cancel(struct admit *a, struct admit_ticket *t, int64_t now_us);
+
+/* A running stream has produced `output_tokens` so far: tops the reservation up when outgrown. */
+void admit_topup(struct admit *a, struct admit_ticket *t, int64_t output_tokens, int64_t now_us);
+/* The call ended and used this much (cached input does not count where the provider says so: pass what counts).
+ * The ticket is gone. */
+void admit_settle(struct admit *a, struct admit_ticket *t, int64_t input_tokens, int64_t output_tokens, int64_t now_us);
+/* The call ended before anything was sent: everything is returned, the ticket is gone. */
+void admit_release(struct admit *a, struct admit_ticket *t, int64_t now_us);
+
+/* Why an attempt failed, as far as waiting goes. */
+enum attempt_fault {
+    FAULT_RATE_LIMIT,      /* 429 of the temporary kind */
+    FAULT_OVERLOADED,      /* 503, 529 */
+    FAULT_SERVER,          /* 500, 502, 504, 408, 409, network, time-out before the first byte */
+    FAULT_AUTH,            /* 401, 403: upstream is taken out */
+    FAULT_QUOTA,           /* credit or quota gone: upstream is taken out */
+};
+/* Decide after a failed attempt, before anything reached the client. `retry_after_us` < 0: the provider said
+ * nothing. `input_tokens` counts what the provider will have counted for the failed attempt (a 429 counts a
+ * request). True: the ticket waits again, age kept (its reservation is settled), *delay_us says how long at
+ * least; it comes back through admit_next(). False: no retry (attempts or retry budget used up, deadline, no
+ * upstream left); the ticket is gone. `dim` is the dimension a 429 named, or DIM_COUNT. */
+bool admit_retry(struct admit *a, struct admit_ticket *t, enum attempt_fault fault, enum dim dim, int64_t retry_after_us,
+                 int64_t now_us, int64_t *delay_us) __attribute__((warn_unused_result));
+
+/* What the provider's headers said, on every answer. Members < 0: not said. Local state can only get stricter. */
+struct provider_word {
+    int64_t limit[DIM_COUNT], remaining[DIM_COUNT], reset_us[DIM_COUNT];
+};
+void admit_provider_word(struct admit *a, int upstream, const struct provider_word *w, int64_t now_us);
+void admit_set_down(struct admit *a, int upstream, bool down, int64_t now_us);
+
+/* Where a waiting ask stands. Cheap when asked for many in one pass: the forecast is kept until something changes. */
+void admit_place(struct admit *a, const struct admit_ticket *t, int64_t now_us, struct admit_place *out);
+/* Visit every waiting ask in expected order of start, with its place; a forecast of the whole queue. */
+void admit_each_waiting(struct admit *a, int64_t now_us,
+                        void (*visit)(void *ctx, void *job, const struct admit_place *place), void *ctx);
+/* Forecast for an ask that is not in line: time until it would start, -1 if never. */
+int64_t admit_forecast(struct admit *a, const struct ask *ask, int64_t now_us);
+
+size_t admit_upstream_count(const struct admit *a);
+void admit_view(struct admit *a, int upstream, int64_t now_us, struct admit_upstream_view *out);
+void admit_counters(const struct admit *a, struct admit_counters *out);
+
+/* Clear buckets, windows, stabilization and cooldown of one upstream, or of all with -1. Running calls stay reserved. */
+void admit_reset(struct admit *a, int upstream, int64_t now_us);
+
+/* The state that must survive a restart, as JSON; times are written relative to `utc_ms` of now. */
+void admit_save(const struct admit *a, int64_t now_us, int64_t utc_ms, struct sb *out);
+/* Take it back after a restart; unknown upstreams are skipped, damaged text changes nothing and returns false. */
+bool admit_load(struct admit *a, const char *text, size_t n, int64_t now_us, int64_t utc_ms);
+
+#endif

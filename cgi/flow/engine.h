@@ -1,0 +1,80 @@
+/* engine.h - the one thread that owns the river: queue, limits, upstreams,
+ * timers, every waiting and every streaming client.
+ *
+ * Others talk to it through its inbox (submit, cancel, reset) and look at it
+ * through snapshots. All functions below may be called from any thread. */
+#ifndef WEIR_ENGINE_H
+#define WEIR_ENGINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/rand.h"
+#include "base/sb.h"
+#include "base/settings.h"
+#include "flow/admit.h"
+#include "flow/job.h"
+#include "flow/writer.h"
+
+struct engine;
+
+/* Start the thread. `s` is borrowed until engine_stop(); `saved_state` is what engine_stop() or the keeper saved
+ * last (JSON, or NULL). Returns NULL with a logged sentence if descriptors or threads cannot be had. */
+struct engine *engine_start(const struct settings *s, struct writer *w, const char *saved_state);
+
+/* Give a job away; the engine answers its client in every case. Never blocks. */
+void engine_submit(struct engine *e, struct job *j);
+
+/* End queued and running work of one request or one session ("" or NULL: not by this), only if it belongs to
+ * `user_id` (NULL: anybody's). Waits for the engine (milliseconds). Gives the ids as a JSON array into `out`. */
+void engine_cancel(struct engine *e, const char *user_id, const char *request_id, const char *session_id, struct sb *out);
+
+/* POST /monitoring/reset-rate-limits; `upstream` NULL = all. false: no such upstream. */
+bool engine_reset_limits(struct engine *e, const char *upstream);
+
+/* Index of an upstream in the settings' order that serves `model`, as a bit mask; 0: unknown model. Models learned
+ * from a provider's /v1/models are included. */
+uint64_t engine_upstreams_for(struct engine *e, const char *model);
+
+/* {"models":[…]} part of GET /chat/models: id, upstream, healthy; written as a JSON array of {id, upstream, healthy}. */
+void engine_models_json(struct engine *e, struct sb *out);
+
+/* Time until an ask like this would start, microseconds; -1: never. */
+int64_t engine_forecast(struct engine *e, const struct ask *ask);
+
+struct snapshot_entry {                /* one waiting request */
+    char request_id[RAND_ID_SIZE], session_id[RAND_ID_SIZE], user_id[RAND_ID_SIZE];
+    char model[64];
+    int upstream;
+    enum priority priority;
+    int64_t position, waited_ms, eta_ms;      /* eta_ms -1: unknown */
+    enum gate reason;
+};
+
+struct snapshot {                      /* immutable once published */
+    uint64_t version;                  /* changes when the content does */
+    int64_t at_ms;                     /* UTC */
+    size_t upstream_count;
+    struct admit_upstream_view *upstreams;     /* times relative: *_until_us are re-based to microseconds from at_ms */
+    size_t entry_count;                /* at most 1,000 shown */
+    struct snapshot_entry *entries;
+    int64_t waiting[PRIORITY_COUNT], running, max_concurrent, oldest_wait_ms;
+    struct admit_counters counters;
+    int64_t wait_ms_p50, wait_ms_p90, wait_ms_p95, wait_ms_p99;   /* of recent grants */
+    bool draining;
+    int refs;                          /* the engine's */
+};
+
+/* The state at most 100 ms ago; give it back with snapshot_put(). Never NULL. */
+const struct snapshot *engine_snapshot(struct engine *e);
+void snapshot_put(const struct snapshot *s);
+
+/* State worth keeping over a restart (admit_save), for the keeper to store now and then. */
+void engine_save_state(struct engine *e, struct sb *out);
+
+/* Refuse new work (503 draining), let running calls finish for at most `drain_ms`, then end them with an error event,
+ * settle everything, end the thread and free. */
+void engine_stop(struct engine *e, int64_t drain_ms, struct sb *saved_state);
+
+#endif

@@ -1,0 +1,96 @@
+/* usage.h - the record of one request, from acceptance to settlement.
+ *
+ * usage_accept() stores the user's message and, if the call starts at once, the
+ * intent; usage_sent() the intent of a call that had to wait or is tried again;
+ * usage_settle() replaces the intent by what really happened and adds to the
+ * roll-ups, all in the caller's transaction. Writer thread only. */
+#ifndef WEIR_USAGE_H
+#define WEIR_USAGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/rand.h"
+#include "rules/gate.h"
+#include "rules/usage_tokens.h"
+
+struct db;
+
+enum call_status { CALL_SUCCESS, CALL_ERROR, CALL_CANCELLED, CALL_TIMEOUT, CALL_REJECTED };
+const char *call_status_name(enum call_status s);   /* "success" … */
+
+enum { CALL_ATTEMPTS_MAX = 12 };
+
+struct call_attempt {
+    const char *upstream;          /* borrowed, lives as long as the configuration */
+    int64_t started_at_ms;         /* UTC */
+    int64_t wait_us;               /* from the attempt before (or acceptance) until this one was sent */
+    int64_t duration_us;
+    int32_t http_status;           /* 0: no answer */
+    const char *error_code;        /* err_code() text or NULL */
+    int64_t reserved_input, reserved_output;
+    char provider_request_id[64];
+};
+
+/* Amounts in picodollars. priced == false: no price known, amounts are 0 and shown as null. */
+struct call_cost {
+    bool priced;
+    int64_t input, output, total;
+    int64_t rate_in, rate_out;     /* picodollars per token that were applied */
+    char price_version[24];
+};
+
+struct call_record {
+    /* --- from the acceptor, constant afterwards; strings are owned by the job --- */
+    char request_id[RAND_ID_SIZE], session_id[RAND_ID_SIZE];
+    char user_message_id[RAND_ID_SIZE], message_id[RAND_ID_SIZE];
+    char parent_id[RAND_ID_SIZE];  /* message the user's message hangs on; "" for the first */
+    const char *user_id, *token_id;          /* token_id NULL for a browser session */
+    const char *api_endpoint;                /* "/chat/stream" … */
+    enum priority priority;
+    const char *model;                       /* asked for */
+    const char *metadata_json;               /* or NULL */
+    bool new_session;
+    const char *session_title;               /* for a new session */
+    const char *system_text;                 /* for a new session, or NULL */
+    const char *user_text;                   /* to store as the user's message; NULL: none is stored */
+    int64_t accepted_at_ms;                  /* UTC */
+    int64_t prompt_tokens_counted;
+    int64_t max_tokens;
+
+    /* --- filled by the engine --- */
+    const char *upstream;                    /* of the attempt that counted, or NULL */
+    enum gate held_by;
+    int32_t attempt_count;
+    struct call_attempt attempts[CALL_ATTEMPTS_MAX];
+
+    /* --- the end --- */
+    enum call_status status;
+    const char *finish_reason;               /* "stop" …; NULL with an error */
+    const char *error_code;                  /* NULL on success */
+    struct usage_tokens usage;
+    bool estimated;                          /* usage is Weir's own count */
+    bool usage_suspect;                      /* the provider's numbers were implausible */
+    struct call_cost cost;
+    const char *answer;                      /* assistant text so far; NULL: no message is stored */
+    int64_t answer_bytes;
+    const char *reasoning;                   /* or NULL */
+    int64_t reasoning_bytes;
+    int64_t answer_chars;                    /* visible code points */
+    int64_t queue_us, retry_wait_us, ttft_us, writing_us, duration_us;   /* the first four sum to the last */
+    int64_t ended_at_ms;                     /* UTC */
+};
+
+/* Session (if new), user message, event row in state "accepted" or, with `sent`, "sent". */
+enum weir_err usage_accept(struct db *db, const struct call_record *r, bool sent) __attribute__((warn_unused_result));
+/* The event's state becomes "sent", with the upstream of the newest attempt. */
+enum weir_err usage_sent(struct db *db, const struct call_record *r) __attribute__((warn_unused_result));
+/* The event's final state, attempts, assistant message, session totals, roll-ups. Settling twice changes nothing. */
+enum weir_err usage_settle(struct db *db, const struct call_record *r) __attribute__((warn_unused_result));
+/* At start: events never sent are closed as cancelled at no cost; events sent but not settled become errors with
+ * code "interrupted", charged at their estimate and marked so. Gives the number of each. */
+enum weir_err usage_recover(struct db *db, int64_t now_ms, int64_t *never_sent, int64_t *interrupted)
+    __attribute__((warn_unused_result));
+
+#endif
