@@ -1,1 +1,2 @@
 # cgi/peer
+libweir_a_SOURCES += cgi/peer/builtin.h

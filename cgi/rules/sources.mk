@@ -1,6 +1,6 @@
 # cgi/rules
 libweir_a_SOURCES += \
-	cgi/rules/usage_tokens.h
-libweir_a_SOURCES += \
 	cgi/rules/gate.c cgi/rules/gate.h \
+	cgi/rules/price.h \
+	cgi/rules/tokens.h \
 	cgi/rules/usage_tokens.h
