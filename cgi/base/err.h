@@ -25,6 +25,7 @@
     X(E_INVALID_UTF8, 400, "invalid_request_error", "invalid_utf8", "The body is not valid UTF-8.")           \
     X(E_BODY_INCOMPLETE, 400, "invalid_request_error", "body_incomplete", "The body is shorter than its Content-Length says.") \
     X(E_CONTEXT_LENGTH, 400, "invalid_request_error", "context_length_exceeded", "The prompt does not fit the model's context window. Shorten it or choose a larger model.") \
+    X(E_UPSTREAM_REFUSED, 400, "invalid_request_error", "upstream_refused", "The provider refused the request as it is.") \
     X(E_UNAUTHENTICATED, 401, "authentication_error", "invalid_token", "Sign in, or send a valid token as 'Authorization: Bearer …'.") \
     X(E_BUDGET, 402, "budget_exceeded", "budget_exceeded", "This would pass a budget; nothing was sent or charged.") \
     X(E_UNPRICED, 402, "unpriced_model", "unpriced_model", "This model has no price and a budget applies; ask an administrator to set one.") \
@@ -41,6 +42,7 @@
     X(E_BODY_TOO_LARGE, 413, "request_too_large", "body_too_large", "The body is too large.")                 \
     X(E_MEDIA_TYPE, 415, "unsupported_media_type", "unsupported_media_type", "Send the body as application/json.") \
     X(E_IDEMPOTENCY_MISMATCH, 422, "idempotency_mismatch", "idempotency_mismatch", "This idempotency key was used with another body.") \
+    X(E_UPSTREAM_UNPROCESSABLE, 422, "invalid_request_error", "upstream_unprocessable", "The provider could not process the request as it is.") \
     X(E_QUEUE_FULL, 429, "rate_limited", "queue_full", "The queue is full. Try again a little later.")        \
     X(E_QUEUE_TIMEOUT, 429, "rate_limited", "queue_timeout", "The request would wait (or has waited) longer than its deadline.") \
     X(E_RATE_LIMITED, 429, "rate_limited", "rate_limited", "You have reached your own limit. Try again a little later.") \

@@ -15,6 +15,7 @@
 #include "base/err.h"
 #include "base/sb.h"
 #include "rules/gate.h"
+#include "rules/provider.h"
 
 enum { ADMIT_UPSTREAMS_MAX = 64 };
 
@@ -132,14 +133,6 @@ void admit_settle(struct admit *a, struct admit_ticket *t, int64_t input_tokens,
 /* The call ended before anything was sent: everything is returned, the ticket is gone. */
 void admit_release(struct admit *a, struct admit_ticket *t, int64_t now_us);
 
-/* Why an attempt failed, as far as waiting goes. */
-enum attempt_fault {
-    FAULT_RATE_LIMIT,      /* 429 of the temporary kind */
-    FAULT_OVERLOADED,      /* 503, 529 */
-    FAULT_SERVER,          /* 500, 502, 504, 408, 409, network, time-out before the first byte */
-    FAULT_AUTH,            /* 401, 403: upstream is taken out */
-    FAULT_QUOTA,           /* credit or quota gone: upstream is taken out */
-};
 /* Decide after a failed attempt, before anything reached the client. `retry_after_us` < 0: the provider said
  * nothing. `input_tokens` counts what the provider will have counted for the failed attempt (a 429 counts a
  * request). True: the ticket waits again, age kept (its reservation is settled), *delay_us says how long at
@@ -148,10 +141,7 @@ enum attempt_fault {
 bool admit_retry(struct admit *a, struct admit_ticket *t, enum attempt_fault fault, enum dim dim, int64_t retry_after_us,
                  int64_t now_us, int64_t *delay_us) __attribute__((warn_unused_result));
 
-/* What the provider's headers said, on every answer. Members < 0: not said. Local state can only get stricter. */
-struct provider_word {
-    int64_t limit[DIM_COUNT], remaining[DIM_COUNT], reset_us[DIM_COUNT];
-};
+/* What the provider's headers said; local state can only get stricter. */
 void admit_provider_word(struct admit *a, int upstream, const struct provider_word *w, int64_t now_us);
 void admit_set_down(struct admit *a, int upstream, bool down, int64_t now_us);
 

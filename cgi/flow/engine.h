@@ -37,6 +37,11 @@ bool engine_reset_limits(struct engine *e, const char *upstream);
  * from a provider's /v1/models are included. */
 uint64_t engine_upstreams_for(struct engine *e, const char *model);
 
+/* The model of a request that names none: settings->default_model, else the first upstream's first model known now,
+ * the built-in one if there is no other. */
+enum { MODEL_NAME_SIZE = 128 };
+void engine_default_model(struct engine *e, char out[MODEL_NAME_SIZE]);
+
 /* {"models":[…]} part of GET /chat/models: id, upstream, healthy; written as a JSON array of {id, upstream, healthy}. */
 void engine_models_json(struct engine *e, struct sb *out);
 

@@ -14,6 +14,7 @@
 #include "flow/writer.h"
 #include "peer/client.h"
 #include "rules/price.h"
+#include "rules/tokens.h"
 #include "store/usage.h"
 
 enum job_kind { JOB_COMPLETE, JOB_STREAM };     /* /chat/complete, /chat/stream */
@@ -36,14 +37,15 @@ struct job {
     struct peer_client client;       /* nginx's connection: descriptor and FastCGI request id */
     struct call_record rec;
     struct ask ask;                  /* job, arrived_us and deadline_us included */
-    char *body;                      /* OpenAI request without its closing brace and without max_tokens: the engine
-                                        appends ,"max_tokens":N} (or max_completion_tokens); NULL for the built-in model */
+    char *body;                      /* openai_request()'s text, malloc'd: without its closing brace and without its cap; the
+                                        engine appends ,"max_tokens":N} (or max_completion_tokens). NULL for the built-in model */
     size_t body_len;
     bool stream_upstream;            /* the body asks for a stream */
     bool max_completion_tokens;      /* which name the cap has */
     char *builtin_reply;             /* the built-in model's whole answer, or NULL */
     int64_t builtin_tokens;          /* its exact count */
-    const struct price *price;       /* borrowed from the price table; NULL: unpriced */
+    const struct price *price;       /* borrowed from the price table; NULL: unpriced. rec.cost.price_version is filled too */
+    struct tokens_model tokens;      /* how to count where the provider does not say */
     char *strings;                   /* one allocation that rec's strings point into */
 
     /* --- the engine's part; zero when submitted --- */

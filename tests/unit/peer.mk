@@ -1,1 +1,21 @@
 # unit tests of cgi/peer
+check_PROGRAMS += tests/unit/test_client
+tests_unit_test_client_SOURCES = tests/unit/test_client.c tests/unit/unit.h
+tests_unit_test_client_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_client_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += tests/unit/test_scan
+tests_unit_test_scan_SOURCES = tests/unit/test_scan.c tests/unit/unit.h
+tests_unit_test_scan_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_scan_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += tests/unit/test_sse
+tests_unit_test_sse_SOURCES = tests/unit/test_sse.c tests/unit/unit.h
+tests_unit_test_sse_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_sse_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += tests/unit/test_head
+tests_unit_test_head_SOURCES = tests/unit/test_head.c tests/unit/unit.h
+tests_unit_test_head_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_head_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += tests/unit/test_openai
+tests_unit_test_openai_SOURCES = tests/unit/test_openai.c tests/unit/unit.h
+tests_unit_test_openai_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_openai_LDADD = $(UNIT_LDADD)

@@ -1,0 +1,327 @@
+/* openai.c - reading answers and refusals in one pass each. A chunk of a stream
+ * and a whole answer differ by one name, `delta` and `message`. */
+#include "peer/openai.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/clock.h"
+
+/* `content` is a string, or an array of parts, of which those with a text count. */
+static void read_content(struct scan *s, void (*put)(void *, const char *, size_t), void *ctx)
+{
+    struct span name, text;
+
+    if (scan_peek(s) != '[') {
+        if (scan_string(s, &text) && text.n > 0)
+            put(ctx, text.p, text.n);
+        return;
+    }
+    if (!scan_array(s))
+        return;
+    while (scan_element(s)) {
+        if (!scan_object(s))
+            continue;
+        while (scan_member(s, &name)) {
+            if (!span_is(name, "text"))
+                scan_skip(s);
+            else if (scan_string(s, &text) && text.n > 0)
+                put(ctx, text.p, text.n);
+        }
+    }
+}
+
+static void read_message(struct scan *s, const struct openai_sink *sink)
+{
+    struct span name;
+    bool thought = false;
+
+    if (!scan_object(s))
+        return;
+    while (scan_member(s, &name)) {
+        if (span_is(name, "content") || span_is(name, "refusal")) {
+            read_content(s, sink->text, sink->ctx);
+        } else if (!thought && (span_is(name, "reasoning") || span_is(name, "reasoning_content"))) {
+            thought = scan_peek(s) == '"';       /* some send it under both names */
+            read_content(s, sink->reasoning, sink->ctx);
+        } else {
+            scan_skip(s);
+        }
+    }
+}
+
+/* Only the first choice counts: Weir never asks for more. */
+static void read_choices(struct openai_reply *r, struct scan *s, const struct openai_sink *sink)
+{
+    struct span name, text;
+    bool first = true;
+
+    if (!scan_array(s))
+        return;
+    while (scan_element(s)) {
+        if (!first || scan_peek(s) != '{') {
+            scan_skip(s);
+            continue;
+        }
+        first = false;
+        r->choice = true;
+        (void)scan_object(s);
+        while (scan_member(s, &name)) {
+            if (span_is(name, "delta") || span_is(name, "message"))
+                read_message(s, sink);
+            else if (!span_is(name, "finish_reason"))
+                scan_skip(s);
+            else if (scan_string(s, &text))
+                span_copy(text, r->finish_reason, sizeof r->finish_reason);
+        }
+    }
+}
+
+/* A count: what is negative, fractional or no number was not said. Several times said, the largest counts. */
+static bool read_count(struct scan *s, int64_t *have)
+{
+    int64_t n;
+
+    if (!scan_int(s, &n) || n < 0)
+        return false;
+    if (n > *have)
+        *have = n;
+    return true;
+}
+
+static void read_details(struct openai_reply *r, struct scan *s)
+{
+    struct span name;
+
+    if (!scan_object(s))
+        return;
+    while (scan_member(s, &name)) {
+        if (span_is(name, "cached_tokens"))
+            (void)read_count(s, &r->usage.cached);
+        else if (span_is(name, "cache_write_tokens"))
+            (void)read_count(s, &r->usage.cache_write);
+        else if (span_is(name, "reasoning_tokens"))
+            (void)read_count(s, &r->usage.reasoning);
+        else
+            scan_skip(s);
+    }
+}
+
+static void read_usage(struct openai_reply *r, struct scan *s)
+{
+    struct span name;
+
+    if (!scan_object(s))
+        return;
+    while (scan_member(s, &name)) {
+        if (span_is(name, "prompt_tokens"))
+            r->has_prompt |= read_count(s, &r->usage.prompt);
+        else if (span_is(name, "completion_tokens"))
+            r->has_completion |= read_count(s, &r->usage.completion);
+        else if (span_is(name, "prompt_cache_hit_tokens"))
+            (void)read_count(s, &r->usage.cached);
+        else if (span_is(name, "prompt_tokens_details") || span_is(name, "completion_tokens_details"))
+            read_details(r, s);
+        else
+            scan_skip(s);
+    }
+}
+
+/* An object, or only its message. */
+static void read_error(struct openai_error *e, struct scan *s)
+{
+    struct span name, text;
+    char c = scan_peek(s);
+
+    if (c == 'n') {
+        scan_skip(s);
+        return;
+    }
+    e->set = true;
+    if (c == '"') {
+        if (scan_string(s, &text))
+            span_copy(text, e->message, sizeof e->message);
+        return;
+    }
+    if (!scan_object(s))
+        return;
+    while (scan_member(s, &name)) {
+        char *to = span_is(name, "message") ? e->message : span_is(name, "type") ? e->type : e->code;
+        size_t size = to == e->message ? sizeof e->message : to == e->type ? sizeof e->type : sizeof e->code;
+
+        if (to == e->code && !span_is(name, "code")) {
+            scan_skip(s);
+        } else if (scan_peek(s) == '"') {
+            if (scan_string(s, &text))
+                span_copy(text, to, size);
+        } else if (to == e->code) {
+            (void)scan_int(s, &e->status);
+        } else {
+            scan_skip(s);
+        }
+    }
+    if (e->code[0] >= '1' && e->code[0] <= '9')
+        e->status = strtol(e->code, NULL, 10);
+}
+
+enum weir_err openai_read(struct openai_reply *r, const char *data, size_t n, const struct openai_sink *sink)
+{
+    struct scan s = scan_make(data, n);
+    struct span name;
+
+    if (n >= 6 && memcmp(data, "[DONE]", 6) == 0) {
+        r->done = true;
+        return WEIR_OK;
+    }
+    if (scan_peek(&s) != '{' || !scan_object(&s))
+        return WEIR_E_UPSTREAM_INVALID;
+    while (scan_member(&s, &name)) {
+        if (span_is(name, "choices"))
+            read_choices(r, &s, sink);
+        else if (span_is(name, "usage"))
+            read_usage(r, &s);
+        else if (span_is(name, "error"))
+            read_error(&r->error, &s);
+        else
+            scan_skip(&s);
+    }
+    return scan_ok(&s) ? WEIR_OK : WEIR_E_UPSTREAM_INVALID;
+}
+
+void openai_read_error(struct openai_error *e, const char *body, size_t n)
+{
+    struct scan s = scan_make(body, n);
+    struct span name;
+
+    if (scan_peek(&s) != '{' || !scan_object(&s))
+        return;
+    while (scan_member(&s, &name)) {
+        if (span_is(name, "error"))
+            read_error(e, &s);
+        else
+            scan_skip(&s);
+    }
+}
+
+/* The account's money or quota is gone: waiting does not help. */
+static bool is_quota(const struct openai_error *e)
+{
+    static const char *const codes[] = {
+        "insufficient_quota", "credit_balance_exhausted", "organization_spend_limit_exceeded",
+        "project_spend_limit_exceeded", "organization_usage_limit_exceeded", "billing_hard_limit_reached",
+    };
+
+    if (strcmp(e->type, "insufficient_quota") == 0)
+        return true;
+    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
+        if (strcmp(e->code, codes[i]) == 0)
+            return true;
+    return false;
+}
+
+/* Which limit a 429 is about: its type, its text, or the figure its headers say is used up. */
+static enum dim limit_named(const struct openai_error *e, const struct provider_head *h)
+{
+    if (strcmp(e->type, "requests") == 0 || strcasestr(e->message, "requests per min"))
+        return DIM_REQUESTS_PER_MINUTE;
+    if (strcmp(e->type, "tokens") == 0 || strcasestr(e->message, "on tokens per min"))
+        return DIM_TOKENS_PER_MINUTE;
+    for (int d = 0; d < DIM_COUNT; d++)
+        if (h->word.remaining[d] == 0)
+            return (enum dim)d;
+    return DIM_COUNT;
+}
+
+/* How long to stay away: the headers, the exhausted limit's reset, or the text's "try again in 1.742s". */
+static int64_t retry_after(const struct openai_error *e, const struct provider_head *h, enum dim dim)
+{
+    static const char *const phrases[] = {"try again in ", "retry after "};
+
+    if (h->retry_after_us >= 0)
+        return h->retry_after_us;
+    if (dim < DIM_COUNT && h->word.remaining[dim] == 0 && h->word.reset_us[dim] >= 0)
+        return h->word.reset_us[dim];
+    for (size_t i = 0; i < sizeof phrases / sizeof *phrases; i++) {
+        const char *at = strcasestr(e->message, phrases[i]);
+        size_t n;
+
+        if (!at)
+            continue;
+        at += strlen(phrases[i]);
+        n = strspn(at, "0123456789.smhd");
+        while (n > 0 && at[n - 1] == '.')
+            n--;
+        return head_duration_us(at, n);
+    }
+    return -1;
+}
+
+struct openai_verdict openai_judge(int status, const struct openai_error *e, const struct provider_head *h)
+{
+    struct openai_verdict v = {.err = WEIR_E_UPSTREAM, .dim = DIM_COUNT, .retry_after_us = -1};
+
+    if (status == 200)
+        status = e->status >= 400 && e->status <= 599 ? (int)e->status : 500;
+    if ((status == 429 || status == 402) && (is_quota(e) || status == 402)) {
+        v.err = WEIR_E_UPSTREAM_QUOTA;
+        v.retry = true;
+        v.fault = FAULT_QUOTA;
+        return v;
+    }
+    switch (status) {
+    case 400:
+        v.err = strcmp(e->code, "context_length_exceeded") == 0 || strcmp(e->type, "exceed_context_size_error") == 0
+                    ? WEIR_E_CONTEXT_LENGTH : WEIR_E_UPSTREAM_REFUSED;
+        v.pass_message = true;
+        break;
+    case 404:
+        v.err = WEIR_E_MODEL_NOT_FOUND;
+        v.pass_message = true;
+        break;
+    case 413:
+        v.err = WEIR_E_BODY_TOO_LARGE;
+        v.pass_message = true;
+        break;
+    case 422:
+        v.err = WEIR_E_UPSTREAM_UNPROCESSABLE;
+        v.pass_message = true;
+        break;
+    case 401:
+    case 403:
+        v.err = WEIR_E_UPSTREAM_AUTH;
+        v.retry = true;
+        v.fault = FAULT_AUTH;
+        break;
+    case 429:
+        if (strncmp(e->message, "Request too large", 17) == 0) {
+            v.err = WEIR_E_REQUEST_TOO_LARGE_FOR_LIMIT;
+            v.pass_message = true;
+            break;
+        }
+        v.err = WEIR_E_UPSTREAM_RATE_LIMITED;
+        v.retry = true;
+        v.fault = FAULT_RATE_LIMIT;
+        v.dim = limit_named(e, h);
+        v.retry_after_us = retry_after(e, h, v.dim);
+        break;
+    case 408: case 409: case 500: case 502: case 504:
+        v.retry = true;
+        v.fault = FAULT_SERVER;
+        v.retry_after_us = h->retry_after_us;
+        v.pass_message = true;
+        break;
+    case 503: case 529:
+        v.retry = true;
+        v.fault = FAULT_OVERLOADED;
+        v.retry_after_us = h->retry_after_us;
+        v.pass_message = true;
+        break;
+    default:
+        if (status >= 300 && status <= 399)
+            v.err = WEIR_E_UPSTREAM_REDIRECT;
+        else
+            v.pass_message = true;
+    }
+    return v;
+}

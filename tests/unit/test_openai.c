@@ -1,0 +1,344 @@
+/* test_openai.c - answers and refusals of everything that is shaped like OpenAI. */
+#include <string.h>
+
+#include "peer/openai.h"
+#include "unit.h"
+
+#define SEC INT64_C(1000000)
+
+struct heard {
+    struct openai_reply r;
+    struct sb text, reasoning;
+};
+
+static void on_text(void *ctx, const char *raw, size_t n)
+{
+    sb_put(&((struct heard *)ctx)->text, raw, n);
+}
+
+static void on_reasoning(void *ctx, const char *raw, size_t n)
+{
+    sb_put(&((struct heard *)ctx)->reasoning, raw, n);
+}
+
+static enum weir_err hear(struct heard *h, const char *data)
+{
+    struct openai_sink sink = {on_text, on_reasoning, h};
+    size_t n = strlen(data);
+    char *copy = malloc(n + 1);
+    enum weir_err e;
+
+    memcpy(copy, data, n);
+    e = openai_read(&h->r, copy, n, &sink);
+    free(copy);
+    return e;
+}
+
+static struct heard heard_make(void)
+{
+    return (struct heard){.text = sb_make(65536), .reasoning = sb_make(65536)};
+}
+
+static void heard_done(struct heard *h)
+{
+    sb_done(&h->text);
+    sb_done(&h->reasoning);
+}
+
+START_TEST(a_stream_is_text_a_reason_usage_and_done)
+{
+    static const char *const events[] = {
+        "{\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\",\"refusal\":null},\"logprobs\":null,"
+        "\"finish_reason\":null}],\"usage\":null,\"obfuscation\":\"x7\"}",
+        "{\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Hi \\\"\\u00e9\"},\"finish_reason\":null}],\"usage\":null}",
+        "{\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}],\"usage\":null}",
+        "{\"id\":\"c\",\"choices\":[],\"usage\":{\"prompt_tokens\":19,\"completion_tokens\":2,\"total_tokens\":21,"
+        "\"prompt_tokens_details\":{\"cached_tokens\":4,\"cache_write_tokens\":3},\"completion_tokens_details\":{\"reasoning_tokens\":1}}}",
+        "[DONE]",
+    };
+    struct heard h = heard_make();
+
+    for (size_t i = 0; i < sizeof events / sizeof *events; i++)
+        ck_assert_int_eq(hear(&h, events[i]), WEIR_OK);
+    ck_assert_str_eq(sb_str(&h.text), "Hi \\\"\\u00e9");
+    ck_assert_str_eq(h.r.finish_reason, "stop");
+    ck_assert(h.r.done && h.r.has_prompt && h.r.has_completion && !h.r.error.set);
+    ck_assert_int_eq(h.r.usage.prompt, 19);
+    ck_assert_int_eq(h.r.usage.cached, 4);
+    ck_assert_int_eq(h.r.usage.cache_write, 3);
+    ck_assert_int_eq(h.r.usage.completion, 2);
+    ck_assert_int_eq(h.r.usage.reasoning, 1);
+    heard_done(&h);
+}
+END_TEST
+
+START_TEST(odd_shapes_are_understood)
+{
+    static const struct {
+        const char *data, *text, *reasoning, *finish;
+    } table[] = {
+        {"{\"choices\":[{\"message\":{\"role\":\"assistant\",\"content\":\"whole\"},\"finish_reason\":\"length\"}]}", "whole", "", "length"},
+        {"{\"choices\":[{\"delta\":{\"content\":null}}]}", "", "", ""},
+        {"{\"choices\":[{\"delta\":null,\"finish_reason\":\"stop\"}]}", "", "", "stop"},
+        {"{\"choices\":[{\"delta\":{\"content\":[{\"type\":\"text\",\"text\":\"a\"},{\"type\":\"image\"},7,{\"text\":\"b\"}]}}]}", "ab", "", ""},
+        {"{\"choices\":[{\"delta\":{\"reasoning\":\"r\",\"reasoning_content\":\"r\",\"content\":\"c\"}}]}", "c", "r", ""},
+        {"{\"choices\":[{\"delta\":{\"reasoning\":null,\"reasoning_content\":\"r\"}}]}", "", "r", ""},
+        {"{\"choices\":[{\"delta\":{\"content\":null,\"refusal\":\"no\"}}]}", "no", "", ""},
+        {"{\"choices\":[{\"delta\":{\"content\":5}}]}", "", "", ""},
+        {"{\"choices\":[],\"prompt_filter_results\":[{\"a\":[]}]}", "", "", ""},
+        {"{\"choices\":null}", "", "", ""},
+        {"{\"choices\":[null]}", "", "", ""},
+        {"{\"object\":\"chat.completion.chunk\"}", "", "", ""},
+        {"{\"choices\":[{\"delta\":{\"content\":\"first\"}},{\"delta\":{\"content\":\"second\"}}]}", "first", "", ""},
+        {"{\"choices\":[{\"finish_reason\":\"stop\",\"delta\":{\"content\":\"late\"}}],\"x\":{\"choices\":[1]}}", "late", "", "stop"},
+        {"{\"choices\":[{\"delta\":{\"content\":\"x\",\"tool_calls\":[{\"function\":{\"arguments\":\"{\\\"content\\\":\\\"no\\\"}\"}}]}}]}", "x", "", ""},
+        {" {\"choices\" : [ {\"delta\" : {\"content\" : \"spaced\"} } ] } ", "spaced", "", ""},
+        {"{\"choices\":[{\"finish_reason\":\"a reason longer than any that is known\"}]}", "", "", "a reason longer than an"},
+    };
+
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        struct heard h = heard_make();
+
+        ck_assert_int_eq(hear(&h, table[i].data), WEIR_OK);
+        ck_assert_str_eq(sb_str(&h.text), table[i].text);
+        ck_assert_str_eq(sb_str(&h.reasoning), table[i].reasoning);
+        ck_assert_str_eq(h.r.finish_reason, table[i].finish);
+        heard_done(&h);
+    }
+}
+END_TEST
+
+START_TEST(what_is_not_json_or_no_object_is_invalid)
+{
+    static const char *const bad[] = {
+        "", "<html>", "[]", "null", "\"text\"", "{", "{\"choices\":[{\"delta\":{\"content\":\"x", "{\"choices\":[{]}",
+        "{\"choices\":[{\"delta\":{\"content\":\"a\xff\"}}]}", "{} x", "[DONE",
+    };
+
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct heard h = heard_make();
+
+        if (hear(&h, bad[i]) != WEIR_E_UPSTREAM_INVALID)
+            ck_abort_msg("accepted: %s", bad[i]);
+        heard_done(&h);
+    }
+}
+END_TEST
+
+START_TEST(every_prefix_of_a_chunk_is_invalid_and_harmless)
+{
+    static const char whole[] = "{\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Hi \\u00e9 \xf0\x9f\x98\x80\"},"
+                                "\"finish_reason\":null}],\"usage\":{\"prompt_tokens\":1},\"error\":{\"code\":1,\"message\":\"x\"}}";
+
+    for (size_t cut = 0; cut < sizeof whole - 1; cut++) {
+        char part[sizeof whole];
+        struct heard h = heard_make();
+
+        memcpy(part, whole, cut);
+        part[cut] = '\0';
+        ck_assert_int_eq(hear(&h, part), WEIR_E_UPSTREAM_INVALID);
+        heard_done(&h);
+    }
+}
+END_TEST
+
+START_TEST(usage_that_is_no_count_was_not_said)
+{
+    static const struct {
+        const char *usage;
+        bool has_prompt, has_completion;
+        int64_t prompt, completion;
+    } table[] = {
+        {"null", false, false, 0, 0}, {"{}", false, false, 0, 0}, {"[]", false, false, 0, 0}, {"7", false, false, 0, 0},
+        {"\"many\"", false, false, 0, 0},
+        {"{\"prompt_tokens\":5}", true, false, 5, 0},
+        {"{\"prompt_tokens\":null,\"completion_tokens\":3}", false, true, 0, 3},
+        {"{\"prompt_tokens\":-5,\"completion_tokens\":-1}", false, false, 0, 0},
+        {"{\"prompt_tokens\":\"5\",\"completion_tokens\":\"6\"}", false, false, 0, 0},
+        {"{\"prompt_tokens\":5.5,\"completion_tokens\":1e2}", false, false, 0, 0},
+        {"{\"prompt_tokens\":99999999999999999999,\"completion_tokens\":1}", false, true, 0, 1},
+        {"{\"prompt_tokens\":0,\"completion_tokens\":0}", true, true, 0, 0},
+        {"{\"prompt_tokens\":5,\"completion_tokens\":6,\"prompt_tokens_details\":null,\"completion_tokens_details\":[]}", true, true, 5, 6},
+        {"{\"prompt_tokens\":5,\"completion_tokens\":6,\"cost\":0.001,\"cost_details\":{\"a\":1}}", true, true, 5, 6},
+    };
+
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        struct heard h = heard_make();
+        char data[256];
+
+        (void)snprintf(data, sizeof data, "{\"choices\":[],\"usage\":%s}", table[i].usage);
+        ck_assert_int_eq(hear(&h, data), WEIR_OK);
+        ck_assert_int_eq(h.r.has_prompt, table[i].has_prompt);
+        ck_assert_int_eq(h.r.has_completion, table[i].has_completion);
+        ck_assert_int_eq(h.r.usage.prompt, table[i].prompt);
+        ck_assert_int_eq(h.r.usage.completion, table[i].completion);
+        heard_done(&h);
+    }
+}
+END_TEST
+
+START_TEST(usage_said_several_times_is_not_summed)
+{
+    struct heard h = heard_make();
+
+    ck_assert_int_eq(hear(&h, "{\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":1}}"), WEIR_OK);
+    ck_assert_int_eq(hear(&h, "{\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":4}}"), WEIR_OK);
+    ck_assert_int_eq(hear(&h, "{\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":4}}"), WEIR_OK);
+    ck_assert_int_eq(hear(&h, "{\"usage\":null}"), WEIR_OK);
+    ck_assert_int_eq(h.r.usage.prompt, 9);
+    ck_assert_int_eq(h.r.usage.completion, 4);
+    heard_done(&h);
+}
+END_TEST
+
+START_TEST(an_error_may_be_an_object_a_string_or_nothing)
+{
+    static const struct {
+        const char *data;
+        bool set;
+        int64_t status;
+        const char *type, *code, *message;
+    } table[] = {
+        {"{\"error\":{\"message\":\"m\",\"type\":\"t\",\"param\":null,\"code\":\"c\"}}", true, 0, "t", "c", "m"},
+        {"{\"error\":{\"code\":429,\"message\":\"m\",\"metadata\":{\"x\":1}},\"user_id\":\"u\"}", true, 429, "", "", "m"},
+        {"{\"error\":{\"code\":\"503\",\"message\":\"m\"}}", true, 503, "", "503", "m"},
+        {"{\"error\":\"text\"}", true, 0, "", "", "text"},
+        {"{\"error\":{}}", true, 0, "", "", ""},
+        {"{\"error\":null}", false, 0, "", "", ""},
+        {"{\"error\":{\"message\":\"line\\nbreak \\u20ac\",\"code\":null}}", true, 0, "", "", "line\nbreak \xe2\x82\xac"},
+    };
+
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        struct heard h = heard_make();
+
+        ck_assert_int_eq(hear(&h, table[i].data), WEIR_OK);
+        ck_assert_int_eq(h.r.error.set, table[i].set);
+        ck_assert_int_eq(h.r.error.status, table[i].status);
+        ck_assert_str_eq(h.r.error.type, table[i].type);
+        ck_assert_str_eq(h.r.error.code, table[i].code);
+        ck_assert_str_eq(h.r.error.message, table[i].message);
+        heard_done(&h);
+    }
+}
+END_TEST
+
+START_TEST(refusals_are_told_apart)
+{
+    static const struct {
+        int status;
+        const char *body;
+        enum weir_err err;
+        bool retry;
+        enum attempt_fault fault;
+        enum dim dim;
+        int64_t retry_after_us;
+    } table[] = {
+        {400, "{\"error\":{\"code\":\"unsupported_value\"}}", WEIR_E_UPSTREAM_REFUSED, false, 0, DIM_COUNT, -1},
+        {400, "{\"error\":{\"code\":\"context_length_exceeded\"}}", WEIR_E_CONTEXT_LENGTH, false, 0, DIM_COUNT, -1},
+        {400, "{\"error\":{\"code\":400,\"type\":\"exceed_context_size_error\"}}", WEIR_E_CONTEXT_LENGTH, false, 0, DIM_COUNT, -1},
+        {401, "{\"error\":{\"code\":\"invalid_api_key\"}}", WEIR_E_UPSTREAM_AUTH, true, FAULT_AUTH, DIM_COUNT, -1},
+        {403, "", WEIR_E_UPSTREAM_AUTH, true, FAULT_AUTH, DIM_COUNT, -1},
+        {402, "{\"error\":{\"code\":402}}", WEIR_E_UPSTREAM_QUOTA, true, FAULT_QUOTA, DIM_COUNT, -1},
+        {404, "{\"error\":{\"code\":\"model_not_found\"}}", WEIR_E_MODEL_NOT_FOUND, false, 0, DIM_COUNT, -1},
+        {413, "<html>", WEIR_E_BODY_TOO_LARGE, false, 0, DIM_COUNT, -1},
+        {422, "", WEIR_E_UPSTREAM_UNPROCESSABLE, false, 0, DIM_COUNT, -1},
+        {429, "{\"error\":{\"type\":\"insufficient_quota\",\"code\":\"insufficient_quota\"}}", WEIR_E_UPSTREAM_QUOTA, true, FAULT_QUOTA, DIM_COUNT, -1},
+        {429, "{\"error\":{\"code\":\"project_spend_limit_exceeded\"}}", WEIR_E_UPSTREAM_QUOTA, true, FAULT_QUOTA, DIM_COUNT, -1},
+        {429, "{\"error\":{\"type\":\"tokens\",\"code\":\"rate_limit_exceeded\",\"message\":\"Request too large for gpt-4o\"}}",
+         WEIR_E_REQUEST_TOO_LARGE_FOR_LIMIT, false, 0, DIM_COUNT, -1},
+        {429, "{\"error\":{\"type\":\"tokens\",\"message\":\"Limit 30000, Used 24945. Please try again in 1.742s. Visit\"}}",
+         WEIR_E_UPSTREAM_RATE_LIMITED, true, FAULT_RATE_LIMIT, DIM_TOKENS_PER_MINUTE, 1742000},
+        {429, "{\"error\":{\"type\":\"requests\",\"message\":\"Please try again in 6m0s.\"}}",
+         WEIR_E_UPSTREAM_RATE_LIMITED, true, FAULT_RATE_LIMIT, DIM_REQUESTS_PER_MINUTE, 360 * SEC},
+        {429, "{\"error\":{\"code\":\"429\",\"message\":\"Please retry after 37 seconds.\"}}",
+         WEIR_E_UPSTREAM_RATE_LIMITED, true, FAULT_RATE_LIMIT, DIM_COUNT, 37 * SEC},
+        {429, "", WEIR_E_UPSTREAM_RATE_LIMITED, true, FAULT_RATE_LIMIT, DIM_COUNT, -1},
+        {408, "", WEIR_E_UPSTREAM, true, FAULT_SERVER, DIM_COUNT, -1},
+        {500, "{\"error\":\"x\"}", WEIR_E_UPSTREAM, true, FAULT_SERVER, DIM_COUNT, -1},
+        {502, "<html>", WEIR_E_UPSTREAM, true, FAULT_SERVER, DIM_COUNT, -1},
+        {503, "", WEIR_E_UPSTREAM, true, FAULT_OVERLOADED, DIM_COUNT, -1},
+        {529, "", WEIR_E_UPSTREAM, true, FAULT_OVERLOADED, DIM_COUNT, -1},
+        {302, "", WEIR_E_UPSTREAM_REDIRECT, false, 0, DIM_COUNT, -1},
+        {418, "", WEIR_E_UPSTREAM, false, 0, DIM_COUNT, -1},
+        {200, "{\"error\":{\"code\":429,\"message\":\"m\"}}", WEIR_E_UPSTREAM_RATE_LIMITED, true, FAULT_RATE_LIMIT, DIM_COUNT, -1},
+        {200, "{\"error\":{\"message\":\"m\"}}", WEIR_E_UPSTREAM, true, FAULT_SERVER, DIM_COUNT, -1},
+    };
+
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        struct openai_error e = {0};
+        struct provider_head h = {0};
+        struct openai_verdict v;
+
+        head_init(&h);
+        openai_read_error(&e, table[i].body, strlen(table[i].body));
+        v = openai_judge(table[i].status, &e, &h);
+        if (v.err != table[i].err || v.retry != table[i].retry || (v.retry && v.fault != table[i].fault) ||
+            v.dim != table[i].dim || v.retry_after_us != table[i].retry_after_us)
+            ck_abort_msg("%d %s: %s retry %d fault %d dim %d after %lld", table[i].status, table[i].body, err_code(v.err),
+                         v.retry, (int)v.fault, (int)v.dim, (long long)v.retry_after_us);
+    }
+}
+END_TEST
+
+START_TEST(headers_say_when_and_which_limit_before_the_text_does)
+{
+    static const char *const lines[] = {"x-ratelimit-remaining-tokens: 0", "x-ratelimit-reset-tokens: 12s"};
+    struct openai_error e = {.set = true, .message = "Please try again in 99s."};
+    struct provider_head h = {0};
+    struct openai_verdict v;
+
+    head_init(&h);
+    for (int i = 0; i < 2; i++)
+        ck_assert(head_line(&h, lines[i], strlen(lines[i]), 0));
+    v = openai_judge(429, &e, &h);
+    ck_assert_int_eq(v.dim, DIM_TOKENS_PER_MINUTE);
+    ck_assert_int_eq(v.retry_after_us, 12 * SEC);
+    ck_assert(head_line(&h, "Retry-After: 3", 14, 0));
+    v = openai_judge(429, &e, &h);
+    ck_assert_int_eq(v.retry_after_us, 3 * SEC);
+}
+END_TEST
+
+START_TEST(a_request_with_its_cap_is_one_json_object)
+{
+    struct openai_turn turns[] = {{"system", "Be \"brief\"."}, {"user", "1 < 2\n\xc3\xa9"}};
+    json_t *t = json_real(0.5), *stop = json_pack("[s,s]", "a", "b"), *whole;
+    struct openai_options o = {.stream = true, .temperature = t, .stop = stop};
+    struct sb out = sb_make(4096);
+
+    openai_request(&out, "gpt-4o-mini", turns, 2, &o);
+    sb_puts(&out, ",\"max_tokens\":7}");
+    ck_assert(sb_ok(&out));
+    whole = json_loads(sb_str(&out), 0, NULL);
+    ck_assert_ptr_nonnull(whole);
+    ck_assert_str_eq(json_string_value(json_object_get(whole, "model")), "gpt-4o-mini");
+    ck_assert_uint_eq(json_array_size(json_object_get(whole, "messages")), 2);
+    ck_assert_str_eq(json_string_value(json_object_get(json_array_get(json_object_get(whole, "messages"), 1), "content")), turns[1].text);
+    ck_assert(json_real_value(json_object_get(whole, "temperature")) == 0.5);
+    ck_assert_uint_eq(json_array_size(json_object_get(whole, "stop")), 2);
+    ck_assert(json_is_true(json_object_get(json_object_get(whole, "stream_options"), "include_usage")));
+    ck_assert_int_eq(json_integer_value(json_object_get(whole, "max_tokens")), 7);
+    json_decref(whole);
+    json_decref(t);
+    json_decref(stop);
+    sb_done(&out);
+}
+END_TEST
+
+START_TEST(newer_models_take_the_cap_by_its_newer_name)
+{
+    static const char *const newer[] = {"o1", "o3-mini", "openai/o4-mini", "gpt-5", "gpt-5.1-mini", "gpt-6-sol"};
+    static const char *const older[] = {"gpt-4o-mini", "gpt-3.5-turbo", "llama3", "olmo", "o", "omni-1", "mistral/o", "gpt-oss-20b"};
+
+    for (size_t i = 0; i < sizeof newer / sizeof *newer; i++)
+        ck_assert(openai_wants_completion_cap(newer[i]));
+    for (size_t i = 0; i < sizeof older / sizeof *older; i++)
+        ck_assert(!openai_wants_completion_cap(older[i]));
+}
+END_TEST
+
+UNIT_MAIN("openai", a_stream_is_text_a_reason_usage_and_done, odd_shapes_are_understood, what_is_not_json_or_no_object_is_invalid,
+          every_prefix_of_a_chunk_is_invalid_and_harmless, usage_that_is_no_count_was_not_said, usage_said_several_times_is_not_summed,
+          an_error_may_be_an_object_a_string_or_nothing, refusals_are_told_apart,
+          headers_say_when_and_which_limit_before_the_text_does, a_request_with_its_cap_is_one_json_object,
+          newer_models_take_the_cap_by_its_newer_name)
