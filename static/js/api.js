@@ -1,0 +1,107 @@
+/* api.js - the one module that talks to Weir. Paths and shapes are those of the
+ * HTTP interface; every refusal becomes an ApiError that carries its error object. */
+import { boot } from "./boot.js";
+import { createParser } from "./vendor.js";
+
+export class ApiError extends Error {
+  constructor(status, error) {
+    super(error.message ?? `HTTP ${status}`);
+    this.status = status;
+    this.error = error;
+  }
+}
+
+async function refusal(response) {
+  let error = null;
+  try { error = (await response.json()).error; } catch { /* not ours: a proxy's page */ }
+  return new ApiError(response.status, error ?? {
+    type: response.status === 401 ? "authentication_error" : "unavailable",
+    code: response.status === 401 ? "invalid_token" : "unavailable",
+    message: `The server answered ${response.status}.`,
+  });
+}
+
+async function call(path, options) {
+  try {
+    return await fetch(path, { credentials: "same-origin", cache: "no-store", redirect: "error", ...options });
+  } catch (e) {
+    if (e.name === "AbortError") throw e;
+    throw new ApiError(0, { type: "network", code: "network", message: "Weir could not be reached." });
+  }
+}
+
+const headers = (more = {}) => ({ "X-CSRF-Token": boot.csrf_token ?? "", ...more });
+
+/* GET as JSON. */
+export async function get(path, { signal } = {}) {
+  const response = await call(path, { headers: { Accept: "application/json" }, signal });
+  if (!response.ok) throw await refusal(response);
+  return response.json();
+}
+
+/* POST, PATCH or DELETE with a JSON body; gives the answer's JSON, or null without one. */
+export async function send(method, path, body, { keepalive = false } = {}) {
+  const response = await call(path, {
+    method, keepalive,
+    headers: headers(body === undefined ? {} : { "Content-Type": "application/json" }),
+    body: body === undefined ? undefined : JSON.stringify(body),
+  });
+  if (!response.ok) throw await refusal(response);
+  return response.status === 204 ? null : response.json().catch(() => null);
+}
+
+/* GET that costs a 304 when nothing changed: gives null then. `memo` keeps the tag between calls. */
+export async function changed(path, memo, { signal } = {}) {
+  const response = await call(path, { headers: memo.etag ? { "If-None-Match": memo.etag } : {}, signal });
+  if (response.status === 304) return null;
+  if (!response.ok) throw await refusal(response);
+  memo.etag = response.headers.get("ETag") ?? "";
+  return response.json();
+}
+
+/* Read one event stream to its end. `on` gets (name, data, id) for each event. With a body it is
+ * a POST, without one a GET that resumes after `lastId`. Throws ApiError when refused or broken. */
+export async function stream(path, { body, key, lastId, signal }, on) {
+  const response = await call(path, {
+    method: body ? "POST" : "GET", signal,
+    headers: headers({
+      Accept: "text/event-stream",
+      ...(body ? { "Content-Type": "application/json" } : {}),
+      ...(key ? { "Idempotency-Key": key } : {}),
+      ...(lastId ? { "Last-Event-ID": String(lastId) } : {}),
+    }),
+    body: body ? JSON.stringify(body) : undefined,
+  });
+  if (!response.ok) throw await refusal(response);
+  const parser = createParser({ onEvent: (e) => on(e.event ?? "message", JSON.parse(e.data), Number(e.id)) });
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  try {
+    for (;;) {
+      const { value, done } = await reader.read();
+      if (done) return;
+      parser.feed(value);
+    }
+  } catch (e) {
+    if (e.name === "AbortError") throw e;
+    throw new ApiError(0, { type: "network", code: "network", message: "The connection broke." });
+  }
+}
+
+/* The page at `path` as a document, for a dashboard that takes over the server's own panels.
+ * Such a document runs no script and loads nothing. */
+export function page(path) {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    const broken = (status) => reject(new ApiError(status, { type: "network", code: "network", message: "Weir could not be reached." }));
+    request.open("GET", path);
+    request.responseType = "document";
+    request.onload = () => (request.status === 200 && request.response ? resolve(request.response) : broken(request.status));
+    request.onerror = () => broken(0);
+    request.send();
+  });
+}
+
+/* 128 random bits; crypto.randomUUID does not exist on plain http. */
+export function newKey() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, "0")).join("");
+}

@@ -1,0 +1,87 @@
+/* charts.js - draws the table the server wrote: first column time, further columns
+ * the series. Without this script the table is there to read. */
+import { byId, el } from "./dom.js";
+
+/* A token's colour as it is now; light-dark() resolves only on an element. */
+function colour(token) {
+  const probe = el("span", { hidden: true });
+  document.body.append(probe);
+  probe.style.color = `var(--${token})`;
+  const value = getComputedStyle(probe).color;
+  probe.remove();
+  return value;
+}
+
+function columns(table) {
+  const rows = [...table.tBodies[0].rows];
+  const cells = rows.map((r) => [...r.querySelectorAll("[data-v]")].map((c) => (c.dataset.v === "" ? null : Number(c.dataset.v))));
+  const width = cells[0]?.length ?? 0;
+  return { time: rows.map((r) => Number(r.dataset.t)), label: rows.map((r) => r.cells[0].textContent), values: Array.from({ length: width }, (_, i) => cells.map((c) => c[i])) };
+}
+
+const two = (n) => String(n).padStart(2, "0");
+
+/* The clock within a day, the date beyond; 24 hours, in UTC as the table. */
+function ticks(_, times, __, ___, step) {
+  return times.map((t) => {
+    const d = new Date(t * 1000);
+    return step < 86400 && (d.getUTCHours() || d.getUTCMinutes()) ? `${two(d.getUTCHours())}:${two(d.getUTCMinutes())}` : `${two(d.getUTCMonth() + 1)}-${two(d.getUTCDate())}`;
+  });
+}
+
+const LOOKS = [
+  { token: "s1", dash: [], fill: true },
+  { token: "s2", dash: [5, 3], fill: false },
+];
+
+export class Chart {
+  #plot = null; #box; #table; #read;
+
+  /* `name` ties c-name (box), t-name (table) and r-name (read-out); show(v) writes a value,
+   * short(v) a value beside the axis. */
+  constructor(name, { series, bars = false, show, short }) {
+    this.#box = byId(`c-${name}`);
+    this.#read = byId(`r-${name}`);
+    this.#table = `t-${name}`;
+    Object.assign(this, { series, bars, show, short });
+    this.draw();
+    new ResizeObserver(() => this.#plot?.setSize(this.#size())).observe(this.#box);
+    document.addEventListener("weir:theme", () => this.draw());
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.draw());
+  }
+
+  #size() { return { width: Math.max(240, this.#box.clientWidth), height: 220 }; }
+
+  /* Draw what the table holds now. */
+  draw() {
+    const { time, label, values } = columns(byId(this.#table));
+    this.#plot?.destroy();
+    this.#plot = null;
+    if (!time.length) return;
+    const grid = { stroke: colour("line"), width: 1 };
+    const axis = { stroke: colour("text-3"), grid, ticks: { ...grid, size: 4 }, font: "12px system-ui, sans-serif" };
+    this.#plot = new uPlot({
+      ...this.#size(),
+      tzDate: (t) => uPlot.tzDate(new Date(t * 1000), "Etc/UTC"),
+      legend: { show: false },
+      cursor: { y: false, points: { size: 6 }, drag: { x: false, y: false } },
+      scales: { x: { range: (_, low, high) => (this.bars && time.length > 1 ? [low - (time[1] - time[0]) / 2, high + (time[1] - time[0]) / 2] : [low, high]) }, y: { range: (_, low, high) => [0, high > 0 ? high * 1.1 : 1] } },
+      padding: [12, 12, 0, 0],
+      axes: [{ ...axis, grid: { show: false }, values: ticks, space: 70, size: 32 }, { ...axis, size: 64, values: (_, list) => list.map((v) => this.short(v)) }],
+      series: [{}, ...this.series.map((s, i) => this.#look(LOOKS[i], time.length))],
+      hooks: { setCursor: [(u) => this.#say(u.cursor.idx, label, values)] },
+    }, [time, ...values], this.#box);
+  }
+
+  #look({ token, dash, fill }, points) {
+    const stroke = colour(token);
+    const line = { stroke, width: 2, dash, points: { show: points < 3 } };
+    if (this.bars) return { ...line, fill: stroke, width: 0, paths: uPlot.paths.bars({ size: [0.7, 40] }), points: { show: false } };
+    return fill ? { ...line, fill: stroke.replace(/^rgb\((.*)\)$/, "rgba($1, 0.10)") } : line;
+  }
+
+  /* What stands under the cursor, in words; nothing when it leaves. */
+  #say(at, label, values) {
+    this.#read.textContent = at === null || at === undefined ? "" : `${label[at]}: ${this.series.map((s, i) => `${this.show(values[i][at])}${s ? ` ${s}` : ""}`).join(", ")}`;
+  }
+}

@@ -1,0 +1,149 @@
+/* chat.js - the chat page: puts its parts together and lets one request run at a time. */
+import { boot } from "./boot.js";
+import { byId } from "./dom.js";
+import { Composer } from "./composer.js";
+import { Live } from "./live.js";
+import { Monitor } from "./monitor.js";
+import { Pin } from "./scroll.js";
+import { Run } from "./run.js";
+import { Sessions } from "./sessions.js";
+import { Turn, adopt } from "./turn.js";
+import { health } from "./texts.js";
+import { isEnter } from "./keys.js";
+import { recall, remember } from "./prefs.js";
+import "./shell.js";
+
+const log = byId("log");
+const column = byId("column");
+const pin = new Pin(log, byId("jump"));
+const sessions = new Sessions(boot.session_id ?? "");
+let session = boot.session_id ?? "";
+let run = null;
+
+const composer = new Composer(session, { onSend: ask, onStop: () => run?.stop() });
+
+const live = new Live(10_000, { take: (s) => { monitor.take(s); if (s) showHealth(s.health); } });
+const monitor = new Monitor({ upstream: () => composer.model.selectedOptions[0]?.dataset.upstream ?? "", refresh: () => { live.now(); monitor.chat(session); } });
+
+function showHealth(h) {
+  const pill = byId("health");
+  const { word, tone, title } = health(h);
+  pill.textContent = word;
+  pill.className = `pill ${tone}`;
+  pill.title = title;
+}
+
+/* A title is the first 60 characters of the first message, cut at a word; the server does the same. */
+function titleOf(text) {
+  const line = text.replace(/\s+/g, " ").trim();
+  return line.length <= 60 ? line : `${line.slice(0, 61).replace(/\s+\S*$/, "")}…`;
+}
+
+/* Room under the newest exchange, so that its beginning can stand at the top. */
+function makeRoom(node) {
+  column.querySelector(".turn.newest")?.classList.remove("newest");
+  for (const turn of column.querySelectorAll(".turn")) turn.style.minHeight = "";
+  node.classList.add("newest");
+  node.style.minHeight = `${log.clientHeight - 48}px`;
+}
+
+function begin(text, model) {
+  byId("empty")?.remove();
+  const turn = new Turn(column, text, model, { act: (name) => act(name, turn), grew: () => pin.grew() });
+  makeRoom(turn.node);
+  pin.jump();
+  return turn;
+}
+
+/* The events of the stream, to the turn and to the rest of the page. */
+function listen(turn) {
+  return {
+    accepted(d) {
+      const fresh = !session;
+      session = d.session_id;
+      remember(`run.${session}`, d.request_id);
+      composer.accepted(session);
+      turn.accepted();
+      if (fresh) {
+        history.replaceState(null, "", `/app/c/${session}`);
+        sessions.current = session;
+        sessions.add(session, titleOf(turn.text));
+        byId("title").textContent = titleOf(turn.text);
+        document.title = `${titleOf(turn.text)} · Weir`;
+      }
+      sessions.chip(session, "writing");
+    },
+    queue(d) { turn.queue(d); sessions.chip(session, "queued"); },
+    start(d) { turn.start(d); sessions.chip(session, "writing"); },
+    retry: (d) => turn.retry(d),
+    delta: (d) => turn.delta(d),
+    limits: (d) => monitor.limits(d),
+    usage: (d) => turn.usage(d),
+    lost: (ms) => turn.lost(ms),
+    back: () => turn.back(),
+  };
+}
+
+async function play(turn, reading) {
+  composer.setBusy(true);
+  const end = await reading;
+  run = null;
+  composer.setBusy(false);
+  turn.end(end);
+  sessions.chip(session, end.kind === "done" || end.kind === "aborted" ? "" : "failed");
+  if (session && end.kind !== "interrupted") remember(`run.${session}`, null);
+  if (end.kind === "aborted") composer.restore(turn.text);
+  live.now();
+  monitor.chat(session);
+}
+
+function ask(text, { model, priority }) {
+  const turn = begin(text, composer.modelName());
+  const body = { message: text, priority };
+  if (model) body.model = model;
+  if (session) body.session_id = session;
+  run = new Run(listen(turn));
+  play(turn, run.start(body));
+}
+
+/* An answer that was under way when the page was left or reloaded. */
+function resume() {
+  const request = session && recall(`run.${session}`);
+  if (!request || column.querySelector(".msg:last-of-type")?.dataset.request === request) return;
+  const turn = begin("", composer.modelName());
+  run = new Run(listen(turn));
+  play(turn, run.resume(request));
+}
+
+function act(name, turn) {
+  if (name === "cancel") run?.stop();
+  else if (name === "signin") location.assign("/app/login");
+  else if (name === "reload") location.reload();
+  else if (name === "edit") { composer.restore(turn.text); if (!turn.answerText) turn.node.remove(); }
+  else if (name === "retry" && !run) {
+    if (!turn.answerText) turn.node.remove();
+    ask(turn.text, { model: composer.model.value, priority: composer.priority.value });
+  }
+}
+
+for (const article of column.querySelectorAll(".msg")) adopt(article);
+for (const example of document.querySelectorAll(".examples .btn")) {
+  example.addEventListener("click", () => { composer.restore(example.textContent); });
+}
+composer.model.addEventListener("change", () => monitor.take(null));
+document.addEventListener("keydown", (e) => {
+  const mod = e.ctrlKey || e.metaKey;
+  if (mod && !e.shiftKey && e.key.toLowerCase() === "k") { e.preventDefault(); byId("search").focus(); }
+  else if (mod && e.shiftKey && e.key.toLowerCase() === "o") { e.preventDefault(); location.assign("/app/"); }
+  else if (mod && e.key === ".") { e.preventDefault(); byId("show-monitoring").click(); }
+  else if (e.shiftKey && e.key === "Escape") composer.box.focus();
+});
+byId("search").addEventListener("keydown", (e) => {
+  if (!isEnter(e)) return;
+  e.preventDefault();
+  document.querySelector(".session:not([hidden]) a")?.click();
+});
+monitor.chat(session);
+pin.jump();
+resume();
+if (matchMedia("(hover: hover)").matches) composer.box.focus();

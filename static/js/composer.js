@@ -1,0 +1,116 @@
+/* composer.js - where a message is written: the growing box, its draft, model and
+ * priority, and the one button that sends or stops.
+ *
+ * A draft is kept per conversation 300 ms after the last key and is cleared only
+ * when the server has accepted the message. */
+import { byId } from "./dom.js";
+import { isSend } from "./keys.js";
+import { recall, remember } from "./prefs.js";
+import { say } from "./announce.js";
+
+export class Composer {
+  #timer = 0;
+
+  /* onSend(text, {model, priority}), onStop(). */
+  constructor(session, { onSend, onStop }) {
+    this.session = session;
+    this.box = byId("text");
+    this.button = byId("send");
+    this.model = byId("model");
+    this.priority = byId("priority");
+    this.onSend = onSend;
+    this.onStop = onStop;
+    this.busy = false;
+    this.#choose(this.model, "model");
+    this.#choose(this.priority, "priority");
+    this.box.value ||= recall(this.#key());
+    this.#fit();
+    this.box.addEventListener("input", () => this.#typed());
+    this.box.addEventListener("keydown", (e) => this.#key_down(e));
+    byId("composer").addEventListener("submit", (e) => { e.preventDefault(); this.#press(); });
+    addEventListener("storage", (e) => this.#elsewhere(e));
+    addEventListener("pagehide", () => this.#save());
+    this.#show();
+  }
+
+  /* Put `text` into the box, before what may stand there. */
+  restore(text) {
+    this.box.value = this.box.value ? `${text}\n\n${this.box.value}` : text;
+    this.#typed();
+    this.box.focus();
+  }
+
+  /* The message was accepted: its draft may go. `session` is where the conversation now lives. */
+  accepted(session) {
+    clearTimeout(this.#timer);
+    remember(this.#key(), null);
+    this.session = session;
+    this.#save();
+  }
+
+  setBusy(busy) {
+    this.busy = busy;
+    this.#show();
+  }
+
+  modelName() { return this.model.selectedOptions[0]?.dataset.name ?? this.model.value; }
+
+  #key() { return `draft.${this.session || "new"}`; }
+
+  /* A choice is remembered, and taken back if it is still offered. */
+  #choose(select, name) {
+    const before = recall(name);
+    if (before && [...select.options].some((o) => o.value === before && !o.disabled)) select.value = before;
+    select.addEventListener("change", () => remember(name, select.value));
+  }
+
+  #press() {
+    if (this.busy) return this.onStop();
+    const text = this.box.value.trim();
+    if (!text) return this.box.focus();
+    this.box.value = "";
+    this.#fit();
+    this.#show();
+    this.onSend(text, { model: this.model.value, priority: this.priority.value });
+  }
+
+  #key_down(e) {
+    if (e.key === "Escape" && this.busy) return this.onStop();
+    if (!isSend(e, recall("sendkey"))) return undefined;
+    e.preventDefault();
+    if (this.busy) return say("The answer is still being written; your text is kept.");
+    return this.#press();
+  }
+
+  #typed() {
+    this.#fit();
+    this.#show();
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#save(), 300);
+  }
+
+  #save() {
+    if (this.box.value || !this.busy) remember(this.#key(), this.box.value);
+  }
+
+  /* Another tab wrote in the same conversation; never under the hands of whoever types here. */
+  #elsewhere(e) {
+    if (e.key !== `weir.${this.#key()}` || document.activeElement === this.box) return;
+    this.box.value = e.newValue ?? "";
+    this.#fit();
+    this.#show();
+  }
+
+  #fit() {
+    this.box.style.height = "auto";
+    this.box.style.height = `${Math.min(this.box.scrollHeight, 260)}px`;
+  }
+
+  #show() {
+    const label = byId("send-label");
+    this.button.classList.toggle("primary", !this.busy);
+    this.button.disabled = !this.busy && this.box.value.trim() === "";
+    this.button.dataset.state = this.busy ? "stop" : "send";
+    label.textContent = this.busy ? "Stop" : "Send";
+  }
+}

@@ -1,0 +1,30 @@
+/* live.js - the small snapshot a page refreshes itself from. An unchanged one
+ * costs a 304; nothing is asked while the page is hidden. */
+import { changed } from "./api.js";
+
+export class Live {
+  #memo = {}; #timer = 0; #every; #misses = 0;
+
+  /* take(snapshot) for each new one; failed(misses) after each that did not come. */
+  constructor(every_ms, { take, failed }) {
+    this.#every = every_ms;
+    this.take = take;
+    this.failed = failed;
+    document.addEventListener("visibilitychange", () => { if (!document.hidden) this.now(); });
+    this.now();
+  }
+
+  /* Ask now, and begin the pause anew. */
+  async now() {
+    clearTimeout(this.#timer);
+    try {
+      const snapshot = await changed("/monitoring/live", this.#memo);
+      this.#misses = 0;
+      this.take(snapshot);
+    } catch {
+      this.failed?.(++this.#misses);
+    }
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => { if (!document.hidden) this.now(); }, this.#every * (0.9 + Math.random() * 0.2));
+  }
+}

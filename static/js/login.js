@@ -1,0 +1,36 @@
+/* login.js - signing in: with the one-time link's code, which stands behind the #
+ * so that it reaches no log, or with a token typed or pasted. */
+import { ApiError, send } from "./api.js";
+import { byId } from "./dom.js";
+
+const next = new URLSearchParams(location.search).get("next") ?? "";
+const target = /^\/app\/[\w/.?=&-]*$/.test(next) ? next : "/app/";
+
+function problem(text) {
+  byId("problem").textContent = text;
+  byId("problem").hidden = false;
+}
+
+async function enter(proof, wrong) {
+  byId("enter").disabled = true;
+  try {
+    await send("POST", "/app/login", proof);
+    location.replace(target);
+  } catch (e) {
+    problem(e instanceof ApiError && e.status === 401 ? wrong : e.message);
+    byId("enter").disabled = false;
+    byId("token").focus();
+  }
+}
+
+const code = location.hash.slice(1);
+if (code) {
+  history.replaceState(null, "", location.pathname + location.search);
+  enter({ code }, "This sign-in link was used already or is too old. Start Weir again for a new one, or use a token.");
+}
+
+byId("login").addEventListener("submit", (e) => {
+  e.preventDefault();
+  const token = byId("token").value.trim();
+  if (token) enter({ token }, "This token is not known here, or it has expired.");
+});

@@ -1,0 +1,84 @@
+/* run.js - the life of one request, from Send to its one end.
+ *
+ * Reads the event stream, survives a broken connection by asking for the rest
+ * after the last event id, drops what it has seen, and reports exactly one end:
+ *   {kind: "done", finish_reason} · {kind: "error", error} · {kind: "refused", error}
+ *   (nothing was accepted) · {kind: "aborted"} (taken back before that) ·
+ *   {kind: "interrupted"} (the stream ended without its end, and is gone). */
+import { ApiError, newKey, send, stream } from "./api.js";
+
+const RECONNECTS = 5;                 /* tries in a row without a new event */
+const wait = (ms, signal) => new Promise((resolve, reject) => {
+  const timer = setTimeout(resolve, ms);
+  signal.addEventListener("abort", () => { clearTimeout(timer); reject(signal.reason); }, { once: true });
+});
+
+export class Run {
+  #abort = new AbortController();
+  #lastId = 0;
+  #end = null;
+  #stopping = false;
+
+  /* `on` has a function for each event name it cares for, and lost(ms), back(). */
+  constructor(on) {
+    this.on = on;
+    this.requestId = null;
+  }
+
+  /* Send `body` to /chat/stream and read until the end. */
+  start(body) {
+    const key = newKey();
+    return this.#read((signal) => stream("/chat/stream", { body: { ...body, on_disconnect: "keep" }, key, signal }, this.#take));
+  }
+
+  /* Read a request that is already under way, from its first event. */
+  resume(requestId) {
+    this.requestId = requestId;
+    return this.#read((signal) => this.#rest(signal));
+  }
+
+  /* Stop it: at the server once it was accepted, here before that. */
+  async stop() {
+    this.#stopping = true;
+    if (!this.requestId) return this.#abort.abort();
+    try { await send("POST", "/chat/cancel", { request_id: this.requestId }); } catch { this.#abort.abort(); }
+  }
+
+  #rest = (signal) => stream(`/chat/stream/${this.requestId}`, { lastId: this.#lastId, signal }, this.#take);
+
+  #take = (name, data, id) => {
+    if (id && id <= this.#lastId) return;
+    if (id) this.#lastId = id;
+    if (name === "accepted") this.requestId = data.request_id;
+    if (name === "done") this.#end = { kind: "done", ...data };
+    else if (name === "error") this.#end = { kind: "error", error: data.error ?? data };
+    else this.on[name]?.(data);
+  };
+
+  async #read(first) {
+    const signal = this.#abort.signal;
+    let read = first;
+    for (let tries = 0; ; tries++) {
+      const seen = this.#lastId;
+      try {
+        await read(signal);
+      } catch (e) {
+        if (signal.aborted) return this.requestId ? { kind: "done", finish_reason: "cancelled" } : { kind: "aborted" };
+        if (!(e instanceof ApiError)) throw e;
+        if (!this.requestId) return { kind: "refused", error: e.error };
+        if (e.status === 401) return { kind: "error", error: e.error };
+        if (e.status === 404 || e.status === 410) return { kind: "interrupted" };
+      }
+      if (this.#end) return this.#end;
+      if (!this.requestId) return { kind: "refused", error: { code: "interrupted", message: "The connection ended before the message was taken." } };
+      if (this.#stopping) return { kind: "done", finish_reason: "cancelled" };
+      if (this.#lastId > seen) tries = 0;
+      if (tries >= RECONNECTS) return { kind: "interrupted" };
+      const pause = Math.min(8000, 500 * 2 ** tries);
+      this.on.lost?.(pause);
+      try { await wait(pause, signal); } catch { return { kind: "interrupted" }; }
+      this.on.back?.();
+      read = this.#rest;
+    }
+  }
+}

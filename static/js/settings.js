@@ -1,0 +1,21 @@
+/* settings.js - every choice takes effect when it is made; there is nothing to save. */
+import { byId } from "./dom.js";
+import { cookie, recall, remember, setMetrics, setTheme } from "./prefs.js";
+import "./shell.js";
+
+const apply = {
+  theme: setTheme,
+  metrics: setMetrics,
+  sendkey: (value) => remember("sendkey", value === "enter" ? null : value),
+};
+const now = { theme: cookie("weir_theme"), metrics: cookie("weir_metrics") || "full", sendkey: recall("sendkey") || "enter" };
+
+for (const [name, value] of Object.entries(now)) {
+  for (const input of document.querySelectorAll(`input[name="${name}"]`)) {
+    input.checked = input.value === value;
+    input.addEventListener("change", () => {
+      apply[name](input.value);
+      byId("say").textContent = "Saved";
+    });
+  }
+}

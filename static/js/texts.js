@@ -1,0 +1,124 @@
+/* texts.js - every sentence about a state, keyed by the code the server sends.
+ *
+ * One table each for what a message waits for, how an answer ended, why a
+ * request failed and what may be done about it. No code is written to the page;
+ * an unknown one falls back to the server's own sentence. */
+import { count, countdown, span, money, clock } from "./format.js";
+
+/* API.md: queue.reason, the gate that binds. */
+export const REASONS = {
+  concurrency: "Waiting for one of the running requests to end",
+  requests_per_minute: "Waiting for requests per minute",
+  requests_per_hour: "Waiting for requests per hour",
+  tokens_per_minute: "Waiting for tokens per minute",
+  tokens_per_hour: "Waiting for tokens per hour",
+  input_tokens_per_minute: "Waiting for input tokens per minute",
+  output_tokens_per_minute: "Waiting for output tokens per minute",
+  budget: "Waiting for the budget",
+  pacing: "Spacing requests evenly",
+  stabilizing: "Going slowly after the provider's rate limit",
+  backoff: "Waiting before the next attempt",
+  session: "Waiting for the message before it",
+};
+
+export const DIMENSIONS = {
+  requests_per_minute: "Requests per minute",
+  requests_per_hour: "Requests per hour",
+  tokens_per_minute: "Tokens per minute",
+  tokens_per_hour: "Tokens per hour",
+  input_tokens_per_minute: "Input tokens per minute",
+  output_tokens_per_minute: "Output tokens per minute",
+};
+
+/* The pill's word for a status of API.md, and its colour. */
+export const HEALTH = {
+  healthy: { word: "Healthy", tone: "ok" },
+  warning: { word: "Warning", tone: "warn" },
+  limited: { word: "Limited", tone: "warn" },
+  stabilizing: { word: "Stabilizing", tone: "warn" },
+  error: { word: "Down", tone: "err" },
+  down: { word: "Down", tone: "err" },
+  unknown: { word: "Unknown", tone: "" },
+};
+
+/* done.finish_reason: a chip under the answer; stop needs none. */
+export const FINISH = {
+  length: "Stopped at the output limit",
+  content_filter: "The provider's filter ended this answer",
+  tool_calls: "The model asked for a tool, which the chat page does not run",
+  cancelled: "Stopped",
+  budget: "Stopped at the budget's end",
+};
+
+/* error.code: what happened (null: the server's own sentence), and what to do about it. */
+const ERRORS = {
+  invalid_token: { head: "You are signed out.", todo: "Sign in again; your message is kept here.", actions: ["signin", "edit"] },
+  csrf_failed: { head: null, todo: "Your message is kept.", actions: ["reload", "edit"] },
+  forbidden: { head: null, todo: "Ask an administrator for the right to chat.", actions: ["edit"] },
+  priority_not_allowed: { head: null, todo: "Choose a lower priority and send again.", actions: ["edit"] },
+  model_not_found: { head: "This model is no longer offered.", todo: "Choose another model and send again.", actions: ["edit"] },
+  context_length_exceeded: { head: null, todo: "Shorten the message, begin a new chat, or choose a model with a larger window.", actions: ["edit"] },
+  body_too_large: { head: "This message is too large.", todo: "Shorten it; 1 MiB is the most that is taken.", actions: ["edit"] },
+  budget_exceeded: { head: "A budget is used up.", todo: "Nothing was sent or charged.", actions: ["edit"] },
+  unpriced_model: { head: null, todo: "Choose a model that has a price.", actions: ["edit"] },
+  queue_full: { head: "The queue is full.", todo: "Try again in a moment; nothing was sent or charged.", actions: ["retry", "edit"] },
+  queue_timeout: { head: "This would wait longer than allowed.", todo: "Try again later, or choose another model.", actions: ["retry", "edit"] },
+  rate_limited: { head: null, todo: "Wait until your own limit is free again.", actions: ["retry", "edit"] },
+  request_too_large_for_limit: { head: null, todo: "Shorten the message or choose another model.", actions: ["edit"] },
+  upstream_rate_limited: { head: "The provider kept refusing because of its rate limit.", todo: "Wait a little, or choose another model.", actions: ["retry", "edit"] },
+  upstream_quota: { head: null, todo: "Choose a model of another provider meanwhile.", actions: ["edit"] },
+  upstream_auth: { head: null, todo: "Choose a model of another provider meanwhile.", actions: ["edit"] },
+  upstream_truncated: { head: "The provider's answer broke off.", todo: "What arrived is kept above.", actions: ["retry"] },
+  upstream_timeout: { head: "The provider took too long.", todo: "Try again, or choose another model.", actions: ["retry", "edit"] },
+  no_upstream: { head: null, todo: "Try again in a moment, or choose another model.", actions: ["retry", "edit"] },
+  storage_unavailable: { head: "Weir is read-only: new messages wait, reading works.", todo: "Try again in a moment.", actions: ["retry", "edit"] },
+  draining: { head: "Weir is being restarted.", todo: "Try again in a few seconds.", actions: ["retry", "edit"] },
+  cancelled: { head: "Stopped.", todo: "", actions: ["retry"] },
+  network: { head: "Weir could not be reached.", todo: "Check the connection and try again; your message is kept.", actions: ["retry", "edit"] },
+  interrupted: { head: "The connection ended before the answer did.", todo: "What arrived is kept above.", actions: ["retry"] },
+};
+
+/* {head, todo, actions} for an error object of API.md. */
+export function failure(error) {
+  const known = ERRORS[error.code] ?? ERRORS[error.type] ?? {};
+  return {
+    head: known.head ?? error.message ?? "The request failed.",
+    todo: known.todo ?? "Try again; if it stays, the request id helps whoever looks into it.",
+    actions: known.actions ?? ["retry", "edit"],
+  };
+}
+
+/* "Daily budget for you: $4.98 of $5.00 spent. New money at 00:00 (5 h 12 min)." */
+export function budget(b, now = Date.now()) {
+  if (!b) return "";
+  const of = b.limit_usd === undefined ? "" : `: ${money(b.spent_usd)} of ${money(b.limit_usd)} spent`;
+  const resets = b.resets_at ? ` It resets at ${clock(b.resets_at, false)}, in ${span(Date.parse(b.resets_at) - now)}.` : "";
+  return `Budget per ${b.window ?? "period"} for ${b.scope === "all" ? "everyone" : `this ${b.scope ?? "account"}`}${of}.${resets}`;
+}
+
+/* One waiting message: its place, when it is expected to start, and why it waits. */
+export function queued(q) {
+  const place = q.ahead === 0 || q.position === 1 ? "you are next" : `position ${count(q.position)}`;
+  const total = q.waiting && q.waiting >= q.position ? ` of ${count(q.waiting)}` : "";
+  const about = q.eta_ms === null || q.eta_ms === undefined ? ""
+    : q.eta_ms < 500 ? " · starts now"
+    : ` · starts in about ${span(q.eta_ms)}${q.eta_error_ms ? ` (± ${span(q.eta_error_ms)})` : ""}`;
+  return { head: `Queued: ${place}${total}${about}`, more: REASONS[q.reason] ?? "" };
+}
+
+/* An attempt failed and another follows in `left` ms. */
+export function retrying(r, left) {
+  if (r.status === 429) {
+    const until = clock(Date.now() + left);
+    return { head: `Paused by the provider's rate limit until ${until} (${countdown(left)})`, more: `Attempt ${r.attempt + 1} of ${r.max} follows by itself. Your message is safe.` };
+  }
+  const what = r.status ? `The provider answered ${r.status}.` : "The provider could not be reached.";
+  return { head: `${what} Trying again in ${countdown(left)}`, more: `Attempt ${r.attempt + 1} of ${r.max}. Your message is safe.` };
+}
+
+/* The pill beside the title: {word, tone, title}. */
+export function health(h) {
+  const status = typeof h === "string" ? h : h?.status ?? "unknown";
+  const known = HEALTH[status] ?? HEALTH.unknown;
+  return { ...known, title: typeof h === "object" && h?.text ? h.text : known.word };
+}

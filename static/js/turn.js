@@ -1,0 +1,200 @@
+/* turn.js - one exchange on the page: the person's message, the answer as it comes,
+ * and the status card between them. Takes the events of a Run; draws at most
+ * once a frame, once a second while the page is hidden. */
+import { clone, el, part } from "./dom.js";
+import { copy } from "./copy.js";
+import { Growing, render } from "./markdown.js";
+import { Status } from "./status.js";
+import { showMetrics } from "./metrics.js";
+import { FINISH, budget, failure, queued, retrying } from "./texts.js";
+import { clock, cost, count, speed } from "./format.js";
+import { alert, say } from "./announce.js";
+
+const copyFrom = (node, text) => {
+  const button = part(node, "copy");
+  button.addEventListener("click", () => copy(text(), part(node, "copy-label")));
+};
+
+/* Give life to a message that came with the page: Markdown, copy. */
+export function adopt(article) {
+  const body = part(article, "body");
+  const text = body.textContent;
+  if (article.classList.contains("assistant") && text) {
+    body.classList.remove("raw");
+    render(body, text);
+  }
+  for (const time of article.querySelectorAll("time[datetime]")) time.textContent = clock(time.dateTime, false);
+  copyFrom(article, () => text);
+}
+
+export class Turn {
+  #answer; #body; #status; #grow; #grew; #reasoning = null;
+  #buffer = ""; #thoughts = ""; #frame = 0; #started = 0; #chars = 0; #heard = 0;
+
+  /* `where` takes the nodes; act(name) answers the card's buttons; grew() is told of every growth. */
+  constructor(where, text, model, { act, grew }) {
+    this.#grew = grew;
+    this.text = text;
+    this.node = el("div", { class: "turn" });
+    if (text) this.node.append(this.#own(text));
+    this.#answer = clone("t-answer");
+    this.#body = part(this.#answer, "body");
+    this.#body.classList.remove("raw");
+    this.#grow = new Growing(this.#body);
+    part(this.#answer, "who").textContent = model;
+    part(this.#answer, "at").textContent = clock(new Date(), false);
+    copyFrom(this.#answer, () => this.#grow.text);
+    part(this.#answer, "acts").hidden = true;
+    this.#answer.hidden = true;
+    this.node.append(this.#answer);
+    this.#status = new Status(this.node, act);
+    where.append(this.node);
+    this.#card({ tone: "plain", text: { head: "Sending…" }, moving: true });
+  }
+
+  get answerText() { return this.#grow.text; }
+
+  #own(text) {
+    const own = clone("t-user");
+    part(own, "body").textContent = text;
+    part(own, "at").textContent = clock(new Date(), false);
+    own.classList.add("sending");
+    copyFrom(own, () => text);
+    return own;
+  }
+
+  #card(state) {
+    this.#status.show(state);
+    this.#grew();
+  }
+
+  /* --- events of the run --- */
+
+  accepted() {
+    this.node.querySelector(".sending")?.classList.remove("sending");
+    this.#card({ tone: "plain", text: { head: "Sent" }, moving: true });
+  }
+
+  queue(q) {
+    if (q.reason === "pacing" && (q.eta_ms ?? 0) < 1000) return;
+    const until = q.eta_ms === null || q.eta_ms === undefined ? null : Date.now() + q.eta_ms;
+    this.#card({ tone: "info", until, moving: true, actions: ["cancel"],
+      text: until === null ? queued(q) : (left) => queued({ ...q, eta_ms: left }) });
+    say(queued(q).head, q.position === 1 ? 0 : 5000);
+  }
+
+  retry(r) {
+    const until = Date.now() + r.delay_ms;
+    this.#card({ tone: "warn", until, actions: ["cancel"], text: (left) => retrying(r, left) });
+    say(retrying(r, r.delay_ms).head);
+  }
+
+  start(s) {
+    if (s.model) part(this.#answer, "who").textContent = s.model;
+    this.#card({ tone: "plain", text: { head: "Waiting for the first word…" }, moving: true });
+    say("Answer started");
+  }
+
+  delta(d) {
+    if (!this.#started) {
+      this.#started = performance.now();
+      this.#answer.hidden = false;
+    }
+    this.#buffer += d.text ?? "";
+    this.#thoughts += d.reasoning ?? "";
+    if (this.#frame) return;
+    this.#frame = document.hidden ? setTimeout(() => this.#draw(), 1000) : requestAnimationFrame(() => this.#draw());
+  }
+
+  usage(u) { this.numbers = u; }
+
+  lost(ms) {
+    const until = Date.now() + ms;
+    this.#card({ tone: "warn", until, text: (left) => ({ head: `Connection lost. Reconnecting in ${Math.ceil(left / 1000)} s…`, more: "What arrived is kept." }) });
+    say("Connection lost, reconnecting");
+  }
+
+  back() { this.#card({ tone: "plain", text: { head: "Reconnecting…" }, moving: true }); }
+
+  /* The one end of the run. Nothing is drawn after this. */
+  end(end) {
+    this.#draw();
+    this.#grow.finish();
+    this.node.querySelector(".sending")?.classList.remove("sending");
+    const kept = this.#grow.text !== "";
+    this.#answer.hidden = !kept;
+    part(this.#answer, "acts").hidden = !kept;
+    if (end.kind === "done") this.#finished(end);
+    else this.#failed(end);
+    if (end.kind === "done" || this.numbers || end.error?.usage) {
+      const numbers = this.numbers ?? (end.usage ? end : end.error);
+      if (numbers?.usage && kept) showMetrics(part(this.#answer, "metrics"), numbers);
+    }
+    this.#grew();
+  }
+
+  #finished(end) {
+    this.#status.clear();
+    const stopped = FINISH[end.finish_reason];
+    if (stopped && !this.#grow.text) {
+      this.#status.show({ tone: "plain", text: { head: `${stopped} before an answer came.` } });
+    } else if (stopped) {
+      const charged = end.finish_reason === "cancelled" && this.numbers?.cost?.priced && this.numbers.cost.total_usd
+        ? ` · ${cost(this.numbers.cost)} charged for ${count(this.numbers.usage.completion_tokens)} tokens${this.numbers.usage.estimated ? " (estimated)" : ""}` : "";
+      const chip = part(this.#answer, "chip");
+      chip.replaceChildren(el("span", { class: end.finish_reason === "content_filter" ? "pill warn" : "pill" }, stopped + charged));
+      chip.hidden = false;
+    }
+    say(stopped ?? "Answer finished");
+  }
+
+  #failed(end) {
+    const error = end.kind === "interrupted" ? { code: "interrupted" } : end.error;
+    if (end.kind === "aborted") {
+      this.node.remove();
+      return;
+    }
+    const text = failure(error);
+    const detail = error.code === "budget_exceeded" ? budget(error.budget) : "";
+    const sentence = error.message && error.message !== text.head && error.code !== "network" ? error.message : "";
+    this.#status.show({ tone: "err", actions: text.actions, ref: error.request_id,
+      text: { head: text.head, more: detail || sentence, todo: text.todo } });
+    alert(`${text.head} ${text.todo}`);
+  }
+
+  #draw() {
+    if (document.hidden) clearTimeout(this.#frame); else cancelAnimationFrame(this.#frame);
+    this.#frame = 0;
+    if (this.#thoughts) this.#think();
+    if (!this.#buffer) return;
+    this.#chars += this.#buffer.length;
+    this.#grow.append(this.#buffer);
+    this.#buffer = "";
+    this.#live();
+    this.#grew();
+  }
+
+  /* "Writing · ≈ 71 tok/s · ≈ 188 tok": a guess from the letters until the real numbers come. */
+  #live() {
+    const tokens = Math.round(this.#chars / 4);
+    const seconds = (performance.now() - this.#started) / 1000;
+    const rate = seconds > 0.5 ? ` · ≈ ${speed(tokens / seconds)} tok/s` : "";
+    const line = `Writing${rate} · ≈ ${count(tokens)} tok`;
+    if (!this.#heard) this.#status.show({ tone: "plain", text: { head: line }, moving: true });
+    else this.#status.say(line);
+    if (performance.now() - this.#heard > 8000) {
+      if (this.#heard) say("Still writing");
+      this.#heard = performance.now();
+    }
+  }
+
+  #think() {
+    if (!this.#reasoning) {
+      this.#reasoning = el("div");
+      this.#body.before(el("details", { class: "thinking" }, el("summary", {}, "Thinking"), this.#reasoning));
+    }
+    this.#reasoning.append(this.#thoughts);
+    this.#thoughts = "";
+    this.#grew();
+  }
+}
