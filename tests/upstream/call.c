@@ -107,7 +107,7 @@ static void next_text(struct call *k, struct sb *b)
         break;
     }
     case TEXT_LOREM:
-        if (k->sent > k->plan.reasoning)
+        if (k->sent && k->sent != k->plan.reasoning)
             sb_putc(b, ' ');
         sb_puts(b, words[k->sent % WORDS]);
         break;

@@ -1,0 +1,140 @@
+// What must survive: a restart, kill -9 at any instant, a shutdown under load; and backups.
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { build, request, run, startUpstream, startWeir, test, waitFor } from './harness.mjs';
+import { assertErrorObject, assertStream } from './shapes.mjs';
+
+const up = await startUpstream();
+const model = 'gpt-4o-mini';
+const limits = { requests_per_minute: 600, requests_per_hour: 6000, tokens_per_minute: 600000, tokens_per_hour: 6000000 };
+
+test('a restart keeps sessions, figures and what the limits remember', async () => {
+  const weir = await startWeir({ upstream: up, openai: { limits } });
+  const a = (await weir.post('/chat/complete', { model, message: 'before the restart' })).json;
+  await weir.post('/chat/complete', { model, message: '#fault-429-once remembered' });
+  const read = async () => ({
+    total: (await weir.get('/monitoring/cost-breakdown')).json.total,
+    messages: (await weir.get(`/chat/sessions/${a.session_id}/messages`)).json,
+  });
+  const before = await read();
+  const used = (await weir.get('/monitoring/rate-limits')).json.upstreams[0];
+  const how = await weir.program.stop();
+  assert.deepEqual(how, { code: 0, signal: null });
+  await weir.start();
+  assert.deepEqual(await read(), before);
+  const after = (await weir.get('/monitoring/rate-limits')).json.upstreams[0];
+  assert.equal(after.dimensions.requests_per_hour.used, used.dimensions.requests_per_hour.used);
+  assert.equal(after.dimensions.tokens_per_hour.used, used.dimensions.tokens_per_hour.used);
+  assert.equal(after.stabilization.active, true);
+  const b = await weir.post('/chat/complete', { model, message: 'after the restart', session_id: a.session_id });
+  assert.equal(b.status, 200, b.text);
+  await weir.stop();
+});
+
+test('kill -9 leaves every paid call in the books, none twice, none open', async () => {
+  await up.reset();
+  const weir = await startWeir({ upstream: up, openai: { max_concurrent: 64 } });
+  for (let round = 0; round < 4; round++) {
+    const streams = await Promise.all(Array.from({ length: 12 }, (_, i) =>
+      weir.stream({ model, message: `#slow-${i * 10}-10-${20 + i} killed ${round} ${i}` }).catch(() => null)));
+    const quick = Array.from({ length: 20 }, (_, i) => weir.post('/chat/complete', { model, message: `quick ${round} ${i}` }).catch(() => null));
+    await waitFor('calls to be under way', async () => (await up.judge()).in_flight >= 5, 5000).catch(() => {});
+    await new Promise((go) => setTimeout(go, round * 40));     // another instant each round; nothing is asserted of it
+    await weir.kill('SIGKILL');
+    await Promise.all(quick);
+    await Promise.all(streams.map((s) => s?.end(5000)));
+    for (const s of streams) assert.ok(!s || s.terminals().length <= 1);
+    await weir.start();
+  }
+  const judge = await waitFor('the provider to see every end', async () => {
+    const j = await up.judge();
+    return j.in_flight === 0 && j;
+  });
+  const rows = weir.records();
+  assert.deepEqual(rows.filter((r) => r.state !== 'settled'), [], 'nothing stays open after a start');
+  assert.equal(new Set(rows.map((r) => r.request_id)).size, rows.length);
+  const charged = rows.filter((r) => r.attempts > 0);
+  assert.ok(charged.length >= judge.calls, `${judge.calls} calls, ${charged.length} records`);
+  assert.ok(charged.length <= judge.calls + 12 * 4, 'hardly more than were sent: an intent that never went out is charged as an estimate');
+  const sum = (k) => charged.reduce((n, r) => n + r[k], 0);
+  assert.ok(sum('prompt') >= judge.prompt_tokens * 0.9, `${sum('prompt')} for ${judge.prompt_tokens}`);
+  for (const r of rows.filter((x) => x.error_code === 'interrupted')) assert.equal(r.estimated, 1);
+  const exact = rows.filter((r) => r.status === 'success');
+  for (const r of exact) assert.equal(r.estimated, 0);
+  await weir.stop();
+});
+
+test('SIGTERM lets running streams finish, refuses new work and ends with 0', async () => {
+  const weir = await startWeir({ upstream: up });
+  const s = await weir.stream({ model, message: '#slow-0-50-20 finishes' });
+  await s.next('delta', 2);
+  weir.program.child.kill('SIGTERM');
+  await s.end();
+  assertStream(s);
+  assert.equal(s.terminals()[0].event, 'done', s.text);
+  assert.deepEqual(await weir.program.exit, { code: 0, signal: null });
+  await weir.stop();
+});
+
+test('a drain that takes too long ends streams with an error event', async () => {
+  const weir = await startWeir({ upstream: up, config: { drain: 0.3 } });
+  const s = await weir.stream({ model, message: '#slow-0-50-1000 never finishes' });
+  await s.next('delta', 2);
+  const id = s.first('accepted').request_id;
+  weir.program.child.kill('SIGTERM');
+  await s.end();
+  assertStream(s);
+  assertErrorObject(s.first('error'), 'unavailable', 'draining');
+  assert.equal((await weir.program.exit).code, 0);
+  const r = weir.record(id);
+  assert.equal(r.state, 'settled');
+  assert.ok(r.completion > 0 && r.estimated === 1);
+  await weir.stop();
+});
+
+test('while Weir is down nginx says so in JSON', async () => {
+  const weir = await startWeir({ upstream: up });
+  await weir.kill('SIGKILL');
+  const r = await request({ port: weir.port, path: '/monitoring/live', headers: weir.headers });
+  assert.ok([502, 503].includes(r.status));
+  assert.ok(r.json?.error?.message, r.text);
+  assert.ok(r.headers['x-request-id']);
+  await weir.stop();
+});
+
+test('a backup is whole, made while Weir writes, and never over an existing file', async () => {
+  const weir = await startWeir({ upstream: up });
+  const work = Array.from({ length: 30 }, (_, i) => weir.post('/chat/complete', { model, message: `during backup ${i}` }));
+  const file = path.join(weir.state, 'copy.db');
+  const made = await run(path.join(build, 'weir'), ['backup', file], { env: weir.env, cwd: weir.state });
+  assert.equal(made.code, 0, made.output);
+  await Promise.all(work);
+  assert.equal(execFileSync('sqlite3', [file, 'pragma integrity_check'], { encoding: 'utf8' }).trim(), 'ok');
+  assert.equal(fs.statSync(file).mode & 0o077, 0);
+  const again = await run(path.join(build, 'weir'), ['backup', file], { env: weir.env, cwd: weir.state });
+  assert.notEqual(again.code, 0);
+  await weir.stop();
+});
+
+test('a second Weir on the same state folder is refused', async () => {
+  const weir = await startWeir({ upstream: up });
+  const second = await run(path.join(build, 'weir'), ['serve'], { env: weir.env, cwd: weir.state });
+  assert.ok(second.code !== 0 && second.code !== null, JSON.stringify(second));
+  assert.equal((await weir.get('/readyz')).status, 200);
+  await weir.stop();
+});
+
+test('an emptied database stops the start with exit 78 and is left as it is', async () => {
+  const weir = await startWeir({ upstream: up });
+  await weir.program.stop();
+  const file = path.join(weir.state, 'weir.db');
+  for (const f of fs.readdirSync(weir.state)) if (/^weir\.db-/.test(f)) fs.rmSync(path.join(weir.state, f));
+  fs.truncateSync(file, 0);
+  const r = await run(path.join(build, 'weir'), ['serve'], { env: weir.env, cwd: weir.state });
+  assert.equal(r.code, 78, r.output);
+  assert.match(r.output, /weir\.db/);
+  assert.equal(fs.statSync(file).size, 0);
+  await weir.stop();
+});

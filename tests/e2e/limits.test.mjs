@@ -1,0 +1,72 @@
+// Limits as a provider would see them: pace, the gate that is named, priorities, pauses.
+import assert from 'node:assert/strict';
+import { startUpstream, startWeir, test } from './harness.mjs';
+import { assertError, assertStream } from './shapes.mjs';
+
+const up = await startUpstream();
+const model = 'gpt-4o-mini';
+
+test('beyond the burst, calls are paced to the limit and the wait is explained', async () => {
+  const weir = await startWeir({ upstream: up, openai: { limits: { requests_per_minute: 120 } } });
+  await up.limits({ requests_per_minute: 120, window: 'sliding' });
+  const streams = await Promise.all(Array.from({ length: 23 }, (_, i) => weir.stream({ model, message: `paced ${i}` })));
+  await Promise.all(streams.map((s) => s.end()));
+  for (const s of streams) {
+    assertStream(s);
+    assert.equal(s.terminals()[0].event, 'done', s.text);
+  }
+  const waited = streams.filter((s) => s.all('queue').length);
+  assert.ok(waited.length >= 2 && waited.length <= 4, `${waited.length} waited; the burst is 20`);
+  for (const s of waited) assert.equal(s.first('queue').reason, 'requests_per_minute');
+  const at = (await up.calls('paced')).map((c) => c.at_us);
+  const late = at.slice(20);
+  for (let i = 1; i < late.length; i++) assert.ok(late[i] - late[i - 1] >= 480000, `${late[i] - late[i - 1]} us apart`);
+  assert.equal((await up.judge()).by_status[429], undefined);
+  await up.limits({});
+  await weir.stop();
+});
+
+test('tokens are set aside before and corrected after', async () => {
+  const weir = await startWeir({ upstream: up, openai: { limits: { tokens_per_hour: 100000 } } });
+  const s = await weir.stream({ model, message: '#slow-0-40-20 tokens', max_tokens: 400 });
+  await s.next('delta');
+  const of = async () => (await weir.get('/monitoring/rate-limits')).json.upstreams[0].dimensions.tokens_per_hour;
+  assert.ok((await of()).reserved > 0, 'something is reserved while it runs');
+  await s.end();
+  const { usage } = s.first('usage');
+  const after = await of();
+  assert.equal(after.reserved, 0);
+  assert.equal(after.used, usage.total_tokens);
+  assert.equal(after.remaining, 100000 - usage.total_tokens);
+  await weir.stop();
+});
+
+test('what alone is larger than the whole limit is refused at once', async () => {
+  const weir = await startWeir({ upstream: up, openai: { limits: { tokens_per_minute: 50 } } });
+  const before = (await up.judge()).calls;
+  assertError(await weir.post('/chat/complete', { model, message: 'word '.repeat(500) }), 429, 'rate_limited', 'request_too_large_for_limit');
+  assert.equal((await up.judge()).calls, before);
+  await weir.stop();
+});
+
+test('a wait that would pass the deadline is refused at once with the honest time', async () => {
+  const weir = await startWeir({ upstream: up, openai: { limits: { requests_per_minute: 6 }, burst: 10 }, config: { queue: { max_wait: 2 } } });
+  const first = await weir.post('/chat/complete', { model, message: 'within the burst' });
+  assert.equal(first.status, 200, first.text);
+  const r = await weir.post('/chat/complete', { model, message: 'beyond it' });
+  const e = assertError(r, 429, 'rate_limited', 'queue_timeout');
+  assert.ok(e.retry_after_ms > 2000 && e.retry_after_ms <= 11000, `${e.retry_after_ms}`);
+  assert.equal(Number(r.headers['retry-after']), Math.ceil(e.retry_after_ms / 1000));
+  await weir.stop();
+});
+
+test('a pause between calls is kept', async () => {
+  const weir = await startWeir({ upstream: up, openai: { pause: 0.3 } });
+  const streams = await Promise.all([1, 2, 3].map((i) => weir.stream({ model, message: `pausing ${i}` })));
+  await Promise.all(streams.map((s) => s.end()));
+  const at = (await up.calls('pausing')).map((c) => c.at_us);
+  assert.equal(at.length, 3);
+  for (let i = 1; i < 3; i++) assert.ok(at[i] - at[i - 1] >= 295000, `${at[i] - at[i - 1]} us apart`);
+  assert.ok(streams.some((s) => s.first('queue')?.reason === 'pacing'));
+  await weir.stop();
+});
