@@ -18,6 +18,7 @@
     X(E_INVALID_FIELD, 400, "invalid_request_error", "invalid_field", "A field has a wrong value.")           \
     X(E_MISSING_FIELD, 400, "invalid_request_error", "missing_field", "A required field is missing.")         \
     X(E_UNKNOWN_FIELD, 400, "invalid_request_error", "unknown_field", "This field is not known here.")        \
+    X(E_DUPLICATE_HEADER, 400, "invalid_request_error", "duplicate_header", "A header came twice.")             \
     X(E_DUPLICATE_KEY, 400, "invalid_request_error", "duplicate_key", "A key appears twice.")                 \
     X(E_OUT_OF_RANGE, 400, "invalid_request_error", "out_of_range", "A value is out of range.")               \
     X(E_JSON_TOO_DEEP, 400, "invalid_request_error", "json_too_deep", "The JSON is nested too deeply (32 levels at most).") \
