@@ -1,5 +1,6 @@
-# cgi/base: no idea of Weir in it
+# cgi/base: no idea of Weir in it, but for its settings
 libweir_a_SOURCES += \
+	cgi/base/cfg.c cgi/base/cfg.h cgi/base/cfg_value.c \
 	cgi/base/clock.c cgi/base/clock.h \
 	cgi/base/err.c cgi/base/err.h \
 	cgi/base/json.c cgi/base/json.h \
@@ -7,4 +8,7 @@ libweir_a_SOURCES += \
 	cgi/base/mem.c cgi/base/mem.h \
 	cgi/base/rand.c cgi/base/rand.h \
 	cgi/base/sb.c cgi/base/sb.h \
+	cgi/base/settings.c cgi/base/settings.h \
+	cgi/base/settings_doc.c \
+	cgi/base/settings_options.c cgi/base/settings_options.h \
 	cgi/base/sha256.c cgi/base/sha256.h

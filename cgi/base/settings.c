@@ -1,0 +1,481 @@
+/* settings.c - lays defaults, presets, weir.json and the environment over one another.
+ *
+ * From the weakest: built-in default, preset at the top, value at the top of the
+ * file, its environment variable; then for one upstream the same again: its
+ * preset, its entry, its environment variables. What is more specific wins. */
+#include "base/settings_options.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+
+enum { FILE_MAX = 1 << 20, KEY_FILE_MAX = 1000, UPSTREAMS_MAX = 64 };
+
+static const char default_file[] = "weir.json";
+extern char **environ;
+
+/* Upstreams that the environment alone can make, and what they start from. */
+static const struct known_upstream {
+    const char *name, *prefix, *base_url;
+    enum protocol protocol;
+} known_upstreams[] = {
+    {"openai", "OPENAI_", "https://api.openai.com/v1", PROTOCOL_OPENAI},
+    {"anthropic", "ANTHROPIC_", "https://api.anthropic.com", PROTOCOL_ANTHROPIC},
+    {"builtin", NULL, NULL, PROTOCOL_BUILTIN},
+};
+enum { N_KNOWN = sizeof known_upstreams / sizeof *known_upstreams };
+static const char *const not_options[] = {"upstreams", NULL};
+
+static const struct known_upstream *known_upstream(const char *name)
+{
+    for (size_t i = 0; i < N_KNOWN; i++)
+        if (strcmp(known_upstreams[i].name, name) == 0)
+            return &known_upstreams[i];
+    return NULL;
+}
+
+/* The whole file, at most `max` bytes, NUL-terminated; caller frees. Permissions go to *mode. */
+static char *read_file(const char *path, size_t max, mode_t *mode, struct sb *why)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    char *text = NULL;
+    struct stat st;
+    ssize_t got = 0;
+
+    if (fd < 0 || fstat(fd, &st) != 0) {
+        sb_putf(why, "%s cannot be read: %s.", path, strerror(errno));
+    } else if (!S_ISREG(st.st_mode) || (size_t)st.st_size > max) {
+        sb_putf(why, "%s must be a regular file of at most %zu bytes.", path, max);
+    } else {
+        text = mem_zalloc((size_t)st.st_size + 1, 1);
+        for (off_t at = 0; at < st.st_size && (got = read(fd, text + at, (size_t)(st.st_size - at))) > 0;)
+            at += got;
+        *mode = st.st_mode;
+    }
+    if (got < 0) {
+        sb_putf(why, "%s cannot be read: %s.", path, strerror(errno));
+        free(text);
+        text = NULL;
+    }
+    if (fd >= 0)
+        close(fd);
+    return text;
+}
+
+static json_t *read_config(const char *path, struct sb *why)
+{
+    mode_t mode = 0;
+    char *text = read_file(path, FILE_MAX, &mode, why);
+    json_error_t je;
+    json_t *root = NULL;
+
+    if (text) {
+        root = json_loads(text, JSON_REJECT_DUPLICATES, &je);
+        if (!root)
+            sb_putf(why, "%s is not valid JSON: line %d, column %d: %s.", path, je.line, je.column, je.text);
+        else if (!json_is_object(root)) {
+            sb_putf(why, "%s must hold one JSON object.", path);
+            json_decref(root);
+            root = NULL;
+        }
+        explicit_bzero(text, strlen(text));
+        free(text);
+    }
+    return root;
+}
+
+/* One layer: the preset it names, then its values, then its environment. */
+static bool load_layer(const struct cfg_bind *b, size_t nb, struct tuning_settings *t, const json_t *obj,
+                       const char *file, const char *at, const char *const *skip, const char *prefix, bool leaf,
+                       struct sb *why)
+{
+    char *outer = t->preset;
+    bool ok;
+
+    t->preset = NULL;
+    ok = (!obj || cfg_load_object(b, nb, obj, file, at, skip, why)) &&
+         (!prefix || cfg_load_env(b, nb, prefix, leaf, why));
+    if (ok && t->preset) {
+        preset_apply(preset_find(t->preset), t);
+        ok = (!obj || cfg_load_object(b, nb, obj, file, at, skip, why)) &&
+             (!prefix || cfg_load_env(b, nb, prefix, leaf, why));
+    }
+    if (t->preset)
+        free(outer);
+    else
+        t->preset = outer;
+    return ok;
+}
+
+/* "my-llm" -> "WEIR_UPSTREAM_MY_LLM_" */
+static void upstream_prefix(struct sb *out, const char *name)
+{
+    sb_puts(out, "WEIR_UPSTREAM_");
+    for (; *name; name++)
+        sb_putc(out, *name >= 'a' && *name <= 'z' ? (char)(*name - 'a' + 'A')
+                     : *name >= '0' && *name <= '9' ? *name : '_');
+    sb_putc(out, '_');
+}
+
+static int keys_given(const struct upstream_settings *u)
+{
+    return (u->api_key != NULL) + (u->key_file != NULL) + (u->key_env != NULL);
+}
+
+static void forget_keys(struct upstream_settings *u)
+{
+    if (u->api_key)
+        explicit_bzero(u->api_key, strlen(u->api_key));
+    free(u->api_key);
+    free(u->key_file);
+    free(u->key_env);
+    u->api_key = u->key_file = u->key_env = NULL;
+}
+
+/* Is any of these variables set under this prefix? `leaves` ends with NULL. */
+static bool env_has(const char *prefix, const char *const *leaves)
+{
+    bool found = false;
+
+    for (; !found && *leaves; leaves++) {
+        struct sb name = sb_make(200);
+        const char *value;
+
+        sb_putf(&name, "%s%s", prefix, *leaves);
+        value = getenv(sb_str(&name));
+        found = value && *value;
+        sb_done(&name);
+    }
+    return found;
+}
+
+static const char *const key_leaves[] = {"API_KEY", "KEY_FILE", "KEY_ENV", NULL};
+static const char *const making_leaves[] = {"API_KEY", "BASE_URL", NULL};
+
+/* The environment of one upstream: OPENAI_… for the well-known ones, then WEIR_UPSTREAM_<NAME>_…. */
+static bool upstream_env(struct upstream_settings *u, const struct known_upstream *known, struct sb *why)
+{
+    struct cfg_bind b[] = {settings_bind_upstream(u), settings_bind_tuning(&u->tune)};
+    struct sb prefix = sb_make(200);
+    char *name = mem_strdup(u->name);
+    bool ok = true;
+
+    if (known && known->prefix) {
+        if (env_has(known->prefix, making_leaves))
+            u->enabled = true;
+        if (env_has(known->prefix, key_leaves))      /* they replace the file's */
+            forget_keys(u);
+        ok = load_layer(b, 2, &u->tune, NULL, "", "", NULL, known->prefix, true, why);
+    }
+    upstream_prefix(&prefix, name);
+    if (ok && env_has(sb_str(&prefix), key_leaves))
+        forget_keys(u);
+    ok = ok && load_layer(b, 2, &u->tune, NULL, "", "", NULL, sb_str(&prefix), true, why);
+    free(u->name);                       /* a name is not for the environment to change */
+    u->name = name;
+    sb_done(&prefix);
+    return ok;
+}
+
+/* Bring the key from where it is said to be. `at` names the upstream in sentences. */
+static bool resolve_key(struct upstream_settings *u, const char *at, struct sb *why)
+{
+    const char *found = NULL;
+    char *text = NULL;
+    mode_t mode = 0;
+    bool ok = false;
+
+    if (keys_given(u) > 1) {
+        sb_putf(why, "%s has more than one of api_key, key_file and key_env; give one.", at);
+        return false;
+    }
+    if (u->key_env) {
+        found = getenv(u->key_env);
+        if (!found || !*found)
+            sb_putf(why, "%s.key_env is \"%s\", but this environment variable is not set.", at, u->key_env);
+    } else if (u->key_file) {
+        text = read_file(u->key_file, KEY_FILE_MAX, &mode, why);
+        if (text && (mode & 077)) {
+            sb_putf(why, "%s.key_file is \"%s\", but others may read that file; run: chmod 600 %s", at, u->key_file,
+                    u->key_file);
+        } else if (text) {
+            text[strcspn(text, "\r\n")] = '\0';
+            if (*text)
+                found = text;
+            else
+                sb_putf(why, "%s.key_file is \"%s\", but its first line is empty.", at, u->key_file);
+        }
+    } else
+        return true;
+    if (found && *found) {
+        u->api_key = mem_strdup(found);
+        ok = true;
+    }
+    if (text)
+        explicit_bzero(text, strlen(text));
+    free(text);
+    return ok;
+}
+
+/* What no single option can check. */
+static bool finish_upstream(const struct settings *s, struct upstream_settings *u, const char *at, struct sb *why)
+{
+    const struct known_upstream *known = known_upstream(u->name);
+
+    if ((u->protocol == PROTOCOL_BUILTIN) != (strcmp(u->name, "builtin") == 0)) {
+        sb_putf(why, "%s.protocol: the protocol \"builtin\" belongs to the upstream named builtin, and to no other.", at);
+        return false;
+    }
+    for (size_t i = 0; i < s->n_upstreams; i++)
+        if (strcmp(s->upstreams[i].name, u->name) == 0) {
+            sb_putf(why, "%s.name is \"%s\", but another upstream has that name.", at, u->name);
+            return false;
+        }
+    if (!u->base_url && known && known->base_url)
+        u->base_url = mem_strdup(known->base_url);
+    if (!u->base_url && u->protocol != PROTOCOL_BUILTIN) {
+        sb_putf(why, "%s.base_url is missing; it must be the URL at which its interface begins.", at);
+        return false;
+    }
+    if (u->tune.retry.base_delay_us > u->tune.retry.max_delay_us) {
+        sb_putf(why, "%s: retry.base_delay must not be longer than retry.max_delay.", at);
+        return false;
+    }
+    for (size_t n = u->base_url ? strlen(u->base_url) : 0; n && u->base_url[n - 1] == '/'; n--)
+        u->base_url[n - 1] = '\0';
+    return !u->enabled || resolve_key(u, at, why);
+}
+
+static void upstream_done(struct upstream_settings *u)
+{
+    struct cfg_bind b = settings_bind_upstream(u), t = settings_bind_tuning(&u->tune);
+
+    cfg_free(&b);
+    cfg_free(&t);
+}
+
+/* One upstream from its entry (NULL: from the environment alone), which starts
+ * from `base`. On success `s` owns it, or it was not enabled. */
+static bool add_upstream(struct settings *s, const struct tuning_settings *base, const json_t *entry, const char *name,
+                         const char *at, struct sb *why)
+{
+    const struct known_upstream *known = name ? known_upstream(name) : NULL;
+    struct upstream_settings u = {0};
+    struct cfg_bind b[] = {settings_bind_upstream(&u), settings_bind_tuning(&u.tune)};
+    struct sb prefix = sb_make(300), place = sb_make(5000);
+    bool ok;
+
+    sb_putf(&prefix, "%s.", at);
+    if (entry)
+        sb_putf(&place, "%s: ", s->config);
+    sb_puts(&place, at);
+    cfg_defaults(&b[0]);
+    u.tune = *base;
+    u.tune.preset = mem_strdup(base->preset);
+    u.protocol = known ? known->protocol : PROTOCOL_OPENAI;
+    u.name = mem_strdup(name);
+    ok = !entry || load_layer(b, 2, &u.tune, entry, s->config, sb_str(&prefix), NULL, NULL, false, why);
+    if (ok && !u.name) {
+        sb_putf(why, "%s.name is missing; every upstream needs one.", sb_str(&place));
+        ok = false;
+    }
+    ok = ok && upstream_env(&u, known, why) && finish_upstream(s, &u, sb_str(&place), why);
+    if (ok && u.enabled) {
+        s->upstreams = mem_grow(s->upstreams, s->n_upstreams + 1, sizeof *s->upstreams);
+        s->upstreams[s->n_upstreams++] = u;
+    } else
+        upstream_done(&u);
+    sb_done(&prefix);
+    sb_done(&place);
+    return ok;
+}
+
+/* The entry of that name, NULL if there is none; *at becomes its index. */
+static const json_t *entry_named(const json_t *entries, const char *name, size_t *at)
+{
+    for (*at = 0; *at < json_array_size(entries); ++*at) {
+        const json_t *entry = json_array_get(entries, *at);
+        const char *has = json_string_value(json_object_get(entry, "name"));
+
+        if (has && strcmp(has, name) == 0)
+            return entry;
+    }
+    return NULL;
+}
+
+static bool add_entry(struct settings *s, const struct tuning_settings *base, const json_t *entry, size_t i,
+                      struct sb *why)
+{
+    struct sb at = sb_make(100);
+    bool ok;
+
+    sb_putf(&at, "upstreams[%zu]", i);
+    if (json_is_object(entry))
+        ok = add_upstream(s, base, entry, json_string_value(json_object_get(entry, "name")), sb_str(&at), why);
+    else {
+        sb_putf(why, "%s: %s must be an object, as in {\"name\": …, \"base_url\": …}.", s->config, sb_str(&at));
+        ok = false;
+    }
+    sb_done(&at);
+    return ok;
+}
+
+/* First the file's in its order, then those the environment makes, then the built-in one. */
+static bool add_upstreams(struct settings *s, const struct tuning_settings *builtin, const json_t *entries,
+                          struct sb *why)
+{
+    const json_t *builtin_entry;
+    size_t at;
+
+    if (entries && (!json_is_array(entries) || json_array_size(entries) > UPSTREAMS_MAX)) {
+        sb_putf(why, "%s: upstreams must be a list of at most %d objects.", s->config, UPSTREAMS_MAX);
+        return false;
+    }
+    builtin_entry = entry_named(entries, "builtin", &at);
+    for (size_t i = 0; i < json_array_size(entries); i++) {
+        const json_t *entry = json_array_get(entries, i);
+
+        if (entry != builtin_entry && !add_entry(s, &s->defaults, entry, i, why))
+            return false;
+    }
+    for (size_t i = 0, seen; i < N_KNOWN; i++) {
+        const struct known_upstream *known = &known_upstreams[i];
+
+        if (known->prefix && env_has(known->prefix, making_leaves) && !entry_named(entries, known->name, &seen) &&
+            !add_upstream(s, &s->defaults, NULL, known->name, known->name, why))
+            return false;
+    }
+    if (builtin_entry ? !add_entry(s, builtin, builtin_entry, at, why)
+                      : !add_upstream(s, builtin, NULL, "builtin", "builtin", why))
+        return false;
+    if (s->n_upstreams == 0)
+        sb_putf(why, "%s: no upstream is left; one must be enabled.", s->config ? s->config : "upstreams");
+    return s->n_upstreams > 0;
+}
+
+/* A variable that begins with WEIR_ and is nearly the name of a setting is a typing mistake. */
+static bool check_env_names(const struct cfg_bind *b, size_t nb, struct sb *why)
+{
+    for (char **e = environ; e && *e; e++) {
+        struct sb seen = sb_make(64), nearest = sb_make(200);
+        int best = strncmp(*e, "WEIR_", 5) == 0 ? 3 : 0;
+
+        sb_put(&seen, *e, strcspn(*e, "="));
+        for (size_t t = 0; best && t < nb; t++)
+            for (size_t i = 0; best && i < b[t].n; i++) {
+                struct sb name = sb_make(200);
+                int d;
+
+                cfg_env_name(&b[t].options[i], "WEIR_", false, &name);
+                d = cfg_distance(sb_str(&seen), sb_str(&name));
+                if (d < best) {
+                    best = d;
+                    sb_reset(&nearest);
+                    sb_puts(&nearest, sb_str(&name));
+                }
+                sb_done(&name);
+            }
+        if (best && nearest.len)
+            sb_putf(why, "%s (environment) is not a setting; did you mean %s?", sb_str(&seen), sb_str(&nearest));
+        best = best && nearest.len;
+        sb_done(&seen);
+        sb_done(&nearest);
+        if (best)
+            return false;
+    }
+    return true;
+}
+
+/* <folder>/<name> for a path that was not set. */
+static void default_path(char **path, const char *folder, const char *name)
+{
+    struct sb b = sb_make(2 * 4096);
+
+    if (*path)
+        return;
+    sb_putf(&b, "%s/%s", folder, name);
+    *path = sb_take(&b);
+}
+
+static bool load_all(struct settings *s, const json_t *root, struct sb *why)
+{
+    struct tuning_settings builtin = {0};
+    struct cfg_bind top[] = {settings_bind_global(s), settings_bind_tuning(&s->defaults)};
+    struct cfg_bind again[] = {top[0], settings_bind_tuning(&builtin)};
+    const char *file = s->config ? s->config : "";
+    bool ok;
+
+    cfg_defaults(&top[0]);
+    cfg_defaults(&top[1]);
+    cfg_defaults(&again[1]);
+    memset(&builtin.limits, 0, sizeof builtin.limits);   /* unlimited unless configured */
+    ok = check_env_names(top, 2, why) &&
+         load_layer(top, 2, &s->defaults, root, file, "", not_options, "WEIR_", false, why) &&
+         load_layer(again, 2, &builtin, root, file, "", not_options, "WEIR_", false, why) &&
+         add_upstreams(s, &builtin, json_object_get(root, "upstreams"), why);
+    cfg_free(&again[1]);
+    if (!ok)
+        return false;
+    if (!s->data)
+        s->data = mem_strdup(WEIR_DATADIR);
+    default_path(&s->socket, s->state, "weir.sock");
+    default_path(&s->prices, s->data, "prices.json");
+    if (strlen(s->socket) > 100) {
+        sb_putf(why, "state is \"%s\", but with it the socket's path has more than 100 bytes; choose a shorter state or "
+                     "set socket.", s->state);
+        return false;
+    }
+    return true;
+}
+
+struct settings *settings_load(const char *path, struct sb *why)
+{
+    struct settings *s = mem_zalloc(1, sizeof *s);
+    json_t *root = NULL;
+    bool ok = true;
+
+    if (!path)
+        path = getenv("WEIR_CONFIG");
+    if ((!path || !*path) && access(default_file, F_OK) == 0)
+        path = default_file;
+    if (path && *path) {
+        s->config = mem_strdup(path);
+        root = read_config(path, why);
+        ok = root != NULL;
+    }
+    if (!ok || !load_all(s, root, why)) {
+        settings_free(s);
+        s = NULL;
+    }
+    json_decref(root);
+    return s;
+}
+
+void settings_free(struct settings *s)
+{
+    if (!s)
+        return;
+    struct cfg_bind top = settings_bind_global(s), tune = settings_bind_tuning(&s->defaults);
+
+    cfg_free(&top);
+    cfg_free(&tune);
+    for (size_t i = 0; i < s->n_upstreams; i++)
+        upstream_done(&s->upstreams[i]);
+    free(s->upstreams);
+    free(s->config);
+    free(s);
+}
+
+const struct upstream_settings *settings_upstream(const struct settings *s, const char *name)
+{
+    for (size_t i = 0; i < s->n_upstreams; i++)
+        if (strcmp(s->upstreams[i].name, name) == 0)
+            return &s->upstreams[i];
+    return NULL;
+}

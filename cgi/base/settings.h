@@ -1,0 +1,116 @@
+/* settings.h - every setting Weir has, after file, environment and defaults were laid over one another.
+ *
+ * The tables are in settings_options.c; docs/settings.md is made from them.
+ * A struct settings is read-only once loaded, so every thread may read it. A reload makes a
+ * new one. Durations are microseconds, ratios thousandths, 0 in a limit means unlimited. */
+#ifndef WEIR_SETTINGS_H
+#define WEIR_SETTINGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/cfg.h"
+#include "base/log.h"
+#include "base/sb.h"
+
+enum protocol { PROTOCOL_OPENAI, PROTOCOL_ANTHROPIC, PROTOCOL_BUILTIN };
+
+/* How much of the answer is set aside at admission. */
+enum reserve_output {
+    RESERVE_OUTPUT_EXPECTED,   /* what this model and caller usually produce */
+    RESERVE_OUTPUT_MAX,        /* max_tokens, for providers that count so themselves */
+};
+
+/* How one upstream is used. The values at the top of weir.json are every upstream's defaults. */
+struct tuning_settings {
+    char *preset;                        /* named set of values these started from, or NULL */
+    int64_t max_concurrent;              /* calls at a time */
+    struct {
+        int64_t requests_per_minute, requests_per_hour;
+        int64_t tokens_per_minute, tokens_per_hour;             /* input and output together */
+        int64_t input_tokens_per_minute, output_tokens_per_minute;
+    } limits;                            /* 0 = unlimited */
+    int64_t burst_us;                    /* bucket capacity = what accrues in this time; 10 s = a sixth of a minute's limit */
+    enum reserve_output reserve_output;
+    int64_t reserve_permille;            /* part of each limit only High may use */
+    int64_t safety_margin_permille;      /* part of each limit nobody uses */
+    int64_t pause_us;                    /* least time between the starts of two calls */
+    int64_t stabilization_us;            /* after a 429 the rate climbs back over this time */
+    struct {
+        int64_t max_retries;             /* attempts after the first */
+        int64_t base_delay_us, max_delay_us;
+    } retry;
+    struct {
+        int64_t connect_us;              /* name look-up, TCP and TLS */
+        int64_t first_byte_us;           /* from the request sent to the answer's first byte */
+        int64_t idle_us;                 /* between two bytes of it */
+        int64_t total_us;                /* the whole call */
+    } timeouts;
+};
+
+/* One account at one provider. */
+struct upstream_settings {
+    char *name;                          /* unique; "builtin" is there unless its entry disables it, and comes last */
+    bool enabled;                        /* true in every loaded entry: the others were dropped */
+    enum protocol protocol;
+    char *base_url;                      /* http(s)://host[:port][/path] without a slash at its end; NULL for builtin */
+    char *api_key;                       /* NULL = none is sent; never log or print it */
+    char *key_file, *key_env;            /* where api_key came from, or NULL */
+    struct cfg_list models;              /* model ids; empty = ask its /models */
+    char *quota_group;                   /* upstreams of one group share limits; NULL = its own */
+    struct tuning_settings tune;
+};
+
+struct settings {
+    char *config;                        /* the file that was read; NULL if there was none */
+    char *state;                         /* folder for database, socket, logs, pid files, admin token */
+    char *data;                          /* folder with templates, static, schema, ranks, prices.json */
+    char *socket;                        /* FastCGI socket; <state>/weir.sock unless set */
+    char *ca_file;                       /* certificates trusted for providers */
+    char *prices;                        /* price table; <data>/prices.json unless set */
+    char *default_model;                 /* NULL = the first model of the first upstream */
+    enum log_level log_level;
+    struct {
+        char *address;                   /* where nginx listens */
+        int64_t port;
+        int64_t max_body_bytes;          /* request bodies outside /v1 */
+        int64_t max_body_v1_bytes;       /* request bodies under /v1 */
+        int64_t acceptors;               /* threads that take requests */
+    } http;
+    struct {
+        int64_t max_size;                /* requests that may wait, all upstreams together */
+        int64_t max_wait_us;             /* longest wait of one request */
+    } queue;
+    int64_t retry_budget_permille;       /* retries as a part of all attempts, Weir-wide */
+    int64_t drain_us;                    /* on SIGTERM running work may take this long to finish */
+    int64_t builtin_words_per_second;    /* pace of the built-in model; 0 = at once */
+    struct {
+        int64_t content_days;            /* message text; 0 = for ever */
+        int64_t usage_days;              /* usage records; 0 = for ever */
+    } retention;
+    struct tuning_settings defaults;     /* what every upstream started from */
+    struct upstream_settings *upstreams; /* never empty */
+    size_t n_upstreams;
+};
+
+/* Load `path`; NULL = $WEIR_CONFIG, else ./weir.json if it is there, else none.
+ * The environment wins over the file. Returns settings (caller frees with
+ * settings_free), or NULL with one sentence appended to `why`. */
+struct settings *settings_load(const char *path, struct sb *why) __attribute__((warn_unused_result));
+/* NULL is harmless. Wipes the keys. */
+void settings_free(struct settings *s);
+
+/* The upstream of this name, NULL if there is none. Borrowed. */
+const struct upstream_settings *settings_upstream(const struct settings *s, const char *name);
+
+/* `weir config check`: true and what was read and found, or false and the sentence, appended to `out`. */
+bool settings_check(const char *path, struct sb *out) __attribute__((warn_unused_result));
+/* `weir config show`: the settings in force, one key=value a line, upstreams as
+ * upstreams.NAME.key; keys of providers are left out. */
+void settings_show(const struct settings *s, struct sb *out);
+/* `weir config doc`: docs/settings.md, and weir.json.example, made from the tables. */
+void settings_doc(struct sb *out);
+void settings_example(struct sb *out);
+
+#endif

@@ -1,0 +1,180 @@
+/* settings_doc.c - what `weir config` prints: check, show, and the documents made from the tables. */
+#include "base/settings_options.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+
+bool settings_check(const char *path, struct sb *out)
+{
+    struct settings *s = settings_load(path, out);
+
+    if (!s)
+        return false;
+    sb_putf(out, "%s is right. Upstreams:", s->config ? s->config : "The environment (there is no weir.json)");
+    for (size_t i = 0; i < s->n_upstreams; i++)
+        sb_putf(out, "%s %s", i ? "," : "", s->upstreams[i].name);
+    sb_puts(out, ".");
+    settings_free(s);
+    return true;
+}
+
+/* prefix + key=value for one table; what is not set has an empty value. */
+static void show_table(struct sb *out, const struct cfg_bind *b, const char *prefix)
+{
+    for (size_t i = 0; i < b->n; i++) {
+        if (b->options[i].type == CFG_SECRET)
+            continue;
+        sb_putf(out, "%s%s=", prefix, b->options[i].key);
+        cfg_value_text(&b->options[i], b->base, out);
+        sb_putc(out, '\n');
+    }
+}
+
+void settings_show(const struct settings *s, struct sb *out)
+{
+    struct cfg_bind top = settings_bind_global((struct settings *)(uintptr_t)s);
+
+    show_table(out, &top, "");
+    for (size_t i = 0; i < s->n_upstreams; i++) {
+        struct upstream_settings *u = &s->upstreams[i];
+        struct cfg_bind b[] = {settings_bind_upstream(u), settings_bind_tuning(&u->tune)};
+        struct sb prefix = sb_make(100);
+
+        sb_putf(&prefix, "upstreams.%s.", u->name);
+        show_table(out, &b[0], sb_str(&prefix));
+        show_table(out, &b[1], sb_str(&prefix));
+        sb_done(&prefix);
+    }
+}
+
+static void doc_line(struct sb *out, const struct cfg_option *o, const char *prefix, bool leaf)
+{
+    struct sb env = sb_make(200), allowed = sb_make(1000);
+
+    if (strcmp(o->key, "name") != 0)     /* what the variables are named after */
+        cfg_env_name(o, prefix, leaf, &env);
+    cfg_allowed(o, &allowed);
+    sb_putf(out, "| `%s`", o->key);
+    for (const char *p = o->aliases; p && *p;) {
+        size_t n = strcspn(p, " ");
+
+        sb_putf(out, ", `%.*s`", (int)n, p);
+        p += n + strspn(p + n, " ");
+    }
+    sb_putf(out, " | %s%s%s | %s | %s | %s |\n", env.len ? "`" : "", env.len ? sb_str(&env) : "–", env.len ? "`" : "",
+            o->fallback ? o->fallback : "–", sb_str(&allowed), o->help);
+    sb_done(&env);
+    sb_done(&allowed);
+}
+
+static void doc_table(struct sb *out, const struct cfg_bind *b, const char *prefix, bool leaf)
+{
+    sb_puts(out, "| key | environment | default | allowed | meaning |\n| --- | --- | --- | --- | --- |\n");
+    for (size_t i = 0; i < b->n; i++)
+        doc_line(out, &b->options[i], prefix, leaf);
+    sb_putc(out, '\n');
+}
+
+void settings_doc(struct sb *out)
+{
+    struct cfg_bind global = settings_bind_global(NULL), tuning = settings_bind_tuning(NULL),
+                    upstream = settings_bind_upstream(NULL);
+
+    sb_puts(out,
+            "# Settings\n\n"
+            "Made from the tables in `cgi/base/settings_options.c` by `make docs`; a test compares the two.\n\n"
+            "Weir reads `weir.json` in the folder it is started from, or the file that `WEIR_CONFIG` names, and then the\n"
+            "environment, which wins. A key with a dot is a member of an object: `queue.max_size` is\n"
+            "`{\"queue\": {\"max_size\": 1000}}`. A key that is not known or a value that is not allowed stops the start with\n"
+            "exit status 78 and a sentence that says which and why; `weir config check` says the same without starting,\n"
+            "`weir config show` prints what is in force. A duration is a number of seconds (`1.2`) or a text with a unit\n"
+            "(`\"250ms\"`, `\"90s\"`, `\"5m\"`, `\"1h\"`, `\"7d\"`). `null`, and an empty environment variable, mean: not set.\n\n"
+            "## Weir as a whole\n\n");
+    doc_table(out, &global, "WEIR_", false);
+    sb_puts(out,
+            "## How each upstream is used\n\n"
+            "At the top of `weir.json` (or as `WEIR_…`) these are the defaults of every upstream; in an entry of `upstreams`\n"
+            "they are that upstream's own. The default limits below are those of providers; the built-in model has none\n"
+            "unless the top or its entry gives some.\n\n");
+    doc_table(out, &tuning, "WEIR_", false);
+    sb_puts(out,
+            "## One upstream: an entry of `upstreams`\n\n"
+            "`OPENAI_API_KEY` or `OPENAI_BASE_URL` makes an upstream `openai` without any file, and `ANTHROPIC_API_KEY` or\n"
+            "`ANTHROPIC_BASE_URL` one named `anthropic`. Everything in this table and the one above can be set for them as\n"
+            "`OPENAI_…` and `ANTHROPIC_…` with the last part of the key (`OPENAI_REQUESTS_PER_MINUTE`, `OPENAI_MAX_RETRIES`;\n"
+            "the time-outs are `OPENAI_CONNECT_TIMEOUT` and so on), and for any upstream as `WEIR_UPSTREAM_<NAME>_…`, its name in\n"
+            "capitals with `_` for all else. The upstream `builtin` is there without an entry; one may give it limits, or\n"
+            "`\"enabled\": false`.\n\n");
+    doc_table(out, &upstream, "OPENAI_", true);
+    sb_puts(out, "## Presets\n\n| name | sets | meaning |\n| --- | --- | --- |\n");
+    for (size_t i = 0; i < n_presets; i++) {
+        sb_putf(out, "| `%s` |", presets[i].name);
+        for (size_t j = 0; presets[i].set[j].key; j++)
+            sb_putf(out, "%s `%s` %s", j ? "," : "", presets[i].set[j].key, presets[i].set[j].value);
+        sb_putf(out, " | %s |\n", presets[i].help);
+    }
+}
+
+/* Members of one table that have a default, grouped into objects where keys have a dot. */
+static void example_members(struct sb *out, const struct cfg_bind *b)
+{
+    char section[64] = "";
+    bool first = true;
+
+    for (size_t i = 0; i < b->n; i++) {
+        const struct cfg_option *o = &b->options[i];
+        const char *dot = strchr(o->key, '.');
+        size_t n = dot ? (size_t)(dot - o->key) : 0;
+
+        if (!o->fallback)
+            continue;
+        if (*section && (n != strlen(section) || memcmp(section, o->key, n) != 0)) {
+            sb_puts(out, "}");
+            *section = '\0';
+        } else if (*section) {
+            sb_puts(out, ", ");
+        }
+        if (!*section) {
+            sb_puts(out, first ? "  " : ",\n  ");
+            if (dot) {
+                memcpy(section, o->key, n);
+                section[n] = '\0';
+                sb_putf(out, "\"%s\": {", section);
+            }
+        }
+        sb_json(out, dot ? dot + 1 : o->key);
+        sb_puts(out, ": ");
+        cfg_value_json(o, b->base, out);
+        first = false;
+    }
+    sb_puts(out, *section ? "},\n" : ",\n");
+}
+
+void settings_example(struct sb *out)
+{
+    struct settings *s = mem_zalloc(1, sizeof *s);
+    struct cfg_bind global = settings_bind_global(s), tuning = settings_bind_tuning(&s->defaults);
+
+    cfg_defaults(&global);
+    cfg_defaults(&tuning);
+    sb_puts(out, "{\n");
+    example_members(out, &global);
+    sb_puts(out,
+            "  \"max_concurrent\": 32,\n"
+            "  \"reserve\": 0.15,\n"
+            "  \"upstreams\": [\n"
+            "    {\"name\": \"openai\", \"enabled\": false, \"key_env\": \"OPENAI_API_KEY\", \"preset\": \"production\",\n"
+            "     \"limits\": {\"requests_per_minute\": 60, \"tokens_per_minute\": 150000}},\n"
+            "    {\"name\": \"openai-dev\", \"enabled\": false, \"base_url\": \"https://api.openai.com/v1\",\n"
+            "     \"key_file\": \"/etc/weir/openai-dev.key\", \"preset\": \"development\", \"models\": [\"gpt-4o-mini\"]},\n"
+            "    {\"name\": \"anthropic\", \"enabled\": false, \"key_env\": \"ANTHROPIC_API_KEY\", \"preset\": \"anthropic-50\"},\n"
+            "    {\"name\": \"ollama\", \"enabled\": false, \"base_url\": \"http://127.0.0.1:11434/v1\", \"max_concurrent\": 2},\n"
+            "    {\"name\": \"llama-cpp\", \"enabled\": false, \"base_url\": \"http://127.0.0.1:8081/v1\", \"max_concurrent\": 1},\n"
+            "    {\"name\": \"builtin\", \"max_concurrent\": 32}\n"
+            "  ]\n"
+            "}\n");
+    cfg_free(&global);
+    cfg_free(&tuning);
+    settings_free(s);
+}

@@ -1,0 +1,216 @@
+/* settings_options.c - every setting as one line: key, type, range, default, help.
+ *
+ * To add one: a member in settings.h, a line here, then `make docs`. */
+#include "base/settings_options.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+#define MS USEC_PER_MS
+#define SEC USEC_PER_SEC
+#define MIN (60 * USEC_PER_SEC)
+#define HOUR (3600 * USEC_PER_SEC)
+#define LIMIT_MAX INT64_C(1000000000000)
+#define KIB INT64_C(1024)
+#define MIB (1024 * KIB)
+
+static bool ok_address(const char *s)
+{
+    struct in6_addr any;
+
+    return inet_pton(AF_INET, s, &any) == 1 || inet_pton(AF_INET6, s, &any) == 1;
+}
+
+static bool ok_name(const char *s)
+{
+    return strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789_-.") == strlen(s) && *s != '.' && *s != '-' && *s != '_';
+}
+
+static bool ok_preset(const char *s)
+{
+    return preset_find(s) != NULL;
+}
+
+/* http(s)://host[:port][/path]: no user, query, fragment or blank. */
+static bool ok_base_url(const char *s)
+{
+    const char *host = strncmp(s, "http://", 7) == 0 ? s + 7 : strncmp(s, "https://", 8) == 0 ? s + 8 : NULL;
+
+    return host && *host && !strchr("/:", *host) && !strpbrk(host, "@?# \"\\<>");
+}
+
+/* What nginx and sun_path take: no quotes, blanks or braces to be re-read. */
+static bool ok_path(const char *s)
+{
+    return !strpbrk(s, "\"'\\;{}$");
+}
+
+#define AT(member) offsetof(struct settings, member)
+static const struct cfg_option global_options[] = {
+    {.key = "state", .type = CFG_TEXT, .at = AT(state), .fallback = "./var", .ok = ok_path,
+     .must = "a path without quotes, backslash, semicolon, braces or $",
+     .help = "Folder for database, sockets, logs, pid files and the admin token; made with mode 0700."},
+    {.key = "data", .type = CFG_TEXT, .at = AT(data), .ok = ok_path,
+     .must = "a path without quotes, backslash, semicolon, braces or $",
+     .help = "Folder with templates, static, schema, ranks and prices.json; as installed unless set."},
+    {.key = "socket", .type = CFG_TEXT, .at = AT(socket), .max = 100, .ok = ok_path,
+     .must = "a path of at most 100 bytes without quotes, backslash, semicolon, braces or $",
+     .help = "FastCGI socket between nginx and Weir; `weir.sock` in the state folder unless set."},
+    {.key = "http.address", .type = CFG_TEXT, .at = AT(http.address), .fallback = "127.0.0.1", .ok = ok_address,
+     .must = "an IPv4 or IPv6 address", .help = "Where nginx listens."},
+    {.key = "http.port", .type = CFG_INT, .at = AT(http.port), .min = 1, .max = 65535, .fallback = "8080",
+     .help = "Port on which nginx listens."},
+    {.key = "http.max_body_bytes", .type = CFG_INT, .at = AT(http.max_body_bytes), .min = KIB, .max = 64 * MIB,
+     .fallback = "1048576", .help = "Largest request body, `/v1` apart; a larger one gets 413."},
+    {.key = "http.max_body_v1_bytes", .type = CFG_INT, .at = AT(http.max_body_v1_bytes), .min = KIB, .max = 256 * MIB,
+     .fallback = "33554432", .help = "Largest request body under `/v1`, where images travel inside."},
+    {.key = "http.acceptors", .type = CFG_INT, .at = AT(http.acceptors), .min = 1, .max = 64, .fallback = "8",
+     .help = "Threads that take requests and give the short answers."},
+    {.key = "queue.max_size", .type = CFG_INT, .at = AT(queue.max_size), .min = 0, .max = 100000, .fallback = "1000",
+     .help = "Requests that may wait at once; one more gets 429 `queue_full`. 0 = nothing ever waits."},
+    {.key = "queue.max_wait", .type = CFG_SECONDS, .at = AT(queue.max_wait_us), .min = 10 * MS, .max = HOUR,
+     .fallback = "120", .help = "Longest time one request waits; then, or when the forecast says so at once, 429 `queue_timeout`."},
+    {.key = "retry.budget", .type = CFG_RATIO, .at = AT(retry_budget_permille), .min = 0, .max = 1000,
+     .fallback = "0.1", .help = "Retries as a part of all traffic, Weir-wide, so that an outage is not made worse."},
+    {.key = "drain", .type = CFG_SECONDS, .at = AT(drain_us), .min = 0, .max = HOUR, .fallback = "30",
+     .help = "How long running work may take to finish after SIGTERM."},
+    {.key = "default_model", .type = CFG_TEXT, .at = AT(default_model), .max = 200,
+     .help = "Model of a request that names none; the first model of the first upstream unless set."},
+    {.key = "builtin.words_per_second", .type = CFG_INT, .at = AT(builtin_words_per_second), .min = 0, .max = 10000,
+     .fallback = "25", .help = "Pace at which the built-in model writes; 0 = at once."},
+    {.key = "ca_file", .type = CFG_TEXT, .at = AT(ca_file), .fallback = "/etc/ssl/certs/ca-certificates.crt",
+     .help = "Certificates that are trusted when calling providers."},
+    {.key = "prices", .type = CFG_TEXT, .at = AT(prices), .help = "Price table instead of the one Weir brings along."},
+    {.key = "log.level", .type = CFG_CHOICE, .at = AT(log_level), .choices = "error warn info debug",
+     .fallback = "info", .help = "Least important kind of log line that is written."},
+    {.key = "retention.content_days", .type = CFG_INT, .at = AT(retention.content_days), .min = 0, .max = 36500,
+     .fallback = "90", .help = "Days after which message text is deleted; 0 = never."},
+    {.key = "retention.usage_days", .type = CFG_INT, .at = AT(retention.usage_days), .min = 0, .max = 36500,
+     .fallback = "400", .help = "Days after which single usage records are deleted; 0 = never."},
+};
+#undef AT
+
+#define AT(member) offsetof(struct tuning_settings, member)
+#define LIMIT(name, short_alias, value, text)                                                   \
+    {                                                                                           \
+        .key = "limits." #name, .type = CFG_INT, .at = AT(limits.name), .min = 0, .max = LIMIT_MAX, .fallback = value, \
+        .aliases = "limits." short_alias " rate_limits." #name, .help = text                    \
+    }
+static const struct cfg_option tuning_options[] = {
+    {.key = "preset", .type = CFG_TEXT, .at = AT(preset), .ok = ok_preset,
+     .must = "the name of a preset (docs/settings.md lists them)",
+     .help = "Named set of values to start from; single values given beside it win."},
+    {.key = "max_concurrent", .type = CFG_INT, .at = AT(max_concurrent), .min = 1, .max = 10000, .fallback = "32",
+     .help = "Calls running at a time."},
+    LIMIT(requests_per_minute, "rpm", "60", "Requests in any 60 s; 0 = unlimited."),
+    LIMIT(requests_per_hour, "rph", "3000", "Requests in any hour; 0 = unlimited."),
+    LIMIT(tokens_per_minute, "tpm", "150000", "Input and output tokens in any 60 s; 0 = unlimited."),
+    LIMIT(tokens_per_hour, "tph", "1000000", "Input and output tokens in any hour; 0 = unlimited."),
+    LIMIT(input_tokens_per_minute, "itpm", "0", "Input tokens in any 60 s; 0 = unlimited."),
+    LIMIT(output_tokens_per_minute, "otpm", "0", "Output tokens in any 60 s; 0 = unlimited."),
+    {.key = "burst", .type = CFG_SECONDS, .at = AT(burst_us), .min = 100 * MS, .max = MIN, .fallback = "10",
+     .help = "How much may go at once: what a per-minute limit allows in this time (10 s = a sixth of it)."},
+    {.key = "reserve", .type = CFG_RATIO, .at = AT(reserve_permille), .min = 0, .max = 500, .fallback = "0.15",
+     .help = "Part of each limit kept for priority High; lent to the others while no High asks."},
+    {.key = "reserve_output", .type = CFG_CHOICE, .at = AT(reserve_output), .choices = "expected max",
+     .fallback = "expected",
+     .help = "Output tokens set aside at admission: what is usual for model and caller, or max_tokens, as some providers count."},
+    {.key = "safety_margin", .type = CFG_RATIO, .at = AT(safety_margin_permille), .min = 0, .max = 500, .fallback = "0",
+     .aliases = "safety.margin", .help = "Part of each limit that nobody uses, where others share the key."},
+    {.key = "pause", .type = CFG_SECONDS, .at = AT(pause_us), .min = 0, .max = 10 * MIN, .fallback = "0",
+     .help = "Least time between the starts of two calls."},
+    {.key = "stabilization_minutes", .type = CFG_MINUTES, .at = AT(stabilization_us), .min = 0, .max = 24 * HOUR,
+     .fallback = "15", .help = "After a 429 the allowed rate is halved and climbs back over this time."},
+    {.key = "retry.max_retries", .type = CFG_INT, .at = AT(retry.max_retries), .min = 0, .max = 20, .fallback = "5",
+     .help = "Further attempts after the first one failed."},
+    {.key = "retry.base_delay", .type = CFG_SECONDS, .at = AT(retry.base_delay_us), .min = MS, .max = 10 * MIN,
+     .fallback = "1", .help = "Upper bound of the first random wait before a retry; doubles with each."},
+    {.key = "retry.max_delay", .type = CFG_SECONDS, .at = AT(retry.max_delay_us), .min = MS, .max = HOUR,
+     .fallback = "300", .help = "Upper bound of any such wait; a longer Retry-After ends the attempts."},
+    {.key = "timeouts.connect", .type = CFG_SECONDS, .at = AT(timeouts.connect_us), .min = 10 * MS, .max = 5 * MIN,
+     .fallback = "10", .leaf = "connect_timeout", .help = "Name look-up, TCP and TLS to the provider."},
+    {.key = "timeouts.first_byte", .type = CFG_SECONDS, .at = AT(timeouts.first_byte_us), .min = 10 * MS, .max = HOUR,
+     .fallback = "120", .leaf = "first_byte_timeout", .help = "From the request to the first byte of the answer."},
+    {.key = "timeouts.idle", .type = CFG_SECONDS, .at = AT(timeouts.idle_us), .min = 10 * MS, .max = HOUR,
+     .fallback = "60", .leaf = "idle_timeout", .help = "Longest silence in the middle of an answer."},
+    {.key = "timeouts.total", .type = CFG_SECONDS, .at = AT(timeouts.total_us), .min = 100 * MS, .max = 24 * HOUR,
+     .fallback = "600", .leaf = "total_timeout", .help = "The whole call."},
+};
+#undef AT
+
+#define AT(member) offsetof(struct upstream_settings, member)
+static const struct cfg_option upstream_options[] = {
+    {.key = "name", .type = CFG_TEXT, .at = AT(name), .max = 32, .ok = ok_name,
+     .must = "at most 32 lower-case letters, digits, - _ or ., beginning with a letter or digit",
+     .help = "Its name in pages, records and metrics; required and unique. `builtin` is the built-in model's."},
+    {.key = "enabled", .type = CFG_BOOL, .at = AT(enabled), .fallback = "true",
+     .help = "false: the entry is checked but not used."},
+    {.key = "protocol", .type = CFG_CHOICE, .at = AT(protocol), .choices = "openai anthropic builtin",
+     .fallback = "openai", .help = "What it speaks."},
+    {.key = "base_url", .type = CFG_TEXT, .at = AT(base_url), .max = 500, .ok = ok_base_url,
+     .must = "http:// or https://, a host and perhaps a port and a path, without user, query or fragment",
+     .help = "Where its interface begins, as in https://api.openai.com/v1; required unless the name is openai, anthropic or builtin."},
+    {.key = "api_key", .type = CFG_SECRET, .at = AT(api_key), .max = 1000,
+     .help = "Its key; better kept in `key_file` or `key_env`. At most one of the three; none = no key is sent."},
+    {.key = "key_file", .type = CFG_TEXT, .at = AT(key_file),
+     .help = "File whose first line is the key; only its owner may read it."},
+    {.key = "key_env", .type = CFG_TEXT, .at = AT(key_env), .max = 200, .help = "Environment variable that holds the key."},
+    {.key = "models", .type = CFG_LIST, .at = AT(models),
+     .help = "Model ids it serves; asked from its `/models` unless set."},
+    {.key = "quota_group", .type = CFG_TEXT, .at = AT(quota_group), .max = 32, .ok = ok_name,
+     .must = "at most 32 lower-case letters, digits, - _ or ., beginning with a letter or digit",
+     .help = "Upstreams that name the same group share one set of limits."},
+};
+#undef AT
+
+const struct preset presets[] = {
+    {"production", "The values Weir starts with.",
+     {{"limits.requests_per_minute", "60"}, {"limits.requests_per_hour", "3000"}, {"limits.tokens_per_minute", "150000"},
+      {"limits.tokens_per_hour", "1000000"}}},
+    {"development", "Gentle: for a key that other people's work depends on.",
+     {{"limits.requests_per_minute", "20"}, {"limits.requests_per_hour", "500"}, {"limits.tokens_per_minute", "40000"},
+      {"limits.tokens_per_hour", "200000"}, {"pause", "1.2"}, {"safety_margin", "0.15"}}},
+    {"anthropic-50", "Anthropic's first tier: 50 requests, 40,000 input and 8,000 output tokens a minute.",
+     {{"limits.requests_per_minute", "50"}, {"limits.requests_per_hour", "0"}, {"limits.tokens_per_minute", "0"},
+      {"limits.tokens_per_hour", "0"}, {"limits.input_tokens_per_minute", "40000"},
+      {"limits.output_tokens_per_minute", "8000"}, {"safety_margin", "0.1"}}},
+};
+const size_t n_presets = sizeof presets / sizeof *presets;
+
+struct cfg_bind settings_bind_global(struct settings *s)
+{
+    return (struct cfg_bind){global_options, sizeof global_options / sizeof *global_options, s};
+}
+
+struct cfg_bind settings_bind_tuning(struct tuning_settings *t)
+{
+    return (struct cfg_bind){tuning_options, sizeof tuning_options / sizeof *tuning_options, t};
+}
+
+struct cfg_bind settings_bind_upstream(struct upstream_settings *u)
+{
+    return (struct cfg_bind){upstream_options, sizeof upstream_options / sizeof *upstream_options, u};
+}
+
+const struct preset *preset_find(const char *name)
+{
+    for (size_t i = 0; i < n_presets; i++)
+        if (strcmp(presets[i].name, name) == 0)
+            return &presets[i];
+    return NULL;
+}
+
+void preset_apply(const struct preset *p, struct tuning_settings *t)
+{
+    struct cfg_bind b = settings_bind_tuning(t);
+    struct sb why = sb_make(1000);
+
+    for (size_t i = 0; p->set[i].key; i++)
+        if (!cfg_set(cfg_find(&b, p->set[i].key), t, p->set[i].value, p->name, &why))
+            abort();
+    sb_done(&why);
+}

@@ -1,0 +1,23 @@
+/* record.h - the three objects that say what a call was: usage, cost, metrics
+ * (API.md "Chat"). One writer for chat answers, the stream's last events,
+ * history and exports, so that they cannot differ. Pure. */
+#ifndef WEIR_RECORD_H
+#define WEIR_RECORD_H
+
+#include "base/sb.h"
+#include "store/usage.h"
+
+/* {"prompt_tokens":…,"cached_tokens":…,"completion_tokens":…,"reasoning_tokens":…,"total_tokens":…,"estimated":…} */
+void record_usage_json(struct sb *out, const struct call_record *r);
+/* {"input_usd":…,"output_usd":…,"total_usd":…,"priced":…}; null amounts when not priced. */
+void record_cost_json(struct sb *out, const struct call_record *r);
+/* {"queue_ms":…,…}: the four parts are rounded so that they still sum to duration_ms. Ratios without a
+ * denominator are null. */
+void record_metrics_json(struct sb *out, const struct call_record *r);
+
+/* Code points of UTF-8 text (bytes that do not continue a sequence). */
+int64_t record_code_points(const char *s, size_t n);
+/* A ratio with at most `places` (1…6) decimals; null when `den` is 0. */
+void record_ratio_json(struct sb *out, int64_t num, int64_t den, int places);
+
+#endif

@@ -1,0 +1,77 @@
+/* report.h - the figures of /monitoring, each defined once, as API.md's JSON.
+ *
+ * Sums come from the 15-minute roll-ups (by minute: from the minute ones); the
+ * part of a quarter hour that a range cuts off is added from the events, so a
+ * report equals the sum of the events in [from, to) exactly. Read-only
+ * connection; JSON goes to `out` only on OK. What the engine knows (queue,
+ * limits) is added by the caller. */
+#ifndef WEIR_REPORT_H
+#define WEIR_REPORT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/sb.h"
+#include "store/db.h"
+#include "store/zone.h"
+
+enum granularity { GRANULARITY_AUTO, GRANULARITY_MINUTE, GRANULARITY_HOUR, GRANULARITY_DAY };
+
+/* Strings are borrowed from the query; NULL means any. */
+struct report_filter {
+    int64_t now_ms, from_ms, to_ms;       /* UTC, [from, to) */
+    const char *owner_id;                 /* set by the caller for role user: only this user's; NULL: everybody's */
+    const char *user_id, *session_id, *model, *upstream, *api_endpoint;
+    int priority;                         /* enum priority or -1 */
+    int status;                           /* enum call_status or -1 */
+    enum granularity granularity;         /* AUTO: minute up to 2 h, hour up to 7 d, else day */
+    struct zone zone;                     /* decides days */
+    int64_t limit;                        /* 1 … 1000 */
+    const char *cursor;
+};
+
+/* The last 24 hours of everything, UTC, 100 a page. */
+struct report_filter report_filter_make(int64_t now_ms);
+/* One parameter of the query: from, to, user_id, session_id, model, upstream, api_endpoint, priority, status,
+ * granularity, tz, limit, cursor. from and to are RFC 3339 or -24h, -7d, -30d (m, h, d before now), or "now".
+ * E_UNKNOWN_FIELD: not one of these (the caller may know it). E_INVALID_FIELD, E_OUT_OF_RANGE: `why` is a sentence
+ * that names parameter, value and what is allowed. */
+enum weir_err report_filter_set(struct report_filter *f, const char *key, const char *value, char why[160])
+    __attribute__((warn_unused_result));
+/* When all were set: from before to, and not more than 3,000 buckets. *param names the field at fault. */
+enum weir_err report_filter_check(const struct report_filter *f, const char **param, char why[160])
+    __attribute__((warn_unused_result));
+/* RFC 3339 with any offset, or relative to now as above. */
+bool report_time_parse(const char *s, int64_t now_ms, int64_t *out_ms);
+
+/* {totals, series:[{at,…}], by_model:[{key,…}], efficiency:{chars_per_token}}. Buckets without traffic are there. */
+enum weir_err report_token_usage(struct db *ro, const struct report_filter *f, struct sb *out)
+    __attribute__((warn_unused_result));
+/* {session_id, totals, messages:[{message_id, request_id, at, model, …, usage, cost, metrics}]}; numbers, no text.
+ * E_NOT_FOUND: no such session, or not owner_id's. Range and other filters are not applied. */
+enum weir_err report_session_usage(struct db *ro, const struct report_filter *f, const char *session_id, struct sb *out)
+    __attribute__((warn_unused_result));
+/* {latency_ms:{p50,p90,p95,p99,mean}, ttft_ms, queue_wait_ms, tokens_per_second, success_rate, error_rates:[{type,
+ * count, rate}], retries:{total, per_request}, score, score_parts, suggestions, requests, series:[{at, p50, p95,
+ * …}]}. Without history ratios and percentiles are null and there are no suggestions. */
+enum weir_err report_performance(struct db *ro, const struct report_filter *f, struct sb *out)
+    __attribute__((warn_unused_result));
+/* {currency, total, by_model, by_upstream, by_user, by_session, by_endpoint, by_priority, by_day, by_hour, unpriced,
+ * budgets}; lists by cost, descending (days and hours by time), at most f->limit entries each. */
+enum weir_err report_cost_breakdown(struct db *ro, const struct report_filter *f, struct sb *out)
+    __attribute__((warn_unused_result));
+/* {items, next_cursor}: events, newest first. */
+enum weir_err report_history(struct db *ro, const struct report_filter *f, struct sb *out)
+    __attribute__((warn_unused_result));
+/* One request with its attempts and timings; E_NOT_FOUND also for another owner's (owner_id NULL: anybody's). */
+enum weir_err report_request(struct db *ro, const char *owner_id, const char *request_id, struct sb *out)
+    __attribute__((warn_unused_result));
+/* {requests, errors, prompt_tokens, completion_tokens, total_tokens, cost_usd, unpriced_requests, success_rate} since the
+ * day began in `zone`; for /monitoring/live. */
+enum weir_err report_today(struct db *ro, const char *owner_id, const struct zone *zone, int64_t now_ms, struct sb *out)
+    __attribute__((warn_unused_result));
+/* Changes whenever anything was settled: for ETags. */
+int64_t report_version(struct db *ro);
+
+#endif
