@@ -1,9 +1,30 @@
 # cgi/store
+SCHEMA = schema/001_first.sql
 libweir_a_SOURCES += \
 	cgi/store/account.h \
 	cgi/store/convo.h \
-	cgi/store/db.h \
+	cgi/store/db.c cgi/store/db.h cgi/store/db_impl.h cgi/store/db_migrate.c cgi/store/db_query.c \
 	cgi/store/record.h \
 	cgi/store/report.h \
 	cgi/store/usage.h \
 	cgi/store/zone.h
+nodist_libweir_a_SOURCES += cgi/store/schema_sql.c
+
+# The migrations become part of the program, so that it needs no file of them at run time.
+cgi/store/schema_sql.c: $(SCHEMA)
+	$(AM_V_GEN)$(MKDIR_P) $(@D) && { \
+	  echo '/* Made from schema/ by the build. */'; \
+	  echo '#include "store/db_impl.h"'; \
+	  echo 'const struct db_migration db_migrations[] = {'; \
+	  n=0; for f in $(SCHEMA); do n=`expr $$n + 1`; \
+	    case $$f in *.sql) p=$(srcdir)/$$f; test -f "$$p" || p=$$f;; esac; \
+	    echo "{$$n, \"`basename $$f .sql`\","; \
+	    $(SED) -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/^/"/' -e 's/$$/\\n"/' "$$p"; \
+	    echo '},'; \
+	  done; \
+	  echo '{0, 0, 0}};'; } > $@.tmp && mv $@.tmp $@
+
+CLEANFILES += cgi/store/schema_sql.c
+EXTRA_DIST += $(SCHEMA)
+schemadir = $(pkgdatadir)/schema
+schema_DATA = $(SCHEMA)

@@ -1,0 +1,271 @@
+/* Opening, refusing, transactions, statements, copies - on real files. */
+#include "unit.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "fixture_db.h"
+
+static void put(struct db *db, const char *key, const char *value)
+{
+    struct query q = query(db, "INSERT INTO settings VALUES (?1, ?2, 0)");
+
+    query_text(&q, key);
+    query_text(&q, value);
+    ck_assert_int_eq(query_end(&q), WEIR_OK);
+}
+
+static int64_t settings_count(struct db *db)
+{
+    return fixture_i64(db, "SELECT count(*) FROM settings");
+}
+
+START_TEST(a_new_database_has_the_newest_schema_and_only_its_owner_may_read_it)
+{
+    struct db *db = fixture_db();
+    struct stat st;
+
+    ck_assert_int_eq(db_schema_version(db), db_schema_newest());
+    ck_assert_int_eq(fixture_i64(db, "SELECT count(*) FROM migrations"), db_schema_newest());
+    ck_assert_int_eq(fixture_i64(db, "PRAGMA application_id"), DB_APPLICATION_ID);
+    ck_assert_int_eq(fixture_i64(db, "PRAGMA synchronous"), 2);
+    ck_assert_int_eq(stat(fixture_path, &st), 0);
+    ck_assert_int_eq(st.st_mode & 0777, 0600);
+    db_close(db);
+}
+END_TEST
+
+START_TEST(what_was_committed_is_there_after_opening_again)
+{
+    char why[DB_WHY_SIZE];
+    struct db *db = fixture_db();
+
+    ck_assert_int_eq(db_begin(db), WEIR_OK);
+    put(db, "a", "1");
+    ck_assert_int_eq(db_commit(db), WEIR_OK);
+    ck_assert_int_eq(db_begin(db), WEIR_OK);
+    put(db, "b", "2");
+    db_rollback(db);
+    db_close(db);
+    ck_assert_int_eq(db_open(fixture_path, &db, why), WEIR_OK);
+    ck_assert_int_eq(settings_count(db), 1);
+    db_close(db);
+}
+END_TEST
+
+static void write_file(const char *path, const void *p, size_t n)
+{
+    int fd = open(path, O_CREAT | O_WRONLY | O_TRUNC, 0600);
+
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(write(fd, p, n), (ssize_t)n);
+    close(fd);
+}
+
+START_TEST(an_empty_file_is_refused_and_left_alone)
+{
+    char why[DB_WHY_SIZE];
+    struct stat st;
+    struct db *db;
+
+    write_file(fixture_new_path(), "", 0);
+    ck_assert_int_eq(db_open(fixture_path, &db, why), WEIR_E_CONFLICT);
+    ck_assert_ptr_null(db);
+    ck_assert_ptr_nonnull(strstr(why, "empty"));
+    ck_assert_int_eq(stat(fixture_path, &st), 0);
+    ck_assert_int_eq(st.st_size, 0);
+}
+END_TEST
+
+START_TEST(a_file_that_is_no_database_is_refused)
+{
+    char why[DB_WHY_SIZE];
+    struct db *db;
+
+    write_file(fixture_new_path(), "This is a letter, not a database, and it is long enough to tell.\n", 66);
+    ck_assert_int_eq(db_open(fixture_path, &db, why), WEIR_E_CONFLICT);
+    ck_assert_ptr_nonnull(strstr(why, fixture_path));
+}
+END_TEST
+
+static void raw_exec(const char *path, const char *sql)
+{
+    sqlite3 *h;
+
+    ck_assert_int_eq(sqlite3_open(path, &h), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_exec(h, sql, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(h);
+}
+
+START_TEST(another_programs_database_is_refused)
+{
+    char why[DB_WHY_SIZE];
+    struct db *db;
+
+    raw_exec(fixture_new_path(), "CREATE TABLE t(x); INSERT INTO t VALUES(1)");
+    ck_assert_int_eq(db_open(fixture_path, &db, why), WEIR_E_CONFLICT);
+    ck_assert_ptr_nonnull(strstr(why, "another program"));
+}
+END_TEST
+
+START_TEST(a_newer_database_is_refused)
+{
+    char why[DB_WHY_SIZE];
+    struct db *db = fixture_db();
+
+    db_close(db);
+    raw_exec(fixture_path, "PRAGMA user_version = 9999");
+    ck_assert_int_eq(db_open(fixture_path, &db, why), WEIR_E_CONFLICT);
+    ck_assert_ptr_nonnull(strstr(why, "newer"));
+    ck_assert_int_eq(db_open_reader(fixture_path, &db, why), WEIR_E_CONFLICT);
+}
+END_TEST
+
+START_TEST(only_one_may_write_a_database)
+{
+    char why[DB_WHY_SIZE];
+    struct db *db = fixture_db(), *other;
+
+    ck_assert_int_eq(db_open(fixture_path, &other, why), WEIR_E_STORAGE);
+    ck_assert_ptr_nonnull(strstr(why, "another Weir"));
+    db_close(db);
+    ck_assert_int_eq(db_open(fixture_path, &other, why), WEIR_OK);
+    db_close(other);
+}
+END_TEST
+
+START_TEST(a_reader_cannot_write_and_sees_one_state_between_begin_and_end)
+{
+    struct db *db = fixture_db(), *ro = fixture_reader();
+
+    ck_assert_int_eq(db_exec(ro, "DELETE FROM settings"), WEIR_E_STORAGE);
+    ck_assert_int_eq(db_read_begin(ro, 5000), WEIR_OK);
+    ck_assert_int_eq(settings_count(ro), 0);
+    put(db, "a", "1");
+    ck_assert_int_eq(settings_count(ro), 0);
+    db_read_end(ro);
+    ck_assert_int_eq(settings_count(ro), 1);
+    db_close(ro);
+    db_close(db);
+}
+END_TEST
+
+START_TEST(a_reader_that_takes_too_long_is_stopped)
+{
+    struct db *db = fixture_db(), *ro = fixture_reader();
+    struct query q;
+
+    ck_assert_int_eq(db_read_begin(ro, 1), WEIR_OK);
+    q = query(ro, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 100000000) SELECT sum(i) FROM n");
+    ck_assert(!query_row(&q));
+    ck_assert_int_eq(query_stop(&q), WEIR_E_STORAGE);
+    db_read_end(ro);
+    ck_assert_int_eq(settings_count(ro), 0);
+    db_close(ro);
+    db_close(db);
+}
+END_TEST
+
+struct tally {
+    size_t pending, written;
+};
+
+static enum weir_err tally_flush(struct db *db, void *ctx)
+{
+    struct tally *t = ctx;
+
+    (void)db;
+    t->written += t->pending;
+    t->pending = 0;
+    return WEIR_OK;
+}
+
+static size_t tally_mark(void *ctx)
+{
+    return ((struct tally *)ctx)->pending;
+}
+
+static void tally_back_to(void *ctx, size_t mark)
+{
+    ((struct tally *)ctx)->pending = mark;
+}
+
+START_TEST(what_is_gathered_follows_the_transaction)
+{
+    struct tally t = {0, 0};
+    struct db_gather g = {tally_flush, tally_mark, tally_back_to, NULL, &t};
+    struct db *db = fixture_db();
+
+    db_set_gather(db, &g);
+    ck_assert_int_eq(db_begin(db), WEIR_OK);
+    t.pending = 1;
+    put(db, "kept", "1");
+    ck_assert_int_eq(db_mark(db), WEIR_OK);
+    t.pending = 2;
+    put(db, "undone", "1");
+    ck_assert_int_eq(db_mark_undo(db), WEIR_OK);
+    ck_assert_uint_eq(t.pending, 1);
+    ck_assert_int_eq(db_commit(db), WEIR_OK);
+    ck_assert_uint_eq(t.written, 1);
+    ck_assert_int_eq(settings_count(db), 1);
+    ck_assert_int_eq(db_begin(db), WEIR_OK);
+    t.pending = 5;
+    db_rollback(db);
+    ck_assert_uint_eq(t.pending, 0);
+    db_close(db);
+}
+END_TEST
+
+START_TEST(a_broken_constraint_is_a_conflict_and_the_statement_works_again)
+{
+    static const char sql[] = "INSERT INTO settings VALUES (?1, '', 0)";
+    struct db *db = fixture_db();
+    static const enum weir_err want[] = {WEIR_OK, WEIR_E_CONFLICT, WEIR_OK};
+    static const char *const keys[] = {"a", "a", "b"};
+
+    for (int i = 0; i < 3; i++) {
+        struct query q = query(db, sql);
+
+        query_text(&q, keys[i]);
+        ck_assert_int_eq(query_end(&q), want[i]);
+    }
+    db_close(db);
+}
+END_TEST
+
+START_TEST(a_backup_is_whole_and_never_overwrites)
+{
+    char why[DB_WHY_SIZE], to[160];
+    struct db *db = fixture_db(), *ro = fixture_reader(), *copy;
+
+    put(db, "a", "1");
+    snprintf(to, sizeof to, "%s/copy.db", fixture_dir);
+    ck_assert_msg(db_backup(ro, to, why) == WEIR_OK, "%s", why);
+    ck_assert_int_eq(db_backup(ro, to, why), WEIR_E_CONFLICT);
+    ck_assert_int_eq(db_open_reader(to, &copy, why), WEIR_OK);
+    ck_assert_int_eq(settings_count(copy), 1);
+    db_close(copy);
+    db_close(ro);
+    db_close(db);
+}
+END_TEST
+
+START_TEST(the_audit_table_takes_no_changes)
+{
+    struct db *db = fixture_db();
+
+    ck_assert_int_eq(db_exec(db, "INSERT INTO audit VALUES (1, 0, 'a', 'b', 'c', '{}', NULL, x'00')"), WEIR_OK);
+    ck_assert_int_eq(db_exec(db, "UPDATE audit SET actor = 'x'"), WEIR_E_CONFLICT);
+    ck_assert_int_eq(db_exec(db, "DELETE FROM audit"), WEIR_E_CONFLICT);
+    db_close(db);
+}
+END_TEST
+
+UNIT_MAIN("db", a_new_database_has_the_newest_schema_and_only_its_owner_may_read_it,
+          what_was_committed_is_there_after_opening_again, an_empty_file_is_refused_and_left_alone,
+          a_file_that_is_no_database_is_refused, another_programs_database_is_refused, a_newer_database_is_refused,
+          only_one_may_write_a_database, a_reader_cannot_write_and_sees_one_state_between_begin_and_end,
+          a_reader_that_takes_too_long_is_stopped, what_is_gathered_follows_the_transaction,
+          a_broken_constraint_is_a_conflict_and_the_statement_works_again, a_backup_is_whole_and_never_overwrites,
+          the_audit_table_takes_no_changes)
