@@ -8,6 +8,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/utf8.h"
+
 struct sb sb_make(size_t max_bytes)
 {
     struct sb b = {.max = max_bytes};
@@ -168,32 +170,6 @@ void sb_attr(struct sb *b, const char *s)
         sb_html(b, s, strlen(s));
 }
 
-/* Length of the valid UTF-8 sequence at s (RFC 3629), 0 if there is none. */
-static size_t utf8_len(const unsigned char *s, size_t n)
-{
-    unsigned char c = s[0];
-
-    if (c < 0x80)
-        return 1;
-    if (c >= 0xc2 && c <= 0xdf)
-        return n >= 2 && (s[1] & 0xc0) == 0x80 ? 2 : 0;
-    if (c >= 0xe0 && c <= 0xef) {
-        if (n < 3 || (s[1] & 0xc0) != 0x80 || (s[2] & 0xc0) != 0x80)
-            return 0;
-        if ((c == 0xe0 && s[1] < 0xa0) || (c == 0xed && s[1] > 0x9f))
-            return 0;
-        return 3;
-    }
-    if (c >= 0xf0 && c <= 0xf4) {
-        if (n < 4 || (s[1] & 0xc0) != 0x80 || (s[2] & 0xc0) != 0x80 || (s[3] & 0xc0) != 0x80)
-            return 0;
-        if ((c == 0xf0 && s[1] < 0x90) || (c == 0xf4 && s[1] > 0x8f))
-            return 0;
-        return 4;
-    }
-    return 0;
-}
-
 void sb_json_n(struct sb *b, const char *s, size_t n)
 {
     static const char hex[] = "0123456789abcdef";
@@ -218,7 +194,7 @@ void sb_json_n(struct sb *b, const char *s, size_t n)
             memcpy(esc, "\\u00", 4);
             esc[4] = hex[c >> 4], esc[5] = hex[c & 15], esc[6] = '\0';
         } else if (c >= 0x80) {
-            k = utf8_len(u + i, n - i);
+            k = utf8_len(s + i, n - i);
             if (!k) {
                 k = 1;
                 memcpy(esc, "\\ufffd", 7);
