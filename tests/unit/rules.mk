@@ -1,1 +1,8 @@
 # unit tests of cgi/rules
+check_PROGRAMS += tests/unit/test_tokens tests/unit/test_tokens_exact
+tests_unit_test_tokens_SOURCES = tests/unit/test_tokens.c tests/unit/unit.h
+tests_unit_test_tokens_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_tokens_LDADD = $(UNIT_LDADD)
+tests_unit_test_tokens_exact_SOURCES = tests/unit/test_tokens_exact.c tests/unit/unit.h
+tests_unit_test_tokens_exact_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_tokens_exact_LDADD = $(UNIT_LDADD)
