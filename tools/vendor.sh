@@ -27,6 +27,7 @@ comma=
         mkdir -p "$to.new/${target%/*}"
         cp "$modules/$package/$file" "$to.new/$target"
         chmod 644 "$to.new/$target"
+        gzip -9nk "$to.new/$target"       # nginx sends this one to who takes it
         sum=$(sha384sum "$to.new/$target")
         printf '%s  {"file": "%s", "package": "%s", "version": "%s", "licence": "%s", "sha384": "%s"}' \
             "$comma" "$target" "$package" "$version" "$(member "$about" license)" "${sum%% *}"

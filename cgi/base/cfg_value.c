@@ -195,7 +195,7 @@ static bool set_value(const struct cfg_option *o, void *base, const char *text)
         memcpy(at, &choice, sizeof choice);
         return true;
     case CFG_LIST:
-        return parse_list(text, at);
+        return (!o->ok || o->ok(text)) && parse_list(text, at);
     }
     if (n < o->min || n > o->max)
         return false;

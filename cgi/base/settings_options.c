@@ -43,10 +43,15 @@ static bool ok_base_url(const char *s)
     return host && *host && !strchr("/:", *host) && !strpbrk(host, "@?# \"\\<>");
 }
 
-/* What nginx and sun_path take: no quotes, blanks or braces to be re-read. */
+/* What can stand between quotes in nginx's configuration as it is. */
 static bool ok_path(const char *s)
 {
     return !strpbrk(s, "\"'\\;{}$");
+}
+
+static bool ok_hosts(const char *s)
+{
+    return strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.:[], ") == strlen(s);
 }
 
 #define AT(member) offsetof(struct settings, member)
@@ -64,6 +69,9 @@ static const struct cfg_option global_options[] = {
      .must = "an IPv4 or IPv6 address", .help = "Where nginx listens."},
     {.key = "http.port", .type = CFG_INT, .at = AT(http.port), .min = 1, .max = 65535, .fallback = "8080",
      .help = "Port on which nginx listens."},
+    {.key = "http.hosts", .type = CFG_LIST, .at = AT(http.hosts), .ok = ok_hosts,
+     .must = "a list of at most 256 host names without port, as a browser shows them",
+     .help = "Host names that are answered, the others get 421; unless set localhost and the address, and any name where the address is 0.0.0.0 or ::."},
     {.key = "http.max_body_bytes", .type = CFG_INT, .at = AT(http.max_body_bytes), .min = KIB, .max = 64 * MIB,
      .fallback = "1048576", .help = "Largest request body, `/v1` apart; a larger one gets 413."},
     {.key = "http.max_body_v1_bytes", .type = CFG_INT, .at = AT(http.max_body_v1_bytes), .min = KIB, .max = 256 * MIB,

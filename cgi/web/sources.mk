@@ -1,7 +1,9 @@
 # cgi/web
 libweir_a_SOURCES += \
+	cgi/web/cmd_config.c cgi/web/cmd_config.h \
 	cgi/web/fcgi.c cgi/web/fcgi.h \
 	cgi/web/field.c cgi/web/field.h \
 	cgi/web/http.c cgi/web/http.h \
+	cgi/web/nginx_conf.c cgi/web/nginx_conf.h \
 	cgi/web/page.c cgi/web/page.h \
 	cgi/web/page_parse.c cgi/web/page_parse.h
