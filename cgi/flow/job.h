@@ -20,23 +20,43 @@
 enum job_kind { JOB_COMPLETE, JOB_STREAM };     /* /chat/complete, /chat/stream */
 
 enum job_state {
-    JOB_ACCEPTING,     /* its first rows are being committed */
-    JOB_QUEUED,
+    JOB_ACCEPTING,     /* its first rows are being committed; it may wait in line already */
+    JOB_QUEUED,        /* in line, for the first time or again after a failed attempt */
     JOB_INTENT,        /* granted; the intent is being committed */
     JOB_CONNECTING,    /* sent to the provider, nothing came yet */
     JOB_STREAMING,
     JOB_COMMITTING,    /* ended; the settlement is being committed */
     JOB_FLUSHING,      /* last bytes on their way to nginx */
+    JOB_GONE,          /* freed at the end of the engine's turn */
+};
+
+/* What the writer has in hand. While it is not OP_NONE nobody changes `rec`. */
+enum job_op { OP_NONE, OP_ACCEPT, OP_ACCEPT_SENT, OP_SENT, OP_SETTLE };
+
+/* Why and how a job ended; decided once. */
+struct job_end {
+    enum weir_err err;               /* WEIR_OK: answered, or cancelled with what there is */
+    enum call_status status;
+    const char *finish;              /* finish_reason, static; NULL with an error */
+    char *message;                   /* the provider's own words, owned; NULL: the error's default sentence */
+    int64_t retry_after_ms;          /* -1: unknown */
 };
 
 struct job_attempt;    /* the engine's: transfer, parser, what came so far */
+struct engine;
+
+/* A letter to the engine's inbox. */
+struct mail {
+    void (*deliver)(struct engine *e, struct mail *m);   /* on the engine's thread */
+    struct mail *next;
+};
 
 struct job {
     /* --- the acceptor's part --- */
     enum job_kind kind;
     struct peer_client client;       /* nginx's connection: descriptor and FastCGI request id */
     struct call_record rec;
-    struct ask ask;                  /* job, arrived_us and deadline_us included */
+    struct ask ask;                  /* arrived_us and deadline_us included; the engine sets ask.job */
     char *body;                      /* openai_request()'s text, malloc'd: without its closing brace and without its cap; the
                                         engine appends ,"max_tokens":N} (or max_completion_tokens). NULL for the built-in model */
     size_t body_len;
@@ -50,16 +70,41 @@ struct job {
 
     /* --- the engine's part; zero when submitted --- */
     enum job_state state;
-    struct admit_ticket *ticket;
-    struct job_attempt *attempt;
+    enum job_op writing;
     struct write_op op;
-    struct job *next, *prev;
+    struct mail mail;
+    struct engine *engine;
+    struct job *next, *prev;         /* all jobs */
+    struct job *chain;               /* new ones of this turn, later the dead ones */
+    struct job *paced;               /* the built-in model's line */
     uint32_t slot;                   /* in the engine's table, with a generation for epoll */
-    int64_t accepted_us, granted_us, sent_us, first_us, last_us;   /* monotonic */
-    int64_t event_id;
+    bool recorded;                   /* its first rows are committed */
+    bool granted;                    /* may be sent; `grant` says where */
+    bool headers_sent;
+    bool wants_out;                  /* bytes wait for the socket */
+    bool ending;                     /* `end` is decided */
+    struct admit_ticket *ticket;     /* NULL: not in admission's hands */
+    struct admit_grant grant;
+    struct job_attempt *attempt;     /* the call that runs, or NULL */
+    struct job_end end;
+
+    /* monotonic microseconds; 0: not yet */
+    int64_t first_sent_us, sent_us, failed_us, first_us, ended_us;
+    int64_t quiet_us;                /* the client heard something last */
+    int64_t limits_us;               /* it heard of limits last */
+    int64_t due_us;                  /* the built-in model's next word */
+
+    struct sb answer, reasoning;     /* contents of JSON strings, escapes as they came */
+    int64_t chunks;                  /* pieces of them, about one token each */
+    size_t builtin_at;
+    struct usage_tokens usage;
+    bool estimated, suspect;
+    int64_t event_id;                /* of the last event sent */
+    struct admit_place told;         /* the last queue event; position 0: none yet */
+    int64_t told_start_us;           /* when it said the start would be */
 };
 
-/* A zeroed job; the acceptor fills it. Never NULL. */
+/* A zeroed job with both ends' defaults (no descriptor); the acceptor fills it. Never NULL. */
 struct job *job_new(void);
 /* Free it and all it owns, but not the client's descriptor. */
 void job_free(struct job *j);

@@ -1,1 +1,3 @@
 # cgi/flow
+libweir_a_SOURCES += \
+	cgi/flow/job.c cgi/flow/job.h

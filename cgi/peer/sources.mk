@@ -5,4 +5,5 @@ libweir_a_SOURCES += \
 	cgi/peer/head.c cgi/peer/head.h \
 	cgi/peer/openai.c cgi/peer/openai_request.c cgi/peer/openai.h \
 	cgi/peer/scan.c cgi/peer/scan.h \
-	cgi/peer/sse.c cgi/peer/sse.h
+	cgi/peer/sse.c cgi/peer/sse.h \
+	cgi/peer/upstream.c cgi/peer/upstream.h

@@ -1,0 +1,175 @@
+/* engine_impl.h - the engine's state and the verbs of the files that make it
+ * up. Nobody else includes this. Unless a line says otherwise everything here
+ * is entered by the engine's thread alone, and nothing blocks.
+ *
+ *   engine.c    start, stop, inbox: what other threads call
+ *   loop.c      epoll, libcurl's sockets and timers, one turn after another
+ *   conduct.c   arrival, line, grant, commit, end: a job's way from state to state
+ *   attempt.c   one call at a provider, from the first byte sent to the verdict
+ *   builtin.c   the same for the built-in model
+ *   relay.c     what clients are told
+ *   settle.c    what a call used, cost and took
+ *   models.c    which upstream serves which model
+ *   snapshot.c  what others see
+ */
+#ifndef WEIR_ENGINE_IMPL_H
+#define WEIR_ENGINE_IMPL_H
+
+#include <curl/curl.h>
+#include <pthread.h>
+
+#include "base/clock.h"
+#include "flow/engine.h"
+#include "flow/job.h"
+#include "peer/head.h"
+#include "peer/openai.h"
+#include "peer/sse.h"
+#include "peer/upstream.h"
+
+enum {
+    ENGINE_TICK_US = 250 * 1000,             /* time-outs, pings and queue events are looked at so often */
+    PING_US = 15 * 1000 * 1000,
+    STUCK_US = 60 * 1000 * 1000,             /* a client that takes nothing for so long is given up */
+    WAITS_KEPT = 1024,
+};
+
+/* One call at a provider. */
+struct job_attempt {
+    struct engine *engine;
+    struct job *job;
+    struct upstream *upstream;
+    CURL *easy;
+    struct provider_head head;
+    struct sse sse;
+    struct openai_reply reply;
+    struct sb body;                /* of an answer that is no stream */
+    enum weir_err failed;          /* decided before the transfer ended */
+    bool client_gone, paused;
+    int64_t started_us, last_us;   /* last: a byte came */
+    int64_t body_bytes;
+};
+
+struct slot {
+    struct job *job;               /* NULL: free */
+    uint32_t generation;
+    uint32_t next_free;
+};
+
+struct model_list {
+    char **id;
+    size_t n;
+    bool learned;                  /* asked for, not configured */
+    bool healthy;
+    CURL *easy;                    /* the question that runs, or NULL */
+    struct sb body;
+    int64_t ask_us;                /* when to ask next */
+    int64_t backoff_us;
+};
+
+struct engine {
+    const struct settings *s;
+    struct writer *w;
+    struct admit *admit;
+    struct upstream *up[ADMIT_UPSTREAMS_MAX];   /* NULL: nothing to connect to */
+    size_t up_count;
+    pthread_t thread;
+    int epoll_fd, wake_fd;
+    CURLM *multi;
+    int64_t curl_due_us;           /* libcurl's timer; INT64_MAX: none */
+    int64_t now_us;                /* read once a turn */
+    int64_t tick_us;               /* the next tick */
+
+    pthread_mutex_t inbox_lock;    /* leaf: over inbox alone */
+    struct mail *inbox, **inbox_end;
+
+    struct slot *slots;
+    uint32_t slot_count, slot_free;
+    struct job *jobs;              /* all of them */
+    size_t job_count;
+    struct job *fresh, **fresh_end;      /* arrived in this turn, not yet given to the writer */
+    struct job *dead;                    /* freed at the end of the turn: stale events may still name them */
+    struct job *pace, **pace_end;        /* the built-in model's answers, by due time */
+    bool places_due;                     /* somebody waits who was told nothing yet, or the line moved */
+    int64_t places_us;                   /* not before */
+    bool draining, stopping;
+    int64_t drain_until_us;
+    struct sb out;                 /* what is being said to one client */
+    struct sb scratch;
+
+    pthread_mutex_t models_lock;   /* leaf: over the lists of models */
+    struct model_list models[ADMIT_UPSTREAMS_MAX];
+
+    pthread_mutex_t snapshot_lock; /* leaf: over the pointer and its count */
+    struct snapshot *snapshot;
+    int64_t snapshot_us;
+    int64_t waits_ms[WAITS_KEPT];  /* of recent grants, a ring */
+    uint64_t waits;
+};
+
+/* engine.c: any thread. */
+void engine_post(struct engine *e, struct mail *m);
+/* Deliver what has come. */
+void engine_deliver(struct engine *e);
+
+/* loop.c */
+void *loop_run(void *engine);
+bool loop_watch(struct engine *e, struct job *j);              /* the client's leaving; false: no memory */
+void loop_want_out(struct engine *e, struct job *j, bool on);
+void loop_forget(struct engine *e, struct job *j);             /* before its descriptor is closed */
+
+/* conduct.c */
+void conduct_arrive(struct engine *e, struct mail *m);
+void conduct_turn(struct engine *e);                           /* grants, expiries, new jobs, queue events */
+void conduct_client_gone(struct engine *e, struct job *j);
+void conduct_client_writable(struct engine *e, struct job *j);
+/* Decide how it ends (takes end.message), stop what runs, give the ticket back, settle, tell. Ending twice changes nothing. */
+void conduct_end(struct engine *e, struct job *j, struct job_end end);
+void conduct_cancel(struct engine *e, struct job *j);          /* by request of its owner */
+void conduct_retry(struct engine *e, struct job *j);           /* its ticket waits again */
+void conduct_drain(struct engine *e);
+void conduct_bury(struct engine *e);
+
+/* attempt.c */
+void attempt_start(struct engine *e, struct job *j);
+void attempt_finished(struct engine *e, CURL *easy, CURLcode code);   /* from libcurl, out of the multi's own calls */
+void attempt_stop(struct engine *e, struct job *j);                   /* the connection is closed at once */
+void attempt_resume(struct engine *e, struct job *j);                 /* the client took enough */
+void attempt_tick(struct engine *e, struct job *j);                   /* time-outs */
+/* The row of the attempt about to be sent, and its end. */
+void attempt_open_row(struct engine *e, struct job *j);
+void attempt_close_row(struct engine *e, struct job *j, int http_status, enum weir_err err, const char *provider_request_id);
+
+/* builtin_model.c */
+void pace_start(struct engine *e, struct job *j);
+void pace_turn(struct engine *e);
+int64_t pace_due_us(const struct engine *e);
+void pace_stop(struct engine *e, struct job *j);
+
+/* relay.c: builds e->out and sends it. */
+void relay_accepted(struct engine *e, struct job *j);
+void relay_place(struct engine *e, struct job *j, const struct admit_place *p);
+void relay_start(struct engine *e, struct job *j);
+void relay_retry(struct engine *e, struct job *j, int http_status, enum weir_err err, int64_t delay_us);
+/* Add a piece of the answer; relay_flush() sends all added since. */
+void relay_delta(struct engine *e, struct job *j, const char *name, const char *raw, size_t n);
+/* False: the client is gone. */
+bool relay_flush(struct engine *e, struct job *j);
+void relay_tick(struct engine *e, struct job *j);               /* pings */
+void relay_end(struct engine *e, struct job *j);                /* the last words, then the connection is ended */
+
+/* settle.c */
+void settle_usage(struct engine *e, struct job *j);             /* into j->usage, before the ticket is given back */
+void settle_fill(struct engine *e, struct job *j);              /* the record's end, before it is written */
+
+/* models.c */
+bool models_init(struct engine *e);
+void models_done(struct engine *e);
+void models_tick(struct engine *e);
+bool models_finished(struct engine *e, CURL *easy, CURLcode code);    /* false: not one of its transfers */
+
+/* snapshot.c */
+void snapshot_note_wait(struct engine *e, int64_t wait_us);
+struct snapshot *snapshot_build(struct engine *e);
+void snapshot_free(struct snapshot *s);
+
+#endif

@@ -1,0 +1,189 @@
+/* upstream.c - handles and what they are set to. What all calls to one account
+ * share is set once per handle; a call adds its body and its callbacks. */
+#include "peer/upstream.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/sb.h"
+
+enum { STOCK_MAX = 256, READ_BYTES = 8192, UPLOAD_BYTES = 16384 };
+
+struct upstream {
+    const struct upstream_settings *s;
+    const char *ca_file;
+    char *chat_url, *models_url;
+    struct curl_slist *headers;
+    CURL *stock[STOCK_MAX];          /* set up for chat, not in use */
+    size_t stocked;
+};
+
+static char *url_of(const char *base, const char *path)
+{
+    struct sb b = sb_make(4096);
+
+    sb_puts(&b, base);
+    sb_puts(&b, path);
+    return sb_take(&b);
+}
+
+static bool header(struct curl_slist **list, const char *name, const char *value)
+{
+    struct sb b = sb_make(8192);
+    struct curl_slist *longer = NULL;
+
+    sb_puts(&b, name);
+    sb_puts(&b, value);
+    if (sb_ok(&b))
+        longer = curl_slist_append(*list, sb_str(&b));
+    if (b.p)
+        explicit_bzero(b.p, b.len);
+    sb_done(&b);
+    if (longer)
+        *list = longer;
+    return longer != NULL;
+}
+
+struct upstream *upstream_new(const struct upstream_settings *s, const char *ca_file)
+{
+    struct upstream *u = mem_zalloc(1, sizeof *u);
+
+    u->s = s;
+    u->ca_file = ca_file;
+    u->chat_url = url_of(s->base_url, "/chat/completions");
+    u->models_url = url_of(s->base_url, "/models");
+    if (u->chat_url && u->models_url && header(&u->headers, "Content-Type: ", "application/json") &&
+        header(&u->headers, "Expect:", "") && (!s->api_key || header(&u->headers, "Authorization: Bearer ", s->api_key)))
+        return u;
+    upstream_free(u);
+    return NULL;
+}
+
+void upstream_free(struct upstream *u)
+{
+    if (!u)
+        return;
+    for (size_t i = 0; i < u->stocked; i++)
+        curl_easy_cleanup(u->stock[i]);
+    for (struct curl_slist *h = u->headers; h; h = h->next)
+        explicit_bzero(h->data, strlen(h->data));
+    curl_slist_free_all(u->headers);
+    free(u->chat_url);
+    free(u->models_url);
+    free(u);
+}
+
+/* What every call to this account has in common. False if libcurl refuses or has no memory. */
+static bool set_up(struct upstream *u, CURL *c, const char *url)
+{
+    CURLcode bad = CURLE_OK;
+
+#define SET(option, value) bad = bad ? bad : curl_easy_setopt(c, option, value)
+    SET(CURLOPT_URL, url);
+    SET(CURLOPT_HTTPHEADER, u->headers);
+    SET(CURLOPT_PROTOCOLS_STR, "http,https");
+    SET(CURLOPT_PROXY, "");
+    SET(CURLOPT_FOLLOWLOCATION, 0L);
+    SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    SET(CURLOPT_USERAGENT, "weir");
+    SET(CURLOPT_NOSIGNAL, 1L);
+    SET(CURLOPT_QUICK_EXIT, 1L);              /* a look-up that still runs is left to end by itself */
+    SET(CURLOPT_TCP_NODELAY, 1L);
+    SET(CURLOPT_TCP_KEEPALIVE, 1L);
+    SET(CURLOPT_BUFFERSIZE, (long)READ_BYTES);
+    SET(CURLOPT_UPLOAD_BUFFERSIZE, (long)UPLOAD_BYTES);
+    SET(CURLOPT_CONNECTTIMEOUT_MS, (long)(u->s->tune.timeouts.connect_us / USEC_PER_MS));
+    SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    SET(CURLOPT_CAPATH, NULL);                /* with a folder every connection would parse the whole store again */
+    if (u->ca_file)
+        SET(CURLOPT_CAINFO, u->ca_file);
+#undef SET
+    return bad == CURLE_OK;
+}
+
+CURL *upstream_chat(struct upstream *u, const char *body, size_t n, upstream_data_fn *on_head, upstream_data_fn *on_body,
+                    void *ctx)
+{
+    CURL *c = u->stocked > 0 ? u->stock[--u->stocked] : NULL;
+
+    if (!c) {
+        c = curl_easy_init();
+        if (!c || !set_up(u, c, u->chat_url)) {
+            curl_easy_cleanup(c);
+            return NULL;
+        }
+        curl_easy_setopt(c, CURLOPT_POST, 1L);
+        curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_head);
+        curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body);
+    }
+    curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)n);
+    curl_easy_setopt(c, CURLOPT_POSTFIELDS, body);
+    curl_easy_setopt(c, CURLOPT_HEADERDATA, ctx);
+    curl_easy_setopt(c, CURLOPT_WRITEDATA, ctx);
+    curl_easy_setopt(c, CURLOPT_PRIVATE, ctx);
+    return c;
+}
+
+CURL *upstream_list_models(struct upstream *u, upstream_data_fn *on_body, void *ctx)
+{
+    CURL *c = curl_easy_init();
+
+    if (!c || !set_up(u, c, u->models_url)) {
+        curl_easy_cleanup(c);
+        return NULL;
+    }
+    curl_easy_setopt(c, CURLOPT_HTTPGET, 1L);
+    curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)(u->s->tune.timeouts.first_byte_us / USEC_PER_MS));
+    curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body);
+    curl_easy_setopt(c, CURLOPT_WRITEDATA, ctx);
+    curl_easy_setopt(c, CURLOPT_PRIVATE, ctx);
+    return c;
+}
+
+void upstream_give(struct upstream *u, CURL *easy)
+{
+    char *url = NULL;
+
+    curl_easy_getinfo(easy, CURLINFO_EFFECTIVE_URL, &url);
+    if (u->stocked == STOCK_MAX || !url || strcmp(url, u->chat_url) != 0) {
+        curl_easy_cleanup(easy);
+        return;
+    }
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDS, NULL);
+    u->stock[u->stocked++] = easy;
+}
+
+enum weir_err upstream_failure(CURLcode code, bool answered)
+{
+    switch ((int)code) {
+    case CURLE_COULDNT_RESOLVE_HOST:
+        return WEIR_E_UPSTREAM_DNS;
+    case CURLE_COULDNT_CONNECT:
+        return WEIR_E_UPSTREAM_CONNECT;
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CIPHER:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_ISSUER_ERROR:
+    case CURLE_SSL_INVALIDCERTSTATUS:
+        return WEIR_E_UPSTREAM_TLS;
+    case CURLE_OPERATION_TIMEDOUT:
+        return WEIR_E_UPSTREAM_TIMEOUT;
+    case CURLE_SEND_ERROR:
+    case CURLE_RECV_ERROR:
+    case CURLE_GOT_NOTHING:
+    case CURLE_PARTIAL_FILE:
+        return answered ? WEIR_E_UPSTREAM_TRUNCATED : WEIR_E_UPSTREAM_CONNECT;
+    case CURLE_FILESIZE_EXCEEDED:
+        return WEIR_E_UPSTREAM_TOO_LARGE;
+    case CURLE_WEIRD_SERVER_REPLY:
+    case CURLE_UNSUPPORTED_PROTOCOL:
+    case CURLE_BAD_CONTENT_ENCODING:
+        return WEIR_E_UPSTREAM_INVALID;
+    default:
+        return WEIR_E_UPSTREAM;
+    }
+}
