@@ -162,10 +162,6 @@ export async function raw(port, bytes, { until, ms = 10000, end = false } = {}) 
 
 // ---- Weir --------------------------------------------------------------------
 
-const nginxLog = (state) => ['logs/nginx-error.log', 'nginx-error.log', 'nginx.log']
-  .map((f) => path.join(state, f)).filter((f) => fs.existsSync(f))
-  .map((f) => `--- ${f}\n${fs.readFileSync(f, 'utf8').slice(-4000)}`).join('\n');
-
 class Weir {
   constructor(options) {
     this.options = options;
@@ -188,12 +184,13 @@ class Weir {
   }
 
   async start() {
+    if (!this.nginx) {
+      const conf = path.join(this.state, 'nginx.conf');
+      fs.writeFileSync(conf, execFileSync(path.join(build, 'weir'), ['config', 'nginx'], { env: this.env, cwd: top }));
+      this.nginx = new Program('nginx', 'nginx', ['-e', path.join(this.state, 'nginx-error.log'), '-c', conf, '-g', 'daemon off;']);
+    }
     const began = performance.now();
     this.program = new Program('weir', path.join(build, 'weir'), ['serve'], { env: this.env, cwd: top });
-    await this.program.says(/Weir is ready: \S+/);
-    if (!this.nginx) {
-      this.nginx = new Program('nginx', 'nginx', ['-e', 'stderr', '-c', path.join(this.state, 'nginx.conf'), '-g', 'daemon off;']);
-    }
     await waitFor('/readyz to answer 200', async () => {
       if (this.program.ended) throw new Error('weir ended');
       return (await request({ port: this.port, path: '/readyz', timeout: 2000 })).status === 200;
@@ -268,8 +265,9 @@ class Weir {
   }
 
   logs() {
-    return `--- weir (${this.state})\n${this.program?.output.slice(-6000) ?? ''}\n--- nginx\n` +
-      `${this.nginx?.output.slice(-2000) ?? ''}\n${nginxLog(this.state)}`;
+    const errors = path.join(this.state, 'nginx-error.log');
+    return `--- weir (${this.state})\n${this.program?.output.slice(-6000) ?? ''}\n--- nginx\n${this.nginx?.output.slice(-2000) ?? ''}` +
+      (fs.existsSync(errors) ? fs.readFileSync(errors, 'utf8').slice(-4000) : '');
   }
 }
 
