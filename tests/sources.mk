@@ -9,6 +9,12 @@ tests_upstream_upstream_SOURCES = tests/upstream/upstream.c \
 	tests/upstream/plan.c tests/upstream/plan.h \
 	tests/upstream/wheel.c tests/upstream/wheel.h
 tests_upstream_upstream_LDADD = libweir.a $(JANSSON_LIBS)
+if HAVE_CHECK
+check_PROGRAMS += tests/upstream/test_standin
+tests_upstream_test_standin_SOURCES = tests/upstream/test_standin.c tests/upstream/limits.c tests/upstream/plan.c
+tests_upstream_test_standin_CFLAGS = $(UNIT_CFLAGS)
+tests_upstream_test_standin_LDADD = $(UNIT_LDADD)
+endif
 
 # end to end, by node --test: script/test runs them
 EXTRA_DIST += \
