@@ -1,13 +1,25 @@
 # cgi/rules
 libweir_a_SOURCES += \
 	cgi/rules/bpe.c cgi/rules/bpe.h \
+	cgi/rules/bucket.c cgi/rules/bucket.h \
+	cgi/rules/forecast.c cgi/rules/forecast.h \
 	cgi/rules/gate.c cgi/rules/gate.h \
+	cgi/rules/heap.c cgi/rules/heap.h \
+	cgi/rules/idmap.c cgi/rules/idmap.h \
+	cgi/rules/learned.c cgi/rules/learned.h \
+	cgi/rules/limits.c cgi/rules/limits.h \
+	cgi/rules/pick.c cgi/rules/pick.h \
 	cgi/rules/price.h \
 	cgi/rules/provider.h \
+	cgi/rules/promise.c cgi/rules/promise.h \
+	cgi/rules/queue.c cgi/rules/queue.h \
 	cgi/rules/ranks.c cgi/rules/ranks.h \
+	cgi/rules/retry.c cgi/rules/retry.h \
+	cgi/rules/stabilize.c cgi/rules/stabilize.h \
 	cgi/rules/tokens.c cgi/rules/tokens.h \
 	cgi/rules/tokens_encoding.h \
 	cgi/rules/tokens_guess.c \
 	cgi/rules/tokens_load.c \
 	cgi/rules/tokens_model.c \
-	cgi/rules/usage_tokens.h
+	cgi/rules/usage_tokens.h \
+	cgi/rules/window.c cgi/rules/window.h

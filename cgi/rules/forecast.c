@@ -1,0 +1,176 @@
+/* forecast.c - the event loop of a future that may come. */
+#include "rules/forecast.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+void forecast_init(struct forecast *f, uint32_t groups)
+{
+    memset(f, 0, sizeof *f);
+    pick_init(&f->ahead, groups);
+    f->at_us = INT64_MIN / 2;
+}
+
+void forecast_done(struct forecast *f)
+{
+    pick_done(&f->ahead);
+    heap_done(&f->ends);
+    free(f->place);
+    free(f->order);
+    for (int i = 0; i < PICK_UPSTREAMS; i++)
+        free(f->upstream[i].start_us);
+    memset(f, 0, sizeof *f);
+}
+
+static void forecast_room(struct forecast *f, uint32_t n)
+{
+    uint32_t old = f->cap;
+
+    if (n <= f->cap)
+        return;
+    f->cap = n < 64 ? 64 : n + n / 2;
+    f->place = mem_grow(f->place, f->cap, sizeof *f->place);
+    f->order = mem_grow(f->order, f->cap, sizeof *f->order);
+    for (; old < f->cap; old++)
+        f->place[old] = (struct forecast_place){.age = UINT64_MAX};
+}
+
+static void forecast_note(struct forecast *f, uint32_t item, int upstream, int64_t start_us)
+{
+    struct forecast_place *place = &f->place[item];
+
+    *place = (struct forecast_place){f->ahead.queue.item[item].age, start_us, f->upstream[upstream].n + 1, upstream, false};
+    f->order[f->count++] = item;
+    if (f->upstream[upstream].n == f->upstream[upstream].cap) {
+        uint32_t cap = f->upstream[upstream].cap * 2 + 64;
+
+        f->upstream[upstream].start_us = mem_grow(f->upstream[upstream].start_us, cap, sizeof(int64_t));
+        f->upstream[upstream].cap = cap;
+    }
+    f->upstream[upstream].start_us[f->upstream[upstream].n++] = start_us;
+}
+
+/* A call is expected to end when others of its kind did; one that is already late, after half as long again. */
+static int64_t expected_end(const struct item *it, int64_t now_us)
+{
+    int64_t late = now_us - it->ends_us;
+
+    return late < 0 ? it->ends_us : now_us + (now_us - it->began_us) / 2 + 1;
+}
+
+static void forecast_end(struct forecast *f, uint32_t item)
+{
+    const struct item *it = &f->ahead.queue.item[item];
+    int64_t output = it->expect_output > it->hold.produced ? it->expect_output : it->hold.produced;
+
+    pick_settle(&f->ahead, item, it->input, output);
+    queue_remove(&f->ahead.queue, item);
+}
+
+/* Whoever never starts, as far as can be seen: the upstream is down, or nothing ends. */
+static void forecast_rest(struct forecast *f)
+{
+    const struct queue *q = &f->ahead.queue;
+
+    for (uint32_t i = 0; i < q->items; i++) {
+        const struct item *it = &q->item[i];
+
+        if (it->state == ITEM_READY || it->state == ITEM_PARKED || it->state == ITEM_RESTING)
+            forecast_note(f, i, __builtin_ctzll(it->upstreams), FORECAST_NEVER);
+    }
+}
+
+void forecast_run(struct forecast *f, const struct pick *p, int64_t now_us)
+{
+    struct pick *ahead = &f->ahead;
+    int64_t t = now_us;
+
+    forecast_room(f, p->queue.items);
+    f->count = 0;
+    f->ends.n = 0;
+    f->at_us = now_us;
+    for (int i = 0; i < PICK_UPSTREAMS; i++)
+        f->upstream[i].n = 0;
+    pick_copy(ahead, p);
+    for (uint32_t i = 0; i < ahead->queue.items; i++) {
+        if (ahead->queue.item[i].state == ITEM_RUNNING)
+            heap_push(&f->ends, NULL, expected_end(&ahead->queue.item[i], now_us), 0, i);
+    }
+    for (;;) {
+        uint32_t item;
+        int64_t next;
+
+        while (pick_next(ahead, t, &item)) {
+            const struct item *it = &ahead->queue.item[item];
+
+            forecast_note(f, item, it->upstream, t);
+            heap_push(&f->ends, NULL, it->ends_us, 0, item);
+        }
+        if (!ahead->queue.waiting[PRIORITY_HIGH] && !ahead->queue.waiting[PRIORITY_MEDIUM] &&
+            !ahead->queue.waiting[PRIORITY_LOW])
+            break;
+        next = ahead->wake_us;
+        if (f->ends.n && f->ends.v[0].key < next)
+            next = f->ends.v[0].key;
+        if (next == INT64_MAX)
+            break;
+        t = next > t ? next : t + 1;
+        while (f->ends.n && f->ends.v[0].key <= t)
+            forecast_end(f, heap_pop(&f->ends, NULL).id);
+    }
+    forecast_rest(f);
+}
+
+static int64_t waiting_at_least(const struct pick *p, enum priority from)
+{
+    int64_t n = 0;
+
+    for (int rank = from; rank < PRIORITY_COUNT; rank++)
+        n += p->queue.waiting[rank];
+    return n;
+}
+
+/* When the n-th to start at an upstream will, if the spacing of the last run goes on. */
+static int64_t start_of(const struct forecast *f, int upstream, int64_t position, int64_t now_us)
+{
+    const int64_t *start = f->upstream[upstream].start_us;
+    uint32_t n = f->upstream[upstream].n;
+
+    while (n && start[n - 1] == FORECAST_NEVER)
+        n--;
+    if (position <= n)
+        return start[position - 1] > now_us ? start[position - 1] : now_us;
+    if (n == 0)
+        return f->upstream[upstream].n ? FORECAST_NEVER : now_us;
+    return start[n - 1] + (start[n - 1] - start[0]) / n * (position - n);
+}
+
+struct forecast_place forecast_of(struct forecast *f, const struct pick *p, uint32_t item, int64_t now_us)
+{
+    const struct queue *q = &p->queue;
+    const struct item *it = &q->item[item];
+    const struct line *l = &q->line[q->flow[it->flow].line];
+    struct forecast_place place;
+    int64_t last;
+
+    forecast_room(f, q->items);
+    if (f->place[item].age == it->age)
+        return f->place[item];
+    /* Behind its own user's last, one round of all users later; or at the end of the first round of its priority. */
+    last = waiting_at_least(p, it->priority);
+    place = (struct forecast_place){it->age, FORECAST_NEVER, waiting_at_least(p, it->priority + 1) + l->flows.n,
+                                    __builtin_ctzll(it->upstreams), true};
+    if (it->prev != QUEUE_NONE && it->state == ITEM_READY && f->place[it->prev].age == q->item[it->prev].age) {
+        place.position = f->place[it->prev].position + l->flows.n;
+        place.upstream = f->place[it->prev].upstream;
+    }
+    if (place.position > last)
+        place.position = last;
+    if (place.position < 1)
+        place.position = 1;
+    place.start_us = start_of(f, place.upstream, place.position, now_us);
+    f->place[item] = place;
+    return place;
+}

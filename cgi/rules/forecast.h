@@ -1,0 +1,44 @@
+/* forecast.h - who will start when: the rules themselves, run ahead on a copy.
+ *
+ * A forecast copies the state (a few memcpy), then lets calls end when they are
+ * expected to and picks as the truth would, until nobody waits. Items that came
+ * after the last run are placed by the last run's spacing until the next. */
+#ifndef WEIR_FORECAST_H
+#define WEIR_FORECAST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "rules/pick.h"
+
+struct forecast_place {
+    uint64_t age;              /* of the item this is about */
+    int64_t start_us;          /* expected start; FORECAST_NEVER */
+    int64_t position;          /* 1-based, at its upstream */
+    int upstream;
+    bool guessed;              /* it came after the last run */
+};
+
+#define FORECAST_NEVER INT64_MAX
+
+struct forecast {
+    struct pick ahead;         /* the copy */
+    struct heap ends;          /* calls under way in the copy */
+    struct forecast_place *place;       /* by item */
+    uint32_t *order;           /* items by expected start */
+    uint32_t cap, count;
+    int64_t at_us;             /* when it was made */
+    struct {
+        int64_t *start_us;     /* of the n-th to start there */
+        uint32_t n, cap;
+    } upstream[PICK_UPSTREAMS];
+};
+
+/* For a pick of this many groups. */
+void forecast_init(struct forecast *f, uint32_t groups);
+void forecast_done(struct forecast *f);
+void forecast_run(struct forecast *f, const struct pick *p, int64_t now_us);
+/* The place of a waiting item: from the last run, or estimated if it came later. */
+struct forecast_place forecast_of(struct forecast *f, const struct pick *p, uint32_t item, int64_t now_us);
+
+#endif

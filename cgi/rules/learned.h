@@ -1,0 +1,49 @@
+/* learned.h - how long answers really are, by model and caller.
+ *
+ * Keeps the last LEARNED_SAMPLES output lengths of each pair, and of each model
+ * over all callers for those who are new. From them come the amount to set
+ * aside (a high quantile) and the one to expect (the mean). Bounded: pairs not
+ * seen for long make room. */
+#ifndef WEIR_LEARNED_H
+#define WEIR_LEARNED_H
+
+#include <stdint.h>
+
+#include "rules/idmap.h"
+
+enum {
+    LEARNED_SAMPLES = 32,
+    LEARNED_ENOUGH = 8,          /* fewer say nothing yet */
+    LEARNED_ROWS = 2048,
+    LEARNED_QUANTILE_PERCENT = 80
+};
+
+struct learned_row {
+    uint64_t key;
+    int32_t sample[LEARNED_SAMPLES];
+    int32_t n, next;
+    int32_t quantile;
+    int64_t sum;
+    uint64_t used;               /* when last asked or told, in steps of `learned.clock` */
+};
+
+struct learned {
+    struct idmap rows;
+    struct learned_row *row;
+    uint32_t count, hand;
+    uint64_t clock;
+};
+
+struct learned_guess {
+    int64_t reserve;             /* to set aside */
+    int64_t expect;              /* to plan with */
+};
+
+void learned_init(struct learned *l);
+void learned_done(struct learned *l);
+/* What an answer of at most max_tokens will take. While nothing is known, reserve is max_tokens. */
+struct learned_guess learned_guess(struct learned *l, uint64_t model, uint64_t user, int64_t max_tokens);
+/* An answer had this many output tokens. */
+void learned_tell(struct learned *l, uint64_t model, uint64_t user, int64_t output);
+
+#endif

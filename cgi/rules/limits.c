@@ -1,0 +1,479 @@
+/* limits.c - all gates of all dimensions, as one. */
+#include "rules/limits.h"
+
+#include <string.h>
+
+enum { MILLION = 1000000, BURST_PART = 6 };
+
+#define LENT_AFTER_US (INT64_C(60) * 1000000)
+
+/* n * ppm / 1,000,000 for n up to LIMITS_MAX. */
+static int64_t ppm_of(int64_t n, int64_t ppm)
+{
+    return n * ppm / MILLION;
+}
+
+static int64_t amount(enum dim d, int64_t input, int64_t output)
+{
+    switch (d) {
+    case DIM_REQUESTS_PER_MINUTE:
+    case DIM_REQUESTS_PER_HOUR: return 1;
+    case DIM_TOKENS_PER_MINUTE:
+    case DIM_TOKENS_PER_HOUR: return input + output;
+    case DIM_INPUT_TOKENS_PER_MINUTE: return input;
+    case DIM_OUTPUT_TOKENS_PER_MINUTE: return output;
+    case DIM_COUNT: break;
+    }
+    return 0;
+}
+
+/* Does this dimension count this class of tokens at all? */
+static bool counts_input(enum dim d)
+{
+    return d == DIM_TOKENS_PER_MINUTE || d == DIM_TOKENS_PER_HOUR || d == DIM_INPUT_TOKENS_PER_MINUTE;
+}
+
+static bool counts_output(enum dim d)
+{
+    return d == DIM_TOKENS_PER_MINUTE || d == DIM_TOKENS_PER_HOUR || d == DIM_OUTPUT_TOKENS_PER_MINUTE;
+}
+
+static int64_t burst_of(const struct limits_config *c, enum dim d, int64_t limit)
+{
+    int64_t burst = 0;
+
+    if (dim_window_us(d) == dim_window_us(DIM_REQUESTS_PER_MINUTE))
+        burst = d == DIM_REQUESTS_PER_MINUTE ? c->burst_requests : c->burst_tokens;
+    if (!burst)
+        burst = limit / BURST_PART;
+    return burst < 1 ? 1 : burst;
+}
+
+/* Make allowed rate and burst of one dimension what they are to be now. */
+static void dim_pace(struct limits *l, struct limits_dim *d)
+{
+    int32_t rate = stabilize_rate_ppm(&d->stab, l->now_us);
+    int64_t ceiling = d->limit;
+
+    if (d->told_limit > 0 && d->told_limit < ceiling)
+        ceiling = d->told_limit;
+    ceiling -= ppm_of(ceiling, l->safety_ppm);
+    d->ceiling = ceiling < 1 ? 1 : ceiling;
+    d->allowed = ppm_of(d->ceiling, rate);
+    if (d->allowed < 1)
+        d->allowed = 1;
+    bucket_set(&d->bucket, d->allowed, ppm_of(d->burst, stabilize_burst_ppm(&d->stab, l->now_us)), l->now_us);
+}
+
+static void limits_pace(struct limits *l)
+{
+    l->next_step_us = INT64_MAX;
+    for (int i = 0; i < DIM_COUNT; i++) {
+        int64_t next;
+
+        if (!l->dim[i].limit)
+            continue;
+        dim_pace(l, &l->dim[i]);
+        next = stabilize_next_us(&l->dim[i].stab, l->now_us);
+        if (next < l->next_step_us)
+            l->next_step_us = next;
+    }
+}
+
+void limits_init(struct limits *l, const struct limits_config *c, int64_t now_us)
+{
+    memset(l, 0, sizeof *l);
+    l->now_us = now_us;
+    l->pause_us = c->pause_us;
+    l->last_start_us = INT64_MIN / 2;
+    l->high_seen_us = INT64_MIN / 2;
+    l->cooldown_us = INT64_MIN / 2;
+    l->safety_ppm = c->safety_ppm;
+    l->reserve_ppm = c->reserve_ppm;
+    for (int i = 0; i < DIM_COUNT; i++) {
+        struct limits_dim *d = &l->dim[i];
+
+        d->told_limit = d->told_remaining = -1;
+        d->limit = c->limit[i] > LIMITS_MAX ? LIMITS_MAX : c->limit[i];
+        if (!d->limit)
+            continue;
+        d->burst = burst_of(c, (enum dim)i, d->limit);
+        d->bucket = bucket_make(d->limit, dim_window_us((enum dim)i), d->burst, now_us);
+        window_init(&d->window, dim_window_us((enum dim)i), now_us);
+    }
+    limits_pace(l);
+}
+
+void limits_tick(struct limits *l, int64_t now_us)
+{
+    if (now_us <= l->now_us)
+        return;
+    l->now_us = now_us;
+    if (now_us >= l->next_step_us)
+        limits_pace(l);
+    for (int i = 0; i < DIM_COUNT; i++) {
+        if (!l->dim[i].limit)
+            continue;
+        bucket_refill(&l->dim[i].bucket, now_us);
+        window_advance(&l->dim[i].window, now_us);
+    }
+}
+
+void limits_high_asked(struct limits *l, int64_t now_us)
+{
+    if (now_us > l->high_seen_us)
+        l->high_seen_us = now_us;
+}
+
+static int32_t keep_ppm(const struct limits *l, const struct limits_need *need)
+{
+    return need->high || l->now_us - l->high_seen_us >= LENT_AFTER_US ? 0 : l->reserve_ppm;
+}
+
+bool limits_too_large(const struct limits *l, const struct limits_need *need)
+{
+    for (int i = 0; i < DIM_COUNT; i++) {
+        if (l->dim[i].limit && amount((enum dim)i, need->input, need->output) > l->dim[i].ceiling)
+            return true;
+    }
+    return false;
+}
+
+int64_t limits_fit_output(const struct limits *l, int64_t input, int64_t output)
+{
+    for (int i = 0; i < DIM_COUNT; i++) {
+        int64_t room = l->dim[i].ceiling - (counts_input((enum dim)i) ? input : 0);
+
+        if (l->dim[i].limit && counts_output((enum dim)i) && output > room)
+            output = room;
+    }
+    return output < 1 ? 1 : output;
+}
+
+/* How far the window would be over, were n added. More than a whole window is never asked to be free. */
+static int64_t window_over(const struct limits_dim *d, int64_t used, int64_t n, int32_t keep)
+{
+    int64_t room = d->allowed - ppm_of(d->allowed, keep);
+
+    if (room < 1)
+        room = 1;
+    return used + d->held + (n < room ? n : room) - room;
+}
+
+int64_t limits_wait_us(const struct limits *l, const struct limits_need *need, enum gate *why)
+{
+    int32_t keep = keep_ppm(l, need);
+    int64_t longest = 0;
+
+    for (int i = 0; i < DIM_COUNT; i++) {
+        const struct limits_dim *d = &l->dim[i];
+        int64_t n, over, wait;
+
+        if (!d->limit)
+            continue;
+        n = amount((enum dim)i, need->input, need->output);
+        wait = bucket_wait_us(&d->bucket, n, keep);
+        over = window_over(d, d->window.sum, n, keep);
+        if (over > 0) {
+            int64_t leaves = window_wait_us(&d->window, over, l->now_us);
+
+            wait = leaves > wait ? leaves : wait;
+        }
+        if (wait > longest) {
+            longest = wait;
+            *why = stabilize_rate_ppm(&d->stab, l->now_us) < STABILIZE_FULL_PPM ? GATE_STABILIZING : (enum gate)i;
+        }
+    }
+    return longest;
+}
+
+int64_t limits_closed_us(const struct limits *l, enum gate *why)
+{
+    int64_t cool = l->cooldown_us - l->now_us;
+    int64_t pause = l->last_start_us + l->pause_us - l->now_us;
+
+    if (cool <= 0 && pause <= 0)
+        return 0;
+    *why = cool >= pause ? GATE_BACKOFF : GATE_PACING;
+    return cool >= pause ? cool : pause;
+}
+
+struct limits_hold limits_take(struct limits *l, const struct limits_need *need, bool output_at_start)
+{
+    struct limits_hold h = {.at_us = l->now_us, .input = need->input, .output = need->output,
+                            .output_at_start = output_at_start};
+
+    l->last_start_us = l->now_us;
+    for (int i = 0; i < DIM_COUNT; i++) {
+        struct limits_dim *d = &l->dim[i];
+        int64_t n = amount((enum dim)i, need->input, need->output);
+
+        if (!d->limit)
+            continue;
+        bucket_take(&d->bucket, n);
+        if (counts_output((enum dim)i) && !output_at_start) {
+            d->held += need->output;
+            window_add(&d->window, n - need->output);
+        } else {
+            window_add(&d->window, n);
+        }
+        if (counts_input((enum dim)i) || counts_output((enum dim)i))
+            d->open += n;
+    }
+    return h;
+}
+
+void limits_slack(const struct limits *l, const struct limits_need *need, int64_t wait_us, int64_t slack[DIM_COUNT])
+{
+    int32_t keep = keep_ppm(l, need);
+
+    for (int i = 0; i < DIM_COUNT; i++) {
+        const struct limits_dim *d = &l->dim[i];
+        int64_t n = amount((enum dim)i, need->input, need->output);
+        int64_t over, bucket;
+
+        slack[i] = INT64_MAX;
+        if (!d->limit)
+            continue;
+        if (wait_us == LIMITS_NOT_BY_TIME) {      /* nobody knows when: nothing may pass */
+            slack[i] = 0;
+            continue;
+        }
+        over = window_over(d, window_sum_at(&d->window, l->now_us + wait_us), n, keep);
+        bucket = bucket_slack(&d->bucket, n, keep, wait_us);
+        slack[i] = over >= 0 ? 0 : -over < bucket ? -over : bucket;
+    }
+}
+
+bool limits_within(const struct limits *l, const struct limits_need *need, const int64_t slack[DIM_COUNT])
+{
+    for (int i = 0; i < DIM_COUNT; i++) {
+        if (l->dim[i].limit && amount((enum dim)i, need->input, need->output) > slack[i])
+            return false;
+    }
+    return true;
+}
+
+int64_t limits_headroom_ppm(const struct limits *l)
+{
+    int64_t least = MILLION;
+
+    for (int i = 0; i < DIM_COUNT; i++) {
+        const struct limits_dim *d = &l->dim[i];
+        int64_t used, free_ppm;
+
+        if (!d->limit)
+            continue;
+        used = d->window.sum + d->held;
+        free_ppm = used >= d->allowed ? 0 : (d->allowed - used) * MILLION / d->allowed;
+        if (free_ppm < least)
+            least = free_ppm;
+    }
+    return least;
+}
+
+/* n output tokens that were held become used, now. */
+static void dim_produce(struct limits_dim *d, int64_t n)
+{
+    d->held -= n;
+    window_add(&d->window, n);
+}
+
+/* Set n more output tokens aside, into debt if need be. */
+static void dim_grow(struct limits_dim *d, int64_t n, bool output_at_start)
+{
+    bucket_take(&d->bucket, n);
+    d->open += n;
+    if (output_at_start)
+        window_add(&d->window, n);
+    else
+        d->held += n;
+}
+
+void limits_produced(struct limits *l, struct limits_hold *h, int64_t output, int64_t reserve)
+{
+    int64_t more = reserve - h->output;
+    int64_t fresh = output - h->produced;
+
+    for (int i = 0; i < DIM_COUNT; i++) {
+        if (!l->dim[i].limit || !counts_output((enum dim)i))
+            continue;
+        if (output > h->output && more > 0)
+            dim_grow(&l->dim[i], more, h->output_at_start);
+        if (fresh > 0 && !h->output_at_start)
+            dim_produce(&l->dim[i], fresh);
+    }
+    if (output > h->output && more > 0)
+        h->output = reserve;
+    if (fresh > 0)
+        h->produced = output;
+}
+
+/* One class of tokens of an ended call: `reserved` counted at the start, `used` in truth. */
+static void dim_correct(struct limits_dim *d, int64_t at_us, int64_t reserved, int64_t used)
+{
+    if (used <= reserved)
+        window_amend(&d->window, at_us, used - reserved);
+    else
+        window_add(&d->window, used - reserved);
+}
+
+void limits_settle(struct limits *l, const struct limits_hold *h, int64_t input, int64_t output)
+{
+    for (int i = 0; i < DIM_COUNT; i++) {
+        struct limits_dim *d = &l->dim[i];
+        int64_t reserved = 0, used = 0;
+
+        if (!d->limit)
+            continue;
+        if (counts_input((enum dim)i)) {
+            dim_correct(d, h->at_us, h->input, input);
+            reserved += h->input;
+            used += input;
+        }
+        if (counts_output((enum dim)i)) {
+            if (h->output_at_start) {
+                dim_correct(d, h->at_us, h->output, output);
+            } else {
+                d->held -= h->output - h->produced;
+                if (output > h->produced)
+                    window_add(&d->window, output - h->produced);
+            }
+            reserved += h->output;
+            used += output;
+        }
+        d->open -= reserved;
+        if (used > reserved)
+            bucket_take(&d->bucket, used - reserved);
+        else
+            bucket_give(&d->bucket, reserved - used);
+    }
+}
+
+void limits_release(struct limits *l, const struct limits_hold *h)
+{
+    limits_settle(l, h, 0, h->produced);
+    for (int i = 0; i < DIM_COUNT; i++) {
+        if (!l->dim[i].limit || counts_input((enum dim)i) || counts_output((enum dim)i))
+            continue;
+        window_amend(&l->dim[i].window, h->at_us, -1);
+        bucket_give(&l->dim[i].bucket, 1);
+    }
+}
+
+/* The dimension with the least room, if any is limited. */
+static enum dim limits_fullest(const struct limits *l)
+{
+    enum dim fullest = DIM_COUNT;
+    int64_t most = -1;
+
+    for (int i = 0; i < DIM_COUNT; i++) {
+        const struct limits_dim *d = &l->dim[i];
+        int64_t share;
+
+        if (!d->limit)
+            continue;
+        share = (d->window.sum + d->held) * 1000 / d->allowed;
+        if (share > most) {
+            most = share;
+            fullest = (enum dim)i;
+        }
+    }
+    return fullest;
+}
+
+void limits_refused(struct limits *l, enum dim d, int64_t began_us, int64_t period_us)
+{
+    if (d == DIM_COUNT || !l->dim[d].limit)
+        d = limits_fullest(l);
+    if (d == DIM_COUNT)
+        return;
+    if (stabilize_hit(&l->dim[d].stab, began_us, period_us, l->now_us))
+        bucket_lower(&l->dim[d].bucket, 0);
+    limits_pace(l);
+}
+
+void limits_cool(struct limits *l, int64_t until_us)
+{
+    if (until_us > l->cooldown_us)
+        l->cooldown_us = until_us;
+}
+
+int64_t limits_told(struct limits *l, enum dim i, int64_t limit, int64_t remaining)
+{
+    struct limits_dim *d = &l->dim[i];
+    int64_t unseen;
+
+    if (limit > 0)
+        d->told_limit = limit;
+    if (remaining >= 0)
+        d->told_remaining = remaining;
+    if (!d->limit)
+        return 0;
+    if (limit > 0)
+        limits_pace(l);
+    if (remaining < 0)
+        return 0;
+    /* Providers round, and calls under way are not in every answer: less than 1 % is no news. */
+    unseen = (d->told_limit > 0 ? d->told_limit : d->limit) - d->window.sum - d->held - remaining;
+    if (unseen <= d->limit / 100)
+        return 0;
+    window_add(&d->window, unseen);
+    bucket_lower(&d->bucket, remaining);
+    return unseen;
+}
+
+int32_t limits_rate_ppm(const struct limits *l, int64_t *until_us)
+{
+    int32_t least = STABILIZE_FULL_PPM;
+
+    *until_us = 0;
+    for (int i = 0; i < DIM_COUNT; i++) {
+        int32_t rate;
+
+        if (!l->dim[i].limit)
+            continue;
+        rate = stabilize_rate_ppm(&l->dim[i].stab, l->now_us);
+        if (rate < least)
+            least = rate;
+        if (rate < STABILIZE_FULL_PPM && l->dim[i].stab.until_us > *until_us)
+            *until_us = l->dim[i].stab.until_us;
+    }
+    return least;
+}
+
+void limits_restore(struct limits *l, enum dim i, int64_t level, int64_t gone_us)
+{
+    struct limits_dim *d = &l->dim[i];
+
+    limits_pace(l);
+    bucket_take(&d->bucket, d->bucket.burst);
+    if (level > 0)
+        bucket_give(&d->bucket, level);
+    else
+        bucket_take(&d->bucket, -level);
+    d->bucket.at_us -= gone_us;
+    bucket_refill(&d->bucket, l->now_us);
+}
+
+void limits_reset(struct limits *l)
+{
+    l->cooldown_us = INT64_MIN / 2;
+    l->last_start_us = INT64_MIN / 2;
+    for (int i = 0; i < DIM_COUNT; i++) {
+        struct limits_dim *d = &l->dim[i];
+        int64_t window_us = dim_window_us((enum dim)i);
+
+        if (!d->limit)
+            continue;
+        d->told_limit = d->told_remaining = -1;
+        d->stab = (struct stabilize){0};
+        window_init(&d->window, window_us, l->now_us);
+        /* What is under way stays counted: held as it is, the rest (open - held) anew. */
+        if (d->open > d->held)
+            window_add(&d->window, d->open - d->held);
+        d->bucket = bucket_make(d->limit, window_us, d->burst, l->now_us);
+        bucket_take(&d->bucket, d->open);
+    }
+    limits_pace(l);
+}

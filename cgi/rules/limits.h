@@ -1,0 +1,118 @@
+/* limits.h - may one account at one provider take one more call now?
+ *
+ * Six dimensions, each with two gates: a token bucket for pace and burst, a
+ * sliding window for the promise. A call passes when all gates of all
+ * dimensions agree, in one step; looking changes nothing. Upstreams of one
+ * quota group share one of these. Amounts are estimates until settled.
+ *
+ * Times are monotonic microseconds. Call limits_tick() before asking. */
+#ifndef WEIR_LIMITS_H
+#define WEIR_LIMITS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "rules/bucket.h"
+#include "rules/gate.h"
+#include "rules/stabilize.h"
+#include "rules/window.h"
+
+/* Limits above this are held to it; it is 10^9 a window. */
+#define LIMITS_MAX BUCKET_MAX
+/* No time by itself helps: a running call must end first. */
+#define LIMITS_NOT_BY_TIME INT64_MAX
+
+struct limits_config {
+    int64_t limit[DIM_COUNT];     /* 0: unlimited */
+    int64_t burst_requests;       /* capacity of the minute's bucket; 0: a sixth of the limit. The hour's has a sixth. */
+    int64_t burst_tokens;
+    int64_t pause_us;             /* least time between two calls */
+    int32_t safety_ppm;           /* share never used */
+    int32_t reserve_ppm;          /* share for High only, lent while no High asks */
+};
+
+struct limits_dim {
+    int64_t limit;                /* as configured; 0: unlimited, the rest is unused */
+    int64_t ceiling;              /* limit, or what the provider said if that is less, without the safety margin */
+    int64_t allowed;              /* ceiling while not stabilizing */
+    int64_t burst;
+    int64_t held;                 /* output set aside and not yet produced; counts in the window */
+    int64_t open;                 /* part of held and window that belongs to calls under way */
+    int64_t told_limit, told_remaining;   /* the provider's headers; -1: never */
+    struct stabilize stab;
+    struct bucket bucket;
+    struct window window;
+};
+
+struct limits {
+    int64_t now_us;
+    int64_t cooldown_us;          /* nothing is sent before it */
+    int64_t last_start_us;
+    int64_t high_seen_us;         /* a High asked */
+    int64_t pause_us;
+    int64_t next_step_us;         /* a rate changes by itself */
+    int32_t safety_ppm, reserve_ppm;
+    struct limits_dim dim[DIM_COUNT];
+};
+
+/* What a call needs. */
+struct limits_need {
+    int64_t input, output;        /* tokens, >= 0 */
+    bool high;                    /* may use the reserve */
+};
+
+/* What a call that passed has set aside; the caller keeps it until limits_settle() or limits_release(). */
+struct limits_hold {
+    int64_t at_us;
+    int64_t input, output;
+    int64_t produced;             /* of output: already counted as used */
+    bool output_at_start;         /* the provider counts it when the call begins, not as it is produced */
+};
+
+void limits_init(struct limits *l, const struct limits_config *c, int64_t now_us);
+/* Bring everything up to now. A clock that steps back changes nothing. */
+void limits_tick(struct limits *l, int64_t now_us);
+/* A High asks: the reserve is taken back for a minute. */
+void limits_high_asked(struct limits *l, int64_t now_us);
+
+/* Could this call pass with nothing else under way, ever? */
+bool limits_too_large(const struct limits *l, const struct limits_need *need);
+/* `output` tokens, or fewer so that a call with this input is not too large for any limit; at least 1. */
+int64_t limits_fit_output(const struct limits *l, int64_t input, int64_t output);
+/* Microseconds after which the call could pass if nothing else happened; 0: now; LIMITS_NOT_BY_TIME.
+ * *why is the gate that holds longest (untouched if 0). Pause and cooldown are not looked at. */
+int64_t limits_wait_us(const struct limits *l, const struct limits_need *need, enum gate *why);
+/* Microseconds until pause and cooldown are over; *why says which. */
+int64_t limits_closed_us(const struct limits *l, enum gate *why);
+/* Set aside. Only right after limits_wait_us() said 0. */
+struct limits_hold limits_take(struct limits *l, const struct limits_need *need, bool output_at_start);
+/* How much another call may take now without making `need` wait longer than wait_us. */
+void limits_slack(const struct limits *l, const struct limits_need *need, int64_t wait_us, int64_t slack[DIM_COUNT]);
+bool limits_within(const struct limits *l, const struct limits_need *need, const int64_t slack[DIM_COUNT]);
+/* The smallest share of any limit that is free, millionths; a million if nothing is limited. */
+int64_t limits_headroom_ppm(const struct limits *l);
+
+/* `output` tokens were produced so far. Beyond what was set aside, `reserve` (>= output) is set aside now, into debt
+ * if need be. */
+void limits_produced(struct limits *l, struct limits_hold *h, int64_t output, int64_t reserve);
+/* The call ended having used this much. */
+void limits_settle(struct limits *l, const struct limits_hold *h, int64_t input, int64_t output);
+/* The call never reached the provider: as if it had not been. */
+void limits_release(struct limits *l, const struct limits_hold *h);
+
+/* The provider refused a call that began at began_us. DIM_COUNT: it did not say by which limit; then whichever is
+ * fullest is meant. */
+void limits_refused(struct limits *l, enum dim d, int64_t began_us, int64_t period_us);
+/* Nothing is sent before until_us. */
+void limits_cool(struct limits *l, int64_t until_us);
+/* What the provider said about one dimension; < 0: nothing. Only ever makes things stricter. Returns the tokens or
+ * requests it counts that we did not. */
+int64_t limits_told(struct limits *l, enum dim d, int64_t limit, int64_t remaining);
+/* Smallest share of a limit in use after 429s; a million: not stabilizing. *until_us is when it ends. */
+int32_t limits_rate_ppm(const struct limits *l, int64_t *until_us);
+/* After a restart, once window and stabilization of a dimension are back: set its bucket as it was gone_us ago. */
+void limits_restore(struct limits *l, enum dim d, int64_t level, int64_t gone_us);
+/* Forget use, debts, 429s and cooldown; what is set aside stays. */
+void limits_reset(struct limits *l);
+
+#endif

@@ -1,0 +1,338 @@
+/* pick.c - one sweep over what waits, in order, with claims. */
+#include "rules/pick.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+/* What one sweep knows so far. Masks have a bit for each upstream. */
+struct sweep {
+    int64_t now_us;
+    uint64_t open;                           /* could start a call now, as far as calls in general go */
+    uint64_t claimed;                        /* somebody ahead waits for it */
+    uint64_t lenient;                        /* claimed, but something may still pass */
+    int64_t (*slack)[DIM_COUNT];             /* by group: what may pass */
+    uint32_t started;
+};
+
+void pick_init(struct pick *p, uint32_t groups)
+{
+    memset(p, 0, sizeof *p);
+    queue_init(&p->queue);
+    p->groups = groups;
+    p->limits = mem_zalloc(groups, sizeof *p->limits);
+    p->turn = PRIORITY_HIGH;
+}
+
+void pick_done(struct pick *p)
+{
+    queue_done(&p->queue);
+    free(p->limits);
+    memset(p, 0, sizeof *p);
+}
+
+void pick_copy(struct pick *to, const struct pick *from)
+{
+    struct queue queue = to->queue;
+    struct limits *limits = to->limits;
+
+    queue_copy(&queue, &from->queue);
+    memcpy(limits, from->limits, from->groups * sizeof *limits);
+    *to = *from;
+    to->queue = queue;
+    to->limits = limits;
+}
+
+bool pick_need(const struct pick *p, const struct item *it, int upstream, struct limits_need *need)
+{
+    const struct pick_upstream *u = &p->upstream[upstream];
+    const struct limits *l = &p->limits[u->group];
+
+    need->high = it->priority == PRIORITY_HIGH;
+    need->input = it->input;
+    need->output = u->output_at_start ? it->max_output : 1;
+    if (limits_too_large(l, need))
+        return false;
+    if (!u->output_at_start)
+        need->output = limits_fit_output(l, it->input, it->want_output);
+    return true;
+}
+
+int64_t pick_call_us(const struct pick_upstream *u, int64_t output)
+{
+    int64_t part = u->call_us / 4;
+
+    /* A quarter of a call is its start; the rest grows with what it writes. */
+    if (u->call_output <= 0)
+        return u->call_us;
+    return part + (u->call_us - part) * output / u->call_output;
+}
+
+static uint64_t bit(int upstream)
+{
+    return UINT64_C(1) << upstream;
+}
+
+static void wake_at(struct pick *p, int64_t at_us)
+{
+    if (at_us < p->wake_us)
+        p->wake_us = at_us;
+}
+
+/* Bring limits up to now and see which upstreams take calls at all. */
+static void sweep_open(struct pick *p, struct sweep *s)
+{
+    s->open = s->claimed = s->lenient = 0;
+    for (uint32_t g = 0; g < p->groups; g++)
+        limits_tick(&p->limits[g], s->now_us);
+    for (int i = 0; i < (int)p->upstreams; i++) {
+        struct pick_upstream *u = &p->upstream[i];
+        int64_t closed;
+
+        u->why = GATE_NONE;
+        if (u->down) {
+            u->why = GATE_BACKOFF;
+            continue;
+        }
+        closed = limits_closed_us(&p->limits[u->group], &u->why);
+        if (u->cooldown_us - s->now_us > closed) {
+            closed = u->cooldown_us - s->now_us;
+            u->why = GATE_BACKOFF;
+        }
+        if (u->running >= u->max_concurrent)
+            u->why = GATE_CONCURRENCY;
+        else if (closed > 0)
+            wake_at(p, s->now_us + closed);
+        else
+            s->open |= bit(i);
+    }
+}
+
+static int64_t headroom_ppm(const struct pick *p, int upstream)
+{
+    const struct pick_upstream *u = &p->upstream[upstream];
+    int64_t calls = (u->max_concurrent - u->running) * 1000000 / u->max_concurrent;
+    int64_t limits = limits_headroom_ppm(&p->limits[u->group]);
+
+    return calls < limits ? calls : limits;
+}
+
+static void sweep_claim(struct pick *p, struct sweep *s, int upstream, const struct limits_need *need, int64_t wait_us)
+{
+    uint32_t g = p->upstream[upstream].group;
+    bool some = true;
+
+    limits_slack(&p->limits[g], need, wait_us, s->slack[g]);
+    for (int d = 0; d < DIM_COUNT; d++)
+        some = some && s->slack[g][d] > 0;
+    s->claimed |= p->group_mask[g];
+    if (some)
+        s->lenient |= p->group_mask[g];
+}
+
+static void pick_start(struct pick *p, uint32_t item, int upstream, const struct limits_need *need, int64_t now_us)
+{
+    struct pick_upstream *u = &p->upstream[upstream];
+    struct item *it = &p->queue.item[item];
+
+    queue_start(&p->queue, item, it->input + it->expect_output);
+    it->hold = limits_take(&p->limits[u->group], need, u->output_at_start);
+    it->upstream = upstream;
+    it->began_us = now_us;
+    it->ends_us = now_us + pick_call_us(u, it->expect_output);
+    u->running++;
+    p->grants++;
+}
+
+/* Start this item if it may start; else claim for it, unless others have claims there already. */
+static bool sweep_try(struct pick *p, struct sweep *s, uint32_t item)
+{
+    const struct item *it = &p->queue.item[item];
+    struct limits_need need, best_need = {0}, soon_need = {0};
+    uint64_t where = it->upstreams & s->open & ~(s->claimed & ~s->lenient);
+    int best = -1, soon = -1;
+    int64_t best_room = -1, soon_us = 0;
+
+    for (uint64_t left = where; left; left &= left - 1) {
+        int i = __builtin_ctzll(left);
+        struct pick_upstream *u = &p->upstream[i];
+        const struct limits *l = &p->limits[u->group];
+        enum gate why = GATE_NONE;
+        int64_t wait;
+
+        if (!pick_need(p, it, i, &need))
+            continue;
+        if ((s->claimed & bit(i)) && !limits_within(l, &need, s->slack[u->group]))
+            continue;
+        wait = limits_wait_us(l, &need, &why);
+        if (wait == 0) {
+            int64_t room = left == where && !(left & (left - 1)) ? 0 : headroom_ppm(p, i);
+
+            if (room > best_room) {
+                best = i;
+                best_room = room;
+                best_need = need;
+            }
+            continue;
+        }
+        if (wait != LIMITS_NOT_BY_TIME)
+            wake_at(p, s->now_us + wait);
+        if (s->claimed & bit(i))
+            continue;
+        u->why = why;
+        if (soon < 0 || wait < soon_us) {
+            soon = i;
+            soon_us = wait;
+            soon_need = need;
+        }
+    }
+    if (best >= 0) {
+        pick_start(p, item, best, &best_need, s->now_us);
+        s->started = item;
+        return true;
+    }
+    if (soon >= 0)
+        sweep_claim(p, s, soon, &soon_need, soon_us);
+    return false;
+}
+
+/* Behind the head of a line that has to wait: somebody small enough. */
+static bool sweep_backfill(struct pick *p, struct sweep *s, const struct line *l)
+{
+    const struct queue *q = &p->queue;
+    int looked = 0;
+
+    for (uint32_t f = 0; f < l->flows.n; f++) {
+        const struct flow *flow = &q->flow[l->flows.v[f].id];
+        uint32_t i = f == 0 ? q->item[flow->head].next : flow->head;
+
+        for (; i != QUEUE_NONE && looked < PICK_LOOK; i = q->item[i].next, looked++) {
+            if (sweep_try(p, s, i))
+                return true;
+        }
+    }
+    return false;
+}
+
+/* The gate a line waits at: that of the first of its upstreams that is not down. */
+static enum gate line_gate(const struct pick *p, const struct line *l)
+{
+    enum gate why = GATE_BACKOFF;
+
+    for (uint64_t left = l->upstreams; left; left &= left - 1) {
+        const struct pick_upstream *u = &p->upstream[__builtin_ctzll(left)];
+
+        if (!u->down)
+            return u->why == GATE_NONE ? GATE_PACING : u->why;
+    }
+    return why;
+}
+
+static bool sweep_line(struct pick *p, struct sweep *s, uint32_t line)
+{
+    struct line *l = &p->queue.line[line];
+
+    if (sweep_try(p, s, p->queue.flow[l->flows.v[0].id].head))
+        return true;
+    queue_blame(&p->queue, line, line_gate(p, l), s->now_us);
+    /* Elsewhere, or beside the claimant: is there any room at all? */
+    return (l->upstreams & s->open & (~s->claimed | s->lenient)) && sweep_backfill(p, s, l);
+}
+
+/* The lines of one priority, least-served first. */
+static bool sweep_rank(struct pick *p, struct sweep *s, enum priority rank)
+{
+    const struct queue *q = &p->queue;
+    const struct heap_entry *last = NULL;
+    uint32_t last_line = 0;
+
+    for (;;) {
+        const struct heap_entry *next = NULL;
+        uint32_t next_line = 0;
+
+        for (uint32_t i = 0; i < q->lines; i++) {
+            const struct heap_entry *e = q->line[i].flows.v;
+
+            if (q->line[i].priority != rank || q->line[i].flows.n == 0)
+                continue;
+            if (last && (e->key < last->key || (e->key == last->key && i <= last_line)))
+                continue;
+            if (!next || e->key < next->key) {
+                next = e;
+                next_line = i;
+            }
+        }
+        if (!next)
+            return false;
+        if (sweep_line(p, s, next_line))
+            return true;
+        last = next;
+        last_line = next_line;
+    }
+}
+
+/* The item whose turn it is because it has waited too long, or QUEUE_NONE. */
+static uint32_t pick_overdue(struct pick *p, int64_t now_us)
+{
+    for (int i = 0; i < PRIORITY_COUNT; i++) {
+        int rank = (p->turn + PRIORITY_COUNT - i) % PRIORITY_COUNT;
+        uint32_t oldest = queue_oldest(&p->queue, (enum priority)rank);
+
+        if (oldest != QUEUE_NONE && now_us - p->queue.item[oldest].arrived_us >= PICK_OVERDUE_US) {
+            p->turn = rank;
+            return oldest;
+        }
+    }
+    p->grants = 0;
+    return QUEUE_NONE;
+}
+
+bool pick_next(struct pick *p, int64_t now_us, uint32_t *item)
+{
+    int64_t slack[PICK_UPSTREAMS][DIM_COUNT];
+    struct sweep s = {.now_us = now_us, .slack = slack};
+    uint32_t overdue;
+
+    p->wake_us = INT64_MAX;
+    queue_wake(&p->queue, now_us);
+    sweep_open(p, &s);
+    overdue = pick_overdue(p, now_us);
+    if (overdue != QUEUE_NONE && p->grants >= PICK_TURN - 1 && sweep_try(p, &s, overdue)) {
+        p->grants = 0;
+        p->turn = (p->turn + PRIORITY_COUNT - 1) % PRIORITY_COUNT;
+        *item = overdue;
+        return true;
+    }
+    for (int rank = PRIORITY_HIGH; rank >= PRIORITY_LOW; rank--) {
+        if (p->queue.rank[rank].ready && sweep_rank(p, &s, (enum priority)rank)) {
+            *item = s.started;
+            return true;
+        }
+    }
+    if (p->queue.resting.n)
+        wake_at(p, p->queue.resting.v[0].key);
+    for (uint32_t g = 0; g < p->groups; g++)
+        wake_at(p, p->limits[g].next_step_us);
+    return false;
+}
+
+void pick_settle(struct pick *p, uint32_t item, int64_t input, int64_t output)
+{
+    const struct item *it = &p->queue.item[item];
+    struct pick_upstream *u = &p->upstream[it->upstream];
+
+    limits_settle(&p->limits[u->group], &it->hold, input, output);
+    queue_charge(&p->queue, item, input + output - it->charged);
+    u->running--;
+}
+
+void pick_release(struct pick *p, uint32_t item)
+{
+    const struct item *it = &p->queue.item[item];
+    struct pick_upstream *u = &p->upstream[it->upstream];
+
+    limits_release(&p->limits[u->group], &it->hold);
+    queue_charge(&p->queue, item, -it->charged);
+    u->running--;
+}

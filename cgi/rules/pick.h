@@ -1,0 +1,73 @@
+/* pick.h - which waiting item starts next, and where.
+ *
+ * Composes the queue with the limits of all upstreams. One struct pick is the
+ * truth; copies of it run the same functions ahead of time (forecast.h).
+ *
+ * Order: High, then Medium, then Low; within a priority the line whose next
+ * user has had least. The first that may not start yet claims the upstream
+ * where it will start soonest; whoever comes after may use that one only as far
+ * as it does not make the claimant wait longer (backfill).
+ *
+ * Ageing: an item that has waited PICK_OVERDUE_US is overdue. Of every
+ * PICK_TURN grants made while something is overdue, one goes to the oldest
+ * overdue item of one priority, the priorities taking turns. So an overdue item
+ * with k older ones in its priority is passed by fewer than
+ * PICK_TURN * PRIORITY_COUNT * (k + 1) grants, whatever floods. */
+#ifndef WEIR_PICK_H
+#define WEIR_PICK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "rules/limits.h"
+#include "rules/queue.h"
+
+enum {
+    PICK_UPSTREAMS = 64,
+    PICK_TURN = 8,
+    PICK_LOOK = 32             /* items looked at for backfill behind one that waits */
+};
+
+#define PICK_OVERDUE_US (INT64_C(30) * 1000000)
+
+struct pick_upstream {
+    uint32_t group;            /* whose limits it shares */
+    int64_t running, max_concurrent;
+    int64_t cooldown_us;       /* of this one alone: overloaded */
+    int64_t call_us;           /* mean length of a call */
+    int64_t call_output;       /* mean output of a call */
+    bool down;
+    bool output_at_start;      /* the provider counts max_tokens when a call begins */
+    enum gate why;             /* what held the last item that wanted it; GATE_NONE */
+};
+
+struct pick {
+    struct queue queue;
+    struct limits *limits;     /* by group */
+    uint32_t groups, upstreams;
+    struct pick_upstream upstream[PICK_UPSTREAMS];
+    uint64_t group_mask[PICK_UPSTREAMS];
+    int32_t grants;            /* since an overdue item had its turn */
+    int turn;                  /* the priority whose turn it is next */
+    int64_t wake_us;           /* after pick_next() said false: when to ask again */
+};
+
+/* Room for the limits of `groups` groups; the caller fills upstreams and limits in. */
+void pick_init(struct pick *p, uint32_t groups);
+void pick_done(struct pick *p);
+void pick_copy(struct pick *to, const struct pick *from);
+
+/* The next item that may start now: *item runs, its tokens are set aside. False: none before wake_us, unless
+ * something is added, ends or changes. */
+bool pick_next(struct pick *p, int64_t now_us, uint32_t *item);
+/* A running item ended, having used this much; it leaves. Or it was refused, and stays to be rested or removed. */
+void pick_settle(struct pick *p, uint32_t item, int64_t input, int64_t output);
+/* A running item ended without reaching the provider; as above. */
+void pick_release(struct pick *p, uint32_t item);
+/* What `item` would set aside at an upstream. False: it is too large for its limits, ever. */
+bool pick_need(const struct pick *p, const struct item *it, int upstream, struct limits_need *need);
+/* How long a call of this expected output runs there. */
+int64_t pick_call_us(const struct pick_upstream *u, int64_t output);
+
+#endif

@@ -1,0 +1,21 @@
+/* promise.h - how well past forecasts of a start came true. */
+#ifndef WEIR_PROMISE_H
+#define WEIR_PROMISE_H
+
+#include <stdint.h>
+
+enum { PROMISE_RECENT = 256 };
+
+/* A promise is kept if it was off by at most this, or by a fifth of the wait. */
+#define PROMISE_CLOSE_US (INT64_C(2) * 1000000)
+
+struct promise {
+    int64_t made, kept;
+    int64_t error_us[PROMISE_RECENT];      /* of the last ones, a ring */
+    int64_t median_us;                     /* of those */
+};
+
+/* At told_us a start at promised_us was told; it came at began_us. */
+void promise_judge(struct promise *p, int64_t told_us, int64_t promised_us, int64_t began_us);
+
+#endif

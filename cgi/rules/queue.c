@@ -1,0 +1,417 @@
+/* queue.c - flows, lines, sessions: who comes before whom. */
+#include "rules/queue.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+void queue_init(struct queue *q)
+{
+    memset(q, 0, sizeof *q);
+    q->free_item = q->free_flow = q->free_share = QUEUE_NONE;
+}
+
+void queue_done(struct queue *q)
+{
+    for (uint32_t i = 0; i < q->lines; i++)
+        heap_done(&q->line[i].flows);
+    for (int p = 0; p < PRIORITY_COUNT; p++)
+        heap_done(&q->rank[p].oldest);
+    heap_done(&q->resting);
+    idmap_done(&q->session_last);
+    idmap_done(&q->flow_of);
+    idmap_done(&q->share_of);
+    free(q->item);
+    free(q->rest_pos);
+    free(q->flow);
+    free(q->line_pos);
+    free(q->oldest_pos);
+    free(q->share);
+    free(q->line);
+    queue_init(q);
+}
+
+/* --- room in the arrays --- */
+
+static void queue_room_items(struct queue *q, uint32_t n)
+{
+    if (n <= q->item_cap)
+        return;
+    q->item_cap = n < 64 ? 64 : n + n / 2;
+    q->item = mem_grow(q->item, q->item_cap, sizeof *q->item);
+    q->rest_pos = mem_grow(q->rest_pos, q->item_cap, sizeof *q->rest_pos);
+}
+
+static void queue_room_flows(struct queue *q, uint32_t n)
+{
+    if (n <= q->flow_cap)
+        return;
+    q->flow_cap = n < 64 ? 64 : n + n / 2;
+    q->flow = mem_grow(q->flow, q->flow_cap, sizeof *q->flow);
+    q->line_pos = mem_grow(q->line_pos, q->flow_cap, sizeof *q->line_pos);
+    q->oldest_pos = mem_grow(q->oldest_pos, q->flow_cap, sizeof *q->oldest_pos);
+}
+
+static void queue_room_shares(struct queue *q, uint32_t n)
+{
+    if (n <= q->share_cap)
+        return;
+    q->share_cap = n < 64 ? 64 : n + n / 2;
+    q->share = mem_grow(q->share, q->share_cap, sizeof *q->share);
+}
+
+static void queue_room_lines(struct queue *q, uint32_t n)
+{
+    if (n <= q->line_cap)
+        return;
+    q->line = mem_grow(q->line, n, sizeof *q->line);
+    memset(q->line + q->line_cap, 0, (n - q->line_cap) * sizeof *q->line);
+    q->line_cap = n;
+}
+
+static void copy_array(void *to, const void *from, size_t n, size_t size)
+{
+    if (n)
+        memcpy(to, from, n * size);
+}
+
+void queue_copy(struct queue *to, const struct queue *from)
+{
+    queue_room_items(to, from->items);
+    queue_room_flows(to, from->flows);
+    queue_room_shares(to, from->shares);
+    queue_room_lines(to, from->lines);
+    copy_array(to->item, from->item, from->items, sizeof *to->item);
+    copy_array(to->rest_pos, from->rest_pos, from->items, sizeof *to->rest_pos);
+    copy_array(to->flow, from->flow, from->flows, sizeof *to->flow);
+    copy_array(to->line_pos, from->line_pos, from->flows, sizeof *to->line_pos);
+    copy_array(to->oldest_pos, from->oldest_pos, from->flows, sizeof *to->oldest_pos);
+    copy_array(to->share, from->share, from->shares, sizeof *to->share);
+    for (uint32_t i = 0; i < from->lines; i++) {
+        struct heap flows = to->line[i].flows;
+
+        heap_copy(&flows, &from->line[i].flows);
+        to->line[i] = from->line[i];
+        to->line[i].flows = flows;
+    }
+    for (int p = 0; p < PRIORITY_COUNT; p++) {
+        struct heap oldest = to->rank[p].oldest;
+
+        heap_copy(&oldest, &from->rank[p].oldest);
+        to->rank[p] = from->rank[p];
+        to->rank[p].oldest = oldest;
+        to->waiting[p] = from->waiting[p];
+    }
+    heap_copy(&to->resting, &from->resting);
+    to->items = from->items;
+    to->flows = from->flows;
+    to->shares = from->shares;
+    to->lines = from->lines;
+    to->free_item = from->free_item;
+    to->free_flow = from->free_flow;
+    to->free_share = from->free_share;
+    to->ages = from->ages;
+    to->copy = true;
+}
+
+/* --- lines, shares, flows: found or made --- */
+
+static uint32_t queue_line(struct queue *q, enum priority p, uint64_t upstreams)
+{
+    uint32_t i = 0;
+
+    while (i < q->lines && (q->line[i].upstreams != upstreams || q->line[i].priority != p))
+        i++;
+    if (i == q->lines) {
+        queue_room_lines(q, i + 1);
+        q->lines++;
+        q->line[i] = (struct line){.upstreams = upstreams, .priority = p, .why = GATE_NONE};
+    }
+    return i;
+}
+
+/* A user who has had more than those served now keeps the memory of it; all others can be forgotten. */
+static void queue_share_drop(struct queue *q, uint32_t share)
+{
+    struct share *s = &q->share[share];
+
+    if (s->flow != QUEUE_NONE || s->counter > q->rank[s->priority].virtual)
+        return;
+    idmap_remove(&q->share_of, s->key);
+    s->flow = q->free_share;
+    q->free_share = share;
+}
+
+static uint32_t queue_share(struct queue *q, enum priority p, uint64_t user)
+{
+    uint64_t key = idmap_mix(user, (uint64_t)p);
+    uint32_t i = idmap_get(&q->share_of, key);
+
+    if (i != IDMAP_NONE)
+        return i;
+    if (q->free_share == QUEUE_NONE && q->shares == q->share_cap) {
+        for (i = 0; i < q->shares; i++)
+            queue_share_drop(q, i);
+    }
+    i = q->free_share;
+    if (i != QUEUE_NONE) {
+        q->free_share = q->share[i].flow;
+    } else {
+        queue_room_shares(q, q->shares + 1);
+        i = q->shares++;
+    }
+    q->share[i] = (struct share){.counter = q->rank[p].virtual, .flow = QUEUE_NONE, .priority = p, .key = key};
+    idmap_set(&q->share_of, key, i);
+    return i;
+}
+
+static uint32_t queue_flow(struct queue *q, uint32_t line, uint32_t share)
+{
+    uint64_t key = idmap_mix(q->share[share].key, line);
+    uint32_t i = idmap_get(&q->flow_of, key);
+
+    if (i != IDMAP_NONE)
+        return i;
+    i = q->free_flow;
+    if (i != QUEUE_NONE) {
+        q->free_flow = q->flow[i].sibling;
+    } else {
+        queue_room_flows(q, q->flows + 1);
+        i = q->flows++;
+    }
+    q->flow[i] = (struct flow){.head = QUEUE_NONE, .tail = QUEUE_NONE, .line = line, .share = share,
+                               .sibling = q->share[share].flow, .key = key};
+    q->line_pos[i] = q->oldest_pos[i] = HEAP_ABSENT;
+    q->share[share].flow = i;
+    idmap_set(&q->flow_of, key, i);
+    return i;
+}
+
+static void queue_flow_drop(struct queue *q, uint32_t flow)
+{
+    struct flow *f = &q->flow[flow];
+    uint32_t *link = &q->share[f->share].flow;
+
+    while (*link != flow)
+        link = &q->flow[*link].sibling;
+    *link = f->sibling;
+    idmap_remove(&q->flow_of, f->key);
+    f->sibling = q->free_flow;
+    q->free_flow = flow;
+    queue_share_drop(q, f->share);
+}
+
+/* --- a flow's place among others --- */
+
+static void flow_place(struct queue *q, uint32_t flow)
+{
+    struct flow *f = &q->flow[flow];
+    struct line *l = &q->line[f->line];
+    struct heap *oldest = &q->rank[l->priority].oldest;
+    int64_t counter = q->share[f->share].counter;
+    uint64_t age;
+
+    if (f->head == QUEUE_NONE) {
+        if (q->line_pos[flow] != HEAP_ABSENT) {
+            heap_remove(&l->flows, q->line_pos, q->line_pos[flow]);
+            heap_remove(oldest, q->oldest_pos, q->oldest_pos[flow]);
+        }
+        return;
+    }
+    age = q->item[f->head].age;
+    if (q->line_pos[flow] == HEAP_ABSENT) {
+        heap_push(&l->flows, q->line_pos, counter, age, flow);
+        heap_push(oldest, q->oldest_pos, (int64_t)age, 0, flow);
+    } else {
+        heap_rekey(&l->flows, q->line_pos, q->line_pos[flow], counter, age);
+        heap_rekey(oldest, q->oldest_pos, q->oldest_pos[flow], (int64_t)age, 0);
+    }
+}
+
+static void queue_count(struct queue *q, uint32_t share, int64_t tokens)
+{
+    q->share[share].counter += tokens;
+    for (uint32_t f = q->share[share].flow; f != QUEUE_NONE; f = q->flow[f].sibling)
+        flow_place(q, f);
+}
+
+/* --- ready or not --- */
+
+static void queue_ready(struct queue *q, uint32_t item)
+{
+    struct item *it = &q->item[item];
+    struct flow *f = &q->flow[it->flow];
+    struct share *s = &q->share[f->share];
+    uint32_t after = f->tail;
+
+    it->state = ITEM_READY;
+    /* A newcomer goes last; what comes back is old, and its place is near the head. */
+    if (after != QUEUE_NONE && q->item[after].age > it->age) {
+        after = QUEUE_NONE;
+        for (uint32_t i = f->head; q->item[i].age < it->age; i = q->item[i].next)
+            after = i;
+    }
+    it->prev = after;
+    it->next = after == QUEUE_NONE ? f->head : q->item[after].next;
+    if (it->prev == QUEUE_NONE)
+        f->head = item;
+    else
+        q->item[it->prev].next = item;
+    if (it->next == QUEUE_NONE)
+        f->tail = item;
+    else
+        q->item[it->next].prev = item;
+    q->rank[it->priority].ready++;
+    if (s->ready++ == 0 && s->counter < q->rank[it->priority].virtual)
+        queue_count(q, f->share, q->rank[it->priority].virtual - s->counter);   /* idling saves nothing up */
+    else
+        flow_place(q, it->flow);
+}
+
+static void queue_unready(struct queue *q, uint32_t item)
+{
+    struct item *it = &q->item[item];
+    struct flow *f = &q->flow[it->flow];
+
+    if (it->prev == QUEUE_NONE)
+        f->head = it->next;
+    else
+        q->item[it->prev].next = it->next;
+    if (it->next == QUEUE_NONE)
+        f->tail = it->prev;
+    else
+        q->item[it->next].prev = it->prev;
+    q->rank[it->priority].ready--;
+    q->share[f->share].ready--;
+    flow_place(q, it->flow);
+}
+
+/* --- what callers do --- */
+
+uint32_t queue_add(struct queue *q, const struct queue_entry *e)
+{
+    uint32_t line = queue_line(q, e->priority, e->upstreams);
+    uint32_t flow = queue_flow(q, line, queue_share(q, e->priority, e->user));
+    uint32_t i = q->free_item;
+    uint32_t before = QUEUE_NONE;
+
+    if (i != QUEUE_NONE) {
+        q->free_item = q->item[i].next;
+    } else {
+        queue_room_items(q, q->items + 1);
+        i = q->items++;
+    }
+    if (e->session) {
+        before = idmap_get(&q->session_last, e->session);
+        idmap_set(&q->session_last, e->session, i);
+    }
+    q->item[i] = (struct item){
+        .state = ITEM_PARKED, .priority = e->priority, .flow = flow, .next = QUEUE_NONE, .prev = QUEUE_NONE,
+        .before = before, .after = QUEUE_NONE, .upstream = -1, .age = q->ages++, .session = e->session,
+        .upstreams = e->upstreams, .arrived_us = e->arrived_us, .input = e->input, .max_output = e->max_output,
+        .want_output = e->want_output, .expect_output = e->expect_output, .owner = e->owner,
+    };
+    q->rest_pos[i] = HEAP_ABSENT;
+    q->flow[flow].items++;
+    q->waiting[e->priority]++;
+    if (before == QUEUE_NONE)
+        queue_ready(q, i);
+    else
+        q->item[before].after = i;
+    return i;
+}
+
+static void queue_session_leave(struct queue *q, uint32_t item)
+{
+    struct item *it = &q->item[item];
+
+    if (it->before != QUEUE_NONE)
+        q->item[it->before].after = it->after;
+    if (it->after != QUEUE_NONE) {
+        q->item[it->after].before = it->before;
+        if (it->before == QUEUE_NONE)
+            queue_ready(q, it->after);
+    } else if (it->session && !q->copy) {
+        if (it->before == QUEUE_NONE)
+            idmap_remove(&q->session_last, it->session);
+        else
+            idmap_set(&q->session_last, it->session, it->before);
+    }
+}
+
+void queue_remove(struct queue *q, uint32_t item)
+{
+    struct item *it = &q->item[item];
+    uint32_t flow = it->flow;
+
+    switch (it->state) {
+    case ITEM_READY: queue_unready(q, item); break;
+    case ITEM_RESTING: heap_remove(&q->resting, q->rest_pos, q->rest_pos[item]); break;
+    case ITEM_PARKED:
+    case ITEM_RUNNING:
+    case ITEM_FREE: break;
+    }
+    if (it->state != ITEM_RUNNING)
+        q->waiting[it->priority]--;
+    it->state = ITEM_FREE;
+    queue_session_leave(q, item);
+    it->next = q->free_item;
+    q->free_item = item;
+    if (--q->flow[flow].items == 0 && !q->copy)
+        queue_flow_drop(q, flow);
+}
+
+void queue_start(struct queue *q, uint32_t item, int64_t tokens)
+{
+    struct item *it = &q->item[item];
+    uint32_t share = q->flow[it->flow].share;
+    struct rank *r = &q->rank[it->priority];
+
+    queue_unready(q, item);
+    it->state = ITEM_RUNNING;
+    q->waiting[it->priority]--;
+    if (q->share[share].counter > r->virtual)
+        r->virtual = q->share[share].counter;
+    it->charged = tokens;
+    queue_count(q, share, tokens);
+}
+
+void queue_charge(struct queue *q, uint32_t item, int64_t tokens)
+{
+    q->item[item].charged += tokens;
+    queue_count(q, q->flow[q->item[item].flow].share, tokens);
+}
+
+void queue_rest(struct queue *q, uint32_t item, int64_t until_us)
+{
+    struct item *it = &q->item[item];
+
+    it->state = ITEM_RESTING;
+    it->rest_until_us = until_us;
+    q->waiting[it->priority]++;
+    heap_push(&q->resting, q->rest_pos, until_us, it->age, item);
+}
+
+void queue_wake(struct queue *q, int64_t now_us)
+{
+    while (q->resting.n && q->resting.v[0].key <= now_us)
+        queue_ready(q, heap_pop(&q->resting, q->rest_pos).id);
+}
+
+uint32_t queue_oldest(const struct queue *q, enum priority p)
+{
+    const struct heap *h = &q->rank[p].oldest;
+
+    return h->n ? q->flow[h->v[0].id].head : QUEUE_NONE;
+}
+
+void queue_blame(struct queue *q, uint32_t line, enum gate why, int64_t now_us)
+{
+    struct line *l = &q->line[line];
+
+    if (now_us > l->since_us && l->why != GATE_NONE)
+        l->held_us[l->why] += now_us - l->since_us;
+    l->since_us = now_us;
+    l->why = why;
+}

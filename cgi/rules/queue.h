@@ -1,0 +1,134 @@
+/* queue.h - who waits, in what order.
+ *
+ * Items wait in flows (one user, one priority, one set of upstreams), flows in
+ * lines (one priority, one set of upstreams). Within a flow the oldest goes
+ * first; between the flows of a line the one whose user has had fewest tokens
+ * (a virtual counter, shared by all flows of that user and priority). Items of
+ * one session go one after another: the later ones are parked.
+ *
+ * Everything lives in flat arrays and is named by number, so that a forecast
+ * can copy the queue in a few memcpy and run the same code on the copy. */
+#ifndef WEIR_QUEUE_H
+#define WEIR_QUEUE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "rules/gate.h"
+#include "rules/heap.h"
+#include "rules/idmap.h"
+#include "rules/limits.h"
+
+#define QUEUE_NONE UINT32_MAX
+
+enum item_state {
+    ITEM_FREE,
+    ITEM_READY,       /* in its flow */
+    ITEM_PARKED,      /* behind another of its session */
+    ITEM_RESTING,     /* until rest_until_us, after a failed attempt */
+    ITEM_RUNNING
+};
+
+struct item {
+    enum item_state state;
+    enum priority priority;
+    uint32_t flow;
+    uint32_t next, prev;              /* in the flow, by age */
+    uint32_t before, after;           /* in the session */
+    int upstream;                     /* while running */
+    uint64_t age;                     /* order of arrival, kept over retries; unique */
+    uint64_t session;
+    uint64_t upstreams;
+    int64_t arrived_us;
+    int64_t rest_until_us;
+    int64_t input, max_output;        /* tokens */
+    int64_t want_output;              /* to set aside where the provider counts what is produced */
+    int64_t expect_output;            /* to plan with */
+    int64_t charged;                  /* tokens put on the user's counter at the grant */
+    int64_t began_us, ends_us;        /* while running: grant, expected end */
+    struct limits_hold hold;          /* while running */
+    void *owner;                      /* the caller's */
+};
+
+struct flow {
+    uint32_t head, tail;              /* ready items */
+    uint32_t items;                   /* in any state */
+    uint32_t line, share;
+    uint32_t sibling;                 /* next flow of the same share; next free flow */
+    uint64_t key;
+};
+
+/* One user at one priority. */
+struct share {
+    int64_t counter;                  /* tokens had, in virtual time */
+    uint32_t flow;                    /* first of its flows */
+    uint32_t ready;                   /* items ready in all of them */
+    enum priority priority;
+    uint64_t key;
+};
+
+struct line {
+    uint64_t upstreams;
+    enum priority priority;
+    struct heap flows;                /* with ready items: by counter, then age of the head */
+    enum gate why;                    /* what held its head when last looked at */
+    int64_t since_us;
+    int64_t held_us[GATE_COUNT];      /* how long each gate held it so far */
+};
+
+struct rank {                         /* of one priority */
+    struct heap oldest;               /* flows with ready items, by age of their head */
+    int64_t virtual;                  /* counter of whom was served last */
+    uint32_t ready;
+};
+
+struct queue {
+    struct item *item;
+    struct flow *flow;
+    struct share *share;
+    struct line *line;
+    uint32_t *rest_pos;               /* by item */
+    uint32_t *line_pos, *oldest_pos;  /* by flow */
+    uint32_t item_cap, flow_cap, share_cap, line_cap;
+    uint32_t items, flows, shares, lines;             /* slots in use or once used */
+    uint32_t free_item, free_flow, free_share;
+    struct heap resting;
+    struct rank rank[PRIORITY_COUNT];
+    uint32_t waiting[PRIORITY_COUNT]; /* ready, parked and resting */
+    uint64_t ages;
+    bool copy;                        /* for a forecast: nothing is added, so the tables below are empty */
+    struct idmap session_last, flow_of, share_of;
+};
+
+/* What a new item is. */
+struct queue_entry {
+    enum priority priority;
+    uint64_t user, session, upstreams;
+    int64_t arrived_us, input, max_output, want_output, expect_output;
+    void *owner;
+};
+
+void queue_init(struct queue *q);
+void queue_done(struct queue *q);
+/* Make `to` (initialised, or a former copy) a copy of `from` that can be served but not added to. */
+void queue_copy(struct queue *to, const struct queue *from);
+
+/* Put in line; gives its number. */
+uint32_t queue_add(struct queue *q, const struct queue_entry *e);
+/* Take out what waits or runs, for good; the next of its session, if it was this one's turn, becomes ready. */
+void queue_remove(struct queue *q, uint32_t item);
+/* A ready item starts to run: its user is charged `tokens`. */
+void queue_start(struct queue *q, uint32_t item, int64_t tokens);
+/* Charge more, or less, once the real use is known. */
+void queue_charge(struct queue *q, uint32_t item, int64_t tokens);
+/* A running item waits again, age kept, not before until_us. */
+void queue_rest(struct queue *q, uint32_t item, int64_t until_us);
+/* Those whose rest is over become ready. */
+void queue_wake(struct queue *q, int64_t now_us);
+
+/* The oldest ready item of a priority; QUEUE_NONE. */
+uint32_t queue_oldest(const struct queue *q, enum priority p);
+/* Note what holds a line from now on. */
+void queue_blame(struct queue *q, uint32_t line, enum gate why, int64_t now_us);
+
+#endif
