@@ -1,0 +1,406 @@
+/* admit.c - asks come, wait, start and end.
+ *
+ * The rules decide (pick.h); this file keeps a ticket for each ask, its
+ * deadline, and what is learned when it ends. */
+#include "flow/admit.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "flow/admit_state.h"
+
+enum {
+    FIRST_CALL_US = 3000000,      /* how long a call takes, before any was seen */
+    FORECAST_US_PER_ITEM = 25,    /* a forecast costs about 1 µs an item: so at most 4 % of the time goes into it */
+    FORECAST_SMALL = 64           /* so few items are looked at anew whenever something changed */
+};
+
+#define FORECAST_OLD_US INT64_C(500000)
+#define DAY_US (INT64_C(86400) * 1000000)
+
+/* --- made and freed --- */
+
+/* The group an upstream belongs to: its own number, or that of the first with the same name of group. */
+static uint32_t group_of(const struct admit_config *c, size_t upstream, uint32_t *groups, const uint32_t *group)
+{
+    const char *name = c->upstreams[upstream].quota_group;
+
+    for (size_t i = 0; name && i < upstream; i++) {
+        if (c->upstreams[i].quota_group && strcmp(c->upstreams[i].quota_group, name) == 0)
+            return group[i];
+    }
+    return (*groups)++;
+}
+
+struct admit *admit_new(const struct admit_config *config, uint64_t seed, int64_t now_us)
+{
+    struct admit *a = mem_zalloc(1, sizeof *a);
+    uint32_t group[ADMIT_UPSTREAMS_MAX], groups = 0;
+
+    for (size_t i = 0; i < config->upstream_count; i++)
+        group[i] = group_of(config, i, &groups, group);
+    a->config = *config;
+    memcpy(a->upstream, config->upstreams, config->upstream_count * sizeof *a->upstream);
+    a->config.upstreams = a->upstream;
+    pick_init(&a->pick, groups);
+    forecast_init(&a->forecast, groups);
+    learned_init(&a->learned);
+    retry_budget_init(&a->retries, config->retry_budget_ppm, now_us);
+    a->rng = rng_make(seed);
+    a->pick.upstreams = (uint32_t)config->upstream_count;
+    for (size_t i = config->upstream_count; i-- > 0;) {      /* the first of a group sets its limits */
+        const struct admit_upstream *u = &a->upstream[i];
+        struct limits_config lc = {.burst_requests = u->burst_requests, .burst_tokens = u->burst_tokens,
+                                   .pause_us = u->pause_us, .safety_ppm = u->safety_ppm, .reserve_ppm = u->reserve_ppm};
+
+        memcpy(lc.limit, u->limit, sizeof lc.limit);
+        limits_init(&a->pick.limits[group[i]], &lc, now_us);
+        a->pick.group_mask[group[i]] |= UINT64_C(1) << i;
+        a->pick.upstream[i] = (struct pick_upstream){.group = group[i], .max_concurrent = u->max_concurrent,
+                                                     .cooldown_us = INT64_MIN / 2, .call_us = FIRST_CALL_US,
+                                                     .output_at_start = u->reserve_max_output, .why = GATE_NONE};
+        window_init(&a->refused[i], DAY_US, now_us);
+    }
+    a->changed = a->stale = true;
+    return a;
+}
+
+void admit_free(struct admit *a)
+{
+    if (!a)
+        return;
+    for (uint32_t i = 0; i < a->pick.queue.items; i++) {
+        if (a->pick.queue.item[i].state != ITEM_FREE)
+            free(a->pick.queue.item[i].owner);
+    }
+    pick_done(&a->pick);
+    forecast_done(&a->forecast);
+    learned_done(&a->learned);
+    heap_done(&a->deadlines);
+    free(a->deadline_pos);
+    free(a);
+}
+
+size_t admit_upstream_count(const struct admit *a)
+{
+    return a->pick.upstreams;
+}
+
+int64_t admit_waiting(const struct admit *a)
+{
+    const uint32_t *w = a->pick.queue.waiting;
+
+    return (int64_t)w[PRIORITY_LOW] + w[PRIORITY_MEDIUM] + w[PRIORITY_HIGH];
+}
+
+void admit_changed(struct admit *a)
+{
+    a->changed = a->stale = true;
+}
+
+static struct item *item_of(struct admit *a, const struct admit_ticket *t)
+{
+    return &a->pick.queue.item[t->item];
+}
+
+static struct pick_upstream *upstream_of(struct admit *a, const struct admit_ticket *t)
+{
+    return &a->pick.upstream[item_of(a, t)->upstream];
+}
+
+/* --- looking ahead --- */
+
+void admit_look_ahead(struct admit *a, int64_t now_us)
+{
+    int64_t items = (int64_t)a->pick.queue.items;
+    int64_t age = now_us - a->forecast.at_us;
+
+    if (a->stale ? items > FORECAST_SMALL && age < items * FORECAST_US_PER_ITEM : age < FORECAST_OLD_US)
+        return;
+    forecast_run(&a->forecast, &a->pick, now_us);
+    a->stale = false;
+}
+
+void admit_promise(struct admit_ticket *t, const struct forecast_place *place, int64_t now_us)
+{
+    if (t->promised_us >= 0 || place->guessed || place->start_us == FORECAST_NEVER)
+        return;
+    t->promised_us = place->start_us;
+    t->promised_at_us = now_us;
+}
+
+/* Could it start this very moment? Then nothing needs to be foretold. */
+static bool starts_now(struct admit *a, const struct item *it, int64_t now_us)
+{
+    struct limits_need need;
+    enum gate why;
+
+    if (it->state != ITEM_READY || admit_waiting(a) > 1)
+        return false;
+    for (uint64_t left = it->upstreams; left; left &= left - 1) {
+        int i = __builtin_ctzll(left);
+        const struct pick_upstream *u = &a->pick.upstream[i];
+        struct limits *l = &a->pick.limits[u->group];
+
+        if (u->down || u->cooldown_us > now_us || u->running >= u->max_concurrent || !pick_need(&a->pick, it, i, &need))
+            continue;
+        limits_tick(l, now_us);
+        if (limits_closed_us(l, &why) == 0 && limits_wait_us(l, &need, &why) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* --- in line --- */
+
+/* The line's clocks as they stand: what is added to them from now on held this ask. */
+static void clock_start(struct admit *a, struct admit_ticket *t, int64_t now_us)
+{
+    const struct item *it = item_of(a, t);
+    uint32_t line = a->pick.queue.flow[it->flow].line;
+
+    queue_blame(&a->pick.queue, line, a->pick.queue.line[line].why, now_us);
+    memcpy(t->held_us, a->pick.queue.line[line].held_us, sizeof t->held_us);
+}
+
+static enum gate clock_longest(struct admit *a, struct admit_ticket *t, int64_t now_us)
+{
+    const struct item *it = item_of(a, t);
+    uint32_t line = a->pick.queue.flow[it->flow].line;
+    enum gate longest = GATE_NONE;
+    int64_t most = 0;
+
+    queue_blame(&a->pick.queue, line, a->pick.queue.line[line].why, now_us);
+    for (int g = 0; g < GATE_COUNT; g++) {
+        int64_t held = a->pick.queue.line[line].held_us[g] - t->held_us[g];
+
+        held += g == GATE_SESSION ? t->parked_us : g == GATE_BACKOFF ? t->rested_us : 0;
+        if (held > most) {
+            most = held;
+            longest = (enum gate)g;
+        }
+    }
+    return longest;
+}
+
+static struct admit_ticket *ticket_new(struct admit *a, const struct ask *ask, int64_t now_us)
+{
+    struct learned_guess guess = learned_guess(&a->learned, ask->model, ask->user, ask->max_tokens);
+    struct admit_ticket *t = mem_zalloc(1, sizeof *t);
+    struct queue_entry e = {
+        .priority = ask->priority, .user = ask->user, .session = ask->session, .upstreams = ask->upstreams,
+        .arrived_us = ask->arrived_us, .input = ask->prompt_tokens, .max_output = ask->max_tokens,
+        .want_output = guess.reserve, .expect_output = guess.expect, .owner = t,
+    };
+
+    t->job = ask->job;
+    t->user = ask->user;
+    t->model = ask->model;
+    t->deadline_us = ask->deadline_us;
+    t->promised_us = -1;
+    t->item = queue_add(&a->pick.queue, &e);
+    if (t->item >= a->deadline_cap) {
+        a->deadline_cap = a->pick.queue.item_cap;
+        a->deadline_pos = mem_grow(a->deadline_pos, a->deadline_cap, sizeof *a->deadline_pos);
+    }
+    heap_push(&a->deadlines, a->deadline_pos, t->deadline_us, t->item, t->item);
+    clock_start(a, t, now_us);
+    return t;
+}
+
+void admit_drop(struct admit *a, struct admit_ticket *t, int64_t now_us)
+{
+    const struct item *it = item_of(a, t);
+    uint32_t next = it->before == QUEUE_NONE ? it->after : QUEUE_NONE;
+
+    if (it->state != ITEM_RUNNING)
+        heap_remove(&a->deadlines, a->deadline_pos, a->deadline_pos[t->item]);
+    queue_remove(&a->pick.queue, t->item);
+    if (next != QUEUE_NONE) {
+        struct admit_ticket *n = a->pick.queue.item[next].owner;
+
+        n->parked_us = now_us - a->pick.queue.item[next].arrived_us;
+        clock_start(a, n, now_us);
+    }
+    free(t);
+    admit_changed(a);
+}
+
+/* Why this ask cannot be taken at all, whatever the load. */
+static enum weir_err refused_outright(const struct admit *a, const struct ask *ask)
+{
+    const struct item it = {.priority = ask->priority, .input = ask->prompt_tokens, .max_output = ask->max_tokens,
+                            .want_output = 1};
+    enum weir_err e = WEIR_E_NO_UPSTREAM;
+
+    for (uint64_t left = ask->upstreams; left; left &= left - 1) {
+        int i = __builtin_ctzll(left);
+        struct limits_need need;
+
+        if (i >= (int)a->pick.upstreams || a->pick.upstream[i].down)
+            continue;
+        if (pick_need(&a->pick, &it, i, &need))
+            return WEIR_OK;
+        e = WEIR_E_REQUEST_TOO_LARGE_FOR_LIMIT;
+    }
+    return e;
+}
+
+/* Expected wait of a ticket just put in line, -1: never. */
+static int64_t expected_wait(struct admit *a, struct admit_ticket *t, int64_t now_us)
+{
+    struct forecast_place place;
+
+    if (starts_now(a, item_of(a, t), now_us))
+        return 0;
+    admit_look_ahead(a, now_us);
+    place = forecast_of(&a->forecast, &a->pick, t->item, now_us);
+    admit_promise(t, &place, now_us);
+    if (place.start_us == FORECAST_NEVER)
+        return -1;
+    return place.start_us > now_us ? place.start_us - now_us : 0;
+}
+
+enum weir_err admit_enqueue(struct admit *a, const struct ask *ask, int64_t now_us, struct admit_ticket **ticket,
+                            int64_t *wait_us)
+{
+    enum weir_err e = refused_outright(a, ask);
+
+    *wait_us = -1;
+    if (!e && admit_waiting(a) >= a->config.queue_max)
+        e = WEIR_E_QUEUE_FULL;
+    if (e) {
+        a->counters.rejected++;
+        return e;
+    }
+    if (ask->priority == PRIORITY_HIGH) {
+        for (uint64_t left = ask->upstreams; left; left &= left - 1)
+            limits_high_asked(&a->pick.limits[a->pick.upstream[__builtin_ctzll(left)].group], now_us);
+    }
+    *ticket = ticket_new(a, ask, now_us);
+    admit_changed(a);
+    *wait_us = expected_wait(a, *ticket, now_us);
+    if (*wait_us > 0 && now_us + *wait_us > ask->deadline_us) {
+        admit_drop(a, *ticket, now_us);
+        *ticket = NULL;
+        a->counters.rejected++;
+        return WEIR_E_QUEUE_TIMEOUT;
+    }
+    a->counters.enqueued++;
+    return WEIR_OK;
+}
+
+int64_t admit_forecast(struct admit *a, const struct ask *ask, int64_t now_us)
+{
+    struct admit_ticket *t;
+    int64_t wait;
+
+    if (refused_outright(a, ask))
+        return -1;
+    t = ticket_new(a, ask, now_us);
+    a->stale = true;
+    wait = expected_wait(a, t, now_us);
+    admit_drop(a, t, now_us);
+    return wait;
+}
+
+bool admit_next(struct admit *a, int64_t now_us, struct admit_grant *out)
+{
+    struct admit_ticket *t;
+    const struct item *it;
+    uint32_t item;
+
+    if (!pick_next(&a->pick, now_us, &item)) {
+        a->changed = false;
+        return false;
+    }
+    it = &a->pick.queue.item[item];
+    t = it->owner;
+    heap_remove(&a->deadlines, a->deadline_pos, a->deadline_pos[item]);
+    a->stale = true;
+    a->counters.admitted++;
+    if (t->failed == 0)
+        retry_budget_request(&a->retries, now_us);
+    if (t->promised_us >= 0)
+        promise_judge(&a->promise, t->promised_at_us, t->promised_us, now_us);
+    *out = (struct admit_grant){.ticket = t, .job = t->job, .upstream = it->upstream, .reserved_input = it->hold.input,
+                                .reserved_output = it->hold.output, .held_by = clock_longest(a, t, now_us)};
+    return true;
+}
+
+void *admit_expire(struct admit *a, int64_t now_us)
+{
+    struct admit_ticket *t;
+    void *job;
+
+    if (!a->deadlines.n || a->deadlines.v[0].key > now_us)
+        return NULL;
+    t = a->pick.queue.item[a->deadlines.v[0].id].owner;
+    job = t->job;
+    admit_drop(a, t, now_us);
+    a->counters.timed_out++;
+    return job;
+}
+
+int64_t admit_wake_us(const struct admit *a, int64_t now_us)
+{
+    int64_t wake = admit_waiting(a) ? a->pick.wake_us : INT64_MAX;
+
+    if (a->changed)
+        return now_us;
+    return a->deadlines.n && a->deadlines.v[0].key < wake ? a->deadlines.v[0].key : wake;
+}
+
+void admit_cancel(struct admit *a, struct admit_ticket *t, int64_t now_us)
+{
+    admit_drop(a, t, now_us);
+    a->counters.cancelled++;
+}
+
+/* --- running --- */
+
+void admit_topup(struct admit *a, struct admit_ticket *t, int64_t output_tokens, int64_t now_us)
+{
+    struct item *it = item_of(a, t);
+    struct limits *l = &a->pick.limits[upstream_of(a, t)->group];
+    int64_t reserve = output_tokens + output_tokens / 4 + 16;
+
+    limits_tick(l, now_us);
+    if (reserve > it->max_output)
+        reserve = it->max_output > output_tokens ? it->max_output : output_tokens;
+    limits_produced(l, &it->hold, output_tokens, reserve);
+}
+
+/* What a call that ended tells about the next ones. */
+static void learn(struct admit *a, const struct admit_ticket *t, int64_t output, int64_t now_us)
+{
+    struct pick_upstream *u = upstream_of(a, t);
+    int64_t took = now_us - item_of(a, t)->began_us;
+
+    learned_tell(&a->learned, t->model, t->user, output);
+    if (u->call_output == 0) {
+        u->call_us = took;
+        u->call_output = output > 0 ? output : 1;
+        return;
+    }
+    u->call_us += (took - u->call_us) / 16;
+    u->call_output += (output - u->call_output) / 16;
+    if (u->call_output < 1)
+        u->call_output = 1;
+}
+
+void admit_settle(struct admit *a, struct admit_ticket *t, int64_t input_tokens, int64_t output_tokens, int64_t now_us)
+{
+    limits_tick(&a->pick.limits[upstream_of(a, t)->group], now_us);
+    learn(a, t, output_tokens, now_us);
+    pick_settle(&a->pick, t->item, input_tokens, output_tokens);
+    admit_drop(a, t, now_us);
+}
+
+void admit_release(struct admit *a, struct admit_ticket *t, int64_t now_us)
+{
+    limits_tick(&a->pick.limits[upstream_of(a, t)->group], now_us);
+    pick_release(&a->pick, t->item);
+    admit_drop(a, t, now_us);
+}

@@ -1,0 +1,168 @@
+/* admit_save.c - limits, debts and stabilization across a restart.
+ *
+ * Written as JSON with ages instead of times, since the monotonic clock starts
+ * anew: {"at":utc_ms,"groups":[{"name":…,"dims":[…]}]}. What was set aside at
+ * the moment of saving is counted as used: the calls may have reached the
+ * provider. Time that passed in between is taken from the calendar and never
+ * below zero. */
+#include "flow/admit.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "flow/admit_state.h"
+
+/* An upstream's limits are saved under the name of the first of its group. */
+static const char *group_name(const struct admit *a, uint32_t group)
+{
+    return a->upstream[__builtin_ctzll(a->pick.group_mask[group])].name;
+}
+
+/* [[age in µs, amount], …] of what is in the window, oldest first. */
+static void save_window(const struct window *w, int64_t held, int64_t now_us, struct sb *out)
+{
+    const char *comma = "";
+
+    sb_putc(out, '[');
+    for (int64_t n = w->current - WINDOW_SPAN + 1; n <= w->current; n++) {
+        int64_t amount = w->slot[n & (WINDOW_RING - 1)] + (n == w->current ? held : 0);
+        int64_t age = now_us - (n + 1) * w->slot_us + 1;
+
+        if (!amount)
+            continue;
+        sb_putf(out, "%s[%" PRId64 ",%" PRId64 "]", comma, age > 0 ? age : 0, amount);
+        comma = ",";
+    }
+    sb_putc(out, ']');
+}
+
+static void save_dim(const struct limits *l, enum dim i, struct sb *out)
+{
+    const struct limits_dim *d = &l->dim[i];
+
+    sb_putf(out, "{\"dim\":\"%s\",\"level\":%" PRId64 ",\"used\":", dim_name(i), bucket_tokens(&d->bucket));
+    save_window(&d->window, d->held, l->now_us, out);
+    if (d->stab.until_us)
+        sb_putf(out, ",\"cut\":{\"since\":%" PRId64 ",\"until\":%" PRId64 ",\"calm\":%" PRId64 ",\"from_ppm\":%d,\"burst_ppm\":%d}",
+                d->stab.since_us - l->now_us, d->stab.until_us - l->now_us, d->stab.calm_us - l->now_us,
+                (int)d->stab.from_ppm, (int)d->stab.burst_ppm);
+    sb_putc(out, '}');
+}
+
+void admit_save(const struct admit *a, int64_t now_us, int64_t utc_ms, struct sb *out)
+{
+    sb_putf(out, "{\"at\":%" PRId64 ",\"groups\":[", utc_ms);
+    for (uint32_t g = 0; g < a->pick.groups; g++) {
+        struct limits l = a->pick.limits[g];
+        const char *comma = "";
+
+        limits_tick(&l, now_us);
+        sb_puts(out, g ? ",{\"name\":" : "{\"name\":");
+        sb_json(out, group_name(a, g));
+        sb_putf(out, ",\"cooldown\":%" PRId64 ",\"dims\":[", l.cooldown_us > now_us ? l.cooldown_us - now_us : 0);
+        for (int d = 0; d < DIM_COUNT; d++) {
+            if (!l.dim[d].limit)
+                continue;
+            sb_puts(out, comma);
+            save_dim(&l, (enum dim)d, out);
+            comma = ",";
+        }
+        sb_puts(out, "]}");
+    }
+    sb_puts(out, "]}");
+}
+
+/* --- back again; `gone_us` is how long ago it was saved --- */
+
+static bool dim_parse(const char *name, enum dim *out)
+{
+    for (int d = 0; d < DIM_COUNT; d++) {
+        if (strcmp(name, dim_name((enum dim)d)) == 0) {
+            *out = (enum dim)d;
+            return true;
+        }
+    }
+    return false;
+}
+
+static void load_window(struct window *w, const json_t *used, int64_t gone_us, int64_t now_us)
+{
+    const json_t *pair;
+    size_t i;
+
+    json_array_foreach((json_t *)used, i, pair) {
+        int64_t age = json_integer_value(json_array_get(pair, 0));
+        int64_t n = json_integer_value(json_array_get(pair, 1));
+
+        if (age >= 0 && n > 0 && n <= LIMITS_MAX && age <= INT64_MAX / 2 - gone_us)
+            window_restore(w, now_us - age - gone_us, n);
+    }
+}
+
+static void load_cut(struct stabilize *s, const json_t *cut, int64_t gone_us, int64_t now_us)
+{
+    int64_t from = json_int(cut, "from_ppm", 0), burst = json_int(cut, "burst_ppm", 0);
+    int64_t since = json_int(cut, "since", 0), until = json_int(cut, "until", 0), calm = json_int(cut, "calm", 0);
+    int64_t most = STABILIZE_DAY_US;
+
+    if (from < STABILIZE_LEAST_PPM || from > STABILIZE_FULL_PPM || burst < STABILIZE_BURST_LEAST_PPM ||
+        burst > STABILIZE_FULL_PPM || since > 0 || since < -most || until < since || until > most || calm < since || calm > most)
+        return;
+    *s = (struct stabilize){.since_us = now_us + since - gone_us, .until_us = now_us + until - gone_us,
+                            .calm_us = now_us + calm - gone_us, .from_ppm = (int32_t)from, .burst_ppm = (int32_t)burst};
+}
+
+static void load_dims(struct limits *l, const json_t *dims, int64_t gone_us)
+{
+    const json_t *entry;
+    size_t i;
+
+    json_array_foreach((json_t *)dims, i, entry) {
+        int64_t level = json_int(entry, "level", 0);
+        enum dim d;
+
+        if (level < -LIMITS_MAX)
+            level = -LIMITS_MAX;
+        if (!dim_parse(json_str(entry, "dim", ""), &d) || !l->dim[d].limit)
+            continue;
+        load_window(&l->dim[d].window, json_object_get(entry, "used"), gone_us, l->now_us);
+        load_cut(&l->dim[d].stab, json_object_get(entry, "cut"), gone_us, l->now_us);
+        limits_restore(l, d, level, gone_us);
+    }
+}
+
+bool admit_load(struct admit *a, const char *text, size_t n, int64_t now_us, int64_t utc_ms)
+{
+    static const struct json_limits limits = {.max_depth = 8, .max_values = 1000000};
+    const json_t *group;
+    json_t *root = NULL;
+    char why[160];
+    int64_t gone_us;
+    size_t i;
+
+    if (json_parse_object(text, n, &limits, &root, why) != WEIR_OK)
+        return false;
+    if (!json_is_integer(json_object_get(root, "at")) || !json_is_array(json_object_get(root, "groups"))) {
+        json_decref(root);
+        return false;
+    }
+    gone_us = utc_ms - json_int(root, "at", 0);
+    gone_us = gone_us < 0 ? 0 : gone_us > STABILIZE_DAY_US / 1000 ? STABILIZE_DAY_US : gone_us * 1000;
+    json_array_foreach(json_object_get(root, "groups"), i, group) {
+        for (uint32_t g = 0; g < a->pick.groups; g++) {
+            struct limits *l = &a->pick.limits[g];
+            int64_t cooldown = json_int(group, "cooldown", 0);
+
+            if (strcmp(group_name(a, g), json_str(group, "name", "")) != 0)
+                continue;
+            limits_tick(l, now_us);
+            if (cooldown > 0 && cooldown <= RETRY_AFTER_MAX_US)
+                limits_cool(l, now_us + cooldown - gone_us);
+            load_dims(l, json_object_get(group, "dims"), gone_us);
+        }
+    }
+    json_decref(root);
+    admit_changed(a);
+    return true;
+}

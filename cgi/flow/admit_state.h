@@ -1,0 +1,58 @@
+/* admit_state.h - what is inside struct admit, for the files that make it up:
+ * admit.c (asks come and go), admit_told.c (what providers say and do),
+ * admit_view.c (what is shown), admit_save.c (what outlives a restart). */
+#ifndef WEIR_ADMIT_STATE_H
+#define WEIR_ADMIT_STATE_H
+
+#include "base/rand.h"
+#include "flow/admit.h"
+#include "rules/forecast.h"
+#include "rules/heap.h"
+#include "rules/learned.h"
+#include "rules/pick.h"
+#include "rules/promise.h"
+#include "rules/retry.h"
+#include "rules/window.h"
+
+struct admit_ticket {
+    void *job;
+    uint32_t item;                    /* in the queue */
+    uint64_t user, model;
+    int64_t deadline_us;
+    int failed;                       /* attempts so far */
+    int64_t promised_us;              /* start told first, and when it was told; -1: nothing yet */
+    int64_t promised_at_us;
+    int64_t held_us[GATE_COUNT];      /* the line's clocks when it became ready */
+    int64_t parked_us, rested_us;     /* waited for its session; for its retry */
+};
+
+struct admit {
+    struct pick pick;
+    struct forecast forecast;
+    struct learned learned;
+    struct retry_budget retries;
+    struct rng rng;
+    struct admit_config config;       /* its upstreams are our own copy */
+    struct admit_upstream upstream[ADMIT_UPSTREAMS_MAX];
+    struct window refused[ADMIT_UPSTREAMS_MAX];      /* 429s of a day */
+    struct heap deadlines;
+    uint32_t *deadline_pos;           /* by item */
+    uint32_t deadline_cap;
+    struct promise promise;
+    struct admit_counters counters;
+    bool changed;                     /* since admit_next() last said false */
+    bool stale;                       /* since the last forecast */
+};
+
+/* All that waits. */
+int64_t admit_waiting(const struct admit *a);
+/* Something happened that may let somebody start, or moves the forecast. */
+void admit_changed(struct admit *a);
+/* Take an item out for good: its ticket is freed, the next of its session steps forward. */
+void admit_drop(struct admit *a, struct admit_ticket *t, int64_t now_us);
+/* A forecast as fresh as it pays: the more wait, the older it may be. */
+void admit_look_ahead(struct admit *a, int64_t now_us);
+/* Remember the first full forecast a waiting ask was told. */
+void admit_promise(struct admit_ticket *t, const struct forecast_place *place, int64_t now_us);
+
+#endif

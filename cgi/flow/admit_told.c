@@ -1,0 +1,121 @@
+/* admit_told.c - what providers say and do: refusals and failures, headers, and
+ * an operator's reset. */
+#include "flow/admit.h"
+
+#include "flow/admit_state.h"
+
+/* Nothing is sent for this long after a 429 that names no time. */
+#define COOL_US INT64_C(1000000)
+
+static int64_t cooldown_us(int64_t retry_after_us)
+{
+    if (retry_after_us > RETRY_AFTER_MAX_US)
+        return RETRY_AFTER_MAX_US;
+    return retry_after_us > COOL_US ? retry_after_us : COOL_US;
+}
+
+/* What a failed attempt does to its upstream. */
+static void upstream_failed(struct admit *a, const struct item *it, enum attempt_fault fault, enum dim dim,
+                            int64_t retry_after_us, int64_t now_us)
+{
+    struct pick_upstream *u = &a->pick.upstream[it->upstream];
+    struct limits *l = &a->pick.limits[u->group];
+
+    switch (fault) {
+    case FAULT_RATE_LIMIT:
+        window_advance(&a->refused[it->upstream], now_us);
+        window_add(&a->refused[it->upstream], 1);
+        limits_refused(l, dim, it->began_us, a->config.stabilization_us);
+        limits_cool(l, now_us + cooldown_us(retry_after_us));
+        break;
+    case FAULT_OVERLOADED:
+        if (now_us + cooldown_us(retry_after_us) > u->cooldown_us)
+            u->cooldown_us = now_us + cooldown_us(retry_after_us);
+        break;
+    case FAULT_SERVER:
+        break;
+    case FAULT_AUTH:
+    case FAULT_QUOTA:
+        u->down = true;
+        break;
+    }
+}
+
+/* The soonest that one of its upstreams takes calls again; INT64_MAX: all are down. */
+static int64_t open_again_us(const struct admit *a, const struct item *it)
+{
+    int64_t soonest = INT64_MAX;
+
+    for (uint64_t left = it->upstreams; left; left &= left - 1) {
+        const struct pick_upstream *u = &a->pick.upstream[__builtin_ctzll(left)];
+        int64_t open = a->pick.limits[u->group].cooldown_us;
+
+        if (u->down)
+            continue;
+        if (u->cooldown_us > open)
+            open = u->cooldown_us;
+        if (open < soonest)
+            soonest = open;
+    }
+    return soonest;
+}
+
+bool admit_retry(struct admit *a, struct admit_ticket *t, enum attempt_fault fault, enum dim dim, int64_t retry_after_us,
+                 int64_t now_us, int64_t *delay_us)
+{
+    struct item *it = &a->pick.queue.item[t->item];
+    bool counted = fault == FAULT_SERVER;      /* it got through, so its input may have been counted */
+    int64_t open_us;
+
+    limits_tick(&a->pick.limits[a->pick.upstream[it->upstream].group], now_us);
+    pick_settle(&a->pick, t->item, counted ? it->input : 0, counted ? it->hold.produced : 0);
+    upstream_failed(a, it, fault, dim, retry_after_us, now_us);
+    t->failed++;
+    open_us = open_again_us(a, it);
+    *delay_us = retry_delay_us(t->failed, a->config.base_delay_us, a->config.max_delay_us, -1, &a->rng);
+    if (open_us != INT64_MAX && open_us - now_us > *delay_us)
+        *delay_us = open_us - now_us;
+    if (t->failed > a->config.max_retries || open_us == INT64_MAX || now_us + *delay_us > t->deadline_us ||
+        !retry_budget_spend(&a->retries, now_us)) {
+        admit_drop(a, t, now_us);
+        return false;
+    }
+    a->counters.retries++;
+    t->rested_us += *delay_us;
+    queue_rest(&a->pick.queue, t->item, now_us + *delay_us);
+    heap_push(&a->deadlines, a->deadline_pos, t->deadline_us, t->item, t->item);
+    admit_changed(a);
+    return true;
+}
+
+void admit_provider_word(struct admit *a, int upstream, const struct provider_word *w, int64_t now_us)
+{
+    struct limits *l = &a->pick.limits[a->pick.upstream[upstream].group];
+
+    limits_tick(l, now_us);
+    for (int d = 0; d < DIM_COUNT; d++) {
+        if (limits_told(l, (enum dim)d, w->limit[d], w->remaining[d]) > 0)
+            admit_changed(a);
+    }
+}
+
+void admit_set_down(struct admit *a, int upstream, bool down, int64_t now_us)
+{
+    (void)now_us;
+    a->pick.upstream[upstream].down = down;
+    admit_changed(a);
+}
+
+void admit_reset(struct admit *a, int upstream, int64_t now_us)
+{
+    for (int i = 0; i < (int)a->pick.upstreams; i++) {
+        struct pick_upstream *u = &a->pick.upstream[i];
+
+        if (upstream >= 0 && i != upstream)
+            continue;
+        limits_tick(&a->pick.limits[u->group], now_us);
+        limits_reset(&a->pick.limits[u->group]);
+        u->cooldown_us = INT64_MIN / 2;
+    }
+    admit_changed(a);
+}

@@ -1,0 +1,134 @@
+/* Admission as the engine sees it: asks in, grants out, places told. */
+#include "unit.h"
+
+#include <string.h>
+
+#include "flow/admit.h"
+
+#define SEC INT64_C(1000000)
+#define START (1000 * SEC)
+
+/* One upstream, sixty requests a minute and 6,000 tokens, unless the test says otherwise. */
+static struct admit_upstream one_upstream(void)
+{
+    return (struct admit_upstream){.name = "one", .limit = {60, 0, 6000, 0, 0, 0}, .max_concurrent = 32};
+}
+
+static struct admit *admit_of(const struct admit_upstream *u, size_t n)
+{
+    struct admit_config c = {.upstreams = u, .upstream_count = n, .queue_max = 1000, .stabilization_us = 900 * SEC,
+                             .max_retries = 5, .base_delay_us = SEC, .max_delay_us = 300 * SEC, .retry_budget_ppm = 100000};
+
+    return admit_new(&c, 1, START);
+}
+
+static struct ask an_ask(uint64_t user, enum priority p, int64_t prompt, int64_t now)
+{
+    static int jobs[1];
+
+    return (struct ask){.job = jobs, .upstreams = 1, .priority = p, .user = user, .model = 7, .prompt_tokens = prompt,
+                        .max_tokens = 10, .arrived_us = now, .deadline_us = now + 600 * SEC};
+}
+
+START_TEST(an_ask_that_fits_starts_at_once_and_ends_once)
+{
+    struct admit_upstream u = one_upstream();
+    struct admit *a = admit_of(&u, 1);
+    struct ask ask = an_ask(1, PRIORITY_MEDIUM, 100, START);
+    struct admit_ticket *t;
+    struct admit_grant g;
+    struct admit_upstream_view v;
+    int64_t wait;
+
+    ck_assert_int_eq(admit_enqueue(a, &ask, START, &t, &wait), WEIR_OK);
+    ck_assert_int_eq(wait, 0);
+    ck_assert(admit_next(a, START, &g));
+    ck_assert_ptr_eq(g.ticket, t);
+    ck_assert_ptr_eq(g.job, ask.job);
+    ck_assert_int_eq(g.held_by, GATE_NONE);
+    ck_assert_int_eq(g.reserved_input, 100);
+    ck_assert_int_eq(g.reserved_output, 10);
+    ck_assert(!admit_next(a, START, &g));
+    admit_view(a, 0, START, &v);
+    ck_assert_int_eq(v.dim[DIM_TOKENS_PER_MINUTE].reserved, 110);
+    ck_assert_int_eq(v.running, 1);
+    admit_settle(a, t, 90, 4, START + SEC);
+    admit_view(a, 0, START + SEC, &v);
+    ck_assert_int_eq(v.dim[DIM_TOKENS_PER_MINUTE].reserved, 0);
+    ck_assert_int_eq(v.dim[DIM_TOKENS_PER_MINUTE].used, 94);
+    ck_assert_int_eq(v.dim[DIM_REQUESTS_PER_MINUTE].used, 1);
+    ck_assert_int_eq(v.running, 0);
+    ck_assert_int_eq(admit_wake_us(a, START + SEC), START + SEC);
+    ck_assert(!admit_next(a, START + SEC, &g));
+    ck_assert_int_eq(admit_wake_us(a, START + SEC), INT64_MAX);
+    admit_free(a);
+}
+END_TEST
+
+START_TEST(what_waits_is_told_its_position_its_start_and_the_gate_that_holds_it)
+{
+    struct admit_upstream u = one_upstream();
+    struct admit *a = admit_of(&u, 1);
+    struct admit_ticket *t[13];
+    struct admit_grant g;
+    struct admit_place place;
+    int64_t wait;
+    int started = 0;
+
+    for (int i = 0; i < 13; i++) {
+        struct ask ask = an_ask(1, PRIORITY_MEDIUM, 10, START);
+
+        ck_assert_int_eq(admit_enqueue(a, &ask, START, &t[i], &wait), WEIR_OK);
+    }
+    while (admit_next(a, START, &g))
+        started++;
+    ck_assert_int_eq(started, 10);                       /* the burst: a sixth of sixty */
+    for (int i = 10; i < 13; i++) {
+        admit_place(a, t[i], START, &place);
+        ck_assert_int_eq(place.position, i - 9);
+        ck_assert_int_eq(place.ahead, i - 10);
+        ck_assert_int_eq(place.eta_us, (i - 9) * SEC);   /* then one a second */
+        ck_assert_int_eq(place.reason, (enum gate)DIM_REQUESTS_PER_MINUTE);
+    }
+    ck_assert_int_eq(admit_wake_us(a, START), START + SEC);
+    ck_assert(!admit_next(a, START + SEC - 1, &g));
+    ck_assert(admit_next(a, START + SEC, &g));
+    ck_assert_ptr_eq(g.ticket, t[10]);
+    ck_assert_int_eq(g.held_by, (enum gate)DIM_REQUESTS_PER_MINUTE);
+    admit_free(a);
+}
+END_TEST
+
+START_TEST(a_refusal_by_a_full_queue_or_a_missed_deadline_leaves_nothing_behind)
+{
+    struct admit_upstream u = one_upstream();
+    struct admit *a = admit_of(&u, 1);
+    struct ask ask = an_ask(1, PRIORITY_MEDIUM, 4000, START);
+    struct admit_ticket *t;
+    struct admit_grant g;
+    struct admit_counters n;
+    int64_t wait;
+
+    ck_assert_int_eq(admit_enqueue(a, &ask, START, &t, &wait), WEIR_OK);
+    ck_assert(admit_next(a, START, &g));                 /* larger than the burst: a debt of 3,010 tokens */
+    ask.prompt_tokens = 6000;
+    ck_assert_int_eq(admit_enqueue(a, &ask, START, &t, &wait), WEIR_E_REQUEST_TOO_LARGE_FOR_LIMIT);
+    ask.prompt_tokens = 90;
+    ask.deadline_us = START + 5 * SEC;
+    ck_assert_int_eq(admit_enqueue(a, &ask, START, &t, &wait), WEIR_E_QUEUE_TIMEOUT);
+    ck_assert_int_eq(wait, 31100000);                    /* 3,010 of debt and 100 to take, at 100 a second */
+    admit_counters(a, &n);
+    ck_assert_int_eq(n.rejected, 2);
+    ck_assert_int_eq(n.enqueued, 1);
+    ask.deadline_us = START + 40 * SEC;
+    ck_assert_int_eq(admit_enqueue(a, &ask, START, &t, &wait), WEIR_OK);
+    ck_assert_ptr_null(admit_expire(a, START + 30 * SEC));
+    ck_assert_ptr_eq(admit_expire(a, START + 40 * SEC), ask.job);
+    ck_assert_ptr_null(admit_expire(a, START + 40 * SEC));
+    admit_free(a);
+}
+END_TEST
+
+UNIT_MAIN("admit", an_ask_that_fits_starts_at_once_and_ends_once,
+          what_waits_is_told_its_position_its_start_and_the_gate_that_holds_it,
+          a_refusal_by_a_full_queue_or_a_missed_deadline_leaves_nothing_behind)
