@@ -1,5 +1,6 @@
 /* chat.js - the chat page: puts its parts together and lets one request run at a time. */
 import { boot } from "./boot.js";
+import { get } from "./api.js";
 import { byId } from "./dom.js";
 import { Composer } from "./composer.js";
 import { Live } from "./live.js";
@@ -112,7 +113,24 @@ function resume() {
   if (!request || column.querySelector(".msg:last-of-type")?.dataset.request === request) return;
   const turn = begin("", composer.modelName());
   run = new Run(listen(turn));
-  play(turn, run.resume(request));
+  play(turn, recover(request, turn));
+}
+
+/* Its stream again, or, where that is kept no longer, the record of how it ended. */
+async function recover(request, turn) {
+  const end = await run.resume(request);
+  if (end.kind !== "interrupted") return end;
+  turn.back();
+  for (let tries = 0; tries < 60; tries++) {
+    const { items } = await get(`/chat/sessions/${session}/messages`);
+    if (items.some((m) => m.request_id === request)) {
+      remember(`run.${session}`, null);
+      location.reload();
+      return end;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 2000));
+  }
+  return end;
 }
 
 function act(name, turn) {

@@ -50,5 +50,12 @@ export function clock(at, seconds = true) {
   return d.toLocaleTimeString("en-GB", seconds ? {} : { hour: "2-digit", minute: "2-digit" });
 }
 
+/* The clock time today, with the day before that. */
+export function when(at) {
+  const d = new Date(at);
+  if (d.toDateString() === new Date().toDateString()) return clock(d, false);
+  return Number.isNaN(d.getTime()) ? NONE : d.toLocaleString("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
+}
+
 /* ok below 80 %, warn below 95 %, err above: one threshold for everything. */
 export const level = (share) => (!known(share) || share < 0.8 ? "ok" : share < 0.95 ? "warn" : "err");

@@ -31,7 +31,7 @@ export class Run {
     return this.#read((signal) => stream("/chat/stream", { body: { ...body, on_disconnect: "keep" }, key, signal }, this.#take));
   }
 
-  /* Read a request that is already under way, from its first event. */
+  /* Read a request that is under way or has just ended, from its first event. */
   resume(requestId) {
     this.requestId = requestId;
     return this.#read((signal) => this.#rest(signal));

@@ -7,7 +7,7 @@ import { Growing, render } from "./markdown.js";
 import { Status } from "./status.js";
 import { showMetrics } from "./metrics.js";
 import { FINISH, budget, failure, queued, retrying } from "./texts.js";
-import { clock, cost, count, speed } from "./format.js";
+import { clock, cost, count, speed, when } from "./format.js";
 import { alert, say } from "./announce.js";
 
 const copyFrom = (node, text) => {
@@ -23,7 +23,7 @@ export function adopt(article) {
     body.classList.remove("raw");
     render(body, text);
   }
-  for (const time of article.querySelectorAll("time[datetime]")) time.textContent = clock(time.dateTime, false);
+  for (const time of article.querySelectorAll("time[datetime]")) time.textContent = when(time.dateTime);
   copyFrom(article, () => text);
 }
 

@@ -18,3 +18,7 @@ check_PROGRAMS += tests/unit/test_http
 tests_unit_test_http_SOURCES = tests/unit/test_http.c tests/unit/unit.h
 tests_unit_test_http_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_http_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += tests/unit/test_view
+tests_unit_test_view_SOURCES = tests/unit/test_view.c tests/unit/unit.h
+tests_unit_test_view_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_view_LDADD = $(UNIT_LDADD)

@@ -1,0 +1,186 @@
+/* view_engine.c - see view_engine.h. */
+#include "web/view_engine.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "web/view.h"
+
+enum health { HEALTHY, WARNING, STABILIZING, LIMITED, DOWN, HEALTH_COUNT };
+
+static const struct { const char *tone, *word, *text; } health_words[HEALTH_COUNT] = {
+    [HEALTHY] = {"ok", "Healthy", "Every provider answers and has room."},
+    [WARNING] = {"warn", "Warning", "A limit is used to 80 % or more."},
+    [STABILIZING] = {"warn", "Stabilizing", "Going slowly after a provider’s rate limit."},
+    [LIMITED] = {"warn", "Limited", "A provider is paused or out of service."},
+    [DOWN] = {"err", "Down", "No provider can be used right now."},
+};
+
+static enum health upstream_health(const struct admit_upstream_view *u)
+{
+    if (u->down)
+        return DOWN;
+    if (u->status == ADMIT_ERROR)
+        return LIMITED;
+    if (u->stabilizing)
+        return STABILIZING;
+    return u->status == ADMIT_WARNING ? WARNING : HEALTHY;
+}
+
+/* The worst of all, but down only if all are. */
+static enum health overall(const struct snapshot *s)
+{
+    enum health worst = HEALTHY;
+    size_t down = 0;
+
+    for (size_t i = 0; i < s->upstream_count; i++) {
+        enum health h = upstream_health(&s->upstreams[i]);
+
+        down += h == DOWN;
+        if (h == DOWN)
+            h = LIMITED;
+        if (h > worst)
+            worst = h;
+    }
+    return s->draining || down == s->upstream_count ? DOWN : worst;
+}
+
+json_t *view_health(const struct snapshot *s)
+{
+    enum health h = overall(s);
+
+    return json_pack("{s:s, s:s, s:s}", "tone", health_words[h].tone, "word", health_words[h].word, "text",
+                     s->draining ? "Weir is being restarted." : health_words[h].text);
+}
+
+/* "1,200 held · free again in 12 s" */
+static json_t *gauge_foot(const struct admit_dim_view *d)
+{
+    json_t *held = view_count((double)d->reserved), *free_in = view_span((double)d->resets_in_us / USEC_PER_MS);
+    json_t *text = view_text("%s%s%s%s%s", d->reserved > 0 ? json_string_value(held) : "", d->reserved > 0 ? " held" : "",
+                             d->reserved > 0 && d->used > 0 ? " · " : "", d->used > 0 ? "free again in " : "",
+                             d->used > 0 ? json_string_value(free_in) : "");
+
+    json_decref(held);
+    json_decref(free_in);
+    return text;
+}
+
+static json_t *gauge(enum dim dim, const struct admit_dim_view *d, int64_t reserve_permille)
+{
+    double limit = (double)d->limit, used = (double)d->used / limit, held = (double)d->reserved / limit;
+    double room = fmax(0, 1 - used), reserve = 1 - (double)reserve_permille / 1000;
+    json_t *taken = view_count((double)(d->used + d->reserved)), *of = view_count(limit);
+    json_t *g = json_pack("{s:s, s:o, s:s, s:I, s:o, s:o, s:o, s:o, s:o}", "name", view_dim_label(dim),
+                          "num", view_text("%s of %s", json_string_value(taken), json_string_value(of)),
+                          "tone", view_level(used + held), "now", (json_int_t)lround(100 * fmin(1, used + held)),
+                          "valuetext", view_text("%s of %s used or held", json_string_value(taken), json_string_value(of)),
+                          "used_pct", view_length(used), "held_pct", view_length(fmin(held, room)),
+                          "reserve_pct", view_length(reserve), "foot", gauge_foot(d));
+
+    if (d->provider_limit > 0 && d->provider_remaining >= 0)
+        json_object_set_new(g, "tick_pct", view_length(1 - (double)d->provider_remaining / (double)d->provider_limit));
+    json_decref(taken);
+    json_decref(of);
+    return g;
+}
+
+static json_t *gauges(const struct admit_upstream_view *u, const struct settings *settings)
+{
+    const struct upstream_settings *set = settings_upstream(settings, u->name);
+    json_t *list = json_array();
+
+    for (int d = 0; d < DIM_COUNT; d++)
+        if (u->dim[d].limit > 0)
+            json_array_append_new(list, gauge((enum dim)d, &u->dim[d], set ? set->tune.reserve_permille : 0));
+    return list;
+}
+
+/* "3 of 32 running · at 40 % until its limits are trusted again · 2 refusals in 24 h" */
+static json_t *upstream_note(const struct admit_upstream_view *u)
+{
+    json_t *rate = view_percent((double)u->rate_ppm / 1e6), *left = view_span((double)u->stabilizing_until_us / USEC_PER_MS);
+    json_t *pause = view_span((double)u->cooldown_until_us / USEC_PER_MS), *refused = view_count((double)u->provider_429s_24h);
+    json_t *text;
+
+    if (u->cooldown_until_us > 0)
+        text = view_text("paused for %s at the provider’s request", json_string_value(pause));
+    else if (u->stabilizing)
+        text = view_text("running at %s, back to all in %s", json_string_value(rate), json_string_value(left));
+    else
+        text = view_text("%lld of %lld running", (long long)u->running, (long long)u->max_concurrent);
+    if (u->provider_429s_24h > 0) {
+        json_t *more = view_text("%s · refused %s times in 24 h", json_string_value(text), json_string_value(refused));
+        json_decref(text);
+        text = more;
+    }
+    json_decref(rate);
+    json_decref(left);
+    json_decref(pause);
+    json_decref(refused);
+    return text;
+}
+
+json_t *view_limits(const struct snapshot *s, const struct settings *settings)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < s->upstream_count; i++) {
+        const struct admit_upstream_view *u = &s->upstreams[i];
+        enum health h = upstream_health(u);
+        json_t *g = gauges(u, settings);
+
+        json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:o, s:b, s:o}", "name", u->name, "tone", health_words[h].tone,
+                                              "word", health_words[h].word, "note", upstream_note(u),
+                                              "has_gauges", json_array_size(g) > 0, "gauges", g));
+    }
+    return list;
+}
+
+int64_t view_waiting(const struct snapshot *s)
+{
+    int64_t n = 0;
+
+    for (int p = 0; p < PRIORITY_COUNT; p++)
+        n += s->waiting[p];
+    return n;
+}
+
+static json_t *entries(const struct snapshot *s, const char *user_id)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < s->entry_count; i++) {
+        const struct snapshot_entry *e = &s->entries[i];
+
+        if (user_id && strcmp(user_id, e->user_id) != 0)
+            continue;
+        json_array_append_new(list, json_pack("{s:I, s:s, s:s, s:o, s:o, s:s}", "position", (json_int_t)e->position,
+                                              "model", e->model, "priority", priority_name(e->priority),
+                                              "waited", view_span((double)e->waited_ms),
+                                              "eta", view_span(e->eta_ms < 0 ? (double)NAN : (double)e->eta_ms),
+                                              "reason", view_gate_label(e->reason)));
+    }
+    return list;
+}
+
+json_t *view_queue(const struct snapshot *s, const char *user_id)
+{
+    const struct admit_counters *c = &s->counters;
+    json_t *list = entries(s, user_id), *p50 = view_span((double)s->wait_ms_p50), *p95 = view_span((double)s->wait_ms_p95);
+    json_t *q = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o}",
+                          "running", view_text("%lld of %lld", (long long)s->running, (long long)s->max_concurrent),
+                          "waiting", view_text("%lld · %lld · %lld", (long long)s->waiting[PRIORITY_HIGH],
+                                               (long long)s->waiting[PRIORITY_MEDIUM], (long long)s->waiting[PRIORITY_LOW]),
+                          "oldest", view_span(view_waiting(s) ? (double)s->oldest_wait_ms : (double)NAN),
+                          "waits", view_text("%s · %s", json_string_value(p50), json_string_value(p95)),
+                          "lifetime", view_text("%lld · %lld · %lld · %lld", (long long)c->admitted, (long long)c->cancelled,
+                                                (long long)c->timed_out, (long long)c->rejected),
+                          "promises", view_percent(c->promises ? (double)c->promises_kept / (double)c->promises : (double)NAN),
+                          "has_entries", json_array_size(list) > 0, "entries", list);
+
+    json_decref(p50);
+    json_decref(p95);
+    return q;
+}

@@ -1,0 +1,23 @@
+/* view_engine.h - what the engine's snapshot says, in the words of a page:
+ * health, limits, queue. Pure; any thread. */
+#ifndef WEIR_VIEW_ENGINE_H
+#define WEIR_VIEW_ENGINE_H
+
+#include <jansson.h>
+
+#include "base/settings.h"
+#include "flow/engine.h"
+
+/* {tone, word, text}: the pill. Each function's result is new, the caller's. */
+json_t *view_health(const struct snapshot *s);
+
+/* A list of {name, tone, word, note, has_gauges, gauges: [what templates/gauge.mustache takes]}. */
+json_t *view_limits(const struct snapshot *s, const struct settings *settings);
+
+/* {running, waiting, oldest, waits, lifetime, promises, has_entries, entries}; of `user_id` only, or everybody's if NULL. */
+json_t *view_queue(const struct snapshot *s, const char *user_id);
+
+/* How many wait, all priorities together. */
+int64_t view_waiting(const struct snapshot *s);
+
+#endif

@@ -1,0 +1,172 @@
+/* test_view.c - figures as pages show them, and the templates they go into. */
+#include "web/view.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "unit.h"
+#include "web/page.h"
+#include "web/view_engine.h"
+
+/* The text of a value, which is given up; valid until the next call. */
+static const char *said(json_t *v)
+{
+    static char text[512];
+
+    snprintf(text, sizeof text, "%s", json_string_value(v));
+    json_decref(v);
+    return text;
+}
+
+START_TEST(money_has_six_decimals_below_a_cent_four_below_a_dollar_else_two)
+{
+    ck_assert_str_eq(said(view_money(0)), "$0.00");
+    ck_assert_str_eq(said(view_money(0.0000003)), "< $0.000001");
+    ck_assert_str_eq(said(view_money(0.0001746)), "$0.000175");
+    ck_assert_str_eq(said(view_money(0.1795)), "$0.1795");
+    ck_assert_str_eq(said(view_money(12.4)), "$12.40");
+    ck_assert_str_eq(said(view_money(1234567.891)), "$1,234,567.89");
+}
+END_TEST
+
+START_TEST(a_span_grows_its_unit_with_its_length)
+{
+    ck_assert_str_eq(said(view_span(0)), "0.00 s");
+    ck_assert_str_eq(said(view_span(420)), "0.42 s");
+    ck_assert_str_eq(said(view_span(1800)), "1.8 s");
+    ck_assert_str_eq(said(view_span(14000)), "14 s");
+    ck_assert_str_eq(said(view_span(59800)), "1 min");
+    ck_assert_str_eq(said(view_span(200000)), "3 min 20 s");
+    ck_assert_str_eq(said(view_span(7500000)), "2 h 5 min");
+}
+END_TEST
+
+START_TEST(what_is_not_known_is_a_dash_and_never_zero)
+{
+    ck_assert_str_eq(said(view_count((double)NAN)), "—");
+    ck_assert_str_eq(said(view_money((double)NAN)), "—");
+    ck_assert_str_eq(said(view_span((double)NAN)), "—");
+    ck_assert_str_eq(said(view_percent((double)NAN)), "—");
+    ck_assert_str_eq(said(view_time(NULL, VIEW_CLOCK)), "—");
+    ck_assert(isnan(view_number(NULL, "x")));
+}
+END_TEST
+
+START_TEST(a_free_model_is_free_and_one_without_a_price_is_a_dash)
+{
+    json_t *free_of_charge = json_pack("{s:b, s:f}", "priced", 1, "total_usd", 0.0);
+    json_t *unpriced = json_pack("{s:b, s:n}", "priced", 0, "total_usd");
+
+    ck_assert_str_eq(said(view_cost(free_of_charge)), "free");
+    ck_assert_str_eq(said(view_cost(unpriced)), "—");
+    json_decref(free_of_charge);
+    json_decref(unpriced);
+}
+END_TEST
+
+START_TEST(a_change_needs_something_to_compare_with)
+{
+    ck_assert_str_eq(said(view_change(112, 100)), "+12 % against the period before");
+    ck_assert_str_eq(said(view_change(50, 100)), "-50 % against the period before");
+    ck_assert_str_eq(said(view_change(5, 0)), "");
+}
+END_TEST
+
+START_TEST(a_time_shows_the_part_that_is_asked_for)
+{
+    json_t *at = json_string("2026-11-22T06:20:09.123Z");
+
+    ck_assert_str_eq(said(view_time(at, VIEW_CLOCK)), "06:20");
+    ck_assert_str_eq(said(view_time(at, VIEW_SECONDS)), "06:20:09");
+    ck_assert_str_eq(said(view_time(at, VIEW_DAY)), "2026-11-22");
+    ck_assert_str_eq(said(view_time(at, VIEW_MINUTE)), "2026-11-22 06:20");
+    ck_assert_str_eq(said(view_time(at, VIEW_SHORT)), "11-22 06:20:09");
+    json_decref(at);
+}
+END_TEST
+
+START_TEST(the_line_under_an_answer_has_its_seven_parts_in_order)
+{
+    static const char *const labels[] = {"Tokens", "Cost", "Efficiency", "First token", "Speed", "Queued", "Retries"};
+    static const char *const values[] = {"≈ 412 in / 188 out", "$0.000175", "4.1 chars/tok", "0.42 s", "71 tok/s", "1.8 s", "1"};
+    json_t *m = json_loads("{\"usage\":{\"prompt_tokens\":412,\"completion_tokens\":188,\"estimated\":true},"
+                           "\"cost\":{\"priced\":true,\"total_usd\":0.0001746},\"metrics\":{\"chars_per_token\":4.1,"
+                           "\"tokens_per_second\":71.2,\"ttft_ms\":420,\"queue_ms\":1800,\"retries\":1,\"retry_wait_ms\":900}}", 0, NULL);
+    json_t *line = view_metrics(m);
+
+    ck_assert_uint_eq(json_array_size(line), 7);
+    for (size_t i = 0; i < 7; i++) {
+        ck_assert_str_eq(json_string_value(json_object_get(json_array_get(line, i), "label")), labels[i]);
+        ck_assert_str_eq(json_string_value(json_object_get(json_array_get(line, i), "value")), values[i]);
+        ck_assert_int_eq(json_is_true(json_object_get(json_array_get(line, i), "dot")), i < 6);
+    }
+    json_decref(line);
+    json_decref(m);
+}
+END_TEST
+
+START_TEST(an_answer_without_figures_has_no_line)
+{
+    json_t *m = json_object();
+
+    ck_assert_ptr_null(view_metrics(m));
+    json_decref(m);
+}
+END_TEST
+
+static struct admit_upstream_view upstream(const char *name)
+{
+    return (struct admit_upstream_view){.name = name, .status = ADMIT_HEALTHY, .rate_ppm = 1000000, .max_concurrent = 32};
+}
+
+static const char *word_of(struct admit_upstream_view *u, size_t n)
+{
+    struct snapshot s = {.upstreams = u, .upstream_count = n};
+    json_t *h = view_health(&s);
+    json_t *word = json_incref(json_object_get(h, "word"));
+
+    json_decref(h);
+    return said(word);
+}
+
+START_TEST(health_is_that_of_the_worst_provider_and_down_only_when_all_are)
+{
+    struct admit_upstream_view u[2] = {upstream("a"), upstream("b")};
+
+    ck_assert_str_eq(word_of(u, 2), "Healthy");
+    u[0].status = ADMIT_WARNING;
+    ck_assert_str_eq(word_of(u, 2), "Warning");
+    u[0].stabilizing = true;
+    ck_assert_str_eq(word_of(u, 2), "Stabilizing");
+    u[0].down = true;
+    ck_assert_str_eq(word_of(u, 2), "Limited");
+    u[1].down = true;
+    ck_assert_str_eq(word_of(u, 2), "Down");
+}
+END_TEST
+
+START_TEST(every_template_is_well_formed_and_a_message_is_escaped)
+{
+    char dir[512], why[PAGE_WHY];
+    const char *top = getenv("srcdir");
+    struct page_set *set = NULL;
+    struct sb out = sb_make(64 * 1024);
+    json_t *m = json_pack("{s:s}", "content", "<script>alert('x')</script>");
+
+    snprintf(dir, sizeof dir, "%s/templates", top ? top : ".");
+    ck_assert_msg(page_set_load(dir, &set, why) == WEIR_OK, "%s", why);
+    ck_assert_int_eq(page_render(set, "msg_user", m, &out), WEIR_OK);
+    ck_assert_ptr_null(strstr(sb_str(&out), "<script>"));
+    ck_assert_ptr_nonnull(strstr(sb_str(&out), "&lt;script&gt;"));
+    json_decref(m);
+    sb_done(&out);
+    page_set_free(set);
+}
+END_TEST
+
+UNIT_MAIN("view", money_has_six_decimals_below_a_cent_four_below_a_dollar_else_two, a_span_grows_its_unit_with_its_length,
+          what_is_not_known_is_a_dash_and_never_zero, a_free_model_is_free_and_one_without_a_price_is_a_dash,
+          a_change_needs_something_to_compare_with, a_time_shows_the_part_that_is_asked_for,
+          the_line_under_an_answer_has_its_seven_parts_in_order, an_answer_without_figures_has_no_line,
+          health_is_that_of_the_worst_provider_and_down_only_when_all_are, every_template_is_well_formed_and_a_message_is_escaped)
