@@ -1,0 +1,65 @@
+// The FastCGI socket itself: peers that stall, lie or talk nonsense hold nobody up.
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import fs from 'node:fs';
+import net from 'node:net';
+import path from 'node:path';
+import { startWeir, test, waitFor } from './harness.mjs';
+
+const weir = await startWeir();
+const socket = path.join(weir.state, 'weir.sock');
+
+const record = (type, content, { version = 1, id = 1, length = content.length } = {}) =>
+  Buffer.concat([Buffer.from([version, type, id >> 8, id & 255, length >> 8, length & 255, 0, 0]), Buffer.from(content)]);
+const begin = (role = 1, flags = 0) => record(1, [0, role, flags, 0, 0, 0, 0, 0]);
+const pair = (name, value) => Buffer.concat([Buffer.from([name.length, value.length]), Buffer.from(name + value)]);
+const get = (where) => Buffer.concat([begin(), record(4, Buffer.concat([pair('REQUEST_METHOD', 'GET'), pair('REQUEST_URI', where)])), record(4, []), record(5, [])]);
+
+async function peer(bytes) {
+  const s = net.connect(socket);
+  s.text = '';
+  s.on('data', (d) => { s.text += d.toString('latin1'); });
+  s.on('error', () => {});
+  s.on('close', () => { s.gone = true; });
+  await once(s, 'connect');
+  if (bytes.length) s.write(bytes);
+  return s;
+}
+
+test('only its owner and nginx may connect', () => {
+  assert.equal(fs.statSync(socket).mode & 0o007, 0);
+});
+
+test('a well-formed request is answered', async () => {
+  const s = await peer(get('/healthz'));
+  await waitFor('the answer', () => s.gone);
+  assert.match(s.text, /Status: 200/);
+});
+
+test('forty silent or half-spoken peers do not hold up a good one', async () => {
+  const whole = get('/healthz');
+  const peers = await Promise.all(Array.from({ length: 40 }, (_, i) => peer(whole.subarray(0, i % 12))));
+  const began = performance.now();
+  assert.equal((await weir.get('/healthz')).status, 200);
+  assert.ok(performance.now() - began < 6000, `${performance.now() - began} ms`);
+  await waitFor('all of them to be dropped', () => peers.every((s) => s.gone), 30000);
+});
+
+for (const [name, bytes] of [
+  ['another version', record(1, [0, 1, 0, 0, 0, 0, 0, 0], { version: 9 })],
+  ['an unknown role', begin(9)],
+  ['no begin', record(4, pair('A', 'B'))],
+  ['a record cut short', Buffer.concat([begin(), record(4, [1], { length: 60000 })])],
+  ['a name longer than its record', Buffer.concat([begin(), record(4, [200, 200, 65]), record(4, []), record(5, [])])],
+  ['an abort', Buffer.concat([begin(), record(2, [])])],
+  ['params that end in the middle', Buffer.concat([begin(), record(4, pair('REQUEST_METHOD', 'GET'))])],
+  ['no method', Buffer.concat([begin(), record(4, []), record(5, [])])],
+  ['random bytes', Buffer.from(Array.from({ length: 4000 }, (_, i) => (i * 7919 + (i >> 3)) & 255))],
+])
+  test(`a peer that sends ${name} is closed or answered, and Weir lives`, async () => {
+    const s = await peer(bytes);
+    s.end();
+    await waitFor('the close', () => s.gone);
+    assert.equal(weir.program.ended, undefined);
+    assert.equal((await weir.get('/healthz')).status, 200);
+  });
