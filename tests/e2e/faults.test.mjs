@@ -7,8 +7,8 @@ import { assertError, assertErrorObject, assertStream, assertUsage } from './sha
 const up = await startUpstream();
 const weir = await startWeir({
   upstream: up,
-  openai: { max_concurrent: 64, retry: { max_retries: 1, base_delay: 0.01, max_delay: 0.05 }, timeouts: { connect: 1, first_byte: 0.5, idle: 0.5, total: 10 } },
-  config: { retry: { budget: 1 } },
+  openai: { max_concurrent: 64, timeouts: { connect: 1, first_byte: 0.5, idle: 0.5, total: 10 } },
+  config: { retry: { budget: 1, max_retries: 1, base_delay: 0.01, max_delay: 0.05 } },
 });
 const model = 'gpt-4o-mini';
 const reset = () => weir.post('/monitoring/reset-rate-limits', {});
@@ -101,7 +101,7 @@ test('usage far below what passed is not believed', async () => {
 
 test('a provider that is not there is a 502 that says so, and Weir is ready again after it', async () => {
   const dead = await startWeir({ upstream: { url: 'http://127.0.0.1:1/v1' },
-    openai: { models: [model], retry: { max_retries: 1, base_delay: 0.01, max_delay: 0.05 } }, config: { retry: { budget: 1 } } });
+    openai: { models: [model] }, config: { retry: { budget: 1, max_retries: 1, base_delay: 0.01, max_delay: 0.05 } } });
   assertError(await dead.post('/chat/complete', { model, message: 'x' }), 502, 'upstream_error', 'upstream_connect');
   const s = await (await dead.stream({ model, message: 'x' })).end();
   assertStream(s);

@@ -6,7 +6,7 @@ import { assertCost, assertMetrics, assertUsage, keys, pico } from './shapes.mjs
 
 const up = await startUpstream();
 const limits = { requests_per_minute: 600, requests_per_hour: 6000, tokens_per_minute: 600000, tokens_per_hour: 6000000 };
-const weir = await startWeir({ upstream: up, openai: { limits, retry: { max_retries: 2, base_delay: 0.01, max_delay: 0.05 } }, config: { retry: { budget: 1 } } });
+const weir = await startWeir({ upstream: up, openai: { limits }, config: { retry: { budget: 1, max_retries: 2, base_delay: 0.01, max_delay: 0.05 } } });
 const get = async (where) => {
   const r = await weir.get(`/monitoring/${where}`);
   assert.equal(r.status, 200, r.text);

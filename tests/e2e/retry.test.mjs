@@ -5,8 +5,7 @@ import { assertError, assertErrorObject, assertMetrics, assertStream, keys } fro
 
 const up = await startUpstream();
 const model = 'gpt-4o-mini';
-const quick = { retry: { max_retries: 5, base_delay: 0.02, max_delay: 0.2 } };
-const weir = await startWeir({ upstream: up, openai: { ...quick, stabilization_minutes: 1 }, config: { retry: { budget: 1 } } });
+const weir = await startWeir({ upstream: up, config: { stabilization_minutes: 1, retry: { budget: 1, max_retries: 5, base_delay: 0.02, max_delay: 5 } } });
 const reset = () => weir.post('/monitoring/reset-rate-limits', {});
 
 test('two 503 are followed by success, each told and each recorded', async () => {
@@ -102,7 +101,7 @@ test('a negative one is as good as none', async () => {
 
 test('after all retries the refusal is ours: upstream_rate_limited', async () => {
   await reset();
-  const other = await startWeir({ upstream: up, openai: { retry: { max_retries: 2, base_delay: 0.01, max_delay: 0.02 } }, config: { retry: { budget: 1 } } });
+  const other = await startWeir({ upstream: up, config: { retry: { budget: 1, max_retries: 2, base_delay: 0.01, max_delay: 0.02 } } });
   const r = await other.post('/chat/complete', { model, message: '#fault-429-bare x' });
   const e = assertError(r, 429, 'rate_limited', 'upstream_rate_limited');
   assert.ok(e.retry_after_ms > 0, JSON.stringify(e));
