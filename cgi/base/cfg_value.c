@@ -206,13 +206,14 @@ static bool set_value(const struct cfg_option *o, void *base, const char *text)
 /* n / scale, a power of ten, as a decimal without zeros at its end. */
 static void put_decimal(struct sb *out, int64_t n, int64_t scale)
 {
+    int64_t rest = n % scale;
+
     sb_i64(out, n / scale);
-    n %= scale;
-    if (n)
+    if (rest)
         sb_putc(out, '.');
-    for (; n; n %= scale) {
-        scale /= 10;
-        sb_putc(out, (char)('0' + n / scale));
+    for (scale /= 10; rest > 0; scale /= 10) {
+        sb_putc(out, (char)('0' + rest / scale));
+        rest -= rest / scale * scale;
     }
 }
 

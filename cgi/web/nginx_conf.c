@@ -153,16 +153,20 @@ static char *absolute(const char *key, const char *path, struct sb *why)
 /* The socket need not exist yet: its folder counts. */
 static char *absolute_socket(const char *path, struct sb *why)
 {
-    const char *slash = strrchr(path, '/');
-    struct sb b = sb_make(8192);
-    char *folder = slash > path ? strndup(path, (size_t)(slash - path)) : strdup(slash ? "/" : ".");
-    char *full = folder ? absolute("socket", folder, why) : NULL;
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    struct sb folder = sb_make(8192), socket = sb_make(8192);
+    char *full;
 
+    if (slash)
+        sb_put(&folder, path, (size_t)(name - path));
+    else
+        sb_putc(&folder, '.');
+    full = absolute("socket", sb_str(&folder), why);
     if (full)
-        sb_putf(&b, "%s/%s", strcmp(full, "/") == 0 ? "" : full, slash ? slash + 1 : path);
-    free(folder);
+        sb_putf(&socket, "%s/%s", strcmp(full, "/") == 0 ? "" : full, name);
     free(full);
-    return b.len ? sb_take(&b) : NULL;
+    sb_done(&folder);
+    return socket.len ? sb_take(&socket) : NULL;
 }
 
 bool nginx_conf(const struct settings *s, const char *template_path, const char *user, struct sb *out, struct sb *why)
