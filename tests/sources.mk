@@ -9,10 +9,16 @@ tests_upstream_upstream_SOURCES = tests/upstream/upstream.c \
 	tests/upstream/plan.c tests/upstream/plan.h \
 	tests/upstream/wheel.c tests/upstream/wheel.h
 tests_upstream_upstream_LDADD = libweir.a $(JANSSON_LIBS)
+if HAVE_CHECK
+check_PROGRAMS += tests/upstream/test_standin
+tests_upstream_test_standin_SOURCES = tests/upstream/test_standin.c tests/upstream/limits.c tests/upstream/plan.c
+tests_upstream_test_standin_CFLAGS = $(UNIT_CFLAGS)
+tests_upstream_test_standin_LDADD = $(UNIT_LDADD)
+endif
 
 # end to end, by node --test: script/test runs them
 EXTRA_DIST += \
-	tests/e2e/harness.mjs tests/e2e/shapes.mjs tests/e2e/sse.mjs \
+	tests/e2e/harness.mjs tests/e2e/shapes.mjs tests/e2e/sse.mjs tests/e2e/start.mjs \
 	tests/e2e/access.test.mjs tests/e2e/chat.test.mjs tests/e2e/config.test.mjs \
 	tests/e2e/durable.test.mjs tests/e2e/errors.test.mjs tests/e2e/faults.test.mjs tests/e2e/fcgi.test.mjs \
 	tests/e2e/leave.test.mjs tests/e2e/limits.test.mjs tests/e2e/monitoring.test.mjs \

@@ -1,7 +1,7 @@
 // sse.mjs - a server-sent event stream, read as strictly as a browser reads it,
 // with everything kept that a test may want to look at.
 import http from 'node:http';
-import { waitFor } from './harness.mjs';
+import { waitFor } from './start.mjs';
 
 export class EventStream {
   events = [];          // {id, event, data, at}: data parsed as JSON where it is JSON

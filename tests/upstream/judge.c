@@ -170,7 +170,8 @@ static void log_json(struct sb *b, const struct call_log *log)
     sb_putc(b, '}');
 }
 
-static void judge_json(struct sb *b, int64_t now_us)
+/* `log` false: the figures alone. */
+static void judge_json(struct sb *b, bool log, int64_t now_us)
 {
     const char *comma = "";
     int64_t oldest = judge.seq - judge.base >= JUDGE_LOG ? judge.seq - JUDGE_LOG + 1 : judge.base + 1;
@@ -190,7 +191,7 @@ static void judge_json(struct sb *b, int64_t now_us)
         }
     sb_puts(b, "},\"log\":[");
     comma = "";
-    for (int64_t seq = oldest; seq <= judge.seq; seq++) {
+    for (int64_t seq = oldest; log && seq <= judge.seq; seq++) {
         sb_puts(b, comma);
         log_json(b, &judge.log[seq % JUDGE_LOG]);
         comma = ",";
@@ -236,10 +237,10 @@ bool judge_request(struct conn *c, const struct request *r, int64_t now_us)
 
     if (strncmp(r->path, "/_judge", 7) != 0)
         return false;
-    if (!post && strcmp(r->path, "/_judge") == 0) {
+    if (!post && (strcmp(r->path, "/_judge") == 0 || strcmp(r->path, "/_judge/totals") == 0)) {
         struct sb b = sb_make(64 << 20);
 
-        judge_json(&b, now_us);
+        judge_json(&b, r->path[7] == '\0', now_us);
         answer(c, sb_ok(&b) ? 200 : 500, sb_str(&b), b.len);
         sb_done(&b);
     } else if (post && strcmp(r->path, "/_judge/reset") == 0) {

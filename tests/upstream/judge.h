@@ -1,7 +1,8 @@
 /* judge.h - what the stand-in saw and billed, for tests to hold Weir against.
  *
- * GET /_judge answers it as JSON; POST /_judge/reset forgets it; POST
- * /_judge/limits sets the provider's limits. One thread. */
+ * GET /_judge answers it as JSON, GET /_judge/totals without the calls; POST
+ * /_judge/reset forgets it; POST /_judge/limits sets the provider's limits. One
+ * thread. */
 #ifndef WEIR_TESTS_JUDGE_H
 #define WEIR_TESTS_JUDGE_H
 
