@@ -53,7 +53,7 @@ int64_t load_answer(const char *text, size_t n, int *status)
         return -1;
     if (!end)
         return 0;
-    *status = atoi(text + 9);
+    *status = (int)strtol(text + 9, NULL, 10);
     head = (size_t)(end - text) + 4;
     if (*status == 304 || *status == 204)
         return (int64_t)head;
