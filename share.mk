@@ -32,6 +32,22 @@ docs: weir$(EXEEXT)
 	./weir config doc > $(srcdir)/docs/settings.md
 	./weir config example > $(srcdir)/weir.json.example
 
-.PHONY: docs
+# Installed and in a release the vendored packages are copies.
+INSTALL_HOOKS += install-vendored
+UNINSTALL_HOOKS += uninstall-vendored
+install-vendored:
+	@if test -d share/static/vendor; then \
+		rm -rf '$(DESTDIR)$(pkgdatadir)/static/vendor' && $(MKDIR_P) '$(DESTDIR)$(pkgdatadir)/static' && \
+		cp -R share/static/vendor '$(DESTDIR)$(pkgdatadir)/static/vendor'; fi
+uninstall-vendored:
+	@rm -rf '$(DESTDIR)$(pkgdatadir)/static/vendor'
 
-EXTRA_DIST += nginx.conf package.json package-lock.json static/vendor.list tools/vendor.sh
+dist-hook:
+	@test -d share/static/vendor || { echo "A release carries the front-end packages: run 'npm ci --ignore-scripts' first."; exit 1; }
+	rm -rf $(distdir)/static/vendor && cp -R share/static/vendor $(distdir)/static/vendor
+	chmod -R u+w $(distdir)/static/vendor
+
+.PHONY: docs install-vendored uninstall-vendored
+
+dist_pkgdata_DATA += nginx.conf
+EXTRA_DIST += package.json package-lock.json static/vendor.list tools/vendor.sh

@@ -22,3 +22,7 @@ check_PROGRAMS += tests/unit/test_view
 tests_unit_test_view_SOURCES = tests/unit/test_view.c tests/unit/unit.h
 tests_unit_test_view_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_view_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += tests/unit/test_nginx_conf
+tests_unit_test_nginx_conf_SOURCES = tests/unit/test_nginx_conf.c tests/unit/unit.h
+tests_unit_test_nginx_conf_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_nginx_conf_LDADD = $(UNIT_LDADD)
