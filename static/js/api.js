@@ -75,12 +75,16 @@ export async function stream(path, { body, key, lastId, signal }, on) {
   if (!response.ok) throw await refusal(response);
   const parser = createParser({ onEvent: (e) => on(e.event ?? "message", JSON.parse(e.data), Number(e.id)) });
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  for (;;) {
+    const { value, done } = await next(reader);
+    if (done) return;
+    parser.feed(value);
+  }
+}
+
+async function next(reader) {
   try {
-    for (;;) {
-      const { value, done } = await reader.read();
-      if (done) return;
-      parser.feed(value);
-    }
+    return await reader.read();
   } catch (e) {
     if (e.name === "AbortError") throw e;
     throw new ApiError(0, { type: "network", code: "network", message: "The connection broke." });

@@ -87,7 +87,10 @@ function listen(turn) {
 
 async function play(turn, reading) {
   composer.setBusy(true);
-  const end = await reading;
+  const end = await reading.catch((fault) => {        /* ours: say it in the console, and leave nobody waiting */
+    reportError(fault);
+    return { kind: "interrupted" };
+  });
   run = null;
   composer.setBusy(false);
   turn.end(end);

@@ -4,7 +4,7 @@
  * A draft is kept per conversation 300 ms after the last key and is cleared only
  * when the server has accepted the message. */
 import { byId } from "./dom.js";
-import { isSend } from "./keys.js";
+import { isSend, touch } from "./keys.js";
 import { recall, remember } from "./prefs.js";
 import { say } from "./announce.js";
 
@@ -71,6 +71,7 @@ export class Composer {
     this.box.value = "";
     this.#fit();
     this.#show();
+    if (!touch.matches) this.box.focus();
     this.onSend(text, { model: this.model.value, priority: this.priority.value });
   }
 

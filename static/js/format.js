@@ -33,6 +33,9 @@ export function span(ms) {
   return min % 60 ? `${Math.floor(min / 60)} h ${min % 60} min` : `${Math.floor(min / 60)} h`;
 }
 
+/* A time that is only expected: whole seconds below a minute. */
+export const about = (ms) => (ms < 60_000 ? `${Math.max(1, Math.round(ms / 1000))}\u00a0s` : span(ms));
+
 /* 0:42, 11:05: what a countdown shows. */
 export function countdown(ms) {
   const s = Math.max(0, Math.ceil(ms / 1000));

@@ -6,7 +6,7 @@ export function isEnter(event) {
 }
 
 /* On a touch keyboard Enter is a new line and the button sends. */
-const touch = matchMedia("(hover: none) and (pointer: coarse)");
+export const touch = matchMedia("(hover: none) and (pointer: coarse)");
 
 /* Does this key press send? `mode` is the setting: "enter" or "ctrl". */
 export function isSend(event, mode) {

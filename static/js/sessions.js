@@ -37,7 +37,10 @@ export class Sessions {
   /* "writing", "queued", "failed" or nothing beside the title. */
   chip(id, text) {
     const row = id && this.row(id);
-    if (row) { part(row, "chip").textContent = text; part(row, "chip").hidden = !text; }
+    if (!row) return;
+    part(row, "chip").className = `chip ${text}`;
+    part(row, "chip").textContent = text;
+    part(row, "chip").hidden = !text;
   }
 
   #mark(row) {

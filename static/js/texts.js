@@ -3,7 +3,7 @@
  * One table each for what a message waits for, how an answer ended, why a
  * request failed and what may be done about it. No code is written to the page;
  * an unknown one falls back to the server's own sentence. */
-import { count, countdown, span, money, clock } from "./format.js";
+import { about, clock, count, countdown, money, span } from "./format.js";
 
 /* API.md: queue.reason, the gate that binds. */
 export const REASONS = {
@@ -100,10 +100,10 @@ export function budget(b, now = Date.now()) {
 export function queued(q) {
   const place = q.ahead === 0 || q.position === 1 ? "you are next" : `position ${count(q.position)}`;
   const total = q.waiting && q.waiting >= q.position ? ` of ${count(q.waiting)}` : "";
-  const about = q.eta_ms === null || q.eta_ms === undefined ? ""
+  const begins = q.eta_ms === null || q.eta_ms === undefined ? ""
     : q.eta_ms < 500 ? " · starts now"
-    : ` · starts in about ${span(q.eta_ms)}${q.eta_error_ms ? ` (± ${span(q.eta_error_ms)})` : ""}`;
-  return { head: `Queued: ${place}${total}${about}`, more: REASONS[q.reason] ?? "" };
+    : ` · starts in about ${about(q.eta_ms)}${q.eta_error_ms >= 500 ? ` (±\u00a0${about(q.eta_error_ms)})` : ""}`;
+  return { head: `Queued: ${place}${total}${begins}`, more: REASONS[q.reason] ?? "" };
 }
 
 /* An attempt failed and another follows in `left` ms. */
