@@ -403,6 +403,27 @@ static void default_path(char **path, const char *folder, const char *name)
     *path = sb_take(&b);
 }
 
+/* The data folder of a program that was built but not installed lies beside it; caller frees. */
+static char *default_data(void)
+{
+    struct sb b = sb_make(2 * 4096);
+    char self[4096];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+    const char *slash;
+
+    self[n > 0 ? n : 0] = '\0';
+    slash = strrchr(self, '/');
+    if (slash) {
+        sb_putf(&b, "%.*s/share/templates", (int)(slash - self), self);
+        if (access(sb_str(&b), F_OK) == 0) {
+            *strrchr(b.p, '/') = '\0';
+            return sb_take(&b);
+        }
+    }
+    sb_done(&b);
+    return mem_strdup(WEIR_DATADIR);
+}
+
 static bool load_all(struct settings *s, const json_t *root, struct sb *why)
 {
     struct tuning_settings builtin = {0};
@@ -423,7 +444,7 @@ static bool load_all(struct settings *s, const json_t *root, struct sb *why)
     if (!ok)
         return false;
     if (!s->data)
-        s->data = mem_strdup(WEIR_DATADIR);
+        s->data = default_data();
     default_path(&s->socket, s->state, "weir.sock");
     default_path(&s->prices, s->data, "prices.json");
     if (strlen(s->socket) > 100) {

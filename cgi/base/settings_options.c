@@ -61,7 +61,7 @@ static const struct cfg_option global_options[] = {
      .help = "Folder for database, sockets, logs, pid files and the admin token; made with mode 0700."},
     {.key = "data", .type = CFG_TEXT, .at = AT(data), .ok = ok_path,
      .must = "a path without quotes, backslash, semicolon, braces or $",
-     .help = "Folder with templates, static, schema, ranks and prices.json; as installed unless set."},
+     .help = "Folder with templates, static, schema, ranks and prices.json; as built or installed unless set."},
     {.key = "socket", .type = CFG_TEXT, .at = AT(socket), .max = 100, .ok = ok_path,
      .must = "a path of at most 100 bytes without quotes, backslash, semicolon, braces or $",
      .help = "FastCGI socket between nginx and Weir; `weir.sock` in the state folder unless set."},
