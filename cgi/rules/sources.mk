@@ -11,6 +11,8 @@ libweir_a_SOURCES += \
 	cgi/rules/pick.c cgi/rules/pick.h \
 	cgi/rules/price.c cgi/rules/price.h \
 	cgi/rules/price_load.c cgi/rules/price_table.h \
+	cgi/rules/hist.c cgi/rules/hist.h \
+	cgi/rules/price.h \
 	cgi/rules/provider.h \
 	cgi/rules/promise.c cgi/rules/promise.h \
 	cgi/rules/queue.c cgi/rules/queue.h \

@@ -15,8 +15,6 @@ void record_cost_json(struct sb *out, const struct call_record *r);
  * denominator are null. */
 void record_metrics_json(struct sb *out, const struct call_record *r);
 
-/* Code points of UTF-8 text (bytes that do not continue a sequence). */
-int64_t record_code_points(const char *s, size_t n);
 /* A ratio with at most `places` (1…6) decimals; null when `den` is 0. */
 void record_ratio_json(struct sb *out, int64_t num, int64_t den, int places);
 

@@ -1,12 +1,14 @@
 # cgi/store
 SCHEMA = schema/001_first.sql
 libweir_a_SOURCES += \
-	cgi/store/account.h \
+	cgi/store/account.c cgi/store/account.h cgi/store/account_secret.c cgi/store/account_write.c \
 	cgi/store/convo.h \
 	cgi/store/db.c cgi/store/db.h cgi/store/db_impl.h cgi/store/db_migrate.c cgi/store/db_query.c \
-	cgi/store/record.h \
+	cgi/store/keymap.c cgi/store/keymap.h \
+	cgi/store/ledger.c cgi/store/ledger.h \
+	cgi/store/record.c cgi/store/record.h \
 	cgi/store/report.h \
-	cgi/store/usage.h \
+	cgi/store/usage.c cgi/store/usage.h cgi/store/usage_recover.c \
 	cgi/store/zone.h
 nodist_libweir_a_SOURCES += cgi/store/schema_sql.c
 

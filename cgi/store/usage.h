@@ -19,6 +19,7 @@ struct db;
 
 enum call_status { CALL_SUCCESS, CALL_ERROR, CALL_CANCELLED, CALL_TIMEOUT, CALL_REJECTED };
 const char *call_status_name(enum call_status s);   /* "success" … */
+bool call_status_parse(const char *s, enum call_status *out);
 
 enum { CALL_ATTEMPTS_MAX = 12 };
 
@@ -82,14 +83,19 @@ struct call_record {
     int64_t ended_at_ms;                     /* UTC */
 };
 
-/* Session (if new), user message, event row in state "accepted" or, with `sent`, "sent". */
+/* Session (if new), user message, event row in state "accepted" or, with `sent`, "sent". The prices in `cost` should
+ * be set already: after a crash they say what the call is charged. E_NOT_FOUND: no such user, token or session, or
+ * the session is somebody else's, or has no message parent_id. E_CONFLICT: the request, or the new session, is there
+ * already. */
 enum weir_err usage_accept(struct db *db, const struct call_record *r, bool sent) __attribute__((warn_unused_result));
-/* The event's state becomes "sent", with the upstream of the newest attempt. */
+/* The event's state becomes "sent", with the upstream of the newest attempt. E_NOT_FOUND: no such open event. */
 enum weir_err usage_sent(struct db *db, const struct call_record *r) __attribute__((warn_unused_result));
-/* The event's final state, attempts, assistant message, session totals, roll-ups. Settling twice changes nothing. */
+/* The event's final state, attempts, assistant message, session totals, roll-ups. Settling twice changes nothing.
+ * The answer is not kept if its session or question was deleted meanwhile. E_NOT_FOUND: it was never accepted. */
 enum weir_err usage_settle(struct db *db, const struct call_record *r) __attribute__((warn_unused_result));
 /* At start: events never sent are closed as cancelled at no cost; events sent but not settled become errors with
- * code "interrupted", charged at their estimate and marked so. Gives the number of each. */
+ * code "interrupted", charged at their estimate (the counted prompt) and marked so. Gives the number of each. Takes
+ * transactions of its own: called before the writer starts. */
 enum weir_err usage_recover(struct db *db, int64_t now_ms, int64_t *never_sent, int64_t *interrupted)
     __attribute__((warn_unused_result));
 

@@ -1,6 +1,15 @@
 # unit tests of cgi/store
-EXTRA_DIST += tests/unit/fixture_db.h
+STORE_FIXTURES = tests/unit/fixture_call.h tests/unit/fixture_db.h
+
+check_PROGRAMS += tests/unit/test_account
+tests_unit_test_account_SOURCES = tests/unit/test_account.c tests/unit/unit.h $(STORE_FIXTURES)
+tests_unit_test_account_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_account_LDADD = $(UNIT_LDADD)
 check_PROGRAMS += tests/unit/test_db
-tests_unit_test_db_SOURCES = tests/unit/test_db.c tests/unit/unit.h tests/unit/fixture_db.h
+tests_unit_test_db_SOURCES = tests/unit/test_db.c tests/unit/unit.h $(STORE_FIXTURES)
 tests_unit_test_db_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_db_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += tests/unit/test_usage
+tests_unit_test_usage_SOURCES = tests/unit/test_usage.c tests/unit/unit.h $(STORE_FIXTURES)
+tests_unit_test_usage_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_usage_LDADD = $(UNIT_LDADD)

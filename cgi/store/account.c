@@ -1,0 +1,218 @@
+/* account.c - looking people up by the hash of what they present, and the
+ * writes that create, change and end what they present. */
+#include "store/account.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char *const roles[ROLE_COUNT] = {"user", "monitor", "admin"};
+
+const char *role_name(enum role r)
+{
+    return roles[r];
+}
+
+bool role_parse(const char *s, enum role *out)
+{
+    for (int i = 0; i < ROLE_COUNT; i++) {
+        if (strcmp(s, roles[i]) == 0) {
+            *out = (enum role)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+void account_hash(const char *secret, unsigned char hash[SHA256_BYTES])
+{
+    sha256(secret, strlen(secret), hash);
+}
+
+static void copy_col(char *to, size_t size, const struct query *q, int col)
+{
+    const char *s = query_col_text(q, col);
+
+    (void)snprintf(to, size, "%s", s ? s : "");
+}
+
+/* --- who is it? --- */
+
+/* Columns 0…3 of every identity: user_id, name, role, max_priority. */
+static void read_identity(const struct query *q, struct identity *out)
+{
+    memset(out, 0, sizeof *out);
+    copy_col(out->user_id, sizeof out->user_id, q, 0);
+    copy_col(out->name, sizeof out->name, q, 1);
+    out->role = (enum role)query_col_i64(q, 2);
+    out->max_priority = (enum priority)query_col_i64(q, 3);
+}
+
+enum weir_err account_by_token(struct db *ro, const char *token, int64_t now_ms, struct identity *out)
+{
+    static const char sql[] =
+        "SELECT u.user_id, u.name, u.role, min(u.max_priority, t.max_priority), t.token_id, t.scopes"
+        " FROM tokens t JOIN users u ON u.id = t.user WHERE t.hash = ?1 AND t.revoked_ms IS NULL"
+        " AND (t.expires_ms IS NULL OR t.expires_ms > ?2) AND u.disabled_ms IS NULL";
+    unsigned char hash[SHA256_BYTES];
+    struct query q = query(ro, sql);
+    bool found;
+    enum weir_err e;
+
+    account_hash(token, hash);
+    query_blob(&q, hash, sizeof hash);
+    query_i64(&q, now_ms);
+    found = query_row(&q);
+    if (found) {
+        read_identity(&q, out);
+        copy_col(out->token_id, sizeof out->token_id, &q, 4);
+        copy_col(out->scopes, sizeof out->scopes, &q, 5);
+    }
+    e = query_stop(&q);
+    return e ? e : found ? WEIR_OK : WEIR_E_UNAUTHENTICATED;
+}
+
+enum weir_err account_by_cookie(struct db *ro, const char *cookie, int64_t now_ms, struct identity *out)
+{
+    static const char sql[] =
+        "SELECT u.user_id, u.name, u.role, u.max_priority, w.csrf, w.seen_ms"
+        " FROM web_sessions w JOIN users u ON u.id = w.user"
+        " WHERE w.hash = ?1 AND w.seen_ms > ?2 AND w.created_ms > ?3 AND u.disabled_ms IS NULL";
+    unsigned char hash[SHA256_BYTES];
+    struct query q = query(ro, sql);
+    bool found;
+    enum weir_err e;
+
+    account_hash(cookie, hash);
+    query_blob(&q, hash, sizeof hash);
+    query_i64(&q, now_ms - ACCOUNT_IDLE_MS);
+    query_i64(&q, now_ms - ACCOUNT_ABSOLUTE_MS);
+    found = query_row(&q);
+    if (found) {
+        read_identity(&q, out);
+        copy_col(out->csrf, sizeof out->csrf, &q, 4);
+        out->touch_due = query_col_i64(&q, 5) <= now_ms - ACCOUNT_TOUCH_MS;
+    }
+    e = query_stop(&q);
+    return e ? e : found ? WEIR_OK : WEIR_E_UNAUTHENTICATED;
+}
+
+enum weir_err account_by_name(struct db *ro, const char *name, struct identity *out, char password_hash[256])
+{
+    struct query q = query(ro, "SELECT user_id, name, role, max_priority, password_hash FROM users"
+                               " WHERE name = ?1 AND disabled_ms IS NULL");
+    bool found;
+    enum weir_err e;
+
+    query_text(&q, name);
+    found = query_row(&q);
+    if (found) {
+        read_identity(&q, out);
+        copy_col(password_hash, 256, &q, 4);
+    }
+    e = query_stop(&q);
+    return e ? e : found ? WEIR_OK : WEIR_E_UNAUTHENTICATED;
+}
+
+/* --- lists --- */
+
+static void put_time(struct sb *out, const char *name, const struct query *q, int col)
+{
+    sb_putf(out, ",\"%s\":", name);
+    if (query_col_null(q, col)) {
+        sb_puts(out, "null");
+        return;
+    }
+    sb_putc(out, '"');
+    sb_time(out, query_col_i64(q, col));
+    sb_putc(out, '"');
+}
+
+/* Rows whose column 0 is the id to page by: one more than `limit` is asked for, to know if there is a next page. */
+static enum weir_err list_json(struct query *q, int64_t limit, void (*item)(struct sb *, const struct query *),
+                               struct sb *out)
+{
+    int64_t n = 0, last = 0;
+    bool more = false;
+
+    sb_puts(out, "{\"items\":[");
+    while (query_row(q)) {
+        more = n == limit;
+        if (more)
+            break;
+        if (n++)
+            sb_putc(out, ',');
+        last = query_col_i64(q, 0);
+        item(out, q);
+    }
+    sb_puts(out, "],\"next_cursor\":");
+    if (more)
+        sb_putf(out, "\"%lld\"", (long long)last);
+    else
+        sb_puts(out, "null");
+    sb_putc(out, '}');
+    return query_stop(q);
+}
+
+/* A cursor is the last id of the page before. */
+static int64_t after(const char *cursor)
+{
+    long long n = 0;
+
+    return cursor && sscanf(cursor, "%lld", &n) == 1 ? n : 0;
+}
+
+static void user_item(struct sb *out, const struct query *q)
+{
+    sb_puts(out, "{\"user_id\":");
+    sb_json(out, query_col_text(q, 1));
+    sb_puts(out, ",\"name\":");
+    sb_json(out, query_col_text(q, 2));
+    sb_puts(out, ",\"role\":");
+    sb_json(out, role_name((enum role)query_col_i64(q, 3)));
+    sb_puts(out, ",\"max_priority\":");
+    sb_json(out, priority_name((enum priority)query_col_i64(q, 4)));
+    sb_puts(out, query_col_i64(q, 5) ? ",\"has_password\":true" : ",\"has_password\":false");
+    put_time(out, "created_at", q, 6);
+    put_time(out, "disabled_at", q, 7);
+    sb_putc(out, '}');
+}
+
+enum weir_err account_users_json(struct db *ro, const char *cursor, int64_t limit, struct sb *out)
+{
+    struct query q = query(ro, "SELECT id, user_id, name, role, max_priority, password_hash IS NOT NULL, created_ms,"
+                               " disabled_ms FROM users WHERE id > ?1 ORDER BY id LIMIT ?2");
+
+    query_i64(&q, after(cursor));
+    query_i64(&q, limit + 1);
+    return list_json(&q, limit, user_item, out);
+}
+
+static void token_item(struct sb *out, const struct query *q)
+{
+    sb_puts(out, "{\"token_id\":");
+    sb_json(out, query_col_text(q, 1));
+    sb_puts(out, ",\"user_id\":");
+    sb_json(out, query_col_text(q, 2));
+    sb_puts(out, ",\"name\":");
+    sb_json(out, query_col_text(q, 3));
+    sb_puts(out, ",\"scopes\":");
+    sb_json(out, query_col_text(q, 4));
+    sb_puts(out, ",\"max_priority\":");
+    sb_json(out, priority_name((enum priority)query_col_i64(q, 5)));
+    put_time(out, "created_at", q, 6);
+    put_time(out, "expires_at", q, 7);
+    put_time(out, "revoked_at", q, 8);
+    sb_putc(out, '}');
+}
+
+enum weir_err account_tokens_json(struct db *ro, const char *user_id, const char *cursor, int64_t limit, struct sb *out)
+{
+    struct query q = query(ro, "SELECT t.id, t.token_id, u.user_id, t.name, t.scopes, t.max_priority, t.created_ms,"
+                               " t.expires_ms, t.revoked_ms FROM tokens t JOIN users u ON u.id = t.user"
+                               " WHERE t.id > ?1 AND (?2 IS NULL OR u.user_id = ?2) ORDER BY t.id LIMIT ?3");
+
+    query_i64(&q, after(cursor));
+    query_text(&q, user_id);
+    query_i64(&q, limit + 1);
+    return list_json(&q, limit, token_item, out);
+}

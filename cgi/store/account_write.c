@@ -1,0 +1,272 @@
+/* account_write.c - users, tokens, browser sessions and sign-in codes as they
+ * come and go. Writer thread, in the caller's transaction. */
+#include <stdio.h>
+#include <string.h>
+
+#include "store/account.h"
+
+static enum weir_err user_number(struct db *db, const char *user_id, int64_t *id)
+{
+    struct query q = query(db, "SELECT id FROM users WHERE user_id = ?1 AND disabled_ms IS NULL");
+    enum weir_err e;
+
+    query_text(&q, user_id);
+    *id = query_row(&q) ? query_col_i64(&q, 0) : 0;
+    e = query_stop(&q);
+    return e ? e : *id ? WEIR_OK : WEIR_E_NOT_FOUND;
+}
+
+enum weir_err account_user_add(struct db *db, const struct account_user *u, int64_t now_ms)
+{
+    struct query q = query(db, "INSERT INTO users(user_id, name, role, max_priority, password_hash, created_ms)"
+                               " VALUES (?1, ?2, ?3, ?4, ?5, ?6)");
+
+    query_text(&q, u->user_id);
+    query_text(&q, u->name);
+    query_i64(&q, u->role);
+    query_i64(&q, u->max_priority);
+    query_text(&q, u->password_hash);
+    query_i64(&q, now_ms);
+    return query_end(&q);
+}
+
+static enum weir_err active_admins(struct db *db, int64_t *n)
+{
+    struct query q = query(db, "SELECT count(*) FROM users WHERE role = 2 AND disabled_ms IS NULL");
+
+    *n = query_row(&q) ? query_col_i64(&q, 0) : 0;
+    return query_stop(&q);
+}
+
+static enum weir_err end_sessions_of(struct db *db, const char *user_id)
+{
+    struct query q = query(db, "DELETE FROM web_sessions WHERE user = (SELECT id FROM users WHERE user_id = ?1)");
+
+    query_text(&q, user_id);
+    return query_end(&q);
+}
+
+static void opt_i64(struct query *q, int v)
+{
+    if (v < 0)
+        query_null(q);
+    else
+        query_i64(q, v);
+}
+
+enum weir_err account_user_patch(struct db *db, const char *user_id, const struct account_user_patch *p, int64_t now_ms)
+{
+    static const char sql[] =
+        "UPDATE users SET name = coalesce(?2, name), password_hash = coalesce(?3, password_hash),"
+        " role = coalesce(?4, role), max_priority = coalesce(?5, max_priority),"
+        " disabled_ms = CASE ?6 WHEN 1 THEN coalesce(disabled_ms, ?7) WHEN 0 THEN NULL ELSE disabled_ms END"
+        " WHERE user_id = ?1";
+    int64_t before = db_changes(db), had = 0, left = 0;
+    enum weir_err e = active_admins(db, &had);
+    struct query q;
+
+    if (e)
+        return e;
+    q = query(db, sql);
+    query_text(&q, user_id);
+    query_text(&q, p->name);
+    query_text(&q, p->password_hash);
+    opt_i64(&q, p->role);
+    opt_i64(&q, p->max_priority);
+    opt_i64(&q, p->disabled);
+    query_i64(&q, now_ms);
+    e = query_end(&q);
+    if (!e && db_changes(db) == before)
+        e = WEIR_E_NOT_FOUND;
+    if (!e)
+        e = active_admins(db, &left);
+    if (!e && had > 0 && left == 0)
+        e = WEIR_E_CONFLICT;
+    if (!e && (p->role >= 0 || p->disabled == 1))
+        e = end_sessions_of(db, user_id);
+    return e;
+}
+
+enum weir_err account_token_add(struct db *db, const struct account_token *t, int64_t now_ms)
+{
+    unsigned char hash[SHA256_BYTES];
+    int64_t user;
+    enum weir_err e = user_number(db, t->user_id, &user);
+    struct query q;
+
+    if (e)
+        return e;
+    account_hash(t->secret, hash);
+    q = query(db, "INSERT INTO tokens(token_id, user, name, hash, scopes, max_priority, created_ms, expires_ms)"
+                  " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, nullif(?8, 0))");
+    query_text(&q, t->token_id);
+    query_i64(&q, user);
+    query_text(&q, t->name);
+    query_blob(&q, hash, sizeof hash);
+    query_text(&q, t->scopes ? t->scopes : "");
+    query_i64(&q, t->max_priority);
+    query_i64(&q, now_ms);
+    query_i64(&q, t->expires_at_ms);
+    return query_end(&q);
+}
+
+enum weir_err account_token_revoke(struct db *db, const char *user_id, const char *token_id, int64_t now_ms)
+{
+    int64_t before = db_changes(db);
+    struct query q = query(db, "UPDATE tokens SET revoked_ms = coalesce(revoked_ms, ?3) WHERE token_id = ?1"
+                               " AND (?2 IS NULL OR user = (SELECT id FROM users WHERE user_id = ?2))");
+    enum weir_err e;
+
+    query_text(&q, token_id);
+    query_text(&q, user_id);
+    query_i64(&q, now_ms);
+    e = query_end(&q);
+    return e ? e : db_changes(db) == before ? WEIR_E_NOT_FOUND : WEIR_OK;
+}
+
+/* --- first start --- */
+
+static enum weir_err add_first_admin(struct db *db, int64_t now_ms, char user_id[RAND_ID_SIZE])
+{
+    char name[ACCOUNT_NAME_MAX + 1] = "admin", unlike[RAND_ID_SIZE];
+    const struct account_user u = {.user_id = user_id, .name = name, .role = ROLE_ADMIN, .max_priority = PRIORITY_HIGH};
+    enum weir_err e;
+
+    rand_id(user_id, "usr");
+    e = account_user_add(db, &u, now_ms);
+    if (e == WEIR_E_CONFLICT) {          /* a plain user has taken the name */
+        rand_id(unlike, "adm");
+        (void)snprintf(name, sizeof name, "admin %.6s", unlike + 4);
+        e = account_user_add(db, &u, now_ms);
+    }
+    return e;
+}
+
+enum weir_err account_first_start(struct db *db, const char *admin_token, int64_t now_ms, char user_id[RAND_ID_SIZE])
+{
+    unsigned char hash[SHA256_BYTES];
+    char token_id[RAND_ID_SIZE];
+    bool known;
+    struct query q = query(db, "SELECT user_id FROM users WHERE role = 2 AND disabled_ms IS NULL ORDER BY id LIMIT 1");
+    bool found = query_row(&q);
+    enum weir_err e;
+
+    if (found)
+        (void)snprintf(user_id, RAND_ID_SIZE, "%s", query_col_text(&q, 0));
+    e = query_stop(&q);
+    if (!e && !found)
+        e = add_first_admin(db, now_ms, user_id);
+    if (e)
+        return e;
+    account_hash(admin_token, hash);
+    q = query(db, "SELECT 1 FROM tokens WHERE hash = ?1");
+    query_blob(&q, hash, sizeof hash);
+    known = query_row(&q);
+    e = query_stop(&q);
+    if (!e && !known) {
+        const struct account_token t = {.token_id = token_id, .user_id = user_id, .name = "admin-token file",
+                                        .scopes = "", .secret = admin_token, .max_priority = PRIORITY_HIGH};
+
+        rand_id(token_id, "tok");
+        e = account_token_add(db, &t, now_ms);
+    }
+    return e;
+}
+
+/* --- browsers --- */
+
+enum weir_err account_code_add(struct db *db, const char *code, const char *user_id, int64_t now_ms, int64_t expires_at_ms)
+{
+    unsigned char hash[SHA256_BYTES];
+    int64_t user;
+    enum weir_err e = user_number(db, user_id, &user);
+    struct query q;
+
+    if (e)
+        return e;
+    account_hash(code, hash);
+    q = query(db, "INSERT INTO signin_codes(hash, user, created_ms, expires_ms) VALUES (?1, ?2, ?3, ?4)");
+    query_blob(&q, hash, sizeof hash);
+    query_i64(&q, user);
+    query_i64(&q, now_ms);
+    query_i64(&q, expires_at_ms);
+    return query_end(&q);
+}
+
+enum weir_err account_code_use(struct db *db, const char *code, int64_t now_ms, char user_id[RAND_ID_SIZE])
+{
+    static const char sql[] =
+        "UPDATE signin_codes SET used_ms = ?2 WHERE hash = ?1 AND used_ms IS NULL AND expires_ms > ?2"
+        " AND user IN (SELECT id FROM users WHERE disabled_ms IS NULL)"
+        " RETURNING (SELECT user_id FROM users WHERE id = user)";
+    unsigned char hash[SHA256_BYTES];
+    struct query q = query(db, sql);
+    bool found;
+    enum weir_err e;
+
+    account_hash(code, hash);
+    query_blob(&q, hash, sizeof hash);
+    query_i64(&q, now_ms);
+    found = query_row(&q);
+    if (found)
+        (void)snprintf(user_id, RAND_ID_SIZE, "%s", query_col_text(&q, 0));
+    e = query_end(&q);
+    return e ? e : found ? WEIR_OK : WEIR_E_UNAUTHENTICATED;
+}
+
+enum weir_err account_session_add(struct db *db, const char *cookie, const char *csrf, const char *user_id, int64_t now_ms)
+{
+    unsigned char hash[SHA256_BYTES];
+    int64_t user;
+    enum weir_err e = user_number(db, user_id, &user);
+    struct query q;
+
+    if (e)
+        return e;
+    account_hash(cookie, hash);
+    q = query(db, "INSERT INTO web_sessions VALUES (?1, ?2, ?3, ?4, ?4)");
+    query_blob(&q, hash, sizeof hash);
+    query_i64(&q, user);
+    query_text(&q, csrf);
+    query_i64(&q, now_ms);
+    return query_end(&q);
+}
+
+enum weir_err account_session_touch(struct db *db, const char *cookie, int64_t now_ms)
+{
+    unsigned char hash[SHA256_BYTES];
+    struct query q = query(db, "UPDATE web_sessions SET seen_ms = max(seen_ms, ?2) WHERE hash = ?1");
+
+    account_hash(cookie, hash);
+    query_blob(&q, hash, sizeof hash);
+    query_i64(&q, now_ms);
+    return query_end(&q);
+}
+
+enum weir_err account_session_end(struct db *db, const char *cookie)
+{
+    unsigned char hash[SHA256_BYTES];
+    struct query q = query(db, "DELETE FROM web_sessions WHERE hash = ?1");
+
+    account_hash(cookie, hash);
+    query_blob(&q, hash, sizeof hash);
+    return query_end(&q);
+}
+
+enum weir_err account_sweep(struct db *db, int64_t now_ms, int64_t *gone)
+{
+    int64_t before = db_changes(db);
+    struct query q = query(db, "DELETE FROM web_sessions WHERE seen_ms <= ?1 OR created_ms <= ?2");
+    enum weir_err e;
+
+    query_i64(&q, now_ms - ACCOUNT_IDLE_MS);
+    query_i64(&q, now_ms - ACCOUNT_ABSOLUTE_MS);
+    e = query_end(&q);
+    if (!e) {
+        q = query(db, "DELETE FROM signin_codes WHERE expires_ms <= ?1");
+        query_i64(&q, now_ms);
+        e = query_end(&q);
+    }
+    *gone = db_changes(db) - before;
+    return e;
+}

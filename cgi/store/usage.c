@@ -1,0 +1,451 @@
+/* usage.c - acceptance, intent and settlement of a call, in the caller's
+ * transaction: the session, its messages, the event, its attempts, and what it
+ * adds to the roll-ups (ledger.c). */
+#include "store/usage.h"
+
+#include <string.h>
+
+#include "store/db.h"
+#include "store/ledger.h"
+
+enum { SEQ_BITS = 20, ROLE_OF_SYSTEM = 0, ROLE_OF_USER = 1, ROLE_OF_ASSISTANT = 2 };
+enum { STATE_ACCEPTED, STATE_SENT, STATE_SETTLED };
+
+static const char *const statuses[] = {"success", "error", "cancelled", "timeout", "rejected"};
+
+const char *call_status_name(enum call_status s)
+{
+    return statuses[s];
+}
+
+bool call_status_parse(const char *s, enum call_status *out)
+{
+    for (int i = 0; i <= CALL_REJECTED; i++) {
+        if (strcmp(s, statuses[i]) == 0) {
+            *out = (enum call_status)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* --- acceptance --- */
+
+/* Where a request stands in its session. */
+struct place {
+    int64_t session;       /* 0: none */
+    int64_t last_seq;      /* of the session before this request */
+    int64_t parent;        /* seq the question hangs on */
+    int64_t question, answer;
+};
+
+static enum weir_err find_session(struct db *db, const char *session_id, int64_t user, struct place *p)
+{
+    struct query q = query(db, "SELECT id, last_seq FROM sessions WHERE session_id = ?1 AND user = ?2"
+                               " AND deleted_ms IS NULL");
+    enum weir_err e;
+
+    query_text(&q, session_id);
+    query_i64(&q, user);
+    if (query_row(&q)) {
+        p->session = query_col_i64(&q, 0);
+        p->last_seq = query_col_i64(&q, 1);
+    }
+    e = query_stop(&q);
+    return e ? e : p->session ? WEIR_OK : WEIR_E_NOT_FOUND;
+}
+
+/* Newest first, because what is answered is nearly always the newest message. */
+static enum weir_err find_parent(struct db *db, const char *message_id, struct place *p)
+{
+    struct query q = query(db, "SELECT seq FROM messages WHERE id BETWEEN ?1 AND ?2 AND message_id = ?3"
+                               " ORDER BY id DESC LIMIT 1");
+    bool found;
+    enum weir_err e;
+
+    query_i64(&q, p->session << SEQ_BITS);
+    query_i64(&q, p->session << SEQ_BITS | p->last_seq);
+    query_text(&q, message_id);
+    found = query_row(&q);
+    if (found)
+        p->parent = query_col_i64(&q, 0);
+    e = query_stop(&q);
+    return e ? e : found ? WEIR_OK : WEIR_E_NOT_FOUND;
+}
+
+/* Set numbers aside: the question's if it is stored, and the answer's. */
+static void number_messages(const struct call_record *r, struct place *p)
+{
+    p->question = r->user_text ? p->last_seq + 1 : p->parent;
+    p->answer = (r->user_text ? p->question : p->last_seq) + 1;
+}
+
+static enum weir_err new_session(struct db *db, const struct call_record *r, int64_t user, struct place *p)
+{
+    struct query q = query(db, "INSERT INTO sessions(session_id, user, title, created_ms, updated_ms, last_seq)"
+                               " VALUES (?1, ?2, ?3, ?4, ?4, ?5) RETURNING id");
+
+    number_messages(r, p);
+    query_text(&q, r->session_id);
+    query_i64(&q, user);
+    query_text(&q, r->session_title ? r->session_title : "");
+    query_i64(&q, r->accepted_at_ms);
+    query_i64(&q, p->answer);
+    if (query_row(&q))
+        p->session = query_col_i64(&q, 0);
+    return query_end(&q);
+}
+
+static enum weir_err continue_session(struct db *db, const struct call_record *r, int64_t user, struct place *p)
+{
+    enum weir_err e = find_session(db, r->session_id, user, p);
+    struct query q;
+
+    if (!e && r->parent_id[0])
+        e = find_parent(db, r->parent_id, p);
+    if (e)
+        return e;
+    number_messages(r, p);
+    q = query(db, "UPDATE sessions SET last_seq = ?2, updated_ms = ?3 WHERE id = ?1");
+    query_i64(&q, p->session);
+    query_i64(&q, p->answer);
+    query_i64(&q, r->accepted_at_ms);
+    return query_end(&q);
+}
+
+struct message {
+    int64_t session, seq, parent;
+    int role;
+    const char *message_id, *text, *reasoning;
+    int64_t text_bytes, reasoning_bytes, at_ms;
+};
+
+static enum weir_err add_message(struct db *db, const struct message *m)
+{
+    struct query q = query(db, "INSERT INTO messages(id, message_id, parent, role, at_ms) VALUES (?1, ?2, ?3, ?4, ?5)");
+    enum weir_err e;
+
+    query_i64(&q, m->session << SEQ_BITS | m->seq);
+    query_text(&q, m->message_id);
+    query_i64(&q, m->parent);
+    query_i64(&q, m->role);
+    query_i64(&q, m->at_ms);
+    e = query_end(&q);
+    if (e)
+        return e;
+    q = query(db, "INSERT INTO contents VALUES (?1, ?2, ?3)");
+    query_i64(&q, m->session << SEQ_BITS | m->seq);
+    query_text_n(&q, m->text, m->text_bytes);
+    if (m->reasoning)
+        query_text_n(&q, m->reasoning, m->reasoning_bytes);
+    else
+        query_null(&q);
+    return query_end(&q);
+}
+
+static enum weir_err add_texts(struct db *db, const struct call_record *r, const struct place *p)
+{
+    enum weir_err e = WEIR_OK;
+
+    if (r->new_session && r->system_text) {
+        struct message m = {.session = p->session, .seq = 0, .role = ROLE_OF_SYSTEM, .message_id = "",
+                            .text = r->system_text, .text_bytes = (int64_t)strlen(r->system_text),
+                            .at_ms = r->accepted_at_ms};
+
+        e = add_message(db, &m);
+    }
+    if (!e && r->user_text) {
+        struct message m = {.session = p->session, .seq = p->question, .parent = p->parent, .role = ROLE_OF_USER,
+                            .message_id = r->user_message_id, .text = r->user_text,
+                            .text_bytes = (int64_t)strlen(r->user_text), .at_ms = r->accepted_at_ms};
+
+        e = add_message(db, &m);
+    }
+    return e;
+}
+
+/* Twenty bits of the request's id: requests of one millisecond get different keys. */
+static int64_t low_bits(const char *request_id)
+{
+    uint64_t h = UINT64_C(0xcbf29ce484222325);
+
+    for (; *request_id; request_id++)
+        h = (h ^ (unsigned char)*request_id) * UINT64_C(0x100000001b3);
+    return (int64_t)((h ^ (h >> 31)) & ((1U << EVENT_BITS) - 1));
+}
+
+struct event_keys {
+    int64_t user, token, model, upstream, endpoint, rate;
+};
+
+static enum weir_err keys_of(struct db *db, const struct call_record *r, struct event_keys *k)
+{
+    const char *upstream = r->attempt_count > 0 && r->attempt_count <= CALL_ATTEMPTS_MAX
+                               ? r->attempts[r->attempt_count - 1].upstream : r->upstream;
+    enum weir_err e = ledger_user(db, r->user_id, &k->user);
+
+    if (!e)
+        e = ledger_token(db, r->token_id, &k->token);
+    if (!e)
+        e = ledger_word(db, r->model, &k->model);
+    if (!e)
+        e = ledger_word(db, upstream, &k->upstream);
+    if (!e)
+        e = ledger_word(db, r->api_endpoint, &k->endpoint);
+    if (!e && r->cost.priced)
+        e = ledger_rate(db, r->cost.price_version, r->cost.rate_in, r->cost.rate_out, &k->rate);
+    return e;
+}
+
+/* One try to insert under a key; SQLITE_CONSTRAINT_PRIMARYKEY means the key, not the request, was there. */
+static enum weir_err insert_event(struct db *db, int64_t id, const struct call_record *r, const struct event_keys *k,
+                                  const struct place *p, int state, int *rc)
+{
+    static const char sql[] =
+        "INSERT INTO events(id, request_id, user, token, session, question, answer, model, upstream, endpoint,"
+        " priority, state, status, held_by, finish, error, counted, max_tokens, prompt, cached, cache_write,"
+        " cache_write_1h, completion, reasoning, chars, estimated, suspect, rate, cost_in, cost_out, attempts,"
+        " queue_us, retry_us, ttft_us, writing_us, metadata)"
+        " VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,0,?13,0,0,?14,?15,0,0,0,0,0,0,0,0,0,?16,0,0,0,0,0,0,0,?17)";
+    struct query q = query(db, sql);
+    enum weir_err e;
+
+    query_i64(&q, id);
+    query_text(&q, r->request_id);
+    query_i64(&q, k->user);
+    query_i64(&q, k->token);
+    query_i64(&q, p->session);
+    query_i64(&q, p->question);
+    query_i64(&q, p->answer);
+    query_i64(&q, k->model);
+    query_i64(&q, k->upstream);
+    query_i64(&q, k->endpoint);
+    query_i64(&q, r->priority);
+    query_i64(&q, state);
+    query_i64(&q, GATE_NONE);
+    query_i64(&q, r->prompt_tokens_counted);
+    query_i64(&q, r->max_tokens);
+    query_i64(&q, k->rate);
+    query_text(&q, r->metadata_json);
+    e = query_end(&q);
+    *rc = q.rc;
+    return e;
+}
+
+enum weir_err usage_accept(struct db *db, const struct call_record *r, bool sent)
+{
+    struct event_keys k = {0};
+    struct place p = {0};
+    int64_t n = low_bits(r->request_id);
+    enum weir_err e = keys_of(db, r, &k);
+    int rc = SQLITE_OK;
+
+    if (!e && r->new_session)
+        e = new_session(db, r, k.user, &p);
+    else if (!e && r->session_id[0])
+        e = continue_session(db, r, k.user, &p);
+    if (e)
+        return e;
+    do {
+        int64_t id = r->accepted_at_ms << EVENT_BITS | n;
+
+        e = insert_event(db, id, r, &k, &p, sent ? STATE_SENT : STATE_ACCEPTED, &rc);
+        n = (n + 1) & ((1 << EVENT_BITS) - 1);
+    } while (rc == SQLITE_CONSTRAINT_PRIMARYKEY || rc == SQLITE_CONSTRAINT_ROWID);
+    if (!e && p.session)
+        e = add_texts(db, r, &p);
+    return e;
+}
+
+enum weir_err usage_sent(struct db *db, const struct call_record *r)
+{
+    struct event_keys k = {0};
+    enum weir_err e = keys_of(db, r, &k);
+    int64_t before = db_changes(db);
+    struct query q;
+
+    if (e)
+        return e;
+    q = query(db, "UPDATE events SET state = 1, upstream = ?2, attempts = ?3, held_by = ?4 WHERE request_id = ?1"
+                  " AND state < 2");
+    query_text(&q, r->request_id);
+    query_i64(&q, k.upstream);
+    query_i64(&q, r->attempt_count);
+    query_i64(&q, r->held_by);
+    e = query_end(&q);
+    return e ? e : db_changes(db) == before ? WEIR_E_NOT_FOUND : WEIR_OK;
+}
+
+/* --- settlement --- */
+
+/* What the event's row knows that the settlement needs. */
+struct open_event {
+    int64_t id;            /* 0: no such request */
+    int64_t state, session, question, answer;
+    bool answerable;       /* the session and the question are still there */
+    struct ledger_dims dims;
+};
+
+static enum weir_err find_event(struct db *db, const char *request_id, struct open_event *v)
+{
+    static const char sql[] =
+        "SELECT e.id, e.state, e.session, e.question, e.answer, s.id IS NOT NULL AND s.deleted_ms IS NULL"
+        " AND (e.question = 0 OR EXISTS (SELECT 1 FROM messages m WHERE m.id = (e.session << 20 | e.question))),"
+        " e.user, e.model, e.endpoint, e.priority"
+        " FROM events e LEFT JOIN sessions s ON s.id = e.session WHERE e.request_id = ?1";
+    struct query q = query(db, sql);
+
+    memset(v, 0, sizeof *v);
+    query_text(&q, request_id);
+    if (query_row(&q)) {
+        v->id = query_col_i64(&q, 0);
+        v->state = query_col_i64(&q, 1);
+        v->session = query_col_i64(&q, 2);
+        v->question = query_col_i64(&q, 3);
+        v->answer = query_col_i64(&q, 4);
+        v->answerable = query_col_i64(&q, 5) != 0;
+        v->dims.user = query_col_i64(&q, 6);
+        v->dims.model = query_col_i64(&q, 7);
+        v->dims.endpoint = query_col_i64(&q, 8);
+        v->dims.priority = query_col_i64(&q, 9);
+    }
+    return query_stop(&q);
+}
+
+static enum weir_err close_event(struct db *db, const struct call_record *r, const struct open_event *v)
+{
+    static const char sql[] =
+        "UPDATE events SET state = 2, status = ?2, upstream = ?3, held_by = ?4, finish = ?5, error = ?6, prompt = ?7,"
+        " cached = ?8, cache_write = ?9, cache_write_1h = ?10, completion = ?11, reasoning = ?12, chars = ?13,"
+        " estimated = ?14, suspect = ?15, rate = ?16, cost_in = ?17, cost_out = ?18, attempts = ?19, queue_us = ?20,"
+        " retry_us = ?21, ttft_us = ?22, writing_us = ?23 WHERE id = ?1";
+    int64_t finish = 0, error = 0, rate = 0;
+    enum weir_err e = ledger_word(db, r->finish_reason, &finish);
+    struct query q;
+
+    if (!e)
+        e = ledger_word(db, r->error_code, &error);
+    if (!e && r->cost.priced)
+        e = ledger_rate(db, r->cost.price_version, r->cost.rate_in, r->cost.rate_out, &rate);
+    if (e)
+        return e;
+    q = query(db, sql);
+    query_i64(&q, v->id);
+    query_i64(&q, r->status);
+    query_i64(&q, v->dims.upstream);
+    query_i64(&q, r->held_by);
+    query_i64(&q, finish);
+    query_i64(&q, error);
+    query_i64(&q, r->usage.prompt);
+    query_i64(&q, r->usage.cached);
+    query_i64(&q, r->usage.cache_write);
+    query_i64(&q, r->usage.cache_write_1h);
+    query_i64(&q, r->usage.completion);
+    query_i64(&q, r->usage.reasoning);
+    query_i64(&q, r->answer_chars);
+    query_i64(&q, r->estimated);
+    query_i64(&q, r->usage_suspect);
+    query_i64(&q, rate);
+    query_i64(&q, r->cost.input);
+    query_i64(&q, r->cost.output);
+    query_i64(&q, r->attempt_count);
+    query_i64(&q, r->queue_us);
+    query_i64(&q, r->retry_wait_us);
+    query_i64(&q, r->ttft_us);
+    query_i64(&q, r->writing_us);
+    return query_end(&q);
+}
+
+static enum weir_err add_attempt(struct db *db, int64_t event, int n, const struct call_attempt *a)
+{
+    int64_t upstream = 0, error = 0;
+    enum weir_err e = ledger_word(db, a->upstream, &upstream);
+    struct query q;
+
+    if (!e)
+        e = ledger_word(db, a->error_code, &error);
+    if (e)
+        return e;
+    q = query(db, "INSERT INTO attempts VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)");
+    query_i64(&q, event);
+    query_i64(&q, n);
+    query_i64(&q, upstream);
+    query_i64(&q, a->started_at_ms - (event >> EVENT_BITS));
+    query_i64(&q, a->wait_us);
+    query_i64(&q, a->duration_us);
+    query_i64(&q, a->http_status);
+    query_i64(&q, error);
+    query_i64(&q, a->reserved_input);
+    query_i64(&q, a->reserved_output);
+    query_text(&q, a->provider_request_id[0] ? a->provider_request_id : NULL);
+    return query_end(&q);
+}
+
+static enum weir_err add_to_session(struct db *db, const struct call_record *r, const struct open_event *v)
+{
+    struct query q = query(db, "UPDATE sessions SET requests = requests + 1, prompt = prompt + ?2,"
+                               " completion = completion + ?3, cost = cost + ?4, unpriced = unpriced + ?5 WHERE id = ?1");
+
+    query_i64(&q, v->session);
+    query_i64(&q, r->usage.prompt);
+    query_i64(&q, r->usage.completion);
+    query_i64(&q, r->cost.input + r->cost.output);
+    query_i64(&q, !r->cost.priced);
+    return query_end(&q);
+}
+
+static enum weir_err add_answer(struct db *db, const struct call_record *r, const struct open_event *v)
+{
+    struct message m = {.session = v->session, .seq = v->answer, .parent = v->question, .role = ROLE_OF_ASSISTANT,
+                        .message_id = r->message_id, .text = r->answer, .text_bytes = r->answer_bytes,
+                        .reasoning = r->reasoning, .reasoning_bytes = r->reasoning_bytes, .at_ms = r->ended_at_ms};
+
+    return add_message(db, &m);
+}
+
+static struct ledger_delta delta_of(const struct call_record *r, const struct open_event *v, int64_t combo)
+{
+    int64_t at_ms = v->id >> EVENT_BITS;
+    const struct ledger_delta d = {
+        .quarter = at_ms / QUARTER_MS, .minute = at_ms / MINUTE_MS, .combo = combo, .session = v->session,
+        .prompt = r->usage.prompt, .cached = r->usage.cached,
+        .cache_write = r->usage.cache_write + r->usage.cache_write_1h,
+        .completion = r->usage.completion, .reasoning = r->usage.reasoning, .chars = r->answer_chars,
+        .cost_in = r->cost.input, .cost_out = r->cost.output, .unpriced = !r->cost.priced,
+        .unpriced_tokens = r->cost.priced ? 0 : r->usage.prompt + r->usage.completion,
+        .estimated = r->estimated, .attempts = r->attempt_count,
+        .queue_us = r->queue_us, .retry_us = r->retry_wait_us, .ttft_us = r->ttft_us, .writing_us = r->writing_us,
+        .duration_us = r->queue_us + r->retry_wait_us + r->ttft_us + r->writing_us,
+    };
+
+    return d;
+}
+
+enum weir_err usage_settle(struct db *db, const struct call_record *r)
+{
+    int attempts = r->attempt_count < CALL_ATTEMPTS_MAX ? r->attempt_count : CALL_ATTEMPTS_MAX;
+    struct ledger_delta d;
+    struct open_event v;
+    int64_t combo = 0;
+    enum weir_err e = find_event(db, r->request_id, &v);
+
+    if (e || !v.id || v.state == STATE_SETTLED)
+        return e ? e : v.id ? WEIR_OK : WEIR_E_NOT_FOUND;
+    v.dims.status = r->status;
+    e = ledger_word(db, r->upstream, &v.dims.upstream);
+    if (!e)
+        e = ledger_combo(db, &v.dims, &combo);
+    if (!e)
+        e = close_event(db, r, &v);
+    for (int i = 0; !e && i < attempts; i++)
+        e = add_attempt(db, v.id, i + 1, &r->attempts[i]);
+    if (!e && v.session)
+        e = add_to_session(db, r, &v);
+    if (!e && r->answer && v.session && v.answerable)
+        e = add_answer(db, r, &v);
+    if (e)
+        return e;
+    d = delta_of(r, &v, combo);
+    ledger_add(db, &d);
+    return WEIR_OK;
+}

@@ -1,0 +1,193 @@
+/* Users, tokens, browser sessions, sign-in codes. */
+#include "unit.h"
+
+#include "fixture_call.h"
+
+enum { HOUR = 3600 * 1000 };
+
+static const struct account_token token_of_a = {.token_id = "tok_a", .user_id = "usr_a", .name = "laptop", .scopes = "chat",
+                                                .secret = "weir_secret", .max_priority = PRIORITY_MEDIUM,
+                                                .expires_at_ms = FIXTURE_NOW + HOUR};
+
+START_TEST(a_token_says_whose_it_is_until_it_expires_or_is_revoked)
+{
+    struct db *db = fixture_db();
+    struct identity id;
+
+    fixture_user(db, "usr_a");
+    ck_assert_int_eq(account_token_add(db, &token_of_a, FIXTURE_NOW), WEIR_OK);
+    ck_assert_int_eq(account_by_token(db, "weir_secret", FIXTURE_NOW, &id), WEIR_OK);
+    ck_assert_str_eq(id.user_id, "usr_a");
+    ck_assert_str_eq(id.token_id, "tok_a");
+    ck_assert_str_eq(id.scopes, "chat");
+    ck_assert_int_eq(id.max_priority, PRIORITY_MEDIUM);
+    ck_assert_int_eq(account_by_token(db, "weir_secreT", FIXTURE_NOW, &id), WEIR_E_UNAUTHENTICATED);
+    ck_assert_int_eq(account_by_token(db, "weir_secret", FIXTURE_NOW + HOUR, &id), WEIR_E_UNAUTHENTICATED);
+    ck_assert_int_eq(account_token_revoke(db, "usr_b", "tok_a", FIXTURE_NOW), WEIR_E_NOT_FOUND);
+    ck_assert_int_eq(account_token_revoke(db, "usr_a", "tok_a", FIXTURE_NOW), WEIR_OK);
+    ck_assert_int_eq(account_by_token(db, "weir_secret", FIXTURE_NOW, &id), WEIR_E_UNAUTHENTICATED);
+    db_close(db);
+}
+END_TEST
+
+START_TEST(no_secret_is_in_the_file)
+{
+    struct db *db = fixture_db();
+
+    fixture_user(db, "usr_a");
+    ck_assert_int_eq(account_token_add(db, &token_of_a, FIXTURE_NOW), WEIR_OK);
+    ck_assert_int_eq(account_session_add(db, "cookie-secret", "csrf", "usr_a", FIXTURE_NOW), WEIR_OK);
+    ck_assert_int_eq(fixture_i64(db, "SELECT count(*) FROM tokens WHERE length(hash) = 32 AND hash <> 'weir_secret'"), 1);
+    ck_assert_int_eq(fixture_i64(db, "SELECT count(*) FROM web_sessions WHERE length(hash) = 32"), 1);
+    db_close(db);
+}
+END_TEST
+
+START_TEST(a_browser_session_ends_when_idle_and_at_its_age)
+{
+    struct db *db = fixture_db();
+    struct identity id;
+    int64_t now = FIXTURE_NOW, gone;
+
+    fixture_user(db, "usr_a");
+    ck_assert_int_eq(account_session_add(db, "cookie", "csrf", "usr_a", now), WEIR_OK);
+    ck_assert_int_eq(account_by_cookie(db, "cookie", now + 1, &id), WEIR_OK);
+    ck_assert_str_eq(id.csrf, "csrf");
+    ck_assert_str_eq(id.token_id, "");
+    ck_assert(!id.touch_due);
+    ck_assert_int_eq(account_by_cookie(db, "cookie", now + ACCOUNT_TOUCH_MS, &id), WEIR_OK);
+    ck_assert(id.touch_due);
+    ck_assert_int_eq(account_by_cookie(db, "cookie", now + ACCOUNT_IDLE_MS, &id), WEIR_E_UNAUTHENTICATED);
+    for (; now < FIXTURE_NOW + ACCOUNT_ABSOLUTE_MS; now += 6 * HOUR) {
+        ck_assert_int_eq(account_by_cookie(db, "cookie", now, &id), WEIR_OK);
+        ck_assert_int_eq(account_session_touch(db, "cookie", now), WEIR_OK);
+    }
+    ck_assert_int_eq(account_by_cookie(db, "cookie", now, &id), WEIR_E_UNAUTHENTICATED);
+    ck_assert_int_eq(account_sweep(db, now, &gone), WEIR_OK);
+    ck_assert_int_eq(gone, 1);
+    db_close(db);
+}
+END_TEST
+
+START_TEST(signing_out_ends_the_session)
+{
+    struct db *db = fixture_db();
+    struct identity id;
+
+    fixture_user(db, "usr_a");
+    ck_assert_int_eq(account_session_add(db, "cookie", "csrf", "usr_a", FIXTURE_NOW), WEIR_OK);
+    ck_assert_int_eq(account_session_end(db, "cookie"), WEIR_OK);
+    ck_assert_int_eq(account_by_cookie(db, "cookie", FIXTURE_NOW, &id), WEIR_E_UNAUTHENTICATED);
+    db_close(db);
+}
+END_TEST
+
+START_TEST(a_sign_in_code_works_once_and_in_time)
+{
+    struct db *db = fixture_db();
+    char user_id[RAND_ID_SIZE];
+
+    fixture_user(db, "usr_a");
+    ck_assert_int_eq(account_code_add(db, "one", "usr_a", FIXTURE_NOW, FIXTURE_NOW + HOUR), WEIR_OK);
+    ck_assert_int_eq(account_code_add(db, "two", "usr_a", FIXTURE_NOW, FIXTURE_NOW + HOUR), WEIR_OK);
+    ck_assert_int_eq(account_code_use(db, "one", FIXTURE_NOW + 1, user_id), WEIR_OK);
+    ck_assert_str_eq(user_id, "usr_a");
+    ck_assert_int_eq(account_code_use(db, "one", FIXTURE_NOW + 2, user_id), WEIR_E_UNAUTHENTICATED);
+    ck_assert_int_eq(account_code_use(db, "two", FIXTURE_NOW + HOUR, user_id), WEIR_E_UNAUTHENTICATED);
+    ck_assert_int_eq(account_code_use(db, "three", FIXTURE_NOW, user_id), WEIR_E_UNAUTHENTICATED);
+    db_close(db);
+}
+END_TEST
+
+START_TEST(the_first_start_makes_an_admin_and_later_ones_change_nothing)
+{
+    struct db *db = fixture_db();
+    char first[RAND_ID_SIZE], again[RAND_ID_SIZE];
+    struct identity id;
+
+    ck_assert_int_eq(account_first_start(db, "weir_admin", FIXTURE_NOW, first), WEIR_OK);
+    ck_assert_int_eq(account_first_start(db, "weir_admin", FIXTURE_NOW, again), WEIR_OK);
+    ck_assert_str_eq(first, again);
+    ck_assert_int_eq(account_by_token(db, "weir_admin", FIXTURE_NOW, &id), WEIR_OK);
+    ck_assert_int_eq(id.role, ROLE_ADMIN);
+    ck_assert_int_eq(fixture_i64(db, "SELECT count(*) FROM users"), 1);
+    ck_assert_int_eq(fixture_i64(db, "SELECT count(*) FROM tokens"), 1);
+    ck_assert_int_eq(account_first_start(db, "weir_other", FIXTURE_NOW, again), WEIR_OK);
+    ck_assert_int_eq(account_by_token(db, "weir_other", FIXTURE_NOW, &id), WEIR_OK);
+    db_close(db);
+}
+END_TEST
+
+START_TEST(the_last_admin_stays_and_a_changed_role_ends_sessions)
+{
+    struct account_user_patch demote = {.role = ROLE_USER, .disabled = -1, .max_priority = -1};
+    struct db *db = fixture_db();
+    char admin[RAND_ID_SIZE];
+    struct identity id;
+
+    ck_assert_int_eq(account_first_start(db, "weir_admin", FIXTURE_NOW, admin), WEIR_OK);
+    ck_assert_int_eq(db_begin(db), WEIR_OK);
+    ck_assert_int_eq(account_user_patch(db, admin, &demote, FIXTURE_NOW), WEIR_E_CONFLICT);
+    db_rollback(db);
+    fixture_user(db, "usr_a");
+    ck_assert_int_eq(account_session_add(db, "cookie", "csrf", "usr_a", FIXTURE_NOW), WEIR_OK);
+    demote.role = ROLE_MONITOR;
+    ck_assert_int_eq(account_user_patch(db, "usr_a", &demote, FIXTURE_NOW), WEIR_OK);
+    ck_assert_int_eq(account_by_cookie(db, "cookie", FIXTURE_NOW, &id), WEIR_E_UNAUTHENTICATED);
+    ck_assert_int_eq(account_user_patch(db, "usr_nobody", &demote, FIXTURE_NOW), WEIR_E_NOT_FOUND);
+    db_close(db);
+}
+END_TEST
+
+START_TEST(a_name_is_taken_once_whatever_its_case)
+{
+    struct db *db = fixture_db();
+    struct account_user u = {.user_id = "usr_b", .name = "USR_A"};
+
+    fixture_user(db, "usr_a");
+    ck_assert_int_eq(account_user_add(db, &u, FIXTURE_NOW), WEIR_E_CONFLICT);
+    db_close(db);
+}
+END_TEST
+
+START_TEST(lists_page_by_cursor)
+{
+    struct db *db = fixture_db();
+    struct sb out = sb_make(4096);
+
+    fixture_user(db, "usr_a");
+    fixture_user(db, "usr_b");
+    ck_assert_int_eq(account_users_json(db, NULL, 1, &out), WEIR_OK);
+    ck_assert_ptr_nonnull(strstr(sb_str(&out), "\"user_id\":\"usr_a\""));
+    ck_assert_ptr_nonnull(strstr(sb_str(&out), "\"next_cursor\":\"1\"}"));
+    sb_reset(&out);
+    ck_assert_int_eq(account_users_json(db, "1", 1, &out), WEIR_OK);
+    ck_assert_ptr_nonnull(strstr(sb_str(&out), "\"user_id\":\"usr_b\""));
+    ck_assert_ptr_nonnull(strstr(sb_str(&out), "\"next_cursor\":null}"));
+    sb_done(&out);
+    db_close(db);
+}
+END_TEST
+
+START_TEST(a_made_token_is_plausible_and_one_changed_character_is_noticed)
+{
+    char token[ACCOUNT_TOKEN_SIZE];
+
+    account_token_make(token);
+    ck_assert(account_token_plausible(token));
+    for (int i = 0; i < ACCOUNT_TOKEN_LEN; i++) {
+        char was = token[i];
+
+        token[i] = was == 'x' ? 'y' : 'x';
+        ck_assert_msg(!account_token_plausible(token), "character %d", i);
+        token[i] = was;
+    }
+    ck_assert(!account_token_plausible("weir_"));
+}
+END_TEST
+
+UNIT_MAIN("account", a_token_says_whose_it_is_until_it_expires_or_is_revoked, no_secret_is_in_the_file,
+          a_browser_session_ends_when_idle_and_at_its_age, signing_out_ends_the_session,
+          a_sign_in_code_works_once_and_in_time, the_first_start_makes_an_admin_and_later_ones_change_nothing,
+          the_last_admin_stays_and_a_changed_role_ends_sessions, a_name_is_taken_once_whatever_its_case,
+          lists_page_by_cursor, a_made_token_is_plausible_and_one_changed_character_is_noticed)
