@@ -4,3 +4,6 @@ bench_load_SOURCES = bench/load.c bench/load.h bench/load_net.c bench/load_reque
 	bench/load_leave.c bench/hist.c bench/hist.h bench/watch.c bench/watch.h
 bench_load_LDADD = libweir.a $(SQLITE_LIBS)
 EXTRA_DIST += bench/run bench/run.mjs
+noinst_PROGRAMS += bench/ledger
+bench_ledger_SOURCES = bench/ledger.c
+bench_ledger_LDADD = libweir.a $(WEIR_LIBS)

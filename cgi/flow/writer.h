@@ -13,11 +13,12 @@ struct db;
 struct writer;
 
 struct write_op {
-    /* Runs on the writer thread inside the transaction. A result other than OK undoes this operation alone. */
+    /* Runs on the writer thread inside the transaction. A result other than OK undoes this operation alone; E_STORAGE
+     * fails the whole batch. May run twice, the second time on a database that has not seen the first. */
     enum weir_err (*run)(struct db *db, struct write_op *op);
     /* Runs on the writer thread after COMMIT (or with the error that undid it); NULL for writer_call(). Must not block. */
     void (*done)(struct write_op *op, enum weir_err result);
-    struct write_op *next;      /* the queue's */
+    struct write_op *next;      /* the queue's, as is result */
     enum weir_err result;
 };
 

@@ -5,14 +5,13 @@ libweir_a_SOURCES += \
 	cgi/rules/forecast.c cgi/rules/forecast.h \
 	cgi/rules/gate.c cgi/rules/gate.h \
 	cgi/rules/heap.c cgi/rules/heap.h \
+	cgi/rules/hist.c cgi/rules/hist.h \
 	cgi/rules/idmap.c cgi/rules/idmap.h \
 	cgi/rules/learned.c cgi/rules/learned.h \
 	cgi/rules/limits.c cgi/rules/limits.h \
 	cgi/rules/pick.c cgi/rules/pick.h \
 	cgi/rules/price.c cgi/rules/price.h \
 	cgi/rules/price_load.c cgi/rules/price_table.h \
-	cgi/rules/hist.c cgi/rules/hist.h \
-	cgi/rules/price.h \
 	cgi/rules/provider.h \
 	cgi/rules/promise.c cgi/rules/promise.h \
 	cgi/rules/queue.c cgi/rules/queue.h \

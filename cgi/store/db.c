@@ -304,6 +304,12 @@ enum weir_err db_mark_undo(struct db *db)
     return e ? e : db_exec(db, "RELEASE op");
 }
 
+enum weir_err db_probe(struct db *db)
+{
+    return db_exec(db, "INSERT INTO settings VALUES ('db.probe', '', 0)"
+                       " ON CONFLICT(key) DO UPDATE SET changed_ms = changed_ms + 1");
+}
+
 bool db_in_transaction(const struct db *db)
 {
     return !sqlite3_get_autocommit(db->h);

@@ -51,6 +51,9 @@ bool db_in_transaction(const struct db *db);
 /* Rows written since the connection was opened; unchanged means there is nothing to undo. */
 int64_t db_changes(const struct db *db);
 
+/* A row is changed, to learn whether the disk takes it: call in a transaction. */
+enum weir_err db_probe(struct db *db) __attribute__((warn_unused_result));
+
 /* What a module gathers in memory during a transaction and writes once before COMMIT (roll-ups, caches of keys).
  * db calls back on the thread that owns the connection. */
 struct db_gather {

@@ -1,0 +1,235 @@
+/* ledger.c - how fast calls are recorded, and how much room they take.
+ *
+ *     bench/ledger [directory] [requests] [in flight]
+ *
+ * Keeps so many requests in flight at the writer, each accepted and settled with
+ * all its rows (event, attempt, two messages with text, session, roll-ups), every
+ * COMMIT synchronous=FULL. 50 users, 8 models, sessions of five requests. */
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/rand.h"
+#include "flow/writer.h"
+#include "store/account.h"
+#include "store/db.h"
+#include "store/usage.h"
+
+enum { USERS = 50, MODELS = 8, SESSION_REQUESTS = 5 };
+
+struct call {
+    struct write_op op;          /* first: done() finds the call by it */
+    struct call_record rec;
+    struct bench *bench;
+    int turn;
+    bool settling;
+};
+
+struct bench {
+    struct writer *writer;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    struct call *idle[4096];
+    int idle_count;
+    int64_t finished, failed;
+    char user[USERS][RAND_ID_SIZE];
+};
+
+static enum weir_err run_call(struct db *db, struct write_op *op)
+{
+    struct call *c = (struct call *)op;
+
+    return c->settling ? usage_settle(db, &c->rec) : usage_accept(db, &c->rec, true);
+}
+
+static void settle(struct call *c)
+{
+    struct call_record *r = &c->rec;
+
+    c->settling = true;
+    r->status = CALL_SUCCESS;
+    r->finish_reason = "stop";
+    r->upstream = "openai";
+    r->attempt_count = 1;
+    r->attempts[0] = (struct call_attempt){.upstream = "openai", .started_at_ms = r->accepted_at_ms + 1,
+                                           .duration_us = 890123, .http_status = 200, .reserved_input = 420,
+                                           .reserved_output = 900};
+    r->usage.prompt = 412;
+    r->usage.completion = 187;
+    r->cost.input = 412 * r->cost.rate_in;
+    r->cost.output = 187 * r->cost.rate_out;
+    r->cost.total = r->cost.input + r->cost.output;
+    r->answer = "An answer of some length, as a model gives them to people who ask it something short.";
+    r->answer_bytes = (int64_t)strlen(r->answer);
+    r->answer_chars = r->answer_bytes;
+    r->queue_us = 1234;
+    r->ttft_us = 310000 + (int64_t)(r->request_id[9] * 1000);
+    r->writing_us = 580000;
+    r->duration_us = r->queue_us + r->ttft_us + r->writing_us;
+    r->ended_at_ms = r->accepted_at_ms + 900;
+    writer_submit(c->bench->writer, &c->op);
+}
+
+static void done_call(struct write_op *op, enum weir_err result)
+{
+    struct call *c = (struct call *)op;
+    struct bench *b = c->bench;
+
+    if (result == WEIR_OK && !c->settling) {
+        settle(c);
+        return;
+    }
+    (void)pthread_mutex_lock(&b->lock);
+    b->finished++;
+    b->failed += result != WEIR_OK;
+    b->idle[b->idle_count++] = c;
+    (void)pthread_cond_signal(&b->changed);
+    (void)pthread_mutex_unlock(&b->lock);
+}
+
+static const char *const models[MODELS] = {"gpt-4o-mini", "gpt-4o", "gpt-5.2", "o4-mini", "llama-3.3-70b",
+                                           "mistral-large", "qwen-3-32b", "claude-haiku-4-5"};
+
+static void begin(struct bench *b, struct call *c)
+{
+    struct call_record *r = &c->rec;
+    char session[RAND_ID_SIZE], parent[RAND_ID_SIZE];
+
+    memcpy(session, r->session_id, sizeof session);
+    memcpy(parent, r->message_id, sizeof parent);
+    memset(r, 0, sizeof *r);
+    rand_id(r->request_id, "req");
+    rand_id(r->user_message_id, "msg");
+    rand_id(r->message_id, "msg");
+    r->new_session = c->turn++ % SESSION_REQUESTS == 0;
+    if (r->new_session) {
+        rand_id(r->session_id, "ses");
+    } else {
+        memcpy(r->session_id, session, sizeof session);
+        memcpy(r->parent_id, parent, sizeof parent);
+    }
+    r->user_id = b->user[(unsigned char)r->session_id[8] % USERS];
+    r->api_endpoint = "/chat/stream";
+    r->priority = PRIORITY_MEDIUM;
+    r->model = models[(unsigned char)r->session_id[9] % MODELS];
+    r->session_title = "A question about something";
+    r->user_text = "Please explain to me how this works, in a few words.";
+    r->accepted_at_ms = clock_utc_ms();
+    r->prompt_tokens_counted = 412;
+    r->max_tokens = 4096;
+    r->held_by = GATE_NONE;
+    r->cost.priced = true;
+    r->cost.rate_in = 150000;
+    r->cost.rate_out = 600000;
+    memcpy(r->cost.price_version, "2026-11-10", 11);
+    c->settling = false;
+    c->op.run = run_call;
+    c->op.done = done_call;
+    c->bench = b;
+    writer_submit(b->writer, &c->op);
+}
+
+static double cpu_s(void)
+{
+    struct rusage u;
+
+    (void)getrusage(RUSAGE_SELF, &u);
+    return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) + (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+}
+
+static void print_room(struct db *db, int64_t requests)
+{
+    struct query q = query(db, "SELECT name, sum(pgsize) FROM dbstat GROUP BY name HAVING sum(pgsize) > 65536"
+                               " ORDER BY 2 DESC");
+    int64_t all = 0, text = 0;
+
+    while (query_row(&q)) {
+        const char *name = query_col_text(&q, 0);
+        int64_t bytes = query_col_i64(&q, 1);
+
+        printf("  %-28s %7.1f bytes a request\n", name, (double)bytes / (double)requests);
+        all += bytes;
+        if (strcmp(name, "contents") == 0)
+            text = bytes;
+    }
+    if (query_end(&q) == WEIR_OK)
+        printf("  all but the text             %7.1f bytes a request\n", (double)(all - text) / (double)requests);
+}
+
+static void add_users(struct db *db, struct bench *b)
+{
+    for (int i = 0; i < USERS; i++) {
+        char name[32];
+        struct account_user u = {.user_id = b->user[i], .name = name, .max_priority = PRIORITY_HIGH};
+
+        rand_id(b->user[i], "usr");
+        (void)snprintf(name, sizeof name, "user %d", i);
+        if (account_user_add(db, &u, 0) != WEIR_OK)
+            exit(1);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    const char *dir = argc > 1 ? argv[1] : "/tmp";
+    int64_t requests = argc > 2 ? strtoll(argv[2], NULL, 10) : 60000;
+    int64_t in_flight = argc > 3 ? strtoll(argv[3], NULL, 10) : 64;
+    char path[512], why[DB_WHY_SIZE];
+    struct bench b = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+    struct call *calls;
+    struct db *db;
+    int64_t from_us;
+    double cpu, seconds;
+
+    if (in_flight < 1 || in_flight > 4096)
+        in_flight = 64;
+    (void)snprintf(path, sizeof path, "%s/weir-bench-%d.db", dir, (int)getpid());
+    if (db_open(path, &db, why) != WEIR_OK) {
+        (void)fprintf(stderr, "%s\n", why);
+        return 1;
+    }
+    add_users(db, &b);
+    calls = mem_zalloc((size_t)in_flight, sizeof *calls);
+    for (int64_t i = 0; i < in_flight; i++)
+        b.idle[b.idle_count++] = &calls[i];
+    b.writer = writer_start(db);
+    from_us = clock_mono_us();
+    cpu = cpu_s();
+    for (int64_t i = 0; i < requests; i++) {
+        struct call *c;
+
+        (void)pthread_mutex_lock(&b.lock);
+        while (!b.idle_count)
+            (void)pthread_cond_wait(&b.changed, &b.lock);
+        c = b.idle[--b.idle_count];
+        (void)pthread_mutex_unlock(&b.lock);
+        begin(&b, c);
+    }
+    (void)pthread_mutex_lock(&b.lock);
+    while (b.finished < requests)
+        (void)pthread_cond_wait(&b.changed, &b.lock);
+    (void)pthread_mutex_unlock(&b.lock);
+    seconds = (double)(clock_mono_us() - from_us) / 1e6;
+    cpu = cpu_s() - cpu;
+    writer_stop(b.writer);
+    printf("%" PRId64 " requests, %" PRId64 " in flight, %" PRId64 " failed\n", requests, in_flight, b.failed);
+    printf("%.0f requests/s, %.0f operations/s, %.1f us of CPU an operation\n", (double)requests / seconds,
+           2 * (double)requests / seconds, cpu * 1e6 / (2 * (double)requests));
+    print_room(db, requests);
+    db_close(db);
+    free(calls);
+    for (const char *const *s = (const char *const[]){"", "-wal", "-shm", ".lock", NULL}; *s; s++) {
+        char name[600];
+
+        (void)snprintf(name, sizeof name, "%s%s", path, *s);
+        (void)unlink(name);
+    }
+    return b.failed != 0;
+}
