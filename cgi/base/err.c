@@ -2,6 +2,7 @@
 #include "base/err.h"
 
 #include <stddef.h>
+#include <string.h>
 
 static const struct {
     int status;
@@ -16,6 +17,15 @@ int err_status(enum weir_err e) { return table[e].status; }
 const char *err_type(enum weir_err e) { return table[e].type; }
 const char *err_code(enum weir_err e) { return table[e].code; }
 const char *err_text(enum weir_err e) { return table[e].text; }
+
+enum weir_err err_by_code(const char *code)
+{
+    for (int e = WEIR_OK + 1; e < WEIR_ERR_COUNT; e++) {
+        if (strcmp(table[e].code, code) == 0)
+            return (enum weir_err)e;
+    }
+    return WEIR_OK;
+}
 
 void err_json_inner(struct sb *out, enum weir_err e, const struct err_detail *d)
 {

@@ -8,6 +8,7 @@ libweir_a_SOURCES += \
 	cgi/store/ledger.c cgi/store/ledger.h \
 	cgi/store/record.c cgi/store/record.h \
 	cgi/store/report.h \
+	cgi/store/upkeep.c cgi/store/upkeep.h \
 	cgi/store/usage.c cgi/store/usage.h cgi/store/usage_recover.c \
 	cgi/store/zone.h
 nodist_libweir_a_SOURCES += cgi/store/schema_sql.c

@@ -323,7 +323,7 @@ void http_refuse(struct http_response *rs, enum weir_err e, const struct err_det
 
 bool http_etag(const struct http_request *rq, struct http_response *rs, const char *tag)
 {
-    char quoted[80];
+    char quoted[160];
     const char *have = rq->if_none_match;
 
     (void)snprintf(quoted, sizeof quoted, "\"%s\"", tag);

@@ -1,12 +1,29 @@
 # cgi/web
 libweir_a_SOURCES += \
+	cgi/web/ask.c cgi/web/ask.h \
+	cgi/web/auth.c cgi/web/auth.h \
+	cgi/web/cmd.h \
+	cgi/web/cmd_backup.c \
 	cgi/web/cmd_config.c cgi/web/cmd_config.h \
+	cgi/web/cmd_serve.c \
 	cgi/web/fcgi.c cgi/web/fcgi.h \
 	cgi/web/field.c cgi/web/field.h \
+	cgi/web/h_app.c \
+	cgi/web/h_chat.c \
+	cgi/web/h_health.c \
+	cgi/web/h_live.c cgi/web/live.h \
+	cgi/web/h_models.c \
+	cgi/web/h_monitor.c \
+	cgi/web/h_pages.c cgi/web/h_pages.h \
+	cgi/web/h_session.c \
 	cgi/web/http.c cgi/web/http.h \
 	cgi/web/nginx_conf.c cgi/web/nginx_conf.h \
 	cgi/web/page.c cgi/web/page.h \
 	cgi/web/page_parse.c cgi/web/page_parse.h \
+	cgi/web/route.c cgi/web/route.h \
+	cgi/web/snapshot_json.c cgi/web/snapshot_json.h \
+	cgi/web/title.c cgi/web/title.h \
 	cgi/web/view.c cgi/web/view.h \
 	cgi/web/view_chat.c cgi/web/view_chat.h \
-	cgi/web/view_engine.c cgi/web/view_engine.h
+	cgi/web/view_engine.c cgi/web/view_engine.h \
+	cgi/web/web.c cgi/web/web.h

@@ -1,0 +1,281 @@
+/* auth.c - credentials of a request, and a small memory of who they belong to. */
+#include "web/auth.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/sha256.h"
+
+/* Direct-mapped by the credential's whole hash: a lookup saved is a database read saved, a collision is only a miss. */
+enum { KEPT = 256, KEPT_US = 1000 * 1000 };
+
+struct kept {
+    unsigned char hash[SHA256_BYTES];
+    int64_t until_us;                /* 0: empty */
+    struct identity who;
+};
+
+struct auth {
+    struct writer *writer;
+    pthread_mutex_t lock;            /* leaf: copies only */
+    uint64_t generation;             /* counts auth_forget() */
+    struct kept kept[KEPT];
+};
+
+struct auth *auth_new(struct writer *w)
+{
+    struct auth *a = mem_zalloc(1, sizeof *a);
+
+    a->writer = w;
+    (void)pthread_mutex_init(&a->lock, NULL);
+    return a;
+}
+
+void auth_free(struct auth *a)
+{
+    if (!a)
+        return;
+    (void)pthread_mutex_destroy(&a->lock);
+    explicit_bzero(a->kept, sizeof a->kept);
+    free(a);
+}
+
+void auth_forget(struct auth *a)
+{
+    (void)pthread_mutex_lock(&a->lock);
+    a->generation++;
+    memset(a->kept, 0, sizeof a->kept);
+    (void)pthread_mutex_unlock(&a->lock);
+}
+
+static bool same(const void *a, const void *b, size_t n)
+{
+    const unsigned char *p = a, *q = b;
+    unsigned char diff = 0;
+
+    for (size_t i = 0; i < n; i++)
+        diff |= p[i] ^ q[i];
+    return diff == 0;
+}
+
+static bool recall(struct auth *a, const unsigned char hash[SHA256_BYTES], struct identity *out, uint64_t *generation)
+{
+    struct kept *k = &a->kept[hash[0] % KEPT];
+    int64_t now = clock_mono_us();
+    bool hit;
+
+    (void)pthread_mutex_lock(&a->lock);
+    *generation = a->generation;
+    hit = k->until_us > now && same(k->hash, hash, SHA256_BYTES);
+    if (hit)
+        *out = k->who;
+    (void)pthread_mutex_unlock(&a->lock);
+    return hit;
+}
+
+/* Not if an account changed since `generation`: what was read may be from before. */
+static void keep(struct auth *a, const unsigned char hash[SHA256_BYTES], const struct identity *who, uint64_t generation)
+{
+    struct kept *k = &a->kept[hash[0] % KEPT];
+
+    (void)pthread_mutex_lock(&a->lock);
+    if (a->generation == generation) {
+        memcpy(k->hash, hash, SHA256_BYTES);
+        k->who = *who;
+        k->who.touch_due = false;
+        k->until_us = clock_mono_us() + KEPT_US;
+    }
+    (void)pthread_mutex_unlock(&a->lock);
+}
+
+/* --- a browser session in use --- */
+
+struct touch {
+    struct write_op op;
+    char cookie[ACCOUNT_SECRET_SIZE];
+};
+
+static enum weir_err touch_run(struct db *db, struct write_op *op)
+{
+    return account_session_touch(db, ((struct touch *)op)->cookie, clock_utc_ms());
+}
+
+static void touch_done(struct write_op *op, enum weir_err result)
+{
+    (void)result;
+    free(op);
+}
+
+static void touch(struct auth *a, const char *cookie)
+{
+    struct touch *t = mem_zalloc(1, sizeof *t);
+
+    t->op.run = touch_run;
+    t->op.done = touch_done;
+    memccpy(t->cookie, cookie, '\0', sizeof t->cookie - 1);
+    writer_submit(a->writer, &t->op);
+}
+
+/* --- who is it? --- */
+
+bool auth_bearer(const struct http_request *rq, char token[ACCOUNT_TOKEN_SIZE], bool *given)
+{
+    static const char scheme[] = "Bearer ";
+    const char *bearer = rq->authorization;
+
+    *given = rq->authorization || rq->api_key;
+    if (bearer) {
+        if (strncasecmp(bearer, scheme, sizeof scheme - 1) != 0)
+            return false;
+        bearer += sizeof scheme - 1;
+        bearer += strspn(bearer, " ");
+    }
+    if (bearer && rq->api_key && strcmp(bearer, rq->api_key) != 0)
+        return false;
+    if (!bearer)
+        bearer = rq->api_key;
+    if (!bearer || strlen(bearer) >= ACCOUNT_TOKEN_SIZE)
+        return false;
+    (void)snprintf(token, ACCOUNT_TOKEN_SIZE, "%s", bearer);
+    return true;
+}
+
+enum weir_err auth_identify(struct auth *a, struct db *ro, const struct http_request *rq, struct identity *out)
+{
+    char secret[ACCOUNT_TOKEN_SIZE];
+    unsigned char hash[SHA256_BYTES];
+    uint64_t generation;
+    bool by_token, given;
+    enum weir_err e;
+
+    memset(out, 0, sizeof *out);
+    by_token = auth_bearer(rq, secret, &given);
+    if (given && !(by_token && account_token_plausible(secret)))
+        return WEIR_E_UNAUTHENTICATED;
+    if (!given && !http_cookie(rq, auth_cookie_name(rq), secret, ACCOUNT_SECRET_SIZE))
+        return WEIR_E_UNAUTHENTICATED;
+    account_hash(secret, hash);
+    if (recall(a, hash, out, &generation))
+        return WEIR_OK;
+    e = by_token ? account_by_token(ro, secret, clock_utc_ms(), out) : account_by_cookie(ro, secret, clock_utc_ms(), out);
+    if (!e) {
+        keep(a, hash, out, generation);
+        if (out->touch_due)
+            touch(a, secret);
+    }
+    explicit_bzero(secret, sizeof secret);
+    return e;
+}
+
+/* --- the cookie --- */
+
+static bool is_https(const struct http_request *rq)
+{
+    return rq->scheme && strcmp(rq->scheme, "https") == 0;
+}
+
+const char *auth_cookie_name(const struct http_request *rq)
+{
+    return is_https(rq) ? "__Host-weir" : "weir";
+}
+
+bool auth_cookie_allowed(const struct http_request *rq)
+{
+    struct in_addr v4;
+
+    if (is_https(rq))
+        return true;
+    if (!rq->remote_addr)
+        return false;
+    if (inet_pton(AF_INET, rq->remote_addr, &v4) == 1)
+        return ntohl(v4.s_addr) >> 24 == 127;
+    return strcmp(rq->remote_addr, "::1") == 0;
+}
+
+void auth_cookie_set(const struct http_request *rq, const char *cookie, struct sb *out)
+{
+    sb_putf(out, "%s=%s; Path=/; HttpOnly; SameSite=Strict", auth_cookie_name(rq), cookie ? cookie : "");
+    if (is_https(rq))
+        sb_puts(out, "; Secure");
+    sb_putf(out, "; Max-Age=%d", cookie ? ACCOUNT_ABSOLUTE_MS / 1000 : 0);
+}
+
+bool auth_origin_is_ours(const struct http_request *rq)
+{
+    const char *host = rq->origin ? strstr(rq->origin, "://") : NULL;
+
+    return host && rq->host && strcasecmp(host + 3, rq->host) == 0
+           && (!rq->sec_fetch_site || strcmp(rq->sec_fetch_site, "same-origin") == 0);
+}
+
+bool auth_may_change(const struct http_request *rq, const struct identity *who)
+{
+    size_t n = strlen(who->csrf);
+
+    if (*who->token_id)
+        return true;
+    return auth_origin_is_ours(rq) && rq->csrf_token && n > 0 && strlen(rq->csrf_token) == n
+           && same(rq->csrf_token, who->csrf, n);
+}
+
+/* --- the administrator's token --- */
+
+static bool admin_token_make(const char *path, char token[ACCOUNT_TOKEN_SIZE], struct sb *why)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    bool written;
+
+    if (fd < 0) {
+        sb_putf(why, "%s: cannot be made: %s", path, strerror(errno));
+        return false;
+    }
+    account_token_make(token);
+    written = dprintf(fd, "%s\n", token) == ACCOUNT_TOKEN_LEN + 1 && fsync(fd) == 0;
+    if (close(fd) < 0 || !written) {
+        sb_putf(why, "%s: cannot be written: %s", path, strerror(errno));
+        (void)unlink(path);
+        return false;
+    }
+    return true;
+}
+
+bool auth_admin_token(const char *path, char token[ACCOUNT_TOKEN_SIZE], struct sb *why)
+{
+    char text[ACCOUNT_TOKEN_SIZE] = "";
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct stat st;
+    ssize_t n;
+
+    if (fd < 0 && errno == ENOENT)
+        return admin_token_make(path, token, why);
+    if (fd < 0 || fstat(fd, &st) < 0 || (n = read(fd, text, sizeof text - 1)) < 0) {
+        sb_putf(why, "%s: cannot be read: %s", path, strerror(errno));
+        if (fd >= 0)
+            (void)close(fd);
+        return false;
+    }
+    (void)close(fd);
+    text[n] = '\0';
+    text[strcspn(text, "\r\n")] = '\0';
+    if (st.st_mode & 077) {
+        sb_putf(why, "%s: others may read it (mode %03o); it must be 600", path, (unsigned)st.st_mode & 0777);
+        return false;
+    }
+    if (!account_token_plausible(text)) {
+        sb_putf(why, "%s: this is no token of Weir's; remove the file and a new one is made", path);
+        return false;
+    }
+    memcpy(token, text, sizeof text);
+    return true;
+}

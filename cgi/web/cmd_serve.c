@@ -1,0 +1,441 @@
+/* cmd_serve.c - weir serve: everything is started in order, then main waits for a
+ * signal, then everything is stopped in the opposite order.
+ *
+ * settings → lock → database, recovery, accounts → writer → engine → keeper →
+ * acceptors → ready. A wrong setting or an unusable database ends with 78, a
+ * state folder in use with 73. The first SIGTERM or SIGINT refuses new chats and
+ * lets the running ones finish, the second ends them. */
+#include <curl/curl.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "flow/keeper.h"
+#include "store/upkeep.h"
+#include "store/usage.h"
+#include "web/cmd.h"
+#include "web/cmd_config.h"
+#include "web/fcgi.h"
+#include "web/live.h"
+#include "web/web.h"
+
+enum {
+    DESCRIPTORS = 65536,
+    IO_TIMEOUT_MS = 5000,
+    PRICES_MAX = 16 * 1024 * 1024,
+    STATE_MAX = 16 * 1024 * 1024,
+    LAST_WORDS_MS = 2000,                    /* for answers under way when everything else has ended */
+};
+#define SIGN_IN_LINK_MS INT64_C(43200000)    /* 12 h: as long as an idle browser session */
+
+struct serve {
+    struct settings *settings;
+    struct web web;
+    struct tokens_set tokens;
+    struct price_table *prices;
+    struct page_set *pages;
+    struct db *db;
+    struct keeper *keeper;
+    struct fcgi *fcgi;
+    int lock_fd, listen_fd;
+    char database[512];
+    char code[ACCOUNT_SECRET_SIZE];          /* of the sign-in link */
+    struct sb saved;                         /* admission state of the run before */
+};
+
+static int fail(int status, const char *why)
+{
+    fprintf(stderr, "weir: %s\n", why);
+    return status;
+}
+
+/* --- the process --- */
+
+static void raise_descriptors(void)
+{
+    struct rlimit r;
+
+    if (getrlimit(RLIMIT_NOFILE, &r) < 0)
+        return;
+    if (geteuid() == 0 && r.rlim_max < DESCRIPTORS)
+        r.rlim_max = DESCRIPTORS;
+    r.rlim_cur = r.rlim_max < DESCRIPTORS ? r.rlim_max : DESCRIPTORS;
+    if (setrlimit(RLIMIT_NOFILE, &r) < 0)
+        log_warn("serve: the limit of open files stays as it is: %s", strerror(errno));
+}
+
+/* No memory of ours in a core file or to another process of the same user. Leak checkers need just that. */
+static void hide_memory(void)
+{
+#ifndef __SANITIZE_ADDRESS__
+    if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+        log_warn("serve: cannot forbid core files: %s", strerror(errno));
+#endif
+}
+
+/* The settings have what they need of it; children and /proc must not have more. */
+static void forget_keys(const struct settings *s)
+{
+    static const char *const names[] = {"OPENAI_API_KEY", "ANTHROPIC_API_KEY"};
+
+    for (size_t i = 0; i < s->n_upstreams + sizeof names / sizeof *names; i++) {
+        const char *name = i < s->n_upstreams ? s->upstreams[i].key_env : names[i - s->n_upstreams];
+        char *value = name ? getenv(name) : NULL;
+
+        if (!value)
+            continue;
+        explicit_bzero(value, strlen(value));
+        (void)unsetenv(name);
+    }
+}
+
+/* --- files --- */
+
+static int take_state_folder(struct serve *v)
+{
+    struct sb path = sb_make(1024);
+    int status = EX_OK;
+
+    if (mkdir(v->settings->state, 0700) < 0 && errno != EEXIST) {
+        sb_putf(&path, "%s: the state folder cannot be made: %s", v->settings->state, strerror(errno));
+        status = fail(EX_CANTCREAT, sb_str(&path));
+        goto out;
+    }
+    sb_putf(&path, "%s/weir.lock", v->settings->state);
+    v->lock_fd = open(sb_str(&path), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (v->lock_fd < 0 || flock(v->lock_fd, LOCK_EX | LOCK_NB) < 0) {
+        sb_putf(&path, ": %s", errno == EWOULDBLOCK ? "another Weir uses this state folder" : strerror(errno));
+        status = fail(EX_CANTCREAT, sb_str(&path));
+        goto out;
+    }
+    if (ftruncate(v->lock_fd, 0) < 0 || dprintf(v->lock_fd, "%d\n", (int)getpid()) < 0)
+        log_warn("serve: %s cannot be written: %s", sb_str(&path), strerror(errno));
+out:
+    sb_done(&path);
+    return status;
+}
+
+static bool read_file(const char *path, struct sb *out)
+{
+    char piece[16384];
+    FILE *f = fopen(path, "re");
+    size_t n;
+    bool ok;
+
+    if (!f)
+        return false;
+    while ((n = fread(piece, 1, sizeof piece, f)) > 0)
+        sb_put(out, piece, n);
+    ok = !ferror(f) && sb_ok(out);
+    (void)fclose(f);
+    return ok;
+}
+
+static int load_prices(struct serve *v)
+{
+    struct sb path = sb_make(1024), text = sb_make(PRICES_MAX);
+    char why[PRICE_WHY] = "";
+    int status = EX_OK;
+
+    if (v->settings->prices)
+        sb_puts(&path, v->settings->prices);
+    else
+        sb_putf(&path, "%s/prices.json", v->settings->data);
+    if (!read_file(sb_str(&path), &text)) {
+        sb_putf(&path, ": the price table cannot be read: %s", strerror(errno));
+        status = fail(EXIT_CONFIG, sb_str(&path));
+    } else if (price_table_load(sb_str(&text), text.len, NULL, 0, &v->prices, why)) {
+        sb_putf(&path, ": %s", why);
+        status = fail(EXIT_CONFIG, sb_str(&path));
+    }
+    sb_done(&path);
+    sb_done(&text);
+    return status;
+}
+
+static int load_data(struct serve *v)
+{
+    struct sb path = sb_make(1024);
+    char why[PAGE_WHY] = "";
+    int status = load_prices(v);
+
+    if (status)
+        goto out;
+    sb_putf(&path, "%s/templates", v->settings->data);
+    if (page_set_load(sb_str(&path), &v->pages, why)) {
+        status = fail(EXIT_CONFIG, why);
+        goto out;
+    }
+    sb_reset(&path);
+    sb_putf(&path, "%s/ranks", v->settings->data);
+    tokens_set_load(&v->tokens, sb_str(&path));
+out:
+    sb_done(&path);
+    return status;
+}
+
+/* --- the database --- */
+
+/* What the run before left open is closed, the administrator and the sign-in link are there: one transaction. */
+static enum weir_err put_in_order(struct serve *v, const char *admin_token)
+{
+    int64_t now_ms = clock_utc_ms(), never_sent, interrupted;
+    char user_id[RAND_ID_SIZE];
+    enum weir_err e;
+
+    if ((e = db_begin(v->db)))
+        return e;
+    account_secret_make(v->code);
+    if ((e = usage_recover(v->db, now_ms, &never_sent, &interrupted))
+        || (e = account_first_start(v->db, admin_token, now_ms, user_id))
+        || (e = account_code_add(v->db, v->code, user_id, now_ms, now_ms + SIGN_IN_LINK_MS))
+        || (e = upkeep_get(v->db, UPKEEP_ADMISSION, &v->saved))) {
+        db_rollback(v->db);
+        return e;
+    }
+    if (never_sent + interrupted)
+        log_warn("serve: the run before ended in the middle: %" PRId64 " requests had not been sent, %" PRId64
+                 " were cut off and are charged at their estimate", never_sent, interrupted);
+    return db_commit(v->db);
+}
+
+static int open_database(struct serve *v)
+{
+    struct sb path = sb_make(1024), why_token = sb_make(1024);
+    char token[ACCOUNT_TOKEN_SIZE], why[DB_WHY_SIZE];
+    int status = EX_OK;
+    enum weir_err e;
+
+    (void)snprintf(v->database, sizeof v->database, "%s/weir.db", v->settings->state);
+    sb_putf(&path, "%s/admin-token", v->settings->state);
+    if (db_open(v->database, &v->db, why))
+        status = fail(EXIT_CONFIG, why);
+    else if (!auth_admin_token(sb_str(&path), token, &why_token))
+        status = fail(EXIT_CONFIG, sb_str(&why_token));
+    else if ((e = put_in_order(v, token))) {
+        (void)snprintf(why, sizeof why, "%.400s cannot be put in order: %s", v->database, err_text(e));
+        status = fail(EX_IOERR, why);
+    }
+    explicit_bzero(token, sizeof token);
+    sb_done(&path);
+    sb_done(&why_token);
+    return status;
+}
+
+/* --- threads --- */
+
+static void *open_reader(void *ctx)
+{
+    const struct serve *v = ctx;
+    char why[DB_WHY_SIZE];
+    struct db *db = NULL;
+
+    if (db_open_reader(v->database, &db, why)) {
+        log_error("serve: an acceptor has no database: %s", why);
+        abort();                     /* it could answer nothing; the file was opened a moment ago */
+    }
+    return db;
+}
+
+static void close_reader(void *ctx, void *thread)
+{
+    (void)ctx;
+    db_close(thread);
+}
+
+static void serve_request(struct fcgi_request *rq, void *ctx, void *thread)
+{
+    struct serve *v = ctx;
+
+    web_serve(rq, &v->web, thread);
+}
+
+static int start_threads(struct serve *v)
+{
+    struct sb why = sb_make(1024);
+    struct fcgi_config c = {
+        .threads = (int)v->settings->http.acceptors, .io_timeout_ms = IO_TIMEOUT_MS, .ctx = v,
+        .thread_begin = open_reader, .serve = serve_request, .thread_end = close_reader,
+    };
+    int status = EX_OK;
+
+    v->listen_fd = fcgi_listen(v->settings->socket, &why);
+    if (v->listen_fd < 0) {
+        status = fail(EX_CANTCREAT, sb_str(&why));
+        goto out;
+    }
+    c.listen_fd = v->listen_fd;
+    status = EX_OSERR;
+    if (!(v->web.writer = writer_start(v->db))
+        || !(v->web.engine = engine_start(v->settings, v->web.writer, v->saved.len ? sb_str(&v->saved) : NULL))
+        || !(v->keeper = keeper_start(v->web.engine, v->web.writer)))
+        goto out;
+    v->web.settings = v->settings;
+    v->web.prices = v->prices;
+    v->web.tokens = &v->tokens;
+    v->web.pages = v->pages;
+    v->web.auth = auth_new(v->web.writer);
+    v->web.live = live_cache_new();
+    v->web.started_ms = clock_utc_ms();
+    if ((v->fcgi = fcgi_start(&c)) != NULL)
+        status = EX_OK;
+out:
+    sb_done(&why);
+    return status;
+}
+
+/* --- ready --- */
+
+static void put_address(const struct settings *s, struct sb *out)
+{
+    const char *a = s->http.address;
+
+    /* Listening everywhere includes this machine, and only from here may one sign in without TLS. */
+    if (strcmp(a, "0.0.0.0") == 0 || strcmp(a, "::") == 0)
+        a = "127.0.0.1";
+    sb_putf(out, strchr(a, ':') ? "http://[%s]:%" PRId64 : "http://%s:%" PRId64, a, s->http.port);
+}
+
+/* On the terminal, and in $WEIR_STATE/signin-link for whoever started us; never in the log. */
+static void say_ready(const struct serve *v)
+{
+    struct sb path = sb_make(1024), base = sb_make(512);
+    int fd;
+
+    put_address(v->settings, &base);
+    sb_putf(&path, "%s/signin-link", v->settings->state);
+    (void)unlink(sb_str(&path));
+    fd = open(sb_str(&path), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0 || dprintf(fd, "%s/app/login#%s\n", sb_str(&base), v->code) < 0)
+        log_warn("serve: %s cannot be written: %s", sb_str(&path), strerror(errno));
+    if (fd >= 0)
+        (void)close(fd);
+    printf("Weir is ready: %s/app/\nSign in once: %s/app/login#%s\n", sb_str(&base), sb_str(&base), v->code);
+    (void)fflush(stdout);
+    log_info("serve: ready at %s", v->settings->socket);
+    sb_done(&path);
+    sb_done(&base);
+}
+
+/* --- stop --- */
+
+static int64_t under_way(struct serve *v)
+{
+    const struct snapshot *s = engine_snapshot(v->web.engine);
+    int64_t n = s->running;
+
+    for (int p = 0; p < PRIORITY_COUNT; p++)
+        n += s->waiting[p];
+    snapshot_put(s);
+    return n;
+}
+
+/* New chats get 503 from now on; true once none is under way, false after the time or at a second signal. */
+static bool drain(struct serve *v, const sigset_t *signals)
+{
+    int64_t until = clock_mono_us() + v->settings->drain_us, n = 0;
+
+    atomic_store(&v->web.draining, true);
+    while (clock_mono_us() < until && (n = under_way(v)) > 0) {
+        struct timespec look_again = {.tv_nsec = 100 * 1000 * 1000};
+
+        if (sigtimedwait(signals, NULL, &look_again) > 0)
+            break;
+    }
+    if (n)
+        log_warn("serve: %" PRId64 " requests are cut off", n);
+    return n == 0;
+}
+
+static void stop(struct serve *v, bool drained)
+{
+    struct sb state = sb_make(STATE_MAX);
+
+    if (v->fcgi) {
+        (void)unlink(v->settings->socket);
+        fcgi_stop(v->fcgi, true);
+    }
+    if (v->listen_fd >= 0)
+        (void)close(v->listen_fd);
+    keeper_stop(v->keeper);
+    if (v->web.engine)
+        engine_stop(v->web.engine, drained ? LAST_WORDS_MS : 0, &state);
+    if (v->web.writer)
+        writer_stop(v->web.writer);
+    if (state.len && sb_ok(&state)
+        && (db_begin(v->db) || upkeep_put(v->db, UPKEEP_ADMISSION, sb_str(&state), clock_utc_ms()) || db_commit(v->db)))
+        log_error("serve: the state of the limits could not be kept");
+    sb_done(&state);
+}
+
+static void release(struct serve *v)
+{
+    db_close(v->db);
+    auth_free(v->web.auth);
+    live_cache_free(v->web.live);
+    page_set_free(v->pages);
+    price_table_free(v->prices);
+    tokens_set_done(&v->tokens);
+    sb_done(&v->saved);
+    settings_free(v->settings);
+    if (v->lock_fd >= 0)
+        (void)close(v->lock_fd);
+    curl_global_cleanup();
+}
+
+int cmd_serve(int argc, char **argv)
+{
+    static struct serve v = {.lock_fd = -1, .listen_fd = -1};
+    struct sb why = sb_make(8192);
+    sigset_t signals;
+    int status, signal_number;
+
+    (void)argv;
+    if (argc != 0)
+        return fail(EX_USAGE, "usage: weir serve");
+    v.saved = sb_make(STATE_MAX);
+    (void)umask(0077);
+    /* Taken by sigwait() below; threads inherit the mask. */
+    (void)sigemptyset(&signals);
+    (void)sigaddset(&signals, SIGTERM);
+    (void)sigaddset(&signals, SIGINT);
+    (void)pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    v.settings = settings_load(NULL, &why);
+    if (!v.settings) {
+        status = fail(EXIT_CONFIG, sb_str(&why));
+        sb_done(&why);
+        return status;
+    }
+    sb_done(&why);
+    log_set_level(v.settings->log_level);
+    forget_keys(v.settings);
+    hide_memory();
+    raise_descriptors();
+    json_object_seed(0);
+    (void)curl_global_init(CURL_GLOBAL_DEFAULT);
+    fcgi_init();
+    if ((status = take_state_folder(&v)) || (status = load_data(&v)) || (status = open_database(&v)))
+        goto out;
+    status = start_threads(&v);
+    if (!status) {
+        say_ready(&v);
+        (void)sigwait(&signals, &signal_number);
+        log_info("serve: %s, stopping", strsignal(signal_number));
+    }
+    stop(&v, status ? false : drain(&v, &signals));
+out:
+    release(&v);
+    return status;
+}

@@ -1,0 +1,140 @@
+/* h_app.c - signing in and out of the browser, and who one is. */
+#include <string.h>
+
+#include "web/field.h"
+#include "web/route.h"
+
+enum weir_err h_root(struct exchange *x)
+{
+    http_see_other(&x->out, "/app/");
+    return WEIR_OK;
+}
+
+static void me_json(struct exchange *x, const char *csrf)
+{
+    struct sb *out = &x->out.body;
+
+    sb_puts(out, "{\"user_id\":");
+    sb_json(out, x->who.user_id);
+    sb_puts(out, ",\"name\":");
+    sb_json(out, x->who.name);
+    sb_putf(out, ",\"role\":\"%s\",\"max_priority\":\"%s\",\"csrf_token\":", role_name(x->who.role), priority_name(x->who.max_priority));
+    sb_json(out, csrf && *csrf ? csrf : NULL);
+    sb_puts(out, "}\n");
+}
+
+enum weir_err h_me(struct exchange *x)
+{
+    me_json(x, x->who.csrf);
+    return WEIR_OK;
+}
+
+/* --- signing in --- */
+
+struct proof {
+    const char *code, *token;
+};
+
+static const struct field proof_fields[] = {
+    {"code", FIELD_TEXT, offsetof(struct proof, code), 1, ACCOUNT_TOKEN_LEN, false},
+    {"token", FIELD_TEXT, offsetof(struct proof, token), 1, ACCOUNT_TOKEN_LEN, false},
+};
+
+struct sign_in {
+    struct write_op op;
+    const char *code;                     /* NULL: user_id is known by a token */
+    const char *old_cookie;               /* ends with it, or NULL */
+    char user_id[RAND_ID_SIZE];
+    char cookie[ACCOUNT_SECRET_SIZE], csrf[ACCOUNT_SECRET_SIZE];
+    int64_t now_ms;
+};
+
+static enum weir_err run_sign_in(struct db *db, struct write_op *op)
+{
+    struct sign_in *s = (struct sign_in *)op;
+    enum weir_err e = WEIR_OK;
+
+    if (s->code)
+        e = account_code_use(db, s->code, s->now_ms, s->user_id);
+    if (!e && s->old_cookie)
+        e = account_session_end(db, s->old_cookie);
+    return e ? e : account_session_add(db, s->cookie, s->csrf, s->user_id, s->now_ms);
+}
+
+static void give_cookie(struct exchange *x, const char *cookie)
+{
+    struct sb set = sb_make(512);
+
+    auth_cookie_set(&x->in, cookie, &set);
+    http_header(&x->out, "Set-Cookie", sb_str(&set));
+    sb_done(&set);
+}
+
+enum weir_err h_login(struct exchange *x)
+{
+    struct sign_in s = {.now_ms = x->arrived_ms};
+    struct proof p = {NULL, NULL};
+    struct field_fault fault = {.param = ""};
+    char old[ACCOUNT_SECRET_SIZE];
+    enum weir_err e = field_read(x->json, proof_fields, 2, "", &p, &fault);
+
+    if (e)
+        return web_refuse(x, e, fault.param, "%s", fault.why);
+    if (!p.code == !p.token)
+        return web_refuse(x, p.code ? WEIR_E_INVALID_FIELD : WEIR_E_MISSING_FIELD, "token", "Send either 'code' or 'token'.");
+    if (x->in.origin && !auth_origin_is_ours(&x->in))
+        return web_refuse(x, WEIR_E_CSRF, NULL, NULL);
+    if (!auth_cookie_allowed(&x->in))
+        return web_refuse(x, WEIR_E_FORBIDDEN, NULL, "Signing in from another machine needs https.");
+    if (p.token) {
+        if (!account_token_plausible(p.token))
+            return WEIR_E_UNAUTHENTICATED;
+        e = account_by_token(x->db, p.token, x->arrived_ms, &x->who);
+        if (!e && *x->who.scopes)
+            return web_refuse(x, WEIR_E_FORBIDDEN, NULL, "This token is narrowed to a purpose; sign in with another one.");
+        if (e)
+            return e;
+        memcpy(s.user_id, x->who.user_id, sizeof s.user_id);
+    }
+    s.code = p.code;
+    s.old_cookie = http_cookie(&x->in, auth_cookie_name(&x->in), old, sizeof old) ? old : NULL;
+    account_secret_make(s.cookie);
+    account_secret_make(s.csrf);
+    s.op.run = run_sign_in;
+    e = writer_call(x->web->writer, &s.op);
+    if (e)
+        return e;
+    auth_forget(x->web->auth);
+    e = account_by_cookie(x->db, s.cookie, x->arrived_ms, &x->who);
+    if (e)
+        return e;
+    give_cookie(x, s.cookie);
+    me_json(x, s.csrf);
+    explicit_bzero(&s, sizeof s);
+    return WEIR_OK;
+}
+
+/* --- signing out --- */
+
+struct sign_out {
+    struct write_op op;
+    char cookie[ACCOUNT_SECRET_SIZE];
+};
+
+static enum weir_err run_sign_out(struct db *db, struct write_op *op)
+{
+    return account_session_end(db, ((struct sign_out *)op)->cookie);
+}
+
+enum weir_err h_logout(struct exchange *x)
+{
+    struct sign_out s = {.op = {.run = run_sign_out}};
+    enum weir_err e = WEIR_OK;
+
+    if (http_cookie(&x->in, auth_cookie_name(&x->in), s.cookie, sizeof s.cookie))
+        e = writer_call(x->web->writer, &s.op);
+    auth_forget(x->web->auth);
+    give_cookie(x, NULL);
+    sb_puts(&x->out.body, "{}\n");
+    return e == WEIR_E_NOT_FOUND || e == WEIR_E_UNAUTHENTICATED ? WEIR_OK : e;
+}

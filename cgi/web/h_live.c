@@ -1,0 +1,144 @@
+/* h_live.c - GET /monitoring/live: one small snapshot for pages that refresh.
+ *
+ * Its ETag is made of what it is made of: the engine's snapshot, the version of
+ * the records and the quarter of an hour (days end). What role user sees is
+ * rendered each time; what monitor and admin see is the same for all of them and
+ * kept until one of these changes. */
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/mem.h"
+#include "store/report.h"
+#include "web/live.h"
+#include "web/route.h"
+#include "web/snapshot_json.h"
+
+enum { LIVE_MAX = 256 * 1024, ERRORS_SHOWN = 3, TAG_SIZE = 128 };
+#define QUARTER_MS INT64_C(900000)
+
+struct live_cache {
+    pthread_mutex_t lock;        /* leaf: copies only */
+    char tag[TAG_SIZE];
+    struct sb body;
+};
+
+struct live_cache *live_cache_new(void)
+{
+    struct live_cache *c = mem_zalloc(1, sizeof *c);
+
+    (void)pthread_mutex_init(&c->lock, NULL);
+    c->body = sb_make(LIVE_MAX);
+    return c;
+}
+
+void live_cache_free(struct live_cache *c)
+{
+    if (!c)
+        return;
+    (void)pthread_mutex_destroy(&c->lock);
+    sb_done(&c->body);
+    free(c);
+}
+
+/* True if the body of `tag` is there; it is then appended to `out`. */
+static bool recall(struct live_cache *c, const char *tag, struct sb *out)
+{
+    bool hit;
+
+    (void)pthread_mutex_lock(&c->lock);
+    hit = strcmp(c->tag, tag) == 0;
+    if (hit)
+        sb_put(out, sb_str(&c->body), c->body.len);
+    (void)pthread_mutex_unlock(&c->lock);
+    return hit;
+}
+
+static void keep(struct live_cache *c, const char *tag, const struct sb *body)
+{
+    (void)pthread_mutex_lock(&c->lock);
+    sb_reset(&c->body);
+    sb_put(&c->body, sb_str(body), body->len);
+    (void)snprintf(c->tag, sizeof c->tag, "%s", sb_ok(&c->body) ? tag : "");
+    (void)pthread_mutex_unlock(&c->lock);
+}
+
+/* The newest failures as [{at, request_id, code, message}]. */
+static enum weir_err errors_json(struct exchange *x, const char *owner, struct sb *out)
+{
+    struct report_filter f = report_filter_make(x->arrived_ms);
+    struct sb text = sb_make(LIVE_MAX);
+    json_t *history, *items;
+    enum weir_err e;
+
+    f.owner_id = owner;
+    f.status = CALL_ERROR;
+    f.limit = ERRORS_SHOWN;
+    e = report_history(x->db, &f, &text);
+    history = e ? NULL : json_loadb(sb_str(&text), text.len, 0, NULL);
+    items = json_object_get(history, "items");
+    sb_putc(out, '[');
+    for (size_t i = 0; i < json_array_size(items); i++) {
+        const json_t *item = json_array_get(items, i);
+        const char *code = json_str(item, "error_code", "error");
+        enum weir_err known = err_by_code(code);
+
+        sb_puts(out, i ? ",{\"at\":" : "{\"at\":");
+        sb_json(out, json_str(item, "at", NULL));
+        sb_puts(out, ",\"request_id\":");
+        sb_json(out, json_str(item, "request_id", NULL));
+        sb_puts(out, ",\"code\":");
+        sb_json(out, code);
+        sb_puts(out, ",\"message\":");
+        sb_json(out, known ? err_text(known) : code);
+        sb_putc(out, '}');
+    }
+    sb_putc(out, ']');
+    json_decref(history);
+    sb_done(&text);
+    return e;
+}
+
+static enum weir_err render(struct exchange *x, const struct snapshot *s, const char *owner, struct sb *out)
+{
+    struct zone utc = zone_utc();
+    enum weir_err e;
+
+    sb_puts(out, "{\"at\":\"");
+    sb_time(out, s->at_ms);
+    sb_puts(out, "\",\"health\":");
+    snapshot_health_json(s, out);
+    sb_puts(out, ",\"limits\":");
+    snapshot_limits_json(s, out);
+    sb_puts(out, ",\"queue\":");
+    snapshot_queue_json(s, owner, 0, out);
+    sb_puts(out, ",\"today\":");
+    e = report_today(x->db, owner, &utc, x->arrived_ms, out);
+    if (e)
+        return e;
+    sb_puts(out, ",\"errors\":");
+    e = errors_json(x, owner, out);
+    sb_puts(out, ",\"budgets\":[],\"alerts\":[],\"batches\":[]}\n");
+    return e;
+}
+
+enum weir_err h_live(struct exchange *x)
+{
+    const char *owner = x->who.role == ROLE_USER ? x->who.user_id : NULL;
+    const struct snapshot *s = engine_snapshot(x->web->engine);
+    enum weir_err e = WEIR_OK;
+    char tag[TAG_SIZE];
+
+    (void)snprintf(tag, sizeof tag, "%" PRIx64 "-%" PRIx64 "-%" PRIx64 "-%" PRIx64 "-%s", (uint64_t)x->web->started_ms, s->version,
+                   (uint64_t)report_version(x->db), (uint64_t)(x->arrived_ms / QUARTER_MS), owner ? owner : "all");
+    if (!http_etag(&x->in, &x->out, tag) && (owner || !recall(x->web->live, tag, &x->out.body))) {
+        e = render(x, s, owner, &x->out.body);
+        if (!e && !owner && sb_ok(&x->out.body))
+            keep(x->web->live, tag, &x->out.body);
+    }
+    snapshot_put(s);
+    return e;
+}

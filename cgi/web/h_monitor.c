@@ -1,0 +1,147 @@
+/* h_monitor.c - /monitoring: figures from the roll-ups by store/report, the
+ * state of now from the engine's snapshot. A user's own figures only, for role
+ * user; nothing here shows text of a conversation. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "store/report.h"
+#include "web/field.h"
+#include "web/route.h"
+#include "web/snapshot_json.h"
+
+enum { QUEUE_ENTRIES = 1000 };
+
+/* Whose figures: NULL for everybody's. */
+static const char *owner(const struct exchange *x)
+{
+    return x->who.role == ROLE_USER ? x->who.user_id : NULL;
+}
+
+static enum weir_err read_filter(struct exchange *x, struct report_filter *f)
+{
+    const char *param;
+    char why[160];
+    enum weir_err e;
+
+    *f = report_filter_make(x->arrived_ms);
+    f->owner_id = owner(x);
+    for (int i = 0; i < x->in.query_count; i++) {
+        e = report_filter_set(f, x->in.query[i].name, x->in.query[i].value, why);
+        if (e)
+            return web_refuse(x, e, x->in.query[i].name, "%s", why);
+    }
+    e = report_filter_check(f, &param, why);
+    return e ? web_refuse(x, e, param, "%s", why) : WEIR_OK;
+}
+
+typedef enum weir_err report(struct db *ro, const struct report_filter *f, struct sb *out);
+
+static enum weir_err answer(struct exchange *x, report *make)
+{
+    struct report_filter f;
+    enum weir_err e = read_filter(x, &f);
+
+    if (e)
+        return e;
+    e = make(x->db, &f, &x->out.body);
+    sb_putc(&x->out.body, '\n');
+    return e;
+}
+
+enum weir_err h_token_usage(struct exchange *x)
+{
+    return answer(x, report_token_usage);
+}
+
+enum weir_err h_performance(struct exchange *x)
+{
+    return answer(x, report_performance);
+}
+
+enum weir_err h_cost_breakdown(struct exchange *x)
+{
+    return answer(x, report_cost_breakdown);
+}
+
+enum weir_err h_history(struct exchange *x)
+{
+    return answer(x, report_history);
+}
+
+enum weir_err h_session_usage(struct exchange *x)
+{
+    struct report_filter f = report_filter_make(x->arrived_ms);
+
+    f.owner_id = owner(x);
+    return report_session_usage(x->db, &f, x->arg[0], &x->out.body);
+}
+
+enum weir_err h_request(struct exchange *x)
+{
+    return report_request(x->db, owner(x), x->arg[0], &x->out.body);
+}
+
+enum weir_err h_queue_status(struct exchange *x)
+{
+    const struct snapshot *s = engine_snapshot(x->web->engine);
+    const struct admit_counters *c = &s->counters;
+    struct sb *out = &x->out.body;
+
+    sb_puts(out, "{\"now\":");
+    snapshot_queue_json(s, owner(x), QUEUE_ENTRIES, out);
+    sb_putf(out, ",\"lifetime\":{\"enqueued\":%" PRId64 ",\"admitted\":%" PRId64 ",\"cancelled\":%" PRId64 ",\"timed_out\":%" PRId64
+            ",\"rejected\":%" PRId64 ",\"retries\":%" PRId64 "}", c->enqueued, c->admitted, c->cancelled, c->timed_out, c->rejected,
+            c->retries);
+    sb_putf(out, ",\"wait_ms\":{\"p50\":%" PRId64 ",\"p90\":%" PRId64 ",\"p95\":%" PRId64 ",\"p99\":%" PRId64 "}", s->wait_ms_p50,
+            s->wait_ms_p90, s->wait_ms_p95, s->wait_ms_p99);
+    sb_putf(out, ",\"promises\":{\"made\":%" PRId64 ",\"kept\":%" PRId64 ",\"error_ms\":%" PRId64 "}}\n", c->promises, c->promises_kept,
+            c->eta_error_us / 1000);
+    snapshot_put(s);
+    return WEIR_OK;
+}
+
+static void limits_json(struct web *w, struct sb *out)
+{
+    const struct snapshot *s = engine_snapshot(w->engine);
+
+    snapshot_limits_json(s, out);
+    snapshot_put(s);
+}
+
+enum weir_err h_rate_limits(struct exchange *x)
+{
+    sb_puts(&x->out.body, "{\"upstreams\":");
+    limits_json(x->web, &x->out.body);
+    sb_puts(&x->out.body, "}\n");
+    return WEIR_OK;
+}
+
+/* --- POST /monitoring/reset-rate-limits --- */
+
+struct reset {
+    const char *upstream;
+};
+
+static const struct field reset_fields[] = {
+    {"upstream", FIELD_TEXT, offsetof(struct reset, upstream), 1, 128, false},
+};
+
+enum weir_err h_reset_rate_limits(struct exchange *x)
+{
+    struct reset which = {NULL};
+    struct field_fault fault = {.param = ""};
+    enum weir_err e = field_read(x->json, reset_fields, 1, "", &which, &fault);
+    struct sb *out = &x->out.body;
+
+    if (e)
+        return web_refuse(x, e, fault.param, "%s", fault.why);
+    sb_puts(out, "{\"before\":");
+    limits_json(x->web, out);
+    if (!engine_reset_limits(x->web->engine, which.upstream))
+        return web_refuse(x, WEIR_E_NOT_FOUND, "upstream", "There is no upstream '%.100s'.", which.upstream);
+    sb_puts(out, ",\"after\":");
+    limits_json(x->web, out);
+    sb_puts(out, "}\n");
+    return WEIR_OK;
+}

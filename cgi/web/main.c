@@ -1,0 +1,44 @@
+/* main.c - the first word chooses the subcommand. */
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "web/cmd.h"
+#include "web/cmd_config.h"
+
+static const struct {
+    const char *name, *usage;
+    int (*run)(int argc, char **argv);
+} commands[] = {
+    {"serve", "serve           answer nginx until SIGTERM", cmd_serve},
+    {"config", "config …        check, show, nginx, doc, example", cmd_config},
+    {"backup", "backup FILE     a checked copy of the database, also while Weir runs", cmd_backup},
+};
+
+static void usage(FILE *to)
+{
+    fputs("usage: weir COMMAND\n\n", to);
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+        fprintf(to, "  weir %s\n", commands[i].usage);
+    fputs("\nSettings come from weir.json and the environment; docs/settings.md has all of them.\n", to);
+}
+
+int main(int argc, char **argv)
+{
+    const char *word = argc > 1 ? argv[1] : "";
+
+    if (strcmp(word, "--version") == 0) {
+        puts("weir " PACKAGE_VERSION);
+        return EX_OK;
+    }
+    if (strcmp(word, "--help") == 0) {
+        usage(stdout);
+        return EX_OK;
+    }
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+        if (strcmp(word, commands[i].name) == 0)
+            return commands[i].run(argc - 2, argv + 2);
+    }
+    usage(stderr);
+    return EX_USAGE;
+}

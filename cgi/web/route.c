@@ -1,0 +1,64 @@
+/* route.c - the table of route.h as data, and finding a line in it. */
+#include "web/route.h"
+
+#include <string.h>
+
+static const struct route routes[] = {
+#define X(method, pattern, perm, body, query, handler) \
+    {HTTP_##method, pattern, PERM_##perm, BODY_##body, query, handler},
+    ROUTES(X)
+#undef X
+};
+
+const struct route *route_table(size_t *n)
+{
+    *n = sizeof routes / sizeof *routes;
+    return routes;
+}
+
+static size_t id_length(const char *s)
+{
+    return strspn(s, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_-");
+}
+
+/* Compare byte by byte; an {id} takes a whole segment. */
+static bool path_matches(const char *pattern, const char *path, char arg[WEB_ARGS][WEB_ARG_MAX + 1])
+{
+    static const char id[] = "{id}";
+    int n = 0;
+
+    while (*pattern) {
+        if (strncmp(pattern, id, sizeof id - 1) == 0) {
+            size_t len = id_length(path);
+
+            if (len == 0 || len > WEB_ARG_MAX || n == WEB_ARGS)
+                return false;
+            memcpy(arg[n], path, len);
+            arg[n++][len] = '\0';
+            pattern += sizeof id - 1;
+            path += len;
+        } else if (*pattern++ != *path++)
+            return false;
+    }
+    return *path == '\0';
+}
+
+const struct route *route_find(enum http_method method, const char *path, char arg[WEB_ARGS][WEB_ARG_MAX + 1],
+                               unsigned *allow)
+{
+    *allow = 0;
+    for (size_t i = 0; i < sizeof routes / sizeof *routes; i++) {
+        memset(arg, 0, WEB_ARGS * (WEB_ARG_MAX + 1));
+        if (!path_matches(routes[i].pattern, path, arg))
+            continue;
+        if (routes[i].method == method)
+            return &routes[i];
+        *allow |= 1U << routes[i].method;
+    }
+    return NULL;
+}
+
+bool route_permits(const struct route *r, enum role role)
+{
+    return r->perm == PERM_OPEN || (r->perm & 1 << role) != 0;
+}

@@ -1,0 +1,102 @@
+/* route.h - every path of Weir in one table: method, pattern, who may, what body,
+ * which query names, and the handler.
+ *
+ * A line without a permission does not compile. The router, the answer to a
+ * wrong method and the permission tests are made from this table alone. Paths
+ * are compared byte for byte; {id} stands for 1 to 64 of A-Z a-z 0-9 _ and -. */
+#ifndef WEIR_ROUTE_H
+#define WEIR_ROUTE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "web/web.h"
+
+/* Who may: a set of roles. */
+enum perm {
+    PERM_OPEN = 0,                                   /* no credential is asked for */
+    PERM_USER = 1 << ROLE_USER,
+    PERM_MONITOR = 1 << ROLE_MONITOR,
+    PERM_ADMIN = 1 << ROLE_ADMIN,
+    PERM_CHAT = PERM_USER | PERM_ADMIN,
+    PERM_OPERATE = PERM_MONITOR | PERM_ADMIN,
+    PERM_ALL = PERM_USER | PERM_MONITOR | PERM_ADMIN,
+};
+
+enum route_body {
+    BODY_NONE,        /* none is looked at */
+    BODY_JSON,        /* a JSON object */
+    BODY_MAYBE,       /* a JSON object, or nothing, which counts as {} */
+    BODY_PAGE,        /* none; the answer is HTML: without a session it is a redirect to the sign-in page */
+};
+
+#define Q_RANGE "from to tz user_id session_id model upstream api_endpoint priority status"
+#define Q_ANY NULL      /* query names are not looked at */
+
+/*    method, pattern, who may, body, query names, handler */
+#define ROUTES(X)                                                                                        \
+    X(GET, "/", OPEN, NONE, Q_ANY, h_root)                                                                 \
+    X(GET, "/healthz", OPEN, NONE, Q_ANY, h_healthz)                                                       \
+    X(GET, "/readyz", OPEN, NONE, Q_ANY, h_readyz)                                                         \
+    X(GET, "/metrics", OPERATE, NONE, Q_ANY, h_metrics)                                                    \
+    X(POST, "/app/login", OPEN, JSON, "", h_login)                                                       \
+    X(POST, "/app/logout", ALL, MAYBE, "", h_logout)                                                     \
+    X(GET, "/app/me", ALL, NONE, "", h_me)                                                               \
+    X(GET, "/app/login", OPEN, PAGE, Q_ANY, h_page_login)                                                  \
+    X(GET, "/app", ALL, PAGE, Q_ANY, h_root)                                                               \
+    X(GET, "/app/", ALL, PAGE, Q_ANY, h_page_chat)                                                         \
+    X(GET, "/app/c/{id}", ALL, PAGE, Q_ANY, h_page_chat)                                                   \
+    X(GET, "/app/dashboard", ALL, PAGE, Q_ANY, h_page_dashboard)                                           \
+    X(GET, "/app/settings", ALL, PAGE, Q_ANY, h_page_settings)                                             \
+    X(GET, "/app/help", ALL, PAGE, Q_ANY, h_page_help)                                                     \
+    X(GET, "/app/help/metrics", ALL, PAGE, Q_ANY, h_page_help)                                             \
+    X(GET, "/app/help/keys", ALL, PAGE, Q_ANY, h_page_help)                                                \
+    X(POST, "/chat/complete", CHAT, JSON, "", h_chat_complete)                                           \
+    X(POST, "/chat/stream", CHAT, JSON, "", h_chat_stream)                                               \
+    X(POST, "/chat/cancel", CHAT, JSON, "", h_chat_cancel)                                               \
+    X(POST, "/chat/estimate", CHAT, JSON, "", h_chat_estimate)                                           \
+    X(GET, "/chat/models", ALL, NONE, "", h_chat_models)                                                 \
+    X(GET, "/chat/sessions", CHAT, NONE, "query before limit archived", h_sessions_list)                          \
+    X(POST, "/chat/sessions", CHAT, MAYBE, "", h_session_create)                                         \
+    X(GET, "/chat/sessions/{id}", CHAT, NONE, "", h_session_get)                                         \
+    X(PATCH, "/chat/sessions/{id}", CHAT, JSON, "", h_session_patch)                                     \
+    X(DELETE, "/chat/sessions/{id}", CHAT, NONE, "", h_session_delete)                                   \
+    X(GET, "/chat/sessions/{id}/messages", CHAT, NONE, "leaf limit", h_session_messages)                           \
+    X(DELETE, "/chat/sessions/{id}/messages/{id}", CHAT, NONE, "", h_message_delete)                     \
+    X(GET, "/chat/sessions/{id}/export", CHAT, NONE, "format", h_session_export)                         \
+    X(GET, "/monitoring/token-usage", ALL, NONE, Q_RANGE " granularity", h_token_usage)                    \
+    X(GET, "/monitoring/session-usage/{id}", ALL, NONE, "", h_session_usage)                             \
+    X(GET, "/monitoring/queue-status", ALL, NONE, "", h_queue_status)                                    \
+    X(GET, "/monitoring/rate-limits", ALL, NONE, "", h_rate_limits)                                      \
+    X(GET, "/monitoring/performance", ALL, NONE, Q_RANGE, h_performance)                                   \
+    X(GET, "/monitoring/cost-breakdown", ALL, NONE, Q_RANGE, h_cost_breakdown)                             \
+    X(GET, "/monitoring/live", ALL, NONE, Q_ANY, h_live)                                                   \
+    X(GET, "/monitoring/history", ALL, NONE, Q_RANGE " limit cursor", h_history)                           \
+    X(GET, "/monitoring/requests/{id}", ALL, NONE, "", h_request)                                        \
+    X(POST, "/monitoring/reset-rate-limits", ADMIN, MAYBE, "", h_reset_rate_limits)
+
+struct route {
+    enum http_method method;
+    const char *pattern;
+    enum perm perm;
+    enum route_body body;
+    const char *query;        /* names allowed, or NULL for any */
+    web_handler *handler;
+};
+
+/* The whole table, for tests and documentation. */
+const struct route *route_table(size_t *n);
+
+/* The route of method and path, with what stood for {id} copied to `arg`. NULL: *allow is the set of methods
+ * (1 << enum http_method) the path takes, 0 if there is no such path. Pure. */
+const struct route *route_find(enum http_method method, const char *path, char arg[WEB_ARGS][WEB_ARG_MAX + 1],
+                               unsigned *allow);
+
+/* True if `role` may use the route. */
+bool route_permits(const struct route *r, enum role role);
+
+#define X(method, pattern, perm, body, query, handler) web_handler handler;
+ROUTES(X)
+#undef X
+
+#endif

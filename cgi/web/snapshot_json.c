@@ -1,0 +1,184 @@
+/* snapshot_json.c - plain writing, one function per object. */
+#include "web/snapshot_json.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "store/record.h"
+
+static const char *const status_names[] = {
+    [ADMIT_HEALTHY] = "healthy",
+    [ADMIT_WARNING] = "warning",
+    [ADMIT_ERROR] = "error",
+};
+
+/* A moment given as microseconds from the snapshot's; null if none. */
+static void moment_json(const struct snapshot *s, int64_t from_now_us, struct sb *out)
+{
+    if (from_now_us <= 0) {
+        sb_puts(out, "null");
+        return;
+    }
+    sb_putc(out, '"');
+    sb_time(out, s->at_ms + from_now_us / USEC_PER_MS);
+    sb_putc(out, '"');
+}
+
+static void dimension_json(const struct admit_dim_view *d, struct sb *out)
+{
+    if (d->limit == 0) {
+        sb_puts(out, "null");
+        return;
+    }
+    sb_putf(out, "{\"limit\":%" PRId64 ",\"used\":%" PRId64 ",\"reserved\":%" PRId64 ",\"remaining\":%" PRId64 ",\"utilization\":",
+            d->limit, d->used, d->reserved, d->remaining);
+    record_ratio_json(out, d->used + d->reserved, d->limit, 6);
+    sb_putf(out, ",\"resets_in_ms\":%" PRId64 "}", (d->resets_in_us + USEC_PER_MS - 1) / USEC_PER_MS);
+}
+
+/* {dimension: {limit, remaining}} of what its headers named; null if nothing yet. */
+static void provider_json(const struct admit_upstream_view *u, struct sb *out)
+{
+    char sep = '{';
+
+    for (int d = 0; d < DIM_COUNT; d++) {
+        const struct admit_dim_view *v = &u->dim[d];
+
+        if (v->provider_limit < 0 && v->provider_remaining < 0)
+            continue;
+        sb_putf(out, "%c\"%s\":{\"limit\":", sep, dim_name((enum dim)d));
+        if (v->provider_limit < 0)
+            sb_puts(out, "null");
+        else
+            sb_i64(out, v->provider_limit);
+        sb_puts(out, ",\"remaining\":");
+        if (v->provider_remaining < 0)
+            sb_puts(out, "null");
+        else
+            sb_i64(out, v->provider_remaining);
+        sb_putc(out, '}');
+        sep = ',';
+    }
+    sb_puts(out, sep == ',' ? "}" : "null");
+}
+
+static void upstream_json(const struct snapshot *s, const struct admit_upstream_view *u, struct sb *out)
+{
+    sb_puts(out, "{\"name\":");
+    sb_json(out, u->name);
+    sb_putf(out, ",\"status\":\"%s\",\"dimensions\":{", status_names[u->status]);
+    for (int d = 0; d < DIM_COUNT; d++) {
+        sb_putf(out, "%s\"%s\":", d ? "," : "", dim_name((enum dim)d));
+        dimension_json(&u->dim[d], out);
+    }
+    sb_putf(out, "},\"stabilization\":{\"active\":%s,\"until\":", u->stabilizing ? "true" : "false");
+    moment_json(s, u->stabilizing_until_us, out);
+    sb_puts(out, ",\"rate_factor\":");
+    record_ratio_json(out, u->rate_ppm, 1000000, 4);
+    sb_putf(out, "},\"cooldown\":{\"active\":%s,\"until\":", u->cooldown_until_us > 0 ? "true" : "false");
+    moment_json(s, u->cooldown_until_us, out);
+    sb_putf(out, "},\"down\":%s,\"provider_reported\":", u->down ? "true" : "false");
+    provider_json(u, out);
+    sb_putf(out, ",\"provider_429s_24h\":%" PRId64 ",\"running\":%" PRId64 ",\"max_concurrent\":%" PRId64 ",\"waiting\":%" PRId64 "}",
+            u->provider_429s_24h, u->running, u->max_concurrent, u->waiting);
+}
+
+void snapshot_limits_json(const struct snapshot *s, struct sb *out)
+{
+    sb_putc(out, '[');
+    for (size_t i = 0; i < s->upstream_count; i++) {
+        if (i)
+            sb_putc(out, ',');
+        upstream_json(s, &s->upstreams[i], out);
+    }
+    sb_putc(out, ']');
+}
+
+static void entry_json(const struct snapshot *s, const struct snapshot_entry *w, struct sb *out)
+{
+    sb_puts(out, "{\"request_id\":");
+    sb_json(out, w->request_id);
+    sb_puts(out, ",\"session_id\":");
+    sb_json(out, *w->session_id ? w->session_id : NULL);
+    sb_puts(out, ",\"user_id\":");
+    sb_json(out, w->user_id);
+    sb_puts(out, ",\"model\":");
+    sb_json(out, w->model);
+    sb_puts(out, ",\"upstream\":");
+    sb_json(out, w->upstream >= 0 && (size_t)w->upstream < s->upstream_count ? s->upstreams[w->upstream].name : NULL);
+    sb_putf(out, ",\"priority\":\"%s\",\"position\":%" PRId64 ",\"waited_ms\":%" PRId64 ",\"eta_ms\":", priority_name(w->priority),
+            w->position, w->waited_ms);
+    if (w->eta_ms < 0)
+        sb_puts(out, "null");
+    else
+        sb_i64(out, w->eta_ms);
+    sb_putf(out, ",\"reason\":\"%s\"}", gate_name(w->reason));
+}
+
+static bool is_of(const struct snapshot_entry *w, const char *user_id)
+{
+    return !user_id || strcmp(w->user_id, user_id) == 0;
+}
+
+void snapshot_queue_json(const struct snapshot *s, const char *user_id, size_t entries, struct sb *out)
+{
+    int64_t waiting[PRIORITY_COUNT] = {0}, oldest = 0;
+    size_t shown = 0;
+
+    for (size_t i = 0; user_id && i < s->entry_count; i++) {
+        const struct snapshot_entry *w = &s->entries[i];
+
+        if (!is_of(w, user_id))
+            continue;
+        waiting[w->priority]++;
+        oldest = w->waited_ms > oldest ? w->waited_ms : oldest;
+    }
+    if (!user_id) {
+        memcpy(waiting, s->waiting, sizeof waiting);
+        oldest = s->oldest_wait_ms;
+    }
+    sb_puts(out, "{\"depth\":{");
+    for (int p = PRIORITY_HIGH; p >= PRIORITY_LOW; p--)
+        sb_putf(out, "\"%s\":%" PRId64 "%s", priority_name((enum priority)p), waiting[p], p > PRIORITY_LOW ? "," : "}");
+    sb_putf(out, ",\"running\":%" PRId64 ",\"max_concurrent\":%" PRId64 ",\"oldest_wait_ms\":%" PRId64, s->running, s->max_concurrent,
+            oldest);
+    if (entries) {
+        sb_puts(out, ",\"entries\":[");
+        for (size_t i = 0; i < s->entry_count && shown < entries; i++) {
+            if (!is_of(&s->entries[i], user_id))
+                continue;
+            if (shown++)
+                sb_putc(out, ',');
+            entry_json(s, &s->entries[i], out);
+        }
+        sb_putc(out, ']');
+    }
+    sb_putc(out, '}');
+}
+
+void snapshot_health_json(const struct snapshot *s, struct sb *out)
+{
+    size_t down = 0, paused = 0, stabilizing = 0, near = 0;
+
+    for (size_t i = 0; i < s->upstream_count; i++) {
+        const struct admit_upstream_view *u = &s->upstreams[i];
+
+        down += u->down;
+        paused += !u->down && u->status == ADMIT_ERROR;
+        stabilizing += u->stabilizing;
+        near += u->status == ADMIT_WARNING;
+    }
+    if (s->draining)
+        sb_puts(out, "{\"status\":\"down\",\"text\":\"Weir is being restarted.\"}");
+    else if (down == s->upstream_count)
+        sb_puts(out, "{\"status\":\"down\",\"text\":\"No provider can be used right now.\"}");
+    else if (down || paused)
+        sb_puts(out, "{\"status\":\"limited\",\"text\":\"A provider is paused or out of service.\"}");
+    else if (stabilizing)
+        sb_puts(out, "{\"status\":\"stabilizing\",\"text\":\"Going slowly after a provider's rate limit.\"}");
+    else if (near)
+        sb_puts(out, "{\"status\":\"warning\",\"text\":\"A limit is used to 80 % or more.\"}");
+    else
+        sb_puts(out, "{\"status\":\"healthy\",\"text\":\"Every provider answers and has room.\"}");
+}

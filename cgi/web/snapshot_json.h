@@ -1,0 +1,19 @@
+/* snapshot_json.h - the engine's snapshot as API.md's JSON: queue, limits,
+ * health. Pure; any thread. */
+#ifndef WEIR_SNAPSHOT_JSON_H
+#define WEIR_SNAPSHOT_JSON_H
+
+#include "base/sb.h"
+#include "flow/engine.h"
+
+/* [{name, status, dimensions, stabilization, cooldown, provider_reported, provider_429s_24h, running, max_concurrent, waiting}] */
+void snapshot_limits_json(const struct snapshot *s, struct sb *out);
+
+/* {depth: {High, Medium, Low}, running, max_concurrent, oldest_wait_ms} and, unless `entries` is 0, entries: at most so many.
+ * `user_id` (NULL: everybody's) narrows depth, oldest wait and entries; `upstreams` are named as in the snapshot. */
+void snapshot_queue_json(const struct snapshot *s, const char *user_id, size_t entries, struct sb *out);
+
+/* {status, text}: "healthy" "warning" "limited" "stabilizing" "down", and a sentence. */
+void snapshot_health_json(const struct snapshot *s, struct sb *out);
+
+#endif

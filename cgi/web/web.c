@@ -1,0 +1,198 @@
+/* web.c - one request from its parameters to its last byte, with the checks in
+ * API.md's order: 404, 405, 401, 403, 415, 413, 400, then the handler. */
+#include "web/web.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "web/fcgi.h"
+#include "web/h_pages.h"
+#include "web/route.h"
+
+enum { HEAD_MAX = 16 * 1024 };
+
+enum weir_err web_refuse(struct exchange *x, enum weir_err e, const char *param, const char *fmt, ...)
+{
+    (void)snprintf(x->param, sizeof x->param, "%s", param ? param : "");
+    x->message[0] = '\0';
+    if (fmt) {
+        va_list ap;
+
+        va_start(ap, fmt);
+        (void)vsnprintf(x->message, sizeof x->message, fmt, ap);
+        va_end(ap);
+    }
+    return e;
+}
+
+/* --- the checks --- */
+
+static enum weir_err check_route(struct exchange *x)
+{
+    const char *name;
+    unsigned allow;
+    enum weir_err e = http_read(&x->in, fcgi_params(x->conn), &name);
+
+    if (e == WEIR_E_NOT_FOUND)
+        return web_refuse(x, e, NULL, NULL);
+    x->route = route_find(x->in.method, x->in.path, x->arg, &allow);
+    if (!x->route && !allow)
+        return web_refuse(x, WEIR_E_NOT_FOUND, NULL, NULL);
+    if (!x->route) {
+        struct sb list = sb_make(128);
+
+        for (int m = HTTP_GET; m < HTTP_OTHER; m++) {
+            if (allow & 1U << m)
+                sb_putf(&list, "%s%s%s", list.len ? ", " : "", http_method_name((enum http_method)m), m == HTTP_GET ? ", HEAD" : "");
+        }
+        e = web_refuse(x, WEIR_E_METHOD, NULL, "This path does not take this method; it takes %s.", sb_str(&list));
+        http_header(&x->out, "Allow", sb_str(&list));
+        sb_done(&list);
+        return e;
+    }
+    if (e)
+        return web_refuse(x, e, name, "The header %s came twice or is malformed.", name);
+    return WEIR_OK;
+}
+
+static enum weir_err check_access(struct exchange *x)
+{
+    enum weir_err e;
+
+    if (x->route->perm == PERM_OPEN)
+        return WEIR_OK;
+    e = auth_identify(x->web->auth, x->db, &x->in, &x->who);
+    if (e)
+        return web_refuse(x, e, NULL, NULL);
+    if (!route_permits(x->route, x->who.role))
+        return web_refuse(x, WEIR_E_FORBIDDEN, NULL, NULL);
+    if (x->in.method != HTTP_GET && !auth_may_change(&x->in, &x->who))
+        return web_refuse(x, WEIR_E_CSRF, NULL, NULL);
+    return WEIR_OK;
+}
+
+static int64_t body_limit(const struct exchange *x)
+{
+    const struct settings *s = x->web->settings;
+
+    return strncmp(x->in.path, "/v1/", 4) == 0 ? s->http.max_body_v1_bytes : s->http.max_body_bytes;
+}
+
+static enum weir_err too_large(struct exchange *x)
+{
+    return web_refuse(x, WEIR_E_BODY_TOO_LARGE, NULL, "The body is larger than the %" PRId64 " bytes allowed here.", body_limit(x));
+}
+
+static enum weir_err check_body(struct exchange *x)
+{
+    enum weir_err e;
+    int64_t limit = body_limit(x), total;
+    char why[160];
+
+    if (x->route->body != BODY_JSON && x->route->body != BODY_MAYBE)
+        return WEIR_OK;
+    if (x->in.content_encoding && strcasecmp(x->in.content_encoding, "identity") != 0)
+        return web_refuse(x, WEIR_E_MEDIA_TYPE, "Content-Encoding", "Send the body as it is, without compression.");
+    if ((x->in.content_length > 0 || x->in.content_type) && !http_is_json(&x->in))
+        return web_refuse(x, WEIR_E_MEDIA_TYPE, "Content-Type", NULL);
+    if (x->in.content_length > limit)
+        return too_large(x);
+    x->body = sb_make((size_t)limit + 1);
+    if (!fcgi_read_body(x->conn, (size_t)limit, &x->body, &total))
+        return web_refuse(x, WEIR_E_BODY_INCOMPLETE, NULL, NULL);
+    if (total > limit)
+        return too_large(x);
+    if (x->in.content_length >= 0 && total != x->in.content_length)
+        return web_refuse(x, WEIR_E_BODY_INCOMPLETE, NULL, NULL);
+    if (total == 0 && x->route->body == BODY_MAYBE) {
+        x->json = json_object();
+        return x->json ? WEIR_OK : WEIR_E_INTERNAL;
+    }
+    e = json_parse_object(sb_str(&x->body), x->body.len, &json_limits_own, &x->json, why);
+    return e ? web_refuse(x, e, NULL, "%s", why) : WEIR_OK;
+}
+
+static enum weir_err check_query(struct exchange *x)
+{
+    const char *name;
+    enum weir_err e = http_read_query(&x->in, x->route->query, &name);
+
+    switch (e) {
+    case WEIR_OK: return WEIR_OK;
+    case WEIR_E_UNKNOWN_FIELD: return web_refuse(x, e, name, "The query name '%.60s' is not known here.", name);
+    default: return web_refuse(x, e, name, "The query is malformed at '%.60s'.", name);
+    }
+}
+
+static enum weir_err serve(struct exchange *x)
+{
+    enum weir_err e;
+
+    if ((e = check_route(x)) || (e = check_access(x)) || (e = check_body(x)) || (e = check_query(x)))
+        return e;
+    return x->route->handler(x);
+}
+
+/* --- the answer --- */
+
+static void refuse(struct exchange *x, enum weir_err e)
+{
+    struct err_detail d = {
+        .message = *x->message ? x->message : NULL,
+        .param = *x->param ? x->param : NULL,
+        .request_id = x->request_id,
+        .retry_after_ms = x->retry_after_ms,
+        .extra = x->error_extra,
+    };
+
+    if (x->route && x->route->body == BODY_PAGE && page_refuse(x, e, &d))
+        return;
+    if (e == WEIR_E_METHOD) {
+        struct sb allow = x->out.head;   /* kept across http_refuse(), which clears it */
+
+        x->out.head = sb_make(HEAD_MAX);
+        http_refuse(&x->out, e, &d);
+        sb_put(&x->out.head, sb_str(&allow), allow.len);
+        sb_done(&allow);
+    } else
+        http_refuse(&x->out, e, &d);
+}
+
+void web_serve(struct fcgi_request *rq, void *ctx, void *thread)
+{
+    static _Thread_local struct exchange x;      /* 7 KB; one request at a time in a thread */
+    struct sb head = sb_make(HEAD_MAX);
+    enum weir_err e;
+
+    memset(&x, 0, sizeof x);
+    x.web = ctx;
+    x.conn = rq;
+    x.db = thread;
+    x.arrived_us = clock_mono_us();
+    x.arrived_ms = clock_utc_ms();
+    x.retry_after_ms = -1;
+    rand_id(x.request_id, "req");
+    http_response_init(&x.out);
+    e = serve(&x);
+    if (!e && !x.moved && !sb_ok(&x.out.body))
+        e = web_refuse(&x, WEIR_E_INTERNAL, NULL, NULL);
+    if (e && !x.moved)
+        refuse(&x, e);
+    if (!x.moved) {
+        http_head(&x.out, x.request_id, &head);
+        if (fcgi_reply(rq, head.p, head.len) && x.out.type)
+            (void)fcgi_reply(rq, sb_str(&x.out.body), x.out.body.len);
+    }
+    sb_done(&head);
+    http_response_done(&x.out);
+    sb_done(&x.body);
+    json_decref(x.json);
+    free(x.error_extra);
+}

@@ -1,0 +1,80 @@
+/* web.h - what every handler is given: the parts of a running Weir, and one
+ * exchange, a request with its answer.
+ *
+ * struct web is filled in main before the first acceptor and read-only after;
+ * an exchange belongs to its acceptor. */
+#ifndef WEIR_WEB_H
+#define WEIR_WEB_H
+
+#include <jansson.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/rand.h"
+#include "base/settings.h"
+#include "flow/engine.h"
+#include "flow/writer.h"
+#include "rules/price.h"
+#include "rules/tokens.h"
+#include "web/auth.h"
+#include "web/http.h"
+#include "web/page.h"
+
+struct db;
+struct fcgi_request;
+struct live_cache;
+
+struct web {
+    const struct settings *settings;
+    const struct price_table *prices;
+    const struct tokens_set *tokens;
+    const struct page_set *pages;
+    struct engine *engine;
+    struct writer *writer;
+    struct auth *auth;
+    struct live_cache *live;          /* h_live.c's rendered snapshot */
+    int64_t started_ms;               /* UTC */
+    atomic_bool draining;             /* the engine takes no new work: /readyz says so */
+};
+
+enum { WEB_ARGS = 2, WEB_ARG_MAX = 64, WEB_PARAM_MAX = 96, WEB_MESSAGE_MAX = 320 };
+
+struct exchange {
+    struct web *web;
+    struct fcgi_request *conn;
+    struct db *db;                    /* this acceptor's, read-only */
+    char request_id[RAND_ID_SIZE];
+    int64_t arrived_us;               /* monotonic */
+    int64_t arrived_ms;               /* UTC */
+
+    struct http_request in;
+    const struct route *route;
+    char arg[WEB_ARGS][WEB_ARG_MAX + 1];   /* what stood for {id} in the path, in order */
+    struct identity who;              /* user_id "" on open routes */
+    struct sb body;
+    json_t *json;                     /* the body; NULL on routes that take none */
+
+    struct http_response out;
+    bool moved;                       /* the engine answers: nothing of `out` is sent */
+
+    /* What web_refuse() keeps for the error object. */
+    char param[WEB_PARAM_MAX], message[WEB_MESSAGE_MAX];
+    int64_t retry_after_ms;           /* < 0: none */
+    char *error_extra;                /* owned: more members of the error object, ",\"name\":…", or NULL */
+};
+
+/* A handler: fills x->out and returns OK, or refuses. */
+typedef enum weir_err web_handler(struct exchange *x);
+
+/* Keep what the error object is to say about `e` and return `e`. `param` (NULL: none) names the field; `fmt` NULL: the
+ * table's sentence. Parts of the input in the message are cut by the caller's %.100s. */
+enum weir_err web_refuse(struct exchange *x, enum weir_err e, const char *param, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* Serve one request from its parameters to its last byte; the function fcgi_config.serve points to. `ctx` is the
+ * struct web, `thread` the acceptor's struct db. */
+void web_serve(struct fcgi_request *rq, void *ctx, void *thread);
+
+#endif
