@@ -68,7 +68,7 @@ void title_put(struct sb *out, const char *text, size_t max_chars)
         text += n;
         left -= n;
     }
-    if (cut && word_chars * 3 >= max_chars * 2)
+    if (cut && word_chars * 2 >= max_chars)
         used = word_end;
     sb_put(out, line, used);
     if (cut)

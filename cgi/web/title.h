@@ -9,8 +9,8 @@
 enum { TITLE_CHARS = 120, TITLE_FROM_MESSAGE_CHARS = 60 };
 
 /* Append `text` as one line: control, bidi and invisible format characters are left out, white space becomes single
- * spaces, ends are trimmed. At most `max_chars` code points; a longer text is cut at a word where one ends in the last
- * third, and gets an ellipsis. Appends nothing if nothing is left. */
+ * spaces, ends are trimmed. At most `max_chars` code points; a longer text is cut at a word where one ends in the second
+ * half, and gets an ellipsis. Appends nothing if nothing is left. */
 void title_put(struct sb *out, const char *text, size_t max_chars);
 
 #endif
