@@ -4,11 +4,13 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -22,9 +24,7 @@ struct keeper {
     struct engine *engine;
     struct writer *writer;
     pthread_t thread;
-    pthread_mutex_t lock;
-    pthread_cond_t wake;
-    bool stop;
+    int stop_fd;                     /* eventfd: readable once it is time to stop */
     uint64_t saved_version;          /* of the snapshot whose state was saved last */
 };
 
@@ -80,17 +80,9 @@ static void sweep(struct keeper *k)
 /* Sleep for `s` seconds; false once it is time to stop. */
 static bool rest(struct keeper *k, int s)
 {
-    struct timespec until;
-    bool stop;
+    struct pollfd stop = {.fd = k->stop_fd, .events = POLLIN};
 
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += s;
-    (void)pthread_mutex_lock(&k->lock);
-    while (!k->stop && pthread_cond_timedwait(&k->wake, &k->lock, &until) != ETIMEDOUT)
-        ;
-    stop = k->stop;
-    (void)pthread_mutex_unlock(&k->lock);
-    return !stop;
+    return poll(&stop, 1, s * 1000) == 0;
 }
 
 static void *keeper(void *arg)
@@ -109,37 +101,30 @@ static void *keeper(void *arg)
 struct keeper *keeper_start(struct engine *e, struct writer *w)
 {
     struct keeper *k = mem_zalloc(1, sizeof *k);
-    pthread_condattr_t attr;
     int rc;
 
     k->engine = e;
     k->writer = w;
-    (void)pthread_mutex_init(&k->lock, NULL);
-    (void)pthread_condattr_init(&attr);
-    (void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    (void)pthread_cond_init(&k->wake, &attr);
-    (void)pthread_condattr_destroy(&attr);
-    rc = pthread_create(&k->thread, NULL, keeper, k);
-    if (rc) {
-        log_error("keeper: cannot start its thread: %s", strerror(rc));
-        (void)pthread_cond_destroy(&k->wake);
-        (void)pthread_mutex_destroy(&k->lock);
-        free(k);
-        return NULL;
-    }
-    return k;
+    k->stop_fd = eventfd(0, EFD_CLOEXEC);
+    rc = k->stop_fd < 0 ? errno : pthread_create(&k->thread, NULL, keeper, k);
+    if (!rc)
+        return k;
+    log_error("keeper: cannot start: %s", strerror(rc));
+    if (k->stop_fd >= 0)
+        (void)close(k->stop_fd);
+    free(k);
+    return NULL;
 }
 
 void keeper_stop(struct keeper *k)
 {
+    uint64_t one = 1;
+
     if (!k)
         return;
-    (void)pthread_mutex_lock(&k->lock);
-    k->stop = true;
-    (void)pthread_cond_signal(&k->wake);
-    (void)pthread_mutex_unlock(&k->lock);
+    if (write(k->stop_fd, &one, sizeof one) != (ssize_t)sizeof one)
+        log_error("keeper: cannot be stopped: %s", strerror(errno));
     (void)pthread_join(k->thread, NULL);
-    (void)pthread_cond_destroy(&k->wake);
-    (void)pthread_mutex_destroy(&k->lock);
+    (void)close(k->stop_fd);
     free(k);
 }

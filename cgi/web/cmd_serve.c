@@ -5,7 +5,6 @@
  * acceptors → ready. A wrong setting or an unusable database ends with 78, a
  * state folder in use with 73. The first SIGTERM or SIGINT refuses new chats and
  * lets the running ones finish, the second ends them. */
-#include <curl/curl.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -392,7 +391,6 @@ static void release(struct serve *v)
     settings_free(v->settings);
     if (v->lock_fd >= 0)
         (void)close(v->lock_fd);
-    curl_global_cleanup();
 }
 
 int cmd_serve(int argc, char **argv)
@@ -424,7 +422,6 @@ int cmd_serve(int argc, char **argv)
     hide_memory();
     raise_descriptors();
     json_object_seed(0);
-    (void)curl_global_init(CURL_GLOBAL_DEFAULT);
     fcgi_init();
     if ((status = take_state_folder(&v)) || (status = load_data(&v)) || (status = open_database(&v)))
         goto out;
