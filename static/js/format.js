@@ -27,9 +27,10 @@ export function span(ms) {
   const s = ms / 1000;
   if (s < 1) return `${s.toFixed(2)} s`;
   if (s < 10) return `${s.toFixed(1)} s`;
-  if (s < 60) return `${Math.round(s)} s`;
-  const min = Math.floor(Math.round(s) / 60);
-  if (min < 60) return Math.round(s) % 60 ? `${min} min ${Math.round(s) % 60} s` : `${min} min`;
+  const whole = Math.round(s);
+  if (whole < 60) return `${whole} s`;
+  const min = Math.floor(whole / 60);
+  if (min < 60) return whole % 60 ? `${min} min ${whole % 60} s` : `${min} min`;
   return min % 60 ? `${Math.floor(min / 60)} h ${min % 60} min` : `${Math.floor(min / 60)} h`;
 }
 

@@ -1,0 +1,110 @@
+// browser.mjs - a real Chromium with a fresh profile, signed in to a running Weir,
+// that writes down every content-policy report, script error and foreign request.
+//
+//   const b = await openBrowser(weir, { width: 390, scheme: 'dark' });
+//   await b.page.goto(b.url('/app/'));
+//   await b.sound('chat');          // axe, reflow, no reports
+//
+// Screenshots lie in <build>/browser. No fixed sleeps: everything waits for a condition.
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { after } from 'node:test';
+import playwright from 'playwright-core';
+import axe from '@axe-core/playwright';
+import { build } from '../e2e/harness.mjs';
+
+const { chromium } = playwright;
+const AxeBuilder = axe.default ?? axe;
+const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
+export const shots = path.join(build, 'browser');
+fs.mkdirSync(shots, { recursive: true });
+
+const executablePath = ['/usr/lib/chromium/chromium', '/usr/bin/chromium'].find((f) => fs.existsSync(f));
+const opened = new Set();
+after(async () => { for (const b of [...opened]) await b.close(); });
+
+class Browser {
+  constructor(weir, context, profile) {
+    this.weir = weir;
+    this.context = context;
+    this.profile = profile;
+    this.page = context.pages()[0];
+    this.reports = [];          // what must never be: policy reports, script errors, requests elsewhere
+    opened.add(this);
+  }
+
+  url(where) { return `http://127.0.0.1:${this.weir.port}${where}`; }
+
+  async watch() {
+    const { page } = this;
+    await page.exposeFunction('weirReport', (text) => { this.reports.push(text); });
+    await page.addInitScript(() => addEventListener('securitypolicyviolation', (e) =>
+      globalThis.weirReport(`policy: ${e.effectiveDirective} ${e.blockedURI} ${e.sourceFile}:${e.lineNumber} ${e.sample}`)));
+    page.on('pageerror', (e) => this.reports.push(`script: ${e.stack}`));
+    page.on('console', (m) => { if (/content security policy|trusted/i.test(m.text())) this.reports.push(`console: ${m.text()}`); });
+    page.on('request', (r) => {
+      const { host, protocol } = new URL(r.url());
+      if (protocol !== 'data:' && host !== `127.0.0.1:${this.weir.port}`) this.reports.push(`elsewhere: ${r.url()}`);
+    });
+  }
+
+  // Sign in with the administrator's token, as a person would.
+  async signIn() {
+    const { page } = this;
+    await page.goto(this.url('/app/login'));
+    await page.fill('#token', this.weir.token);
+    await page.click('#enter');
+    await page.waitForURL(this.url('/app/'));
+    await page.waitForSelector('#text');
+    return this;
+  }
+
+  async shot(name, options = {}) {
+    const file = path.join(shots, `${name}.png`);
+    await this.page.screenshot({ path: file, ...options });
+    return file;
+  }
+
+  // Nothing to complain about on this page as it stands.
+  async sound(name) {
+    const { violations } = await new AxeBuilder({ page: this.page }).withTags(RULES).analyze();
+    assert.deepEqual(violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.target.join(' ')).join(', ')}`), [], `${name}: axe`);
+    const over = await this.page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+    assert.ok(over <= 0, `${name}: ${over} px wider than the window`);
+    assert.deepEqual(this.reports, [], `${name}: reports`);
+  }
+
+  async close() {
+    opened.delete(this);
+    await this.context.close();
+    fs.rmSync(this.profile, { recursive: true, force: true });
+  }
+}
+
+export async function openBrowser(weir, { width = 1400, height = width < 700 ? 844 : 900, scheme = 'light', hosts = '' } = {}) {
+  const profile = fs.mkdtempSync(path.join(os.tmpdir(), 'weir-browser-'));
+  const context = await chromium.launchPersistentContext(profile, {
+    executablePath, headless: true, viewport: { width, height }, colorScheme: scheme, reducedMotion: 'reduce',
+    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+      '--disable-component-update', '--disable-sync', `--host-resolver-rules=${hosts}MAP * ~NOTFOUND, EXCLUDE 127.0.0.1`],
+  });
+  const b = new Browser(weir, context, profile);
+  await b.watch();
+  return b;
+}
+
+// Write `text` and send it; gives the newest turn.
+export async function say(page, text) {
+  await page.fill('#text', text);
+  await page.press('#text', 'Enter');
+  return page.locator('.turn').last();
+}
+
+// The newest turn's line of figures, once the answer is finished.
+export async function metricsOf(page) {
+  const line = page.locator('.turn').last().locator('.metrics');
+  await line.waitFor({ state: 'visible', timeout: 20000 });
+  return (await line.innerText()).replace(/\s+/g, ' ').trim();
+}

@@ -1,0 +1,190 @@
+// What the page does by itself: drafts, keys, the list, copying, scrolling, and how
+// it reads Markdown and writes figures.
+import assert from 'node:assert/strict';
+import { startUpstream, startWeir, test } from '../e2e/harness.mjs';
+import { metricsOf, openBrowser, say } from './browser.mjs';
+
+const up = await startUpstream();
+const weir = await startWeir({ upstream: up, config: { default_model: 'gpt-4o-mini' } });
+const b = await (await openBrowser(weir)).signIn();
+const { page } = b;
+const fresh = () => page.goto(b.url('/app/'));
+
+test('a draft outlives a reload and goes only when the message is accepted', async () => {
+  await fresh();
+  await page.fill('#text', 'half a thought');
+  await page.waitForFunction(() => localStorage.getItem('weir.draft.new') === 'half a thought');
+  await page.reload();
+  assert.equal(await page.inputValue('#text'), 'half a thought');
+  await page.press('#text', 'Enter');
+  await metricsOf(page);
+  assert.equal(await page.evaluate(() => localStorage.getItem('weir.draft.new')), null);
+});
+
+test('Enter that ends a word of an input method does not send', async () => {
+  await fresh();
+  await page.fill('#text', 'にほん');
+  await page.locator('#text').dispatchEvent('keydown', { key: 'Enter', isComposing: true, bubbles: true });
+  await page.locator('#text').dispatchEvent('keydown', { key: 'Enter', keyCode: 229, bubbles: true });
+  assert.equal(await page.locator('.turn').count(), 0);
+  await page.press('#text', 'Shift+Enter');
+  assert.equal(await page.inputValue('#text'), 'にほん\n');
+});
+
+test('a conversation is renamed, deleted and brought back with keys alone', async () => {
+  await fresh();
+  await say(page, 'keys only');
+  await metricsOf(page);
+  const link = page.locator('.session.current a');
+  await link.focus();
+  await page.keyboard.press('F2');
+  await page.keyboard.type('Another title');
+  await page.keyboard.press('Enter');
+  await page.waitForFunction(() => document.querySelector('#title').textContent === 'Another title');
+  await page.reload();
+  assert.equal(await page.innerText('#title'), 'Another title');
+  await page.locator('.session.current a').focus();
+  await page.keyboard.press('Delete');
+  await page.locator('#undo').waitFor();
+  await b.sound('undo');
+  await page.keyboard.press('Enter');            // Undo has the focus
+  await page.locator('.session.current').waitFor({ state: 'visible' });
+  await page.locator('.session.current a').focus();
+  await page.keyboard.press('Delete');
+  await page.goto(b.url('/app/'));               // leaving the page makes it so
+  assert.equal(await page.locator('.session a:text-is("Another title")').count(), 0);
+});
+
+test('the list is searched by title, also beyond what is on the page', async () => {
+  await fresh();
+  await say(page, 'herons stand in shallow water');
+  await metricsOf(page);
+  await page.fill('#search', 'heron');
+  await page.waitForFunction(() => [...document.querySelectorAll('.session:not([hidden])')].length === 1);
+  await page.fill('#search', 'no such thing');
+  await page.locator('#no-match').waitFor();
+  assert.match(await page.innerText('#no-match'), /No conversation matches/);
+});
+
+test('copying works where the clipboard interface does not exist', async () => {
+  await fresh();
+  await say(page, 'copy **this**');
+  await metricsOf(page);
+  await page.evaluate(() => Object.defineProperty(navigator, 'clipboard', { value: undefined }));
+  const button = page.locator('.assistant [data-part="copy"]').last();
+  const heard = page.evaluate(() => new Promise((resolve) => document.addEventListener('copy', () => resolve(getSelection().toString() || document.activeElement.value), { once: true })));
+  await button.click();
+  await page.locator('.assistant [data-part="copy-label"]', { hasText: 'Copied' }).waitFor();
+  assert.match(await heard, /copy \*\*this\*\*/);
+});
+
+test('whoever scrolls up stays there while the answer grows and when it ends', async () => {
+  await page.setViewportSize({ width: 1000, height: 500 });
+  await fresh();
+  await say(page, '#chunks-600-200 long');
+  const log = page.locator('#log');
+  await page.waitForFunction(() => { const l = document.getElementById('log'); return l.scrollHeight > l.clientHeight + 400; });
+  await log.hover();
+  await page.mouse.wheel(0, -200);
+  await page.locator('#jump').waitFor();
+  const at = await log.evaluate((l) => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(() => resolve(l.scrollTop)))));
+  await metricsOf(page);
+  assert.equal(await log.evaluate((l) => l.scrollTop), at);
+  await page.click('#jump');
+  await page.waitForFunction(() => { const l = document.getElementById('log'); return l.scrollHeight - l.clientHeight - l.scrollTop < 2; });
+  await page.setViewportSize({ width: 1400, height: 900 });
+});
+
+test('Markdown that comes in pieces ends as if it had come at once', async () => {
+  await fresh();
+  const differing = await page.evaluate(async () => {
+    const { Growing, render } = await import('/static/js/markdown.js');
+    const texts = [
+      '# A\n\ntext *b* **c** `d`\n\n- one\n- two\n\n  more\n\n1. x\n2. y\n\n> quote\n> more\n\n---\n\nend',
+      'before\n\n```c\nint a; // **no**\n\nint b;\n```\n\nafter [link][r]\n\n[r]: https://example.org\n',
+      '| a | b |\n|:--|--:|\n| 1 | 2 |\n| 3 | 4 |\n\nafter\n===\n\n- [x] done\n- [ ] not\n',
+      'a <b>bold</b> <script>x</script> &amp; &lt; ![p](http://e.org/p.png) <https://e.org> $5 and $6\n\n    code by indent\n\nlast',
+      '~~~\nunclosed **fence**\n\n# still code',
+    ];
+    let seed = 7;
+    const random = (n) => { seed = (seed * 1103515245 + 12345) % 2147483648; return seed % n; };
+    const shape = (root) => { const copy = root.cloneNode(true); for (const s of copy.querySelectorAll('code span')) s.replaceWith(...s.childNodes); copy.normalize(); return copy.innerHTML; };
+    const wrong = [];
+    for (const text of texts) {
+      const whole = document.createElement('div');
+      render(whole, text);
+      for (let run = 0; run < 40; run++) {
+        const root = document.createElement('div');
+        const growing = new Growing(root);
+        for (let i = 0; i < text.length;) {
+          const n = 1 + random(9);
+          growing.append(text.slice(i, i + n));
+          i += n;
+        }
+        growing.finish();
+        if (shape(root) !== shape(whole)) wrong.push(`${JSON.stringify(text.slice(0, 30))}: ${shape(root)} instead of ${shape(whole)}`);
+      }
+    }
+    return wrong;
+  });
+  assert.deepEqual(differing.slice(0, 3), []);
+});
+
+test('what a model writes as markup stays text', async () => {
+  await fresh();
+  const found = await page.evaluate(async () => {
+    const { render } = await import('/static/js/markdown.js');
+    const root = document.createElement('div');
+    document.body.append(root);
+    render(root, '<img src=x onerror="alert(1)"> <script>alert(1)</script> [a](javascript:alert(1)) [b](data:text/html,x) ![c](http://e.org/c.png) [d](https://e.org)\n\n<iframe src="http://e.org"></iframe>\n\n<style>*{display:none}</style>');
+    const tags = [...root.querySelectorAll('*')].map((n) => n.localName);
+    const links = [...root.querySelectorAll('a')].map((a) => a.href);
+    const text = root.textContent;
+    root.remove();
+    return { tags, links, text };
+  });
+  for (const tag of ['img', 'script', 'iframe', 'style']) assert.ok(!found.tags.includes(tag), tag);
+  assert.deepEqual(found.links, ['http://e.org/c.png', 'https://e.org/']);
+  assert.match(found.text, /<script>alert\(1\)<\/script>/);
+  await b.sound('markup as text');
+});
+
+test('the page writes figures as the server does', async () => {
+  const said = await page.evaluate(async () => {
+    const f = await import('/static/js/format.js');
+    return {
+      money: [0, 0.0000003, 0.0001746, 0.1795, 12.4, 1234567.891].map(f.money),
+      span: [0, 420, 1800, 14000, 59800, 200000, 7500000].map(f.span),
+      none: [f.money(null), f.span(undefined), f.count(NaN), f.cost({ priced: false, total_usd: null })],
+      free: f.cost({ priced: true, total_usd: 0 }),
+    };
+  });
+  assert.deepEqual(said.money, ['$0.00', '< $0.000001', '$0.000175', '$0.1795', '$12.40', '$1,234,567.89']);
+  assert.deepEqual(said.span, ['0.00 s', '0.42 s', '1.8 s', '14 s', '1 min', '3 min 20 s', '2 h 5 min']);
+  assert.deepEqual(said.none, ['—', '—', '—', '—']);
+  assert.equal(said.free, 'free');
+});
+
+test('colours for code arrive with its language, and the block can be copied', async () => {
+  await fresh();
+  await say(page, 'here\n\n```python\ndef f(x):\n    return x  # one\n```\n');
+  await page.locator('.assistant .code .hljs-keyword').first().waitFor();
+  assert.match(await page.locator('.assistant .code pre').innerText(), /def f\(x\):\n    return x  # one/);
+  await b.sound('code');
+});
+
+test('the chat page loads at most 60 KB of script and style, the dashboard 50 KB', async () => {
+  for (const [where, most] of [['/app/', 60], ['/app/dashboard', 50]]) {
+    let bytes = 0;
+    const cdp = await b.context.newCDPSession(page);
+    await cdp.send('Network.enable');
+    await cdp.send('Network.setCacheDisabled', { cacheDisabled: true });
+    const kinds = new Map();
+    cdp.on('Network.responseReceived', (e) => kinds.set(e.requestId, e.response.url));
+    cdp.on('Network.loadingFinished', (e) => { if (/\.(js|css)$/.test(kinds.get(e.requestId) ?? '')) bytes += e.encodedDataLength; });
+    await page.goto(b.url(where));
+    await page.waitForLoadState('networkidle');
+    await cdp.detach();
+    assert.ok(bytes > 1000 && bytes < most * 1024, `${where}: ${(bytes / 1024).toFixed(1)} KB`);
+  }
+});

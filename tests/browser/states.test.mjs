@@ -1,0 +1,121 @@
+// What the page shows while a message waits, is tried again, fails, is stopped or
+// breaks off, against the provider stand-in.
+import assert from 'node:assert/strict';
+import { startUpstream, startWeir, test, waitFor } from '../e2e/harness.mjs';
+import { metricsOf, openBrowser, say } from './browser.mjs';
+
+const up = await startUpstream();
+const weir = await startWeir({ upstream: up, openai: { max_concurrent: 1 },
+  config: { retry: { budget: 1, max_retries: 2, base_delay: 2, max_delay: 3 }, default_model: 'gpt-4o-mini' } });
+const b = await (await openBrowser(weir)).signIn();
+const { page } = b;
+const card = () => page.locator('.turn').last().locator('.status');
+const fresh = () => page.goto(b.url('/app/'));
+
+test('a message that waits tells its place, when it is expected to start and why', async () => {
+  const held = await weir.stream({ model: 'gpt-4o-mini', message: '#slow-0-20-3000 held' });
+  await held.next('delta');
+  await fresh();
+  await say(page, 'waits its turn');
+  await card().filter({ hasText: /Queued: / }).waitFor();
+  assert.match(await card().innerText(), /Waiting for one of the running requests to end/);
+  assert.equal(await page.locator('.session.current .chip').innerText(), 'queued');
+  await b.sound('queued');
+  await b.shot('state-queued');
+  await weir.post('/chat/cancel', { request_id: held.first('accepted').request_id });
+  assert.match(await metricsOf(page), /Queued [\d.]+ s/);
+  assert.match(await page.locator('.turn .assistant .body').last().innerText(), /waits its turn/);
+});
+
+test('a message that waits can be taken out of the queue', async () => {
+  const held = await weir.stream({ model: 'gpt-4o-mini', message: '#slow-0-20-3000 held' });
+  await held.next('delta');
+  await fresh();
+  await say(page, 'will not wait');
+  await card().locator('button[data-act="cancel"]').click();
+  await card().filter({ hasText: /Stopped before an answer came/ }).waitFor();
+  await weir.post('/chat/cancel', { request_id: held.first('accepted').request_id });
+});
+
+test('an attempt that failed is told with a countdown, and the answer follows', async () => {
+  await fresh();
+  await say(page, '#fault-503-once please');
+  await card().filter({ hasText: /The provider answered 503\. Trying again in \d:\d\d/ }).waitFor();
+  assert.match(await card().innerText(), /Attempt 2 of 2.*Your message is safe/);
+  await b.sound('retrying');
+  await b.shot('state-retrying');
+  assert.match(await metricsOf(page), /Retries 1$/);
+});
+
+test('Stop keeps what came and says so', async () => {
+  await fresh();
+  await say(page, '#slow-0-20-3000 stop me');
+  await card().filter({ hasText: /Writing/ }).waitFor();
+  await b.sound('streaming');
+  await b.shot('state-streaming');
+  await page.click('#send');
+  const chip = page.locator('.turn').last().locator('.chipline .pill');
+  await chip.waitFor();
+  assert.match(await chip.innerText(), /^Stopped/);
+  assert.ok((await page.locator('.turn .assistant .body').last().innerText()).length > 0);
+  assert.equal(await page.innerText('#send-label'), 'Send');
+  await b.sound('stopped');
+});
+
+test('an error says what happened and what to do, with the request id', async () => {
+  await fresh();
+  await say(page, '#fault-400 please');
+  await page.locator('.status.err').waitFor();
+  const text = await card().innerText();
+  assert.match(text, /Request req_/);
+  assert.ok(await card().locator('.do button').count() > 0);
+  await b.sound('error');
+  await b.shot('state-error');
+});
+
+test('an edited message returns to the box', async () => {
+  await card().locator('button[data-act="edit"]').click();
+  assert.equal(await page.inputValue('#text'), '#fault-400 please');
+  await page.fill('#text', '');
+});
+
+test('a stream that ends without its end is shown as interrupted', async () => {
+  await fresh();
+  await page.route('**/chat/stream', async (route) => {
+    const accepted = 'id: 1\nevent: accepted\ndata: {"request_id":"req_none","session_id":"ses_none","message_id":"msg_1"}\n\n';
+    const delta = 'id: 2\nevent: delta\ndata: {"text":"half an ans"}\n\n';
+    await route.fulfill({ status: 200, contentType: 'text/event-stream', body: accepted + delta });
+  });
+  await say(page, 'cut off');
+  await page.locator('.status.err').waitFor({ timeout: 20000 });
+  assert.match(await card().innerText(), /The connection ended before the answer did/);
+  assert.match(await page.locator('.turn .assistant .body').last().innerText(), /half an ans/);
+  await page.unroute('**/chat/stream');
+});
+
+test('a server that cannot be reached leaves the message in reach', async () => {
+  await fresh();
+  await page.route('**/chat/stream', (route) => route.abort());
+  await say(page, 'nobody there');
+  await page.locator('.status.err').waitFor();
+  assert.match(await card().innerText(), /Weir could not be reached/);
+  await page.unroute('**/chat/stream');
+  await card().locator('button[data-act="retry"]').click();
+  await metricsOf(page);
+});
+
+test('limits and queue move in the panel while an answer is written', async () => {
+  const limited = await startWeir({ upstream: up, openai: { limits: { requests_per_minute: 10, tokens_per_minute: 5000 } }, config: { default_model: 'gpt-4o-mini' } });
+  const c = await (await openBrowser(limited)).signIn();
+  await c.page.check('#show-monitoring');
+  const bar = c.page.locator('#m-limits [role="meter"]').first();
+  await bar.waitFor();
+  assert.equal(await bar.getAttribute('aria-valuenow'), '0');
+  await say(c.page, 'hello');
+  await metricsOf(c.page);
+  await waitFor('the gauge to move', async () => Number(await c.page.locator('#m-limits [role="meter"]').first().getAttribute('aria-valuenow')) > 0);
+  await c.sound('moved gauges');
+  await c.shot('state-gauges');
+  await c.close();
+  await limited.stop();
+});

@@ -1,0 +1,153 @@
+// The way of a newcomer: the one-time link, a chat with the built-in model, its
+// figures, the monitor panel, the dashboard – in both themes, wide and narrow.
+// WEIR_DOC_IMAGES=1 also writes docs/images/chat.png and dashboard.png.
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import path from 'node:path';
+import { startWeir, test, top } from '../e2e/harness.mjs';
+import { metricsOf, openBrowser, say } from './browser.mjs';
+
+const weir = await startWeir({ config: { limits: { requests_per_minute: 60 } } });
+const LINE = /^Tokens (≈ )?[\d,]+ in \/ [\d,]+ out · Cost (free|—|\$[\d.]+) · Efficiency (—|[\d.]+ chars\/tok) · First token [\d.]+ s( · Speed [\d.,]+ tok\/s)? · Queued [\d.]+ s · Retries \d+$/;
+
+test('the one-time link signs in, once', async () => {
+  const [, link] = /Sign in once: (\S+)/.exec(weir.program.output);
+  const b = await openBrowser(weir);
+  await b.page.goto(link);
+  await b.page.waitForURL(b.url('/app/'));
+  await b.page.waitForSelector('#text');
+  assert.equal(await b.page.evaluate(() => document.cookie.includes('weir=')), false, 'scripts can read the cookie');
+  await b.sound('signed in');
+  await b.close();
+
+  const other = await openBrowser(weir);
+  await other.page.goto(link);
+  await other.page.locator('#problem:not([hidden])').waitFor();
+  assert.match(await other.page.innerText('#problem'), /used already or is too old/);
+  assert.equal(await other.page.evaluate(() => location.hash), '');
+  await other.sound('sign-in page');
+  await other.close();
+});
+
+test('without a session every page leads to the sign-in page', async () => {
+  const b = await openBrowser(weir);
+  await b.page.goto(b.url('/app/dashboard'));
+  assert.equal(new URL(b.page.url()).pathname, '/app/login');
+  await b.close();
+});
+
+for (const scheme of ['light', 'dark'])
+  for (const width of [1400, 390])
+    test(`chat, monitoring and dashboard, ${scheme}, ${width} px`, async () => {
+      const name = `${scheme}-${width}`;
+      const b = await (await openBrowser(weir, { width, scheme })).signIn();
+      const { page } = b;
+      await b.shot(`empty-${name}`);
+      await b.sound('empty chat');
+
+      await say(page, 'My project is stuck and I feel tired.');
+      assert.match(await metricsOf(page), LINE);
+      assert.match(page.url(), /\/app\/c\/ses_/);
+      assert.ok((await page.innerText('.turn .assistant .body')).length > 10);
+      assert.equal(await page.inputValue('#text'), '');
+      assert.match(await page.title(), /My project is stuck/);
+      await b.sound('an answer');
+
+      await page.check('#show-monitoring');
+      await page.locator('#m-limits > *').first().waitFor();
+      await page.waitForFunction(() => document.querySelector('#m-chat dd')?.textContent === '1');
+      const before = await page.innerText('#m-chat');
+      await b.sound('monitor panel');
+      await b.shot(`monitor-${name}`);
+      if (width < 1100) await page.click('#monitor-close');
+      await say(page, 'It began last week.');
+      await metricsOf(page);
+      if (width < 1100) await page.check('#show-monitoring');
+      await page.waitForFunction(() => document.querySelector('#m-chat dd')?.textContent === '2');
+      assert.notEqual(await page.innerText('#m-chat'), before);
+      if (width < 1100) await page.click('#monitor-close');
+      await b.shot(`chat-${name}`);
+
+      await page.reload();
+      await page.waitForSelector('.msg.assistant .metrics');
+      assert.equal(await page.locator('.msg').count(), 4);
+      assert.match((await page.locator('.msg.assistant .metrics').last().innerText()).replace(/\s+/g, ' ').trim(), LINE);
+      await b.sound('the conversation again');
+
+      await page.goto(b.url('/app/dashboard'));
+      await page.waitForSelector('#c-tokens canvas');
+      assert.match(await page.innerText('[data-panel="health"]'), /Healthy|Warning/);
+      assert.equal(await page.locator('.kpi').count(), 6);
+      assert.match(await page.innerText('[data-panel="by-model"]'), /builtin\/eliza/);
+      assert.match(await page.innerText('[data-panel="recent"]'), /success/);
+      await b.shot(`dashboard-${name}`, { fullPage: true });
+      await b.sound('dashboard');
+      await page.click('.range a:has-text("7 d")');
+      assert.match(page.url(), /range=7d/);
+      await page.waitForSelector('#c-cost canvas');
+      await b.sound('dashboard of a week');
+
+      for (const where of ['settings', 'help/metrics']) {
+        await page.goto(b.url(`/app/${where}`));
+        await b.sound(where);
+      }
+      await b.close();
+    });
+
+test('no page scrolls sideways at 320 px', async () => {
+  const b = await (await openBrowser(weir, { width: 320 })).signIn();
+  for (const where of ['/app/', '/app/dashboard', '/app/settings', '/app/help/metrics']) {
+    await b.page.goto(b.url(where));
+    await b.page.waitForLoadState('networkidle');
+    const over = await b.page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+    assert.ok(over <= 0, `${where} is ${over} px too wide`);
+  }
+  await b.close();
+});
+
+test('the dashboard reads without scripts', async () => {
+  const signed = await (await openBrowser(weir)).signIn();
+  const cookies = await signed.context.cookies();
+  const plain = await signed.context.browser()?.newContext?.({ javaScriptEnabled: false }).catch(() => null);
+  if (plain) {
+    await plain.addCookies(cookies);
+    const page = await plain.newPage();
+    await page.goto(signed.url('/app/dashboard'));
+    assert.match(await page.innerText('[data-panel="recent"]'), /builtin\/eliza/);
+    await plain.close();
+  } else {
+    const html = await signed.page.evaluate(() => fetch('/app/dashboard').then((r) => r.text()));
+    assert.match(html, /builtin\/eliza/);
+  }
+  await signed.close();
+});
+
+test('the theme a person chose is in the first byte of the next page', async () => {
+  const b = await (await openBrowser(weir)).signIn();
+  const { page } = b;
+  await page.click('#theme');
+  assert.equal(await page.getAttribute('html', 'data-theme'), 'dark');
+  const html = await page.evaluate(() => fetch('/app/settings').then((r) => r.text()));
+  assert.match(html, /<html lang="en" data-theme="dark"/);
+  await b.close();
+});
+
+if (process.env.WEIR_DOC_IMAGES)
+  test('the pictures of the README', async () => {
+    const images = path.join(top, 'docs/images');
+    fs.mkdirSync(images, { recursive: true });
+    const b = await (await openBrowser(weir, { width: 1280, height: 800 })).signIn();
+    const { page } = b;
+    for (const text of ['I have to change a system that works, and I am afraid to break it.', 'Because everybody depends on it.']) {
+      await say(page, text);
+      await metricsOf(page);
+    }
+    await page.check('#show-monitoring');
+    await page.locator('#m-limits > *').first().waitFor();
+    await page.waitForFunction(() => document.querySelector('#m-chat dd')?.textContent === '2');
+    await page.screenshot({ path: path.join(images, 'chat.png') });
+    await page.goto(b.url('/app/dashboard'));
+    await page.waitForSelector('#c-tokens canvas');
+    await page.screenshot({ path: path.join(images, 'dashboard.png') });
+    await b.close();
+  });
