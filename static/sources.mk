@@ -34,8 +34,7 @@ nobase_dist_pkgdata_DATA += \
 	static/js/shell.js \
 	static/js/status.js \
 	static/js/texts.js \
-	static/js/turn.js \
-	static/js/vendor.js
+	static/js/turn.js
 nobase_dist_pkgdata_DATA += \
 	templates/boot.mustache \
 	templates/chat.mustache \

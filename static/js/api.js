@@ -1,7 +1,7 @@
 /* api.js - the one module that talks to Weir. Paths and shapes are those of the
  * HTTP interface; every refusal becomes an ApiError that carries its error object. */
 import { boot } from "./boot.js";
-import { createParser } from "./vendor.js";
+import { createParser } from "/static/vendor/eventsource-parser-3.1.1/index.js";
 
 export class ApiError extends Error {
   constructor(status, error) {

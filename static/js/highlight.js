@@ -2,8 +2,9 @@
  *
  * The highlighter gives text with <span class> marks; a small reader turns that
  * into nodes, so that it never passes through the browser's HTML parser. */
-import { grammar, highlighter } from "./vendor.js";
 import { el } from "./dom.js";
+
+const base = "/static/vendor/highlightjs-11.12.0";
 
 /* what people write after ``` → the grammar's file */
 const GRAMMARS = {
@@ -36,8 +37,8 @@ export async function highlight(code, text, language) {
   const name = GRAMMARS[language.toLowerCase()];
   if (!name || text.length > LONGEST) return;
   try {
-    const hljs = await highlighter();
-    if (!hljs.getLanguage(name)) hljs.registerLanguage(name, await grammar(name));
+    const { default: hljs } = await import(`${base}/core.min.js`);
+    if (!hljs.getLanguage(name)) hljs.registerLanguage(name, (await import(`${base}/languages/${name}.min.js`)).default);
     const marked = hljs.highlight(text, { language: name, ignoreIllegals: true }).value;
     if (code.textContent === text) code.replaceChildren(nodes(marked));
   } catch { /* the text is readable as it is */ }

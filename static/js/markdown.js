@@ -1,7 +1,7 @@
 /* markdown.js - an answer's Markdown as nodes: tokens of the lexer become elements
  * and text nodes. Raw HTML is shown as the text it is, pictures as links, and a
  * link leads only to http, https or mailto. */
-import { lexer } from "./vendor.js";
+import { lexer } from "/static/vendor/marked-18.2.1/marked.esm.js";
 import { el, icon } from "./dom.js";
 import { copy } from "./copy.js";
 import { highlight } from "./highlight.js";
