@@ -34,3 +34,7 @@ check_PROGRAMS += tests/unit/test_title
 tests_unit_test_title_SOURCES = tests/unit/test_title.c tests/unit/unit.h
 tests_unit_test_title_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_title_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += tests/unit/test_auth
+tests_unit_test_auth_SOURCES = tests/unit/test_auth.c tests/unit/unit.h
+tests_unit_test_auth_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_auth_LDADD = $(UNIT_LDADD)
