@@ -1,6 +1,6 @@
 # cgi/peer
-libweir_a_SOURCES += cgi/peer/builtin.h
 libweir_a_SOURCES += \
+	cgi/peer/builtin.c cgi/peer/builtin.h \
 	cgi/peer/client.c cgi/peer/client.h \
 	cgi/peer/head.c cgi/peer/head.h \
 	cgi/peer/openai.c cgi/peer/openai_request.c cgi/peer/openai.h \

@@ -2,6 +2,8 @@
 libweir_a_SOURCES += \
 	cgi/rules/bpe.c cgi/rules/bpe.h \
 	cgi/rules/bucket.c cgi/rules/bucket.h \
+	cgi/rules/eliza.c cgi/rules/eliza.h \
+	cgi/rules/eliza_script.c cgi/rules/eliza_script.h \
 	cgi/rules/forecast.c cgi/rules/forecast.h \
 	cgi/rules/gate.c cgi/rules/gate.h \
 	cgi/rules/heap.c cgi/rules/heap.h \

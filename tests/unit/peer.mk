@@ -19,3 +19,7 @@ check_PROGRAMS += tests/unit/test_openai
 tests_unit_test_openai_SOURCES = tests/unit/test_openai.c tests/unit/unit.h
 tests_unit_test_openai_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_openai_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += tests/unit/test_eliza
+tests_unit_test_eliza_SOURCES = tests/unit/test_eliza.c tests/unit/unit.h
+tests_unit_test_eliza_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_eliza_LDADD = $(UNIT_LDADD)
