@@ -70,12 +70,13 @@ npm_packages() {
     for stamp in "$top/node_modules/.weir-$kind" "$top/node_modules/.weir-all"; do
         cmp -s "$top/package-lock.json" "$stamp" && return
     done
-    install_packages nodejs/node npm/npm
+    install_packages "${npm_itself[@]}"
     say "Fetching npm packages ($kind)"
     ( cd "$top" && quietly "$top/build/npm.log" npm ci --ignore-scripts --no-audit --no-fund "$@" )
     cp "$top/package-lock.json" "$top/node_modules/.weir-$kind"
 }
 
+npm_itself=(nodejs/node npm/npm)
 build_packages=(gcc/gcc libc6-dev make/make autoconf/autoconf automake/automake pkg-config/pkg-config ca-certificates
     libfcgi-dev libsqlite3-dev libjansson-dev libcurl4-openssl-dev libpcre2-dev)
 
