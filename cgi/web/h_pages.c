@@ -1,30 +1,127 @@
-/* h_pages.c - the HTML pages. */
+/* h_pages.c - the HTML pages but the dashboard: chat, sign-in, settings, help,
+ * and what a refusal looks like in a browser. Acceptor threads. */
 #include "web/h_pages.h"
 
+#include "base/json.h"
+#include "store/convo.h"
+#include "web/pages.h"
 #include "web/route.h"
+#include "web/view_chat.h"
+#include "web/view_engine.h"
+
+enum {
+    LIST_MAX = 4 * 1024 * 1024,         /* bytes of JSON about sessions or models */
+    MESSAGES_MAX = 64 * 1024 * 1024,    /* bytes of JSON with a session's messages */
+    SESSIONS_SHOWN = 200,
+    MESSAGES_SHOWN = 100,
+    MESSAGES_ALL = 1000,                /* with ?earlier=1 */
+};
+
+enum weir_err h_page_login(struct exchange *x)
+{
+    return pages_answer(x, "login", pages_context(x, "Sign in", NULL, NULL));
+}
+
+enum weir_err h_page_settings(struct exchange *x)
+{
+    return pages_answer(x, "settings", pages_context(x, "Settings", "settings", NULL));
+}
+
+enum weir_err h_page_help(struct exchange *x)
+{
+    return pages_answer(x, "help", pages_context(x, "Help", "help", NULL));
+}
+
+static json_t *session_groups(struct exchange *x, const char *current)
+{
+    const struct convo_list all = {NULL, NULL, 0, SESSIONS_SHOWN};
+    struct sb text = sb_make(LIST_MAX);
+    json_t *list = pages_parse(convo_list(x->db, x->who.user_id, &all, &text), &text);
+    json_t *groups = view_sessions(json_object_get(list, "items"), current, x->arrived_ms);
+
+    json_decref(list);
+    return groups;
+}
+
+static json_t *models(struct exchange *x)
+{
+    struct sb text = sb_make(LIST_MAX);
+    char standard[MODEL_NAME_SIZE];
+
+    engine_models_json(x->web->engine, &text);
+    engine_default_model(x->web->engine, standard);
+    json_t *list = pages_parse(WEIR_OK, &text);
+    json_t *view = view_models(list, standard, x->web->settings, x->web->prices);
+    json_decref(list);
+    return view;
+}
+
+/* Put a session's title and messages into `ctx`. E_NOT_FOUND: it is not this user's. */
+static enum weir_err put_session(struct exchange *x, json_t *ctx, const char *id)
+{
+    struct sb about = sb_make(LIST_MAX), text = sb_make(MESSAGES_MAX);
+    int64_t limit = *http_query(&x->in, "earlier", "") ? MESSAGES_ALL : MESSAGES_SHOWN;
+    enum weir_err e = convo_get(x->db, x->who.user_id, id, &about);
+
+    if (e == WEIR_OK)
+        e = convo_messages(x->db, x->who.user_id, id, NULL, limit, &text);
+    json_t *session = pages_parse(e, &about), *messages = pages_parse(e, &text);
+    if (session && messages) {
+        const char *title = json_str(session, "title", "");
+
+        json_object_set_new(ctx, "title", json_string(title));
+        json_object_set_new(ctx, "heading", json_string(title));
+        json_object_set_new(ctx, "messages", view_messages(json_object_get(messages, "items")));
+        json_object_set_new(ctx, "earlier", json_boolean(json_is_string(json_object_get(messages, "next_cursor"))));
+    } else if (e == WEIR_OK)
+        e = WEIR_E_INTERNAL;
+    json_decref(session);
+    json_decref(messages);
+    return e;
+}
+
+enum weir_err h_page_chat(struct exchange *x)
+{
+    const char *id = x->arg[0], *name;
+
+    if (x->who.role == ROLE_MONITOR) {
+        http_see_other(&x->out, "/app/dashboard");
+        return WEIR_OK;
+    }
+    if (http_read_query(&x->in, NULL, &name) != WEIR_OK)
+        return web_refuse(x, WEIR_E_INVALID_FIELD, name, NULL);
+
+    const struct snapshot *s = engine_snapshot(x->web->engine);
+    json_t *ctx = pages_context(x, "New chat", NULL, id);
+    json_object_set_new(ctx, "heading", json_string("New chat"));
+    json_object_set_new(ctx, "health", view_health(s));
+    json_object_set_new(ctx, "groups", session_groups(x, id));
+    json_object_set_new(ctx, "models", models(x));
+    json_object_set_new(ctx, "no_high", json_boolean(x->who.max_priority < PRIORITY_HIGH));
+    snapshot_put(s);
+
+    enum weir_err e = *id ? put_session(x, ctx, id) : WEIR_OK;
+    if (e == WEIR_OK)
+        return pages_answer(x, "chat", ctx);
+    json_decref(ctx);
+    return e;
+}
 
 bool page_refuse(struct exchange *x, enum weir_err e, const struct err_detail *d)
 {
-    (void)d;
-    if (e != WEIR_E_UNAUTHENTICATED)
+    const char *message = d && d->message ? d->message : err_text(e);
+
+    if (e == WEIR_E_UNAUTHENTICATED) {
+        http_see_other(&x->out, "/app/login");
+        return true;
+    }
+    json_t *ctx = pages_context(x, "Not possible", NULL, NULL);
+    json_object_set_new(ctx, "heading", json_string(e == WEIR_E_NOT_FOUND ? "Not found" : "This did not work"));
+    json_object_set_new(ctx, "message", json_string(message));
+    json_object_set_new(ctx, "request_id", json_string(x->request_id));
+    sb_reset(&x->out.body);
+    if (pages_answer(x, "problem", ctx) != WEIR_OK)
         return false;
-    http_see_other(&x->out, "/app/login");
+    x->out.status = err_status(e);
     return true;
 }
-
-static enum weir_err page(struct exchange *x, const char *title)
-{
-    x->out.type = "text/html; charset=utf-8";
-    sb_puts(&x->out.body, "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>");
-    sb_attr(&x->out.body, title);
-    sb_puts(&x->out.body, "</title><h1>");
-    sb_attr(&x->out.body, title);
-    sb_puts(&x->out.body, "</h1></html>\n");
-    return WEIR_OK;
-}
-
-enum weir_err h_page_login(struct exchange *x) { return page(x, "Sign in to Weir"); }
-enum weir_err h_page_chat(struct exchange *x) { return page(x, "Weir"); }
-enum weir_err h_page_dashboard(struct exchange *x) { return page(x, "Dashboard"); }
-enum weir_err h_page_settings(struct exchange *x) { return page(x, "Settings"); }
-enum weir_err h_page_help(struct exchange *x) { return page(x, "Help"); }

@@ -10,6 +10,7 @@ libweir_a_SOURCES += \
 	cgi/web/field.c cgi/web/field.h \
 	cgi/web/h_app.c \
 	cgi/web/h_chat.c \
+	cgi/web/h_dashboard.c \
 	cgi/web/h_health.c \
 	cgi/web/h_live.c cgi/web/live.h \
 	cgi/web/h_models.c \
@@ -20,6 +21,7 @@ libweir_a_SOURCES += \
 	cgi/web/nginx_conf.c cgi/web/nginx_conf.h \
 	cgi/web/page.c cgi/web/page.h \
 	cgi/web/page_parse.c cgi/web/page_parse.h \
+	cgi/web/pages.c cgi/web/pages.h \
 	cgi/web/route.c cgi/web/route.h \
 	cgi/web/snapshot_json.c cgi/web/snapshot_json.h \
 	cgi/web/title.c cgi/web/title.h \

@@ -121,18 +121,17 @@ static json_t *model_label(const char *id, const struct upstream_settings *u, co
     return view_text("%.80s · $%.2f / $%.2f", id, (double)p->tier[0].in / 1e6, (double)p->tier[0].out / 1e6);
 }
 
-json_t *view_models(const json_t *models, const struct settings *settings, const struct price_table *prices)
+json_t *view_models(const json_t *models, const char *standard, const struct settings *settings, const struct price_table *prices)
 {
     json_t *list = json_array(), *m;
     size_t i;
 
     json_array_foreach((json_t *)models, i, m) {
         const char *id = json_str(m, "id", ""), *upstream = json_str(m, "upstream", "");
-        bool chosen = settings->default_model ? strcmp(settings->default_model, id) == 0 : i == 0;
 
         json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:o, s:b, s:b}", "id", id, "name", id, "upstream", upstream,
                                               "label", model_label(id, settings_upstream(settings, upstream), prices),
-                                              "selected", chosen, "down", json_is_false(json_object_get(m, "healthy"))));
+                                              "selected", strcmp(id, standard) == 0, "down", json_is_false(json_object_get(m, "healthy"))));
     }
     return list;
 }

@@ -16,7 +16,7 @@ json_t *view_sessions(const json_t *items, const char *current, int64_t now_ms);
 /* convo_messages()'s items as what templates/msg_user and msg_answer take. */
 json_t *view_messages(const json_t *items);
 
-/* engine_models_json()'s array as a list of {id, name, upstream, label, selected, down}. */
-json_t *view_models(const json_t *models, const struct settings *settings, const struct price_table *prices);
+/* engine_models_json()'s array as a list of {id, name, upstream, label, selected, down}; `standard` is the one selected. */
+json_t *view_models(const json_t *models, const char *standard, const struct settings *settings, const struct price_table *prices);
 
 #endif

@@ -5,16 +5,19 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/json.h"
+#include "web/snapshot_json.h"
 #include "web/view.h"
 
+/* The words of a status; api is how snapshot_health_json() spells it. */
 enum health { HEALTHY, WARNING, STABILIZING, LIMITED, DOWN, HEALTH_COUNT };
 
-static const struct { const char *tone, *word, *text; } health_words[HEALTH_COUNT] = {
-    [HEALTHY] = {"ok", "Healthy", "Every provider answers and has room."},
-    [WARNING] = {"warn", "Warning", "A limit is used to 80 % or more."},
-    [STABILIZING] = {"warn", "Stabilizing", "Going slowly after a provider’s rate limit."},
-    [LIMITED] = {"warn", "Limited", "A provider is paused or out of service."},
-    [DOWN] = {"err", "Down", "No provider can be used right now."},
+static const struct { const char *api, *tone, *word; } health_words[HEALTH_COUNT] = {
+    [HEALTHY] = {"healthy", "ok", "Healthy"},
+    [WARNING] = {"warning", "warn", "Warning"},
+    [STABILIZING] = {"stabilizing", "warn", "Stabilizing"},
+    [LIMITED] = {"limited", "warn", "Limited"},
+    [DOWN] = {"down", "err", "Down"},
 };
 
 static enum health upstream_health(const struct admit_upstream_view *u)
@@ -28,30 +31,20 @@ static enum health upstream_health(const struct admit_upstream_view *u)
     return u->status == ADMIT_WARNING ? WARNING : HEALTHY;
 }
 
-/* The worst of all, but down only if all are. */
-static enum health overall(const struct snapshot *s)
-{
-    enum health worst = HEALTHY;
-    size_t down = 0;
-
-    for (size_t i = 0; i < s->upstream_count; i++) {
-        enum health h = upstream_health(&s->upstreams[i]);
-
-        down += h == DOWN;
-        if (h == DOWN)
-            h = LIMITED;
-        if (h > worst)
-            worst = h;
-    }
-    return s->draining || down == s->upstream_count ? DOWN : worst;
-}
-
 json_t *view_health(const struct snapshot *s)
 {
-    enum health h = overall(s);
+    struct sb text = sb_make(512);
+    int h = DOWN;
 
-    return json_pack("{s:s, s:s, s:s}", "tone", health_words[h].tone, "word", health_words[h].word, "text",
-                     s->draining ? "Weir is being restarted." : health_words[h].text);
+    snapshot_health_json(s, &text);
+    json_t *said = json_loads(sb_str(&text), 0, NULL);
+    while (h > HEALTHY && strcmp(health_words[h].api, json_str(said, "status", "down")) != 0)
+        h--;
+    json_t *pill = json_pack("{s:s, s:s, s:s}", "tone", health_words[h].tone, "word", health_words[h].word, "text",
+                             json_str(said, "text", ""));
+    json_decref(said);
+    sb_done(&text);
+    return pill;
 }
 
 /* "1,200 held · free again in 12 s" */

@@ -1,0 +1,19 @@
+/* pages.h - what the handlers of HTML pages share: the context every page
+ * begins with, reports as JSON values, and turning a context into the answer. */
+#ifndef WEIR_PAGES_H
+#define WEIR_PAGES_H
+
+#include <jansson.h>
+
+#include "web/web.h"
+
+/* title, theme, metrics_mode, user, at_<tab>, boot (with session_id unless NULL). `tab` may be NULL. New, the caller's. */
+json_t *pages_context(struct exchange *x, const char *title, const char *tab, const char *session_id);
+
+/* The JSON value in `text`, new; NULL if `e` is an error or the text was cut. Ends `text`. */
+json_t *pages_parse(enum weir_err e, struct sb *text);
+
+/* Render `name` from `ctx` (taken) as the answer. */
+enum weir_err pages_answer(struct exchange *x, const char *name, json_t *ctx);
+
+#endif
