@@ -157,7 +157,7 @@ CREATE TABLE events (
     metadata       TEXT,
     at_ms          INTEGER GENERATED ALWAYS AS (id >> 20) VIRTUAL
 ) STRICT;
-CREATE INDEX events_session ON events(session) WHERE session > 0;
+CREATE INDEX events_session ON events(session, answer) WHERE session > 0;
 CREATE INDEX events_open ON events(state) WHERE state < 2;
 
 CREATE TABLE attempts (

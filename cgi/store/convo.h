@@ -26,7 +26,8 @@ struct convo_list {
     int archived;            /* 0: not archived, 1: archived, -1: both */
     int64_t limit;           /* 1 … 1000 */
 };
-/* {"items":[session…],"next_cursor":…}, pinned first (on the first page only), then by last use, newest first.
+/* {"items":[session…],"next_cursor":…}, pinned ones first, then by last use, newest first. A session is what
+ * convo_get() writes, without leaf_id and messages.
  * E_INVALID_FIELD: `before` is no cursor of ours. */
 enum weir_err convo_list(struct db *ro, const char *user_id, const struct convo_list *l, struct sb *out)
     __attribute__((warn_unused_result));
@@ -38,7 +39,8 @@ enum weir_err convo_get(struct db *ro, const char *user_id, const char *session_
  * first, at most its last `limit`; next_cursor, given as `leaf`, continues towards the root. A message: {message_id,
  * parent_id, role, content, reasoning, at, state, siblings:[ids in order of creation, itself included]}; an
  * assistant's also {request_id, model, upstream, status, finish_reason, error_code, usage, cost, metrics}.
- * state: "complete", or "pending" for a question whose answer has not been recorded yet. */
+ * state: "complete", or for a question without an answer "pending" (it is waited for) or "failed" (the members from
+ * request_id to error_code say why). */
 enum weir_err convo_messages(struct db *ro, const char *user_id, const char *session_id, const char *leaf, int64_t limit,
                              struct sb *out) __attribute__((warn_unused_result));
 
@@ -71,8 +73,8 @@ struct convo_patch {
     const char *title;       /* NULL: as it is */
     int pinned, archived;    /* -1: as it is */
 };
-enum weir_err convo_patch(struct db *db, const char *user_id, const char *session_id, const struct convo_patch *p,
-                          int64_t now_ms) __attribute__((warn_unused_result));
+enum weir_err convo_patch(struct db *db, const char *user_id, const char *session_id, const struct convo_patch *p)
+    __attribute__((warn_unused_result));
 /* The session and all text in it; the numbers of its requests stay. */
 enum weir_err convo_delete(struct db *db, const char *user_id, const char *session_id)
     __attribute__((warn_unused_result));

@@ -5,10 +5,10 @@
 
 #include <string.h>
 
+#include "store/convo_tree.h"
 #include "store/db.h"
 #include "store/ledger.h"
 
-enum { SEQ_BITS = 20, ROLE_OF_SYSTEM = 0, ROLE_OF_USER = 1, ROLE_OF_ASSISTANT = 2 };
 enum { STATE_ACCEPTED, STATE_SENT, STATE_SETTLED };
 
 static const char *const statuses[] = {"success", "error", "cancelled", "timeout", "rejected"};
@@ -148,14 +148,14 @@ static enum weir_err add_texts(struct db *db, const struct call_record *r, const
     enum weir_err e = WEIR_OK;
 
     if (r->new_session && r->system_text) {
-        struct message m = {.session = p->session, .seq = 0, .role = ROLE_OF_SYSTEM, .message_id = "",
+        struct message m = {.session = p->session, .seq = 0, .role = CONVO_SYSTEM, .message_id = "",
                             .text = r->system_text, .text_bytes = (int64_t)strlen(r->system_text),
                             .at_ms = r->accepted_at_ms};
 
         e = add_message(db, &m);
     }
     if (!e && r->user_text) {
-        struct message m = {.session = p->session, .seq = p->question, .parent = p->parent, .role = ROLE_OF_USER,
+        struct message m = {.session = p->session, .seq = p->question, .parent = p->parent, .role = CONVO_USER,
                             .message_id = r->user_message_id, .text = r->user_text,
                             .text_bytes = (int64_t)strlen(r->user_text), .at_ms = r->accepted_at_ms};
 
@@ -396,7 +396,7 @@ static enum weir_err add_to_session(struct db *db, const struct call_record *r, 
 
 static enum weir_err add_answer(struct db *db, const struct call_record *r, const struct open_event *v)
 {
-    struct message m = {.session = v->session, .seq = v->answer, .parent = v->question, .role = ROLE_OF_ASSISTANT,
+    struct message m = {.session = v->session, .seq = v->answer, .parent = v->question, .role = CONVO_ASSISTANT,
                         .message_id = r->message_id, .text = r->answer, .text_bytes = r->answer_bytes,
                         .reasoning = r->reasoning, .reasoning_bytes = r->reasoning_bytes, .at_ms = r->ended_at_ms};
 

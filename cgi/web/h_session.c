@@ -149,7 +149,7 @@ static enum weir_err run_patch(struct db *db, struct write_op *op)
 {
     const struct change *c = (struct change *)op;
 
-    return convo_patch(db, c->user_id, c->session_id, &c->patch, c->now_ms);
+    return convo_patch(db, c->user_id, c->session_id, &c->patch);
 }
 
 enum weir_err h_session_patch(struct exchange *x)

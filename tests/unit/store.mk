@@ -13,3 +13,7 @@ check_PROGRAMS += tests/unit/test_usage
 tests_unit_test_usage_SOURCES = tests/unit/test_usage.c tests/unit/unit.h $(STORE_FIXTURES)
 tests_unit_test_usage_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_usage_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += tests/unit/test_convo
+tests_unit_test_convo_SOURCES = tests/unit/test_convo.c tests/unit/unit.h $(STORE_FIXTURES)
+tests_unit_test_convo_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_convo_LDADD = $(UNIT_LDADD)

@@ -1,0 +1,261 @@
+/* convo.c - sessions: listed, read, made, changed, deleted. Messages are in
+ * convo_messages.c. */
+#include "store/convo.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "store/convo_tree.h"
+#include "store/event_row.h"
+
+/* --- reading --- */
+
+/* session_id, title, pinned, archived, created_ms, updated_ms, requests, prompt, completion, cost, unpriced, id */
+#define SESSION_COLUMNS \
+    " s.session_id, s.title, s.pinned, s.archived, s.created_ms, s.updated_ms, s.requests, s.prompt, s.completion," \
+    " s.cost, s.unpriced, s.id"
+
+static void session_members(struct sb *out, const struct query *q)
+{
+    int64_t requests = query_col_i64(q, 6), prompt = query_col_i64(q, 7), completion = query_col_i64(q, 8);
+
+    sb_puts(out, "\"session_id\":");
+    sb_json(out, query_col_text(q, 0));
+    sb_puts(out, ",\"title\":");
+    sb_json(out, query_col_text(q, 1));
+    sb_puts(out, query_col_i64(q, 2) ? ",\"pinned\":true" : ",\"pinned\":false");
+    sb_puts(out, query_col_i64(q, 3) ? ",\"archived\":true," : ",\"archived\":false,");
+    json_time(out, "created_at", query_col_i64(q, 4));
+    sb_putc(out, ',');
+    json_time(out, "updated_at", query_col_i64(q, 5));
+    sb_puts(out, ",\"totals\":{\"requests\":");
+    sb_i64(out, requests);
+    sb_puts(out, ",\"prompt_tokens\":");
+    sb_i64(out, prompt);
+    sb_puts(out, ",\"completion_tokens\":");
+    sb_i64(out, completion);
+    sb_puts(out, ",\"total_tokens\":");
+    sb_i64(out, prompt + completion);
+    sb_puts(out, ",\"cost_usd\":");
+    if (requests && query_col_i64(q, 10) == requests)
+        sb_puts(out, "null");
+    else
+        sb_usd(out, query_col_i64(q, 9));
+    sb_putc(out, '}');
+}
+
+/* Where a page ended: what the list is ordered by. */
+struct place {
+    long long pinned, updated_ms, id;
+};
+
+static bool parse_place(const char *s, struct place *p)
+{
+    int used = 0;
+
+    *p = (struct place){2, 0, 0};            /* before everything */
+    if (!s)
+        return true;
+    return sscanf(s, "%1lld.%18lld.%18lld%n", &p->pinned, &p->updated_ms, &p->id, &used) == 3 && !s[used];
+}
+
+enum weir_err convo_list(struct db *ro, const char *user_id, const struct convo_list *l, struct sb *out)
+{
+    static const char sql[] =
+        "SELECT" SESSION_COLUMNS " FROM sessions s JOIN users u ON u.id = s.user"
+        " WHERE u.user_id = ?1 AND s.deleted_ms IS NULL AND (s.pinned, s.updated_ms, s.id) < (?2, ?3, ?4)"
+        " AND (?5 < 0 OR s.archived = ?5) AND (?6 IS NULL OR instr(lower(s.title), lower(?6)) > 0)"
+        " ORDER BY s.pinned DESC, s.updated_ms DESC, s.id DESC LIMIT ?7";
+    struct place from, last = {0, 0, 0};
+    struct query q;
+    int64_t n = 0;
+    bool more = false;
+
+    if (!parse_place(l->before, &from))
+        return WEIR_E_INVALID_FIELD;
+    q = query(ro, sql);
+    query_text(&q, user_id);
+    query_i64(&q, from.pinned);
+    query_i64(&q, from.updated_ms);
+    query_i64(&q, from.id);
+    query_i64(&q, l->archived);
+    query_text(&q, l->query);
+    query_i64(&q, l->limit + 1);
+    sb_puts(out, "{\"items\":[");
+    while (query_row(&q)) {
+        more = n == l->limit;
+        if (more)
+            break;
+        last = (struct place){query_col_i64(&q, 2), query_col_i64(&q, 5), query_col_i64(&q, 11)};
+        sb_puts(out, n++ ? ",{" : "{");
+        session_members(out, &q);
+        sb_putc(out, '}');
+    }
+    if (more)
+        sb_putf(out, "],\"next_cursor\":\"%lld.%lld.%lld\"}", last.pinned, last.updated_ms, last.id);
+    else
+        sb_puts(out, "],\"next_cursor\":null}");
+    return query_stop(&q);
+}
+
+enum weir_err convo_get(struct db *ro, const char *user_id, const char *session_id, struct sb *out)
+{
+    static const char sql[] =
+        "SELECT" SESSION_COLUMNS ","
+        " (SELECT message_id FROM messages WHERE id > s.id << 20 AND id < (s.id + 1) << 20 ORDER BY id DESC LIMIT 1),"
+        " (SELECT count(*) FROM messages WHERE id > s.id << 20 AND id < (s.id + 1) << 20)"
+        " FROM sessions s JOIN users u ON u.id = s.user"
+        " WHERE s.session_id = ?1 AND u.user_id = ?2 AND s.deleted_ms IS NULL";
+    struct query q = query(ro, sql);
+    enum weir_err e;
+    bool found;
+
+    query_text(&q, session_id);
+    query_text(&q, user_id);
+    found = query_row(&q);
+    if (found) {
+        sb_putc(out, '{');
+        session_members(out, &q);
+        sb_puts(out, ",\"leaf_id\":");
+        sb_json(out, query_col_text(&q, 12));
+        sb_puts(out, ",\"messages\":");
+        sb_i64(out, query_col_i64(&q, 13));
+        sb_putc(out, '}');
+    }
+    e = query_stop(&q);
+    return e ? e : found ? WEIR_OK : WEIR_E_NOT_FOUND;
+}
+
+bool convo_owned(struct db *ro, const char *user_id, const char *session_id)
+{
+    int64_t session;
+
+    return convo_session(ro, user_id, session_id, &session) == WEIR_OK;
+}
+
+/* --- writing --- */
+
+enum weir_err convo_create(struct db *db, const char *user_id, const char *session_id, const char *title,
+                           const char *system_text, int64_t now_ms)
+{
+    struct query q = query(db, "INSERT INTO sessions(session_id, user, title, created_ms, updated_ms)"
+                               " SELECT ?1, id, ?2, ?3, ?3 FROM users WHERE user_id = ?4 RETURNING id");
+    int64_t session;
+    enum weir_err e;
+
+    query_text(&q, session_id);
+    query_text(&q, title);
+    query_i64(&q, now_ms);
+    query_text(&q, user_id);
+    session = query_row(&q) ? query_col_i64(&q, 0) : 0;
+    e = query_end(&q);
+    if (!e && !session)
+        e = WEIR_E_NOT_FOUND;
+    if (e || !system_text)
+        return e;
+    q = query(db, "INSERT INTO messages(id, message_id, parent, role, at_ms) VALUES (?1, '', 0, 0, ?2)");
+    query_i64(&q, session << SEQ_BITS);
+    query_i64(&q, now_ms);
+    e = query_end(&q);
+    if (e)
+        return e;
+    q = query(db, "INSERT INTO contents VALUES (?1, ?2, NULL)");
+    query_i64(&q, session << SEQ_BITS);
+    query_text(&q, system_text);
+    return query_end(&q);
+}
+
+static void opt_i64(struct query *q, int v)
+{
+    if (v < 0)
+        query_null(q);
+    else
+        query_i64(q, v);
+}
+
+enum weir_err convo_patch(struct db *db, const char *user_id, const char *session_id, const struct convo_patch *p)
+{
+    int64_t session;
+    enum weir_err e = convo_session(db, user_id, session_id, &session);
+    struct query q;
+
+    if (e)
+        return e;
+    q = query(db, "UPDATE sessions SET title = coalesce(?2, title), pinned = coalesce(?3, pinned),"
+                  " archived = coalesce(?4, archived) WHERE id = ?1");
+    query_i64(&q, session);
+    query_text(&q, p->title);
+    opt_i64(&q, p->pinned);
+    opt_i64(&q, p->archived);
+    return query_end(&q);
+}
+
+/* Messages and their text with ids in [from, to]. */
+static enum weir_err erase(struct db *db, int64_t from, int64_t to)
+{
+    static const char *const sql[] = {"DELETE FROM contents WHERE id BETWEEN ?1 AND ?2",
+                                      "DELETE FROM messages WHERE id BETWEEN ?1 AND ?2"};
+    enum weir_err e = WEIR_OK;
+
+    for (int i = 0; !e && i < 2; i++) {
+        struct query q = query(db, sql[i]);
+
+        query_i64(&q, from);
+        query_i64(&q, to);
+        e = query_end(&q);
+    }
+    return e;
+}
+
+enum weir_err convo_delete(struct db *db, const char *user_id, const char *session_id)
+{
+    int64_t session;
+    enum weir_err e = convo_session(db, user_id, session_id, &session);
+    struct query q;
+
+    if (!e)
+        e = erase(db, session << SEQ_BITS, ((session + 1) << SEQ_BITS) - 1);
+    if (e)
+        return e;
+    q = query(db, "UPDATE sessions SET deleted_ms = ?2, title = '', pinned = 0 WHERE id = ?1");
+    query_i64(&q, session);
+    query_i64(&q, clock_utc_ms());
+    return query_end(&q);
+}
+
+enum weir_err convo_delete_message(struct db *db, const char *user_id, const char *session_id, const char *message_id,
+                                   int64_t *deleted)
+{
+    struct convo_tree t = {0};
+    const struct convo_node *top;
+    int64_t session;
+    enum weir_err e = convo_session(db, user_id, session_id, &session);
+    char *gone = NULL;
+
+    *deleted = 0;
+    if (!e)
+        e = convo_tree_load(db, session, &t);
+    top = !e && *message_id ? convo_tree_find(&t, message_id) : NULL;
+    if (!e && !top)
+        e = WEIR_E_NOT_FOUND;
+    if (e)
+        goto out;
+    gone = mem_zalloc(t.count, 1);
+    for (size_t i = (size_t)(top - t.node); !e && i < t.count; i++) {      /* children come after their parents */
+        const struct convo_node *parent = convo_tree_at(&t, t.node[i].parent);
+        int64_t id = session << SEQ_BITS | t.node[i].seq;
+
+        if (&t.node[i] != top && (!parent || !gone[parent - t.node]))
+            continue;
+        gone[i] = 1;
+        (*deleted)++;
+        e = erase(db, id, id);
+    }
+out:
+    free(gone);
+    convo_tree_done(&t);
+    return e;
+}

@@ -1,0 +1,140 @@
+/* event_row.c - columns to record, record to JSON. */
+#include "store/event_row.h"
+
+#include <string.h>
+
+#include "store/ledger.h"
+#include "store/record.h"
+
+/* Takes the columns one after another, in the order of EVENT_COLUMNS. */
+struct reader {
+    const struct query *q;
+    int col;
+};
+
+static int64_t next_i64(struct reader *r) { return query_col_i64(r->q, r->col++); }
+static const char *next_text(struct reader *r) { return query_col_text(r->q, r->col++); }
+
+void event_row_read(const struct query *q, struct event_row *out)
+{
+    struct reader r = {q, 0};
+    struct call_record *c = &out->rec;
+    int64_t state;
+
+    memset(out, 0, sizeof *out);
+    out->id = next_i64(&r);
+    out->request_id = next_text(&r);
+    c->user_id = next_text(&r);
+    out->session_id = next_text(&r);
+    out->message_id = next_text(&r);
+    c->model = next_text(&r);
+    c->upstream = next_text(&r);
+    c->api_endpoint = next_text(&r);
+    c->priority = (enum priority)next_i64(&r);
+    state = next_i64(&r);
+    out->settled = state == 2;
+    out->sent = state >= 1;
+    c->status = (enum call_status)next_i64(&r);
+    c->held_by = (enum gate)next_i64(&r);
+    c->finish_reason = next_text(&r);
+    c->error_code = next_text(&r);
+    c->prompt_tokens_counted = next_i64(&r);
+    c->max_tokens = next_i64(&r);
+    c->usage.prompt = next_i64(&r);
+    c->usage.cached = next_i64(&r);
+    c->usage.cache_write = next_i64(&r);
+    c->usage.cache_write_1h = next_i64(&r);
+    c->usage.completion = next_i64(&r);
+    c->usage.reasoning = next_i64(&r);
+    c->answer_chars = next_i64(&r);
+    c->estimated = next_i64(&r) != 0;
+    c->usage_suspect = next_i64(&r) != 0;
+    c->cost.priced = next_i64(&r) != 0;
+    c->cost.input = next_i64(&r);
+    c->cost.output = next_i64(&r);
+    c->cost.total = c->cost.input + c->cost.output;
+    c->attempt_count = (int32_t)next_i64(&r);
+    c->queue_us = next_i64(&r);
+    c->retry_wait_us = next_i64(&r);
+    c->ttft_us = next_i64(&r);
+    c->writing_us = next_i64(&r);
+    c->duration_us = c->queue_us + c->retry_wait_us + c->ttft_us + c->writing_us;
+    c->cost.rate_in = next_i64(&r);
+    c->cost.rate_out = next_i64(&r);
+    out->price_version = next_text(&r);
+    c->token_id = next_text(&r);
+    out->metadata = next_text(&r);
+    c->accepted_at_ms = out->id >> EVENT_BITS;
+}
+
+void json_time(struct sb *out, const char *name, int64_t utc_ms)
+{
+    sb_putf(out, "\"%s\":\"", name);
+    sb_time(out, utc_ms);
+    sb_putc(out, '"');
+}
+
+static void put_text(struct sb *out, const char *name, const char *value)
+{
+    sb_putf(out, ",\"%s\":", name);
+    sb_json(out, value);
+}
+
+void event_row_numbers_json(struct sb *out, const struct event_row *v)
+{
+    sb_puts(out, "\"usage\":");
+    record_usage_json(out, &v->rec);
+    sb_puts(out, ",\"cost\":");
+    record_cost_json(out, &v->rec);
+    sb_puts(out, ",\"metrics\":");
+    record_metrics_json(out, &v->rec);
+}
+
+void event_row_head_json(struct sb *out, const struct event_row *v)
+{
+    sb_puts(out, "\"request_id\":");
+    sb_json(out, v->request_id);
+    put_text(out, "model", v->rec.model);
+    put_text(out, "upstream", v->rec.upstream);
+    put_text(out, "status", v->settled ? call_status_name(v->rec.status) : NULL);
+    put_text(out, "finish_reason", v->rec.finish_reason);
+    put_text(out, "error_code", v->rec.error_code);
+}
+
+enum weir_err event_row_attempts_json(struct db *ro, const struct event_row *v, struct sb *out)
+{
+    struct query q = query(ro, "SELECT a.n, u.text, a.after_ms, a.wait_us, a.duration_us, a.http_status, x.text,"
+                               " a.reserved_in, a.reserved_out, a.provider_request_id FROM attempts a"
+                               " LEFT JOIN words u ON u.id = a.upstream LEFT JOIN words x ON x.id = a.error"
+                               " WHERE a.event = ?1 ORDER BY a.n");
+    const char *comma = "";
+
+    query_i64(&q, v->id);
+    sb_putc(out, '[');
+    while (query_row(&q)) {
+        sb_putf(out, "%s{\"n\":", comma);
+        sb_i64(out, query_col_i64(&q, 0));
+        put_text(out, "upstream", query_col_text(&q, 1));
+        sb_putc(out, ',');
+        json_time(out, "at", v->rec.accepted_at_ms + query_col_i64(&q, 2));
+        sb_puts(out, ",\"wait_ms\":");
+        sb_i64(out, query_col_i64(&q, 3) / 1000);
+        sb_puts(out, ",\"duration_ms\":");
+        sb_i64(out, query_col_i64(&q, 4) / 1000);
+        sb_puts(out, ",\"http_status\":");
+        if (query_col_i64(&q, 5))
+            sb_i64(out, query_col_i64(&q, 5));
+        else
+            sb_puts(out, "null");
+        put_text(out, "error_code", query_col_text(&q, 6));
+        sb_puts(out, ",\"reserved_input_tokens\":");
+        sb_i64(out, query_col_i64(&q, 7));
+        sb_puts(out, ",\"reserved_output_tokens\":");
+        sb_i64(out, query_col_i64(&q, 8));
+        put_text(out, "provider_request_id", query_col_text(&q, 9));
+        sb_putc(out, '}');
+        comma = ",";
+    }
+    sb_putc(out, ']');
+    return query_end(&q);
+}

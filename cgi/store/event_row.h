@@ -1,0 +1,49 @@
+/* event_row.h - an event read back as the record it was written from, and the
+ * JSON that history, request and session reports share. Internal to store/. */
+#ifndef WEIR_EVENT_ROW_H
+#define WEIR_EVENT_ROW_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/sb.h"
+#include "store/db.h"
+#include "store/usage.h"
+
+/* SELECT EVENT_COLUMNS EVENT_TABLES WHERE …; `e` is the event, `s` its session, `p` its user. */
+#define EVENT_COLUMNS                                                                                             \
+    " e.id, e.request_id, p.user_id, s.session_id, m.message_id, wm.text, wu.text, we.text, e.priority, e.state," \
+    " e.status, e.held_by, wf.text, wx.text, e.counted, e.max_tokens, e.prompt, e.cached, e.cache_write,"         \
+    " e.cache_write_1h, e.completion, e.reasoning, e.chars, e.estimated, e.suspect, e.rate, e.cost_in,"           \
+    " e.cost_out, e.attempts, e.queue_us, e.retry_us, e.ttft_us, e.writing_us, r.rate_in, r.rate_out, wv.text,"   \
+    " t.token_id, e.metadata"
+#define EVENT_TABLES                                                                              \
+    " FROM events e JOIN users p ON p.id = e.user LEFT JOIN sessions s ON s.id = e.session"       \
+    " LEFT JOIN messages m ON m.id = (e.session << 20 | e.answer) AND e.session > 0"              \
+    " LEFT JOIN words wm ON wm.id = e.model LEFT JOIN words wu ON wu.id = e.upstream"             \
+    " LEFT JOIN words we ON we.id = e.endpoint LEFT JOIN words wf ON wf.id = e.finish"            \
+    " LEFT JOIN words wx ON wx.id = e.error LEFT JOIN rates r ON r.id = e.rate"                   \
+    " LEFT JOIN words wv ON wv.id = r.version LEFT JOIN tokens t ON t.id = e.token"
+
+struct event_row {
+    int64_t id;
+    bool settled, sent;
+    const char *request_id, *session_id, *message_id;   /* the last two NULL where there is none */
+    const char *price_version, *metadata;
+    struct call_record rec;      /* numbers and borrowed strings; no ids in its arrays, no texts */
+};
+
+/* Columns as above; strings are borrowed until the query's next row. */
+void event_row_read(const struct query *q, struct event_row *out);
+
+/* "usage":{…},"cost":{…},"metrics":{…} */
+void event_row_numbers_json(struct sb *out, const struct event_row *v);
+/* "request_id":…,"model":…,"upstream":…,"status":…,"finish_reason":…,"error_code":… */
+void event_row_head_json(struct sb *out, const struct event_row *v);
+/* [{n, upstream, at, wait_ms, duration_ms, http_status, error_code, reserved_input_tokens, …}] */
+enum weir_err event_row_attempts_json(struct db *ro, const struct event_row *v, struct sb *out);
+
+/* "name":"2026-…Z" */
+void json_time(struct sb *out, const char *name, int64_t utc_ms);
+
+#endif
