@@ -86,10 +86,6 @@ struct settings {
     int64_t retry_budget_permille;       /* retries as a part of all attempts, Weir-wide */
     int64_t drain_us;                    /* on SIGTERM running work may take this long to finish */
     int64_t builtin_words_per_second;    /* pace of the built-in model; 0 = at once */
-    struct {
-        int64_t content_days;            /* message text; 0 = for ever */
-        int64_t usage_days;              /* usage records; 0 = for ever */
-    } retention;
     struct tuning_settings defaults;     /* what every upstream started from */
     struct upstream_settings *upstreams; /* never empty */
     size_t n_upstreams;

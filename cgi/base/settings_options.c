@@ -95,10 +95,6 @@ static const struct cfg_option global_options[] = {
     {.key = "prices", .type = CFG_TEXT, .at = AT(prices), .help = "Price table instead of the one Weir brings along."},
     {.key = "log.level", .type = CFG_CHOICE, .at = AT(log_level), .choices = "error warn info debug",
      .fallback = "info", .help = "Least important kind of log line that is written."},
-    {.key = "retention.content_days", .type = CFG_INT, .at = AT(retention.content_days), .min = 0, .max = 36500,
-     .fallback = "90", .help = "Days after which message text is deleted; 0 = never."},
-    {.key = "retention.usage_days", .type = CFG_INT, .at = AT(retention.usage_days), .min = 0, .max = 36500,
-     .fallback = "400", .help = "Days after which single usage records are deleted; 0 = never."},
 };
 #undef AT
 

@@ -310,6 +310,7 @@ START_TEST(a_wrong_value_is_named_with_its_key_and_what_is_allowed)
         {"{\"http\": {\"port\": true}}", "http.port", "true", "a whole number"},
         {"{\"http\": {\"port\": [1]}}", "http.port", "[1]", "a whole number"},
         {"{\"http\": {\"address\": \"localhost\"}}", "http.address", "\"localhost\"", "an IPv4 or IPv6 address"},
+        {"{\"http\": {\"hosts\": [\"a b; c\"]}}", "http.hosts", "a b; c", "a list of at most 256 host names"},
         {"{\"http\": 80}", "http", "must be an object", NULL},
         {"{\"queue\": {\"max_wait\": \"2 fortnights\"}}", "queue.max_wait", "2 fortnights", "a duration from 0.01 to 3600"},
         {"{\"queue\": {\"max_wait\": -1}}", "queue.max_wait", "-1", "a duration"},
