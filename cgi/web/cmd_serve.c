@@ -62,14 +62,20 @@ static int fail(int status, const char *why)
 
 /* --- the process --- */
 
+/* To what the process may have; a container's root may lack the right to more. */
 static void raise_descriptors(void)
 {
     struct rlimit r;
 
-    if (getrlimit(RLIMIT_NOFILE, &r) < 0)
+    if (getrlimit(RLIMIT_NOFILE, &r) < 0 || r.rlim_cur >= DESCRIPTORS)
         return;
-    if (geteuid() == 0 && r.rlim_max < DESCRIPTORS)
-        r.rlim_max = DESCRIPTORS;
+    if (r.rlim_max < DESCRIPTORS) {
+        const struct rlimit more = {.rlim_cur = DESCRIPTORS, .rlim_max = DESCRIPTORS};
+
+        if (setrlimit(RLIMIT_NOFILE, &more) == 0)
+            return;
+        log_info("serve: at most %llu files and connections can be open at once", (unsigned long long)r.rlim_max);
+    }
     r.rlim_cur = r.rlim_max < DESCRIPTORS ? r.rlim_max : DESCRIPTORS;
     if (setrlimit(RLIMIT_NOFILE, &r) < 0)
         log_warn("serve: the limit of open files stays as it is: %s", strerror(errno));
@@ -187,26 +193,25 @@ out:
 
 /* --- the database --- */
 
-/* What the run before left open is closed, the administrator and the sign-in link are there: one transaction. */
+/* What the run before left open is closed; the administrator and the sign-in link are there. */
 static enum weir_err put_in_order(struct serve *v, const char *admin_token)
 {
     int64_t now_ms = clock_utc_ms(), never_sent, interrupted;
     char user_id[RAND_ID_SIZE];
     enum weir_err e;
 
-    if ((e = db_begin(v->db)))
+    if ((e = usage_recover(v->db, now_ms, &never_sent, &interrupted)) || (e = db_begin(v->db)))
         return e;
+    if (never_sent + interrupted)
+        log_warn("serve: the run before ended in the middle: %" PRId64 " requests had not been sent, %" PRId64
+                 " were cut off and are charged at their estimate", never_sent, interrupted);
     account_secret_make(v->code);
-    if ((e = usage_recover(v->db, now_ms, &never_sent, &interrupted))
-        || (e = account_first_start(v->db, admin_token, now_ms, user_id))
+    if ((e = account_first_start(v->db, admin_token, now_ms, user_id))
         || (e = account_code_add(v->db, v->code, user_id, now_ms, now_ms + SIGN_IN_LINK_MS))
         || (e = upkeep_get(v->db, UPKEEP_ADMISSION, &v->saved))) {
         db_rollback(v->db);
         return e;
     }
-    if (never_sent + interrupted)
-        log_warn("serve: the run before ended in the middle: %" PRId64 " requests had not been sent, %" PRId64
-                 " were cut off and are charged at their estimate", never_sent, interrupted);
     return db_commit(v->db);
 }
 

@@ -197,7 +197,7 @@ START_TEST(every_response_names_its_request)
     http_response_init(&rs);
     sb_puts(&rs.body, "{}");
     http_head(&rs, "req_1", &out);
-    ck_assert_str_eq(sb_str(&out), "Status: 200\r\nContent-Type: application/json\r\nContent-Length: 2\r\n"
+    ck_assert_str_eq(sb_str(&out), "Status: 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n"
                                    "Cache-Control: no-store\r\nX-Request-Id: req_1\r\nrequest-id: req_1\r\n\r\n");
     sb_done(&out);
     http_response_done(&rs);
