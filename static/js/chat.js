@@ -138,7 +138,7 @@ async function recover(request, turn) {
 
 function act(name, turn) {
   if (name === "cancel") run?.stop();
-  else if (name === "signin") location.assign("/app/login");
+  else if (name === "signin") location.assign(`/app/login?next=${encodeURIComponent(location.pathname)}`);
   else if (name === "reload") location.reload();
   else if (name === "edit") { composer.restore(turn.text); if (!turn.answerText) turn.node.remove(); }
   else if (name === "retry" && !run) {

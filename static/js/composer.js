@@ -9,7 +9,7 @@ import { recall, remember } from "./prefs.js";
 import { say } from "./announce.js";
 
 export class Composer {
-  #timer = 0;
+  #timer = 0; #unsent = false; #usual;
 
   /* onSend(text, {model, priority}), onStop(). */
   constructor(session, { onSend, onStop }) {
@@ -21,6 +21,7 @@ export class Composer {
     this.onSend = onSend;
     this.onStop = onStop;
     this.busy = false;
+    this.#usual = byId("hint").textContent = recall("sendkey") === "ctrl" ? "Ctrl or ⌘ with Enter sends." : byId("hint").textContent;
     this.#choose(this.model, "model");
     this.#choose(this.priority, "priority");
     this.box.value ||= recall(this.#key());
@@ -43,6 +44,7 @@ export class Composer {
   /* The message was accepted: its draft may go. `session` is where the conversation now lives. */
   accepted(session) {
     clearTimeout(this.#timer);
+    this.#unsent = false;
     remember(this.#key(), null);
     this.session = session;
     this.#save();
@@ -50,6 +52,7 @@ export class Composer {
 
   setBusy(busy) {
     this.busy = busy;
+    byId("hint").textContent = this.#usual;
     this.#show();
   }
 
@@ -68,6 +71,8 @@ export class Composer {
     if (this.busy) return this.onStop();
     const text = this.box.value.trim();
     if (!text) return this.box.focus();
+    this.#save();
+    this.#unsent = true;
     this.box.value = "";
     this.#fit();
     this.#show();
@@ -79,8 +84,14 @@ export class Composer {
     if (e.key === "Escape" && this.busy) return this.onStop();
     if (!isSend(e, recall("sendkey"))) return undefined;
     e.preventDefault();
-    if (this.busy) return say("The answer is still being written; your text is kept.");
+    if (this.busy) return this.#later();
     return this.#press();
+  }
+
+  #later() {
+    const hint = byId("hint");
+    hint.textContent = "The answer is still being written; your text is kept.";
+    say(hint.textContent);
   }
 
   #typed() {
@@ -90,8 +101,9 @@ export class Composer {
     this.#timer = setTimeout(() => this.#save(), 300);
   }
 
+  /* An empty box takes nothing away from a message that is on its way or was refused. */
   #save() {
-    if (this.box.value || !this.busy) remember(this.#key(), this.box.value);
+    if (this.box.value || !this.#unsent) remember(this.#key(), this.box.value);
   }
 
   /* Another tab wrote in the same conversation; never under the hands of whoever types here. */
