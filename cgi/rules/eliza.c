@@ -15,7 +15,7 @@ enum {
     CLAUSE_WORDS = 48,
     PARTS_MAX = 10,
     ECHO_WORDS = 20,         /* no more of a person's words in one reply */
-    TEXT_MAX = 16384,        /* of a longer text the end is heard */
+    TEXT_MAX = 8192,         /* of a longer text the end is heard */
     LONG_WORDS = 150,
     JUMPS_MAX = 4
 };
@@ -344,14 +344,43 @@ static const char *next_reply(struct eliza *e, size_t row, const struct parts *p
 
 /* ---- keys ---- */
 
-/* The row that begins the key `word`; eliza_row_count if there is none. */
-static size_t key_row(const char *word)
+static size_t key_hash(const char *word, size_t n)
 {
-    size_t row = 0;
+    uint32_t h = 2166136261U;                            /* FNV-1a */
 
-    while (row < eliza_row_count && !(eliza_rows[row].keys && in_list(eliza_rows[row].keys, ' ', word, strlen(word))))
-        row++;
-    return row;
+    for (size_t i = 0; i < n; i++)
+        h = (h ^ (unsigned char)word[i]) * 16777619U;
+    return (h ^ h >> 15) % ELIZA_SLOTS;
+}
+
+/* Enter every key word of the script; of equal ones the first is found. */
+static void index_keys(struct eliza *e)
+{
+    for (size_t row = 0; row < eliza_row_count; row++) {
+        const char *keys = eliza_rows[row].keys;
+
+        for (size_t k; keys && *keys; keys += k + (keys[k] == ' ')) {
+            size_t i;
+
+            k = strcspn(keys, " ");
+            i = key_hash(keys, k);
+            while (e->key[i])
+                i = (i + 1) % ELIZA_SLOTS;
+            e->key[i] = (uint8_t)(row + 1);
+        }
+    }
+    e->indexed = true;
+}
+
+/* The row that begins the key `word`; eliza_row_count if there is none. */
+static size_t key_row(const struct eliza *e, const char *word)
+{
+    size_t n = strlen(word), i = key_hash(word, n);
+
+    for (; e->key[i]; i = (i + 1) % ELIZA_SLOTS)
+        if (in_list(eliza_rows[e->key[i] - 1].keys, ' ', word, n))
+            return (size_t)e->key[i] - 1;
+    return eliza_row_count;
 }
 
 /* Answer by the key at `row`; false if it has nothing to say about this clause. */
@@ -375,7 +404,7 @@ static bool answer_by_key(struct eliza *e, size_t row, const struct clause *c, s
             put_reply(out, reply, c, &p);
             return true;
         }
-        row = key_row(reply + 1) - 1;
+        row = key_row(e, reply + 1) - 1;
         first = true;
     }
     return false;
@@ -383,13 +412,13 @@ static bool answer_by_key(struct eliza *e, size_t row, const struct clause *c, s
 
 /* Of the keys in `c` that rank below (`rank`, `place`) in order of rank, then
  * place, the highest: its row, or eliza_row_count. */
-static size_t next_key(const struct clause *c, int *rank, int *place)
+static size_t next_key(const struct eliza *e, const struct clause *c, int *rank, int *place)
 {
     size_t best = eliza_row_count;
     int best_rank = -1, best_place = 0;
 
     for (int i = 0; i < c->n; i++) {
-        size_t row = key_row(c->w[i].low);
+        size_t row = key_row(e, c->w[i].low);
         int r = row < eliza_row_count ? eliza_rows[row].rank : -1;
 
         if (r > best_rank && (r < *rank || (r == *rank && i > *place))) {
@@ -408,7 +437,7 @@ static bool answer_by_keys(struct eliza *e, const struct clause *c, struct sb *o
     int rank = 1000, place = -1;
     size_t row;
 
-    while ((row = next_key(c, &rank, &place)) < eliza_row_count)
+    while ((row = next_key(e, c, &rank, &place)) < eliza_row_count)
         if (answer_by_key(e, row, c, out))
             return true;
     return false;
@@ -418,7 +447,7 @@ static void answer_situation(struct eliza *e, const char *key, struct sb *out)
 {
     static const struct clause nothing = {.n = 0};
 
-    (void)answer_by_key(e, key_row(key), &nothing, out);
+    (void)answer_by_key(e, key_row(e, key), &nothing, out);
 }
 
 /* ---- memory ---- */
@@ -451,7 +480,7 @@ static bool recall(struct eliza *e, struct sb *out)
 
     if (!e->memories)
         return false;
-    reply = next_reply(e, key_row("(memory)"), &one);
+    reply = next_reply(e, key_row(e, "(memory)"), &one);
     here = strstr(reply, "$1");
     sb_put(out, reply, (size_t)(here - reply));
     sb_puts(out, e->memory[0]);
@@ -494,7 +523,7 @@ static void choose_clause(struct eliza *e, const char *text, size_t n, struct cl
     while (next_clause(text, n, &at, &c)) {
         int rank = 1000, place = -1;
 
-        (void)next_key(&c, &rank, &place);
+        (void)next_key(e, &c, &rank, &place);
         if (rank > best_rank || !best->n) {
             *best = c;
             best_rank = rank;
@@ -526,6 +555,8 @@ void eliza_say(struct eliza *e, const char *text, size_t n, struct sb *out)
     struct clause c;
     struct look look;
 
+    if (!e->indexed)
+        index_keys(e);
     if (n > TEXT_MAX) {
         text += n - TEXT_MAX;
         n = TEXT_MAX;

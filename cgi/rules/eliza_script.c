@@ -315,5 +315,5 @@ const struct eliza_row eliza_rows[] = {
     {"no", 0, "*", {"Why not?", "Is that a firm no?", "What would have to change for a yes?"}},
     {"okay", 0, "*", {"Shall we go further into it?", "What would be more than okay?"}},
 };
-_Static_assert(COUNT(eliza_rows) <= ELIZA_ROWS_MAX, "a conversation counts the replies of each row");
+_Static_assert(COUNT(eliza_rows) <= ELIZA_ROWS_MAX && ELIZA_ROWS_MAX < UINT8_MAX, "a conversation counts each row's replies");
 const size_t eliza_row_count = COUNT(eliza_rows);

@@ -151,12 +151,16 @@ END_TEST
 
 START_TEST(each_row_of_the_script_is_sound)
 {
+    int words = 0;
+
     for (size_t row = 0; row < eliza_row_count; row++) {
         const struct eliza_row *r = &eliza_rows[row];
         int parts = 1;
 
         for (const char *s = r->pattern; *s; s++)
             parts += *s == ' ';
+        for (const char *s = r->keys; s; s = strchr(s, ' '), s = s ? s + 1 : s)
+            words++;
         ck_assert_ptr_nonnull(r->reply[0]);
         ck_assert(r->keys || row > 0);
         for (int i = 0; i < ELIZA_REPLIES && r->reply[i]; i++) {
@@ -174,6 +178,7 @@ START_TEST(each_row_of_the_script_is_sound)
             }
         }
     }
+    ck_assert_int_lt(words, ELIZA_SLOTS / 2);
 }
 END_TEST
 
