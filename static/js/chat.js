@@ -23,12 +23,12 @@ let run = null;
 
 const composer = new Composer(session, { onSend: ask, onStop: () => run?.stop() });
 
-const live = new Live(10_000, { take: (s) => { monitor.take(s); if (s) showHealth(s.health); } });
+const live = new Live(10_000, { take: (s) => { monitor.take(s); if (s) showHealth(s); } });
 const monitor = new Monitor({ upstream: () => composer.model.selectedOptions[0]?.dataset.upstream ?? "", refresh: () => { live.now(); monitor.chat(session); } });
 
-function showHealth(h) {
+function showHealth(snapshot) {
   const pill = byId("health");
-  const { word, tone, title } = health(h);
+  const { word, tone, title } = health(snapshot.health, snapshot.limits);
   pill.textContent = word;
   pill.className = `pill ${tone}`;
   pill.title = title;
@@ -58,6 +58,7 @@ function begin(text, model) {
 
 /* The events of the stream, to the turn and to the rest of the page. */
 function listen(turn) {
+  let waits = 0;
   return {
     accepted(d) {
       const fresh = !session;
@@ -74,7 +75,11 @@ function listen(turn) {
       }
       sessions.chip(session, "writing");
     },
-    queue(d) { turn.queue(d); sessions.chip(session, "queued"); },
+    queue(d) {
+      if (!waits++) live.now();
+      turn.queue({ ...d, waiting: monitor.waitingFor(d.upstream) });
+      sessions.chip(session, "queued");
+    },
     start(d) { turn.start(d); sessions.chip(session, "writing"); },
     retry: (d) => turn.retry(d),
     delta: (d) => turn.delta(d),

@@ -24,6 +24,7 @@ export class Monitor {
       if (this.shown) refresh();
     });
     byId("monitor-close").addEventListener("click", () => { this.#toggle.checked = false; this.#toggle.dispatchEvent(new Event("change")); this.#toggle.focus(); });
+    this.#panel.addEventListener("keydown", (e) => { if (e.key === "Escape") byId("monitor-close").click(); });
     this.#show();
   }
 
@@ -43,6 +44,11 @@ export class Monitor {
     this.#queue(s.queue ?? {});
     this.#incidents(s.errors ?? []);
     byId("monitor-at").textContent = `Updated ${clock(s.at ?? new Date())}`;
+  }
+
+  /* How many wait for an upstream, as far as the last snapshot knew. */
+  waitingFor(upstream) {
+    return this.snapshot?.limits?.find((u) => u.name === upstream)?.waiting;
   }
 
   /* The gauges of the chosen model's upstream. */

@@ -19,7 +19,9 @@ export class Pin {
       if (e.key === "End") { e.preventDefault(); this.jump(); }
     });
     button.addEventListener("click", () => { this.jump(); box.focus({ preventScroll: true }); });
-    new ResizeObserver(() => this.grew()).observe(box);
+    const sizes = new ResizeObserver(() => this.grew());
+    sizes.observe(box);
+    sizes.observe(box.firstElementChild);
   }
 
   /* The content grew: follow if pinned. */

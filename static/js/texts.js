@@ -3,7 +3,7 @@
  * One table each for what a message waits for, how an answer ended, why a
  * request failed and what may be done about it. No code is written to the page;
  * an unknown one falls back to the server's own sentence. */
-import { about, clock, count, countdown, money, span } from "./format.js";
+import { about, clock, count, countdown, money, percent, span } from "./format.js";
 
 /* API.md: queue.reason, the gate that binds. */
 export const REASONS = {
@@ -116,9 +116,12 @@ export function retrying(r, left) {
   return { head: `${what} Trying again in ${countdown(left)}`, more: `Attempt ${r.attempt + 1} of ${r.max}. Your message is safe.` };
 }
 
-/* The pill beside the title: {word, tone, title}. */
-export function health(h) {
+/* The pill for a health object or a status: {word, tone, title}. While a provider recovers,
+ * `limits` (rate-limits' upstreams) tell for how long and at what pace. */
+export function health(h, limits = [], now = Date.now()) {
   const status = typeof h === "string" ? h : h?.status ?? "unknown";
   const known = HEALTH[status] ?? HEALTH.unknown;
-  return { ...known, title: typeof h === "object" && h?.text ? h.text : known.word };
+  const slow = status === "stabilizing" && limits.find((u) => u.stabilization?.active)?.stabilization;
+  const word = slow ? `${known.word} · ${span(Date.parse(slow.until) - now)} left · at ${percent(slow.rate_factor)}` : known.word;
+  return { word, tone: known.tone, title: h?.text ?? known.word };
 }
