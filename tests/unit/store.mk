@@ -17,3 +17,7 @@ check_PROGRAMS += tests/unit/test_convo
 tests_unit_test_convo_SOURCES = tests/unit/test_convo.c tests/unit/unit.h $(STORE_FIXTURES)
 tests_unit_test_convo_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_convo_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += tests/unit/test_upkeep
+tests_unit_test_upkeep_SOURCES = tests/unit/test_upkeep.c tests/unit/unit.h tests/unit/fixture_db.h
+tests_unit_test_upkeep_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_upkeep_LDADD = $(UNIT_LDADD)

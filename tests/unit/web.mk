@@ -38,3 +38,7 @@ check_PROGRAMS += tests/unit/test_auth
 tests_unit_test_auth_SOURCES = tests/unit/test_auth.c tests/unit/unit.h
 tests_unit_test_auth_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_auth_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += tests/unit/test_snapshot_json
+tests_unit_test_snapshot_json_SOURCES = tests/unit/test_snapshot_json.c tests/unit/unit.h
+tests_unit_test_snapshot_json_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_snapshot_json_LDADD = $(UNIT_LDADD)

@@ -1,0 +1,186 @@
+/* test_snapshot_json.c - the engine's snapshot in API.md's words. */
+#include "web/snapshot_json.h"
+
+#include <jansson.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "unit.h"
+
+static struct admit_upstream_view up[2];
+static struct snapshot_entry entries[3];
+static struct snapshot snap;
+
+/* One healthy upstream with a limit on requests, one without limits; three asks of two users wait. */
+static void set_up(void)
+{
+    up[0] = (struct admit_upstream_view){.name = "openai", .rate_ppm = 1000000, .max_concurrent = 4, .provider_429s_24h = 2};
+    up[0].dim[DIM_REQUESTS_PER_MINUTE] = (struct admit_dim_view){.limit = 60, .used = 20, .reserved = 10, .remaining = 30,
+                                                                 .resets_in_us = 1500001};
+    up[1] = (struct admit_upstream_view){.name = "builtin", .rate_ppm = 1000000};
+    for (int u = 0; u < 2; u++) {
+        for (int d = 0; d < DIM_COUNT; d++)
+            up[u].dim[d].provider_limit = up[u].dim[d].provider_remaining = -1;
+    }
+    entries[0] = (struct snapshot_entry){.request_id = "req_1", .session_id = "ses_1", .user_id = "usr_a", .model = "m",
+                                         .priority = PRIORITY_HIGH, .position = 1, .waited_ms = 5, .eta_ms = -1,
+                                         .reason = GATE_CONCURRENCY};
+    entries[1] = entries[2] = entries[0];
+    strcpy(entries[1].user_id, "usr_b");
+    entries[2].priority = PRIORITY_LOW;
+    entries[2].waited_ms = 90;
+    snap = (struct snapshot){.upstream_count = 2, .upstreams = up, .entry_count = 3, .entries = entries, .running = 4,
+                             .max_concurrent = 4, .oldest_wait_ms = 100, .at_ms = 1000};
+    snap.waiting[PRIORITY_HIGH] = 2;
+    snap.waiting[PRIORITY_LOW] = 1;
+}
+
+static json_t *parsed(struct sb *text)
+{
+    json_t *v = json_loadb(sb_str(text), text->len, 0, NULL);
+
+    ck_assert_msg(v != NULL, "not JSON: %s", sb_str(text));
+    sb_done(text);
+    return v;
+}
+
+static json_t *queue_of(const char *user_id, size_t max)
+{
+    struct sb out = sb_make(65536);
+
+    snapshot_queue_json(&snap, user_id, max, &out);
+    return parsed(&out);
+}
+
+START_TEST(a_limit_is_told_with_its_share_and_a_missing_one_as_null)
+{
+    struct sb out = sb_make(65536);
+    json_t *list, *d;
+
+    set_up();
+    snapshot_limits_json(&snap, &out);
+    list = parsed(&out);
+    ck_assert_uint_eq(json_array_size(list), 2);
+    d = json_object_get(json_array_get(list, 0), "dimensions");
+    ck_assert_uint_eq(json_object_size(d), DIM_COUNT);
+    ck_assert(json_is_null(json_object_get(d, "tokens_per_hour")));
+    d = json_object_get(d, "requests_per_minute");
+    ck_assert_int_eq(json_int(d, "remaining", -1), 30);
+    ck_assert_int_eq(json_int(d, "resets_in_ms", -1), 1501);
+    ck_assert(json_number_value(json_object_get(d, "utilization")) == 0.5);
+    ck_assert(json_is_null(json_object_get(json_array_get(list, 0), "provider_reported")));
+    json_decref(list);
+}
+END_TEST
+
+START_TEST(what_the_provider_said_is_told_where_it_said_something)
+{
+    struct sb out = sb_make(65536);
+    json_t *list, *said;
+
+    set_up();
+    up[0].dim[DIM_TOKENS_PER_MINUTE].provider_remaining = 7;
+    snapshot_limits_json(&snap, &out);
+    list = parsed(&out);
+    said = json_object_get(json_array_get(list, 0), "provider_reported");
+    ck_assert_uint_eq(json_object_size(said), 1);
+    said = json_object_get(said, "tokens_per_minute");
+    ck_assert(json_is_null(json_object_get(said, "limit")));
+    ck_assert_int_eq(json_int(said, "remaining", -1), 7);
+    json_decref(list);
+}
+END_TEST
+
+START_TEST(stabilizing_is_told_with_its_end)
+{
+    struct sb out = sb_make(65536);
+    json_t *list, *s;
+
+    set_up();
+    up[0].stabilizing = true;
+    up[0].stabilizing_until_us = 60 * 1000 * 1000;
+    up[0].rate_ppm = 500000;
+    snapshot_limits_json(&snap, &out);
+    list = parsed(&out);
+    s = json_object_get(json_array_get(list, 0), "stabilization");
+    ck_assert(json_is_true(json_object_get(s, "active")));
+    ck_assert_str_eq(json_str(s, "until", ""), "1970-01-01T00:01:01.000Z");
+    ck_assert(json_number_value(json_object_get(s, "rate_factor")) == 0.5);
+    json_decref(list);
+}
+END_TEST
+
+START_TEST(the_queue_is_told_whole_or_only_ones_own)
+{
+    json_t *q;
+
+    set_up();
+    q = queue_of(NULL, 10);
+    ck_assert_int_eq(json_int(json_object_get(q, "depth"), "High", -1), 2);
+    ck_assert_int_eq(json_int(q, "oldest_wait_ms", -1), 100);
+    ck_assert_uint_eq(json_array_size(json_object_get(q, "entries")), 3);
+    json_decref(q);
+    q = queue_of("usr_a", 10);
+    ck_assert_int_eq(json_int(json_object_get(q, "depth"), "High", -1), 1);
+    ck_assert_int_eq(json_int(json_object_get(q, "depth"), "Low", -1), 1);
+    ck_assert_int_eq(json_int(q, "oldest_wait_ms", -1), 90);
+    ck_assert_uint_eq(json_array_size(json_object_get(q, "entries")), 2);
+    json_decref(q);
+    q = queue_of("usr_c", 10);
+    ck_assert_int_eq(json_int(json_object_get(q, "depth"), "High", -1), 0);
+    ck_assert_uint_eq(json_array_size(json_object_get(q, "entries")), 0);
+    json_decref(q);
+}
+END_TEST
+
+START_TEST(entries_are_as_many_as_asked_for)
+{
+    json_t *q;
+
+    set_up();
+    q = queue_of(NULL, 2);
+    ck_assert_uint_eq(json_array_size(json_object_get(q, "entries")), 2);
+    ck_assert(json_is_null(json_object_get(json_array_get(json_object_get(q, "entries"), 0), "eta_ms")));
+    json_decref(q);
+    q = queue_of(NULL, 0);
+    ck_assert_ptr_null(json_object_get(q, "entries"));
+    json_decref(q);
+}
+END_TEST
+
+static const char *health(void)
+{
+    static char status[32];
+    struct sb out = sb_make(1024);
+    json_t *h;
+
+    snapshot_health_json(&snap, &out);
+    h = parsed(&out);
+    strcpy(status, json_str(h, "status", ""));
+    json_decref(h);
+    return status;
+}
+
+START_TEST(health_is_the_worst_that_is_true)
+{
+    set_up();
+    ck_assert_str_eq(health(), "healthy");
+    up[0].status = ADMIT_WARNING;
+    ck_assert_str_eq(health(), "warning");
+    up[0].stabilizing = true;
+    ck_assert_str_eq(health(), "stabilizing");
+    up[0].status = ADMIT_ERROR;
+    ck_assert_str_eq(health(), "limited");
+    up[0].down = true;
+    ck_assert_str_eq(health(), "limited");
+    up[1].down = true;
+    ck_assert_str_eq(health(), "down");
+    set_up();
+    snap.draining = true;
+    ck_assert_str_eq(health(), "down");
+}
+END_TEST
+
+UNIT_MAIN("snapshot_json", a_limit_is_told_with_its_share_and_a_missing_one_as_null,
+          what_the_provider_said_is_told_where_it_said_something, stabilizing_is_told_with_its_end,
+          the_queue_is_told_whole_or_only_ones_own, entries_are_as_many_as_asked_for, health_is_the_worst_that_is_true)
