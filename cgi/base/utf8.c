@@ -43,6 +43,17 @@ size_t utf8_len(const char *s, size_t n)
     return run == whole ? run : 0;
 }
 
+uint32_t utf8_decode(const char *s, size_t len)
+{
+    uint32_t c = (unsigned char)s[0];
+
+    if (len > 1)
+        c &= 0xffU >> (len + 1);
+    for (size_t i = 1; i < len; i++)
+        c = c << 6 | ((unsigned char)s[i] & 0x3f);
+    return c;
+}
+
 size_t utf8_bad_len(const char *s, size_t n)
 {
     size_t whole;

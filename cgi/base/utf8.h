@@ -8,6 +8,8 @@
 
 /* Bytes of the character at s (1 to 4), 0 if none begins there or it is cut off. n >= 1. */
 size_t utf8_len(const char *s, size_t n);
+/* The code point of the valid character of `len` bytes at s. */
+uint32_t utf8_decode(const char *s, size_t len);
 /* Bytes that one U+FFFD stands for where utf8_len() is 0: the longest beginning
  * of a character, at least 1 (what WHATWG's decoder does). n >= 1. */
 size_t utf8_bad_len(const char *s, size_t n);

@@ -1,278 +1,27 @@
-/* eliza.c - reads a text clause by clause, takes up the one with the key of
- * highest rank, takes it apart and puts it together again. Everything has a
- * fixed size: a clause its words, a word its bytes, a pattern its parts. */
+/* eliza.c - of all clauses takes up the one with the key of highest rank, takes
+ * it apart and puts it together again; what it cannot answer, it asks around. */
 #include "rules/eliza.h"
 
 #include <stdbool.h>
 #include <string.h>
-#include <strings.h>
 
-#include "base/utf8.h"
 #include "rules/eliza_script.h"
+#include "rules/eliza_words.h"
 
 enum {
-    WORD_SIZE = 28,          /* longer words are not said back */
-    CLAUSE_WORDS = 48,
-    PARTS_MAX = 10,
     ECHO_WORDS = 20,         /* no more of a person's words in one reply */
     TEXT_MAX = 8192,         /* of a longer text the end is heard */
     LONG_WORDS = 150,
     JUMPS_MAX = 4
 };
 
-struct word {
-    char low[WORD_SIZE];     /* for looking up */
-    char text[WORD_SIZE];    /* for saying back */
-};
-
-struct clause {
-    struct word w[CLAUSE_WORDS];
-    int n;
-};
-
-/* What each part of a pattern took: words from … to-1. */
-struct parts {
-    int from[PARTS_MAX], to[PARTS_MAX];
-    int n;
-};
-
-/* What a whole text looks like. */
-struct look {
-    int words, ascii, other, signs;
-};
-
-/* ---- words ---- */
-
-static bool equal(const char *a, const char *b, size_t n)
-{
-    return strlen(a) == n && !memcmp(a, b, n);
-}
-
-/* Is `word` among the words of `list`, which `gap` separates? */
-static bool in_list(const char *list, char gap, const char *word, size_t n)
-{
-    const char set[2] = {gap, '\0'};
-
-    for (size_t k; *list; list += k + (list[k] == gap)) {
-        k = strcspn(list, set);
-        if (k == n && !memcmp(list, word, n))
-            return true;
-    }
-    return false;
-}
-
-static const char *pair_find(const struct eliza_pair *pairs, size_t count, const char *word, size_t n)
-{
-    for (size_t i = 0; i < count; i++)
-        if (equal(pairs[i].from, word, n))
-            return pairs[i].to;
-    return NULL;
-}
-
-static char lower(char c)
-{
-    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-}
-
-static bool is_alnum(char c)
-{
-    return (lower(c) >= 'a' && lower(c) <= 'z') || (c >= '0' && c <= '9');
-}
-
-/* Letters of other alphabets: not punctuation, symbols, joiners or emoji. */
-static bool is_letter(uint32_t c)
-{
-    return c >= 0xc0 && c != 0xd7 && c != 0xf7 && c != 0x61c && (c < 0x2000 || c >= 0x2c00) && (c < 0x3000 || c >= 0x3041) &&
-           c < 0xd7b0;
-}
-
-static uint32_t decode(const char *s, size_t k)
-{
-    uint32_t c = (unsigned char)s[0] & (0xffU >> (k + 1));
-
-    for (size_t i = 1; i < k; i++)
-        c = c << 6 | ((unsigned char)s[i] & 63);
-    return c;
-}
-
-/* Bytes of the word character at s, 0 if it is none; *mark is set for an apostrophe or hyphen. */
-static size_t word_char(const char *s, size_t n, bool *mark)
-{
-    size_t k;
-
-    *mark = *s == '\'' || *s == '-';
-    if (is_alnum(*s) || *mark)
-        return 1;
-    if ((unsigned char)*s < 0x80)
-        return 0;
-    k = utf8_len(s, n);
-    if (k == 3 && !memcmp(s, "\u2019", 3)) {
-        *mark = true;
-        return 3;
-    }
-    return k && is_letter(decode(s, k)) ? k : 0;
-}
-
-/* The word at s, if one begins there: its bytes, and its text (with ' for ’) in
- * `out`, "that" if it is too long. Marks at its ends are not part of it. */
-static size_t read_word(const char *s, size_t n, char out[WORD_SIZE])
-{
-    size_t used = 0, len = 0, kept = 0;
-
-    for (;;) {
-        bool mark;
-        size_t k = used < n ? word_char(s + used, n - used, &mark) : 0;
-
-        if (!k || (mark && !len))
-            break;
-        if (len + k < WORD_SIZE) {
-            memcpy(out + len, k == 3 && mark ? "'" : s + used, k == 3 && mark ? 1 : k);
-            len += k == 3 && mark ? 1 : k;
-        } else {
-            len = WORD_SIZE;
-        }
-        used += k;
-        if (!mark)
-            kept = len;
-    }
-    if (kept >= WORD_SIZE || len >= WORD_SIZE) {
-        memcpy(out, "that", 5);
-        return used;
-    }
-    out[kept] = '\0';
-    return used;
-}
-
-static void clause_add(struct clause *c, const char *text, size_t n)
-{
-    struct word *w = &c->w[c->n];
-
-    if (c->n == CLAUSE_WORDS || !n)
-        return;
-    for (size_t i = 0; i < n; i++)
-        w->low[i] = lower(text[i]);
-    memcpy(w->text, text, n);
-    w->low[n] = w->text[n] = '\0';
-    c->n++;
-}
-
-/* Add a word, or the words that stand for it. */
-static void clause_add_word(struct clause *c, const char *text)
-{
-    char low[WORD_SIZE];
-    size_t n = strlen(text);
-    const char *to;
-
-    for (size_t i = 0; i <= n; i++)
-        low[i] = lower(text[i]);
-    to = pair_find(eliza_before, eliza_before_count, low, n);
-    if (!to) {
-        clause_add(c, text, n);
-        return;
-    }
-    for (size_t k; *to; to += k + (to[k] == ' ')) {
-        k = strcspn(to, " ");
-        clause_add(c, to, k);
-    }
-}
-
-/* Somebody's shouting, and the capital a sentence begins with, are not repeated. */
-static void clause_settle_case(struct clause *c)
-{
-    bool any_lower = false;
-
-    for (int i = 0; i < c->n; i++)
-        for (const char *s = c->w[i].text; *s; s++)
-            any_lower |= *s >= 'a' && *s <= 'z';
-    for (int i = 0; i < c->n; i++)
-        if (!i || !any_lower)
-            memcpy(c->w[i].text, c->w[i].low, WORD_SIZE);
-}
-
-/* Read the next clause at *at; false at the end of the text. */
-static bool next_clause(const char *text, size_t n, size_t *at, struct clause *c)
-{
-    c->n = 0;
-    while (*at < n) {
-        char word[WORD_SIZE] = "";
-        size_t k = read_word(text + *at, n - *at, word);
-
-        if (!k) {
-            char end = text[(*at)++];
-
-            if (c->n && end && strchr(".,;:!?\n\r()\"", end))
-                break;
-            continue;
-        }
-        *at += k;
-        if (!strcasecmp(word, "but") && c->n)
-            break;
-        clause_add_word(c, word);
-    }
-    clause_settle_case(c);
-    return c->n > 0;
-}
-
-/* ---- patterns ---- */
-
-static bool class_has(const char *name, size_t n, const char *word)
-{
-    const char *list = pair_find(eliza_classes, eliza_class_count, name, n);
-
-    return list && in_list(list, ' ', word, strlen(word));
-}
-
-static bool part_takes(const char *part, size_t n, const char *word)
-{
-    char alternatives[128];
-
-    if (*part == '_')
-        return true;
-    if (*part == '@')
-        return class_has(part + 1, n - 1, word);
-    if (n >= sizeof alternatives)
-        return false;
-    memcpy(alternatives, part, n);
-    alternatives[n] = '\0';
-    return in_list(alternatives, '/', word, strlen(word));
-}
-
-/* Match the rest of a pattern against the words from `i` on. */
-static bool match(const char *pattern, const struct clause *c, int i, struct parts *p)
-{
-    size_t n = strcspn(pattern, " ");
-    const char *rest = pattern + n + (pattern[n] == ' ');
-    int part = p->n, last;
-
-    if (!n)
-        return i == c->n;
-    if (part == PARTS_MAX)
-        return false;
-    if (*pattern == '*') {
-        last = c->n;
-    } else {
-        if (i == c->n || !part_takes(pattern, n, c->w[i].low))
-            return false;
-        last = ++i;
-    }
-    for (int to = i; to <= last; to++) {
-        p->from[part] = *pattern == '*' ? i : i - 1;
-        p->to[part] = to;
-        p->n = part + 1;
-        if (match(rest, c, to, p))
-            return true;
-    }
-    p->n = part;
-    return false;
-}
-
 /* ---- saying it back ---- */
 
 /* The word at `i` with persons exchanged; its neighbours decide about "you" and "to be". */
-static const char *turned(const struct clause *c, int i, int to)
+static const char *turned(const struct eliza_clause *c, int i, int to)
 {
     const char *low = c->w[i].low, *before = i ? c->w[i - 1].low : "";
-    const char *swap = pair_find(eliza_after, eliza_after_count, low, strlen(low));
+    const char *swap = eliza_pair_find(eliza_after, eliza_after_count, low, strlen(low));
 
     if (swap)
         return swap;
@@ -287,7 +36,7 @@ static const char *turned(const struct clause *c, int i, int to)
     return c->w[i].text;
 }
 
-static void put_words(struct sb *out, const struct clause *c, int from, int to)
+static void put_words(struct sb *out, const struct eliza_clause *c, int from, int to)
 {
     for (int i = from; i < to; i++) {
         if (i > from)
@@ -297,7 +46,7 @@ static void put_words(struct sb *out, const struct clause *c, int from, int to)
 }
 
 /* Can this reply be given, with parts that are neither empty nor too long? */
-static bool reply_fits(const char *reply, const struct parts *p)
+static bool reply_fits(const char *reply, const struct eliza_parts *p)
 {
     int words = 0;
 
@@ -311,7 +60,7 @@ static bool reply_fits(const char *reply, const struct parts *p)
     return true;
 }
 
-static void put_reply(struct sb *out, const char *reply, const struct clause *c, const struct parts *p)
+static void put_reply(struct sb *out, const char *reply, const struct eliza_clause *c, const struct eliza_parts *p)
 {
     for (const char *s = reply; *s; s++) {
         if (*s == '$') {
@@ -324,7 +73,7 @@ static void put_reply(struct sb *out, const char *reply, const struct clause *c,
 }
 
 /* The row's next reply that fits; NULL if none does. */
-static const char *next_reply(struct eliza *e, size_t row, const struct parts *p)
+static const char *next_reply(struct eliza *e, size_t row, const struct eliza_parts *p)
 {
     const char *const *reply = eliza_rows[row].reply;
     uint8_t count = 0;
@@ -378,22 +127,22 @@ static size_t key_row(const struct eliza *e, const char *word)
     size_t n = strlen(word), i = key_hash(word, n);
 
     for (; e->key[i]; i = (i + 1) % ELIZA_SLOTS)
-        if (in_list(eliza_rows[e->key[i] - 1].keys, ' ', word, n))
+        if (eliza_in_list(eliza_rows[e->key[i] - 1].keys, ' ', word, n))
             return (size_t)e->key[i] - 1;
     return eliza_row_count;
 }
 
 /* Answer by the key at `row`; false if it has nothing to say about this clause. */
-static bool answer_by_key(struct eliza *e, size_t row, const struct clause *c, struct sb *out)
+static bool answer_by_key(struct eliza *e, size_t row, const struct eliza_clause *c, struct sb *out)
 {
     int jumps = 0;
 
     for (bool first = true; row < eliza_row_count && (first || !eliza_rows[row].keys); row++) {
-        struct parts p = {.n = 0};
+        struct eliza_parts p;
         const char *reply;
 
         first = false;
-        if (!match(eliza_rows[row].pattern, c, 0, &p))
+        if (!eliza_match(eliza_rows[row].pattern, c, &p))
             continue;
         reply = next_reply(e, row, &p);
         if (!reply)
@@ -412,7 +161,7 @@ static bool answer_by_key(struct eliza *e, size_t row, const struct clause *c, s
 
 /* Of the keys in `c` that rank below (`rank`, `place`) in order of rank, then
  * place, the highest: its row, or eliza_row_count. */
-static size_t next_key(const struct eliza *e, const struct clause *c, int *rank, int *place)
+static size_t next_key(const struct eliza *e, const struct eliza_clause *c, int *rank, int *place)
 {
     size_t best = eliza_row_count;
     int best_rank = -1, best_place = 0;
@@ -432,7 +181,7 @@ static size_t next_key(const struct eliza *e, const struct clause *c, int *rank,
     return best;
 }
 
-static bool answer_by_keys(struct eliza *e, const struct clause *c, struct sb *out)
+static bool answer_by_keys(struct eliza *e, const struct eliza_clause *c, struct sb *out)
 {
     int rank = 1000, place = -1;
     size_t row;
@@ -445,7 +194,7 @@ static bool answer_by_keys(struct eliza *e, const struct clause *c, struct sb *o
 
 static void answer_situation(struct eliza *e, const char *key, struct sb *out)
 {
-    static const struct clause nothing = {.n = 0};
+    static const struct eliza_clause nothing = {.n = 0};
 
     (void)answer_by_key(e, key_row(e, key), &nothing, out);
 }
@@ -453,13 +202,13 @@ static void answer_situation(struct eliza *e, const char *key, struct sb *out)
 /* ---- memory ---- */
 
 /* Keep what follows "my", for a moment when there is nothing to say. */
-static void remember(struct eliza *e, const struct clause *c)
+static void remember(struct eliza *e, const struct eliza_clause *c)
 {
     struct sb text = sb_make(ELIZA_MEMORY_SIZE - 1);
-    struct parts p = {.n = 0};
+    struct eliza_parts p;
     int to;
 
-    if (!match("* my *", c, 0, &p) || p.from[2] == p.to[2])
+    if (!eliza_match("* my *", c, &p) || p.from[2] == p.to[2])
         return;
     to = p.to[2] - p.from[2] > ECHO_WORDS / 2 ? p.from[2] + ECHO_WORDS / 2 : p.to[2];
     put_words(&text, c, p.from[2], to);
@@ -475,7 +224,7 @@ static void remember(struct eliza *e, const struct clause *c)
 
 static bool recall(struct eliza *e, struct sb *out)
 {
-    struct parts one = {.from = {0}, .to = {1}, .n = 1};
+    struct eliza_parts one = {.from = {0}, .to = {1}, .n = 1};
     const char *reply, *here;
 
     if (!e->memories)
@@ -492,35 +241,16 @@ static bool recall(struct eliza *e, struct sb *out)
 
 /* ---- a whole text ---- */
 
-static struct look look_at(const char *text, size_t n)
-{
-    struct look look = {0};
-    bool in_word = false;
-
-    for (size_t i = 0; i < n;) {
-        bool mark;
-        size_t k = word_char(text + i, n - i, &mark);
-
-        look.words += k && !mark && !in_word;
-        look.ascii += is_alnum(text[i]);
-        look.other += k > 1 && !mark;
-        look.signs += text[i] && strchr("{}<>;=[]|$#\\`", text[i]);
-        in_word = k > 0;
-        i += k ? k : 1;
-    }
-    return look;
-}
-
 /* The clause to take up: the first of those with the highest key, else the first
  * with any word. Clauses about "my …" are remembered on the way. */
-static void choose_clause(struct eliza *e, const char *text, size_t n, struct clause *best)
+static void choose_clause(struct eliza *e, const char *text, size_t n, struct eliza_clause *best)
 {
-    struct clause c;
+    struct eliza_clause c;
     size_t at = 0;
     int best_rank = -1;
 
     best->n = 0;
-    while (next_clause(text, n, &at, &c)) {
+    while (eliza_next_clause(text, n, &at, &c)) {
         int rank = 1000, place = -1;
 
         (void)next_key(e, &c, &rank, &place);
@@ -532,7 +262,7 @@ static void choose_clause(struct eliza *e, const char *text, size_t n, struct cl
     }
 }
 
-static void answer(struct eliza *e, const struct clause *c, int known, struct sb *out)
+static void answer(struct eliza *e, const struct eliza_clause *c, int known, struct sb *out)
 {
     if (answer_by_keys(e, c, out))
         return;
@@ -552,8 +282,8 @@ void eliza_say(struct eliza *e, const char *text, size_t n, struct sb *out)
 {
     int known = e->memories;      /* what is said now is not recalled at once */
     size_t from = out->len;
-    struct clause c;
-    struct look look;
+    struct eliza_clause c;
+    struct eliza_look look;
 
     if (!e->indexed)
         index_keys(e);
@@ -561,7 +291,7 @@ void eliza_say(struct eliza *e, const char *text, size_t n, struct sb *out)
         text += n - TEXT_MAX;
         n = TEXT_MAX;
     }
-    look = look_at(text, n);
+    look = eliza_look_at(text, n);
     if (memmem(text, n, "```", 3) || look.signs * 12 > look.ascii + look.signs + 60) {
         answer_situation(e, "(code)", out);
     } else if (!look.words) {

@@ -4,6 +4,7 @@ libweir_a_SOURCES += \
 	cgi/rules/bucket.c cgi/rules/bucket.h \
 	cgi/rules/eliza.c cgi/rules/eliza.h \
 	cgi/rules/eliza_script.c cgi/rules/eliza_script.h \
+	cgi/rules/eliza_words.c cgi/rules/eliza_words.h \
 	cgi/rules/forecast.c cgi/rules/forecast.h \
 	cgi/rules/gate.c cgi/rules/gate.h \
 	cgi/rules/heap.c cgi/rules/heap.h \

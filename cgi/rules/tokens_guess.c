@@ -62,16 +62,6 @@ static int64_t word(const char *s, size_t n, size_t *used)
     return WORD + (i > SHORT_WORD ? (int64_t)(i - SHORT_WORD) * LONG_LETTER : 0);
 }
 
-/* The code point of a valid sequence of k bytes. */
-static uint32_t decode(const char *s, size_t k)
-{
-    uint32_t c = (unsigned char)s[0] & (0xffU >> (k + 1));
-
-    for (size_t i = 1; i < k; i++)
-        c = c << 6 | ((unsigned char)s[i] & 63);
-    return c;
-}
-
 static int64_t wide(const char *s, size_t n, size_t *used)
 {
     size_t k = utf8_len(s, n);
@@ -80,7 +70,7 @@ static int64_t wide(const char *s, size_t n, size_t *used)
     *used = k ? k : utf8_bad_len(s, n);
     if (!k)
         return OTHER;
-    c = decode(s, k);
+    c = utf8_decode(s, k);
     if (c < 0x250)
         return LATIN_ACCENT;
     if (c >= 0x3040 && c < 0x3100)

@@ -9,16 +9,6 @@
 
 enum { CHARS_MAX = 120, BYTES_MAX = 4 * CHARS_MAX };
 
-static uint32_t code_point(const char *s, size_t n)
-{
-    static const unsigned char first_bits[] = {0, 0x7f, 0x1f, 0x0f, 0x07};
-    uint32_t c = (unsigned char)s[0] & first_bits[n];
-
-    for (size_t i = 1; i < n; i++)
-        c = c << 6 | ((unsigned char)s[i] & 0x3f);
-    return c;
-}
-
 static bool is_space(uint32_t c)
 {
     return c == ' ' || (c >= '\t' && c <= '\r') || c == 0x85 || c == 0xa0 || c == 0x2028 || c == 0x2029 || c == 0x3000;
@@ -43,7 +33,7 @@ void title_put(struct sb *out, const char *text, size_t max_chars)
         max_chars = CHARS_MAX;
     while (left) {
         size_t n = utf8_len(text, left);
-        uint32_t c = n ? code_point(text, n) : 0xfffd;
+        uint32_t c = n ? utf8_decode(text, n) : 0xfffd;
 
         if (n && !is_space(c) && !is_hidden(c)) {
             if (gap && used) {

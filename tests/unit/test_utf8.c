@@ -40,6 +40,8 @@ START_TEST(every_code_point_is_valid_and_no_surrogate_is)
 
         if (utf8_len(s, n) != want)
             ck_abort_msg("U+%04X: %zu instead of %zu", c, utf8_len(s, n), want);
+        if (want && utf8_decode(s, n) != c)
+            ck_abort_msg("U+%04X is read as U+%04X", c, utf8_decode(s, n));
         if (want && n > 1 && utf8_len(s, n - 1) != 0)
             ck_abort_msg("U+%04X cut short counts as whole", c);
     }
