@@ -16,11 +16,11 @@
 
 enum { REPORT_MAX = 16 * 1024 * 1024, TOP = 8, RECENT = 20, GROUPS_ASKED = 1000 };
 
-static const struct range { const char *key, *label, *from; int64_t ms; bool days; } ranges[] = {
-    {"1h", "1 h", "-1h", INT64_C(3600000), false},
-    {"24h", "24 h", "-24h", INT64_C(86400000), false},
-    {"7d", "7 d", "-7d", INT64_C(604800000), false},
-    {"30d", "30 d", "-30d", INT64_C(2592000000), true},
+static const struct range { const char *key, *label, *name; int64_t ms; bool days; } ranges[] = {
+    {"1h", "1 h", "hour", INT64_C(3600000), false},
+    {"24h", "24 h", "day", INT64_C(86400000), false},
+    {"7d", "7 d", "week", INT64_C(604800000), false},
+    {"30d", "30 d", "month", INT64_C(2592000000), true},
 };
 enum { RANGE_COUNT = sizeof ranges / sizeof *ranges, RANGE_USUAL = 1 };
 
@@ -99,7 +99,7 @@ static json_t *kpis(const struct sources *s)
     double ok = view_number(s->speed, "success_rate"), requests = view_number(sum, "requests");
     json_t *list = json_array(), *in = view_count(view_number(sum, "prompt_tokens")), *out = view_count(view_number(sum, "completion_tokens"));
 
-    kpi(list, "Spend", view_money(view_number(sum, "cost_usd")), view_change(view_number(sum, "cost_usd"), view_number(was, "cost_usd")));
+    kpi(list, "Spend", view_money(view_number(sum, "cost_usd")), view_change(view_number(sum, "cost_usd"), view_number(was, "cost_usd"), s->range->name));
     kpi(list, "Requests", view_count(requests), isnan(ok) ? json_string("none finished") : worded("failed:", view_percent(1 - ok)));
     kpi(list, "Tokens", view_count(view_number(sum, "total_tokens")),
         view_text("%s in · %s out", json_string_value(in), json_string_value(out)));

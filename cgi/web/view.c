@@ -110,12 +110,12 @@ json_t *view_percent(double share)
     return view_text(share >= 0.1 || share <= 0 ? "%.0f %%" : "%.1f %%", share * 100);
 }
 
-json_t *view_change(double now, double before)
+json_t *view_change(double now, double before, const char *period)
 {
     if (!known(now) || !known(before) || before <= 0)
-        return json_string("");
+        return view_text("nothing in the %s before", period);
     double change = (now - before) / before * 100;
-    return change > 999 ? json_string("over ten times the period before") : view_text("%+.0f %% against the period before", change);
+    return change > 999 ? view_text("over ten times the %s before", period) : view_text("%+.0f %% on the %s before", change, period);
 }
 
 json_t *view_length(double share)
