@@ -6,11 +6,12 @@
  *   loop.c      epoll, libcurl's sockets and timers, one turn after another
  *   conduct.c   arrival, line, grant, commit, end: a job's way from state to state
  *   attempt.c   one call at a provider, from the first byte sent to the verdict
- *   builtin.c   the same for the built-in model
+ *   pace.c      the same for the built-in model, word by word
  *   relay.c     what clients are told
  *   settle.c    what a call used, cost and took
  *   models.c    which upstream serves which model
  *   snapshot.c  what others see
+ * and, for all of Weir: job.c, gauge.c (limits as JSON).
  */
 #ifndef WEIR_ENGINE_IMPL_H
 #define WEIR_ENGINE_IMPL_H
@@ -89,7 +90,7 @@ struct engine {
     struct job *fresh, **fresh_end;      /* arrived in this turn, not yet given to the writer */
     struct job *dead;                    /* freed at the end of the turn: stale events may still name them */
     struct job *pace, **pace_end;        /* the built-in model's answers, by due time */
-    bool places_due;                     /* somebody waits who was told nothing yet, or the line moved */
+    bool places_due;                     /* those who wait are to be told where they stand */
     int64_t places_us;                   /* not before */
     bool draining, stopping;
     int64_t drain_until_us;
@@ -139,7 +140,7 @@ void attempt_tick(struct engine *e, struct job *j);                   /* time-ou
 void attempt_open_row(struct engine *e, struct job *j);
 void attempt_close_row(struct engine *e, struct job *j, int http_status, enum weir_err err, const char *provider_request_id);
 
-/* builtin_model.c */
+/* pace.c */
 void pace_start(struct engine *e, struct job *j);
 void pace_turn(struct engine *e);
 int64_t pace_due_us(const struct engine *e);

@@ -24,6 +24,8 @@ void job_free(struct job *j)
         return;
     sb_done(&j->answer);
     sb_done(&j->reasoning);
+    free(j->answer_text);
+    free(j->reasoning_text);
     free(j->client.pending);
     free(j->end.message);
     free(j->body);

@@ -95,13 +95,14 @@ struct job {
     int64_t due_us;                  /* the built-in model's next word */
 
     struct sb answer, reasoning;     /* contents of JSON strings, escapes as they came */
+    char *answer_text, *reasoning_text;   /* the same decoded, made for the record */
     int64_t chunks;                  /* pieces of them, about one token each */
     size_t builtin_at;
     struct usage_tokens usage;
     bool estimated, suspect;
     int64_t event_id;                /* of the last event sent */
     struct admit_place told;         /* the last queue event; position 0: none yet */
-    int64_t told_start_us;           /* when it said the start would be */
+    int64_t told_us, told_start_us;  /* when it was sent, when it said the start would be */
 };
 
 /* A zeroed job with both ends' defaults (no descriptor); the acceptor fills it. Never NULL. */

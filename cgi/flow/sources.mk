@@ -5,6 +5,16 @@ libweir_a_SOURCES += \
 	cgi/flow/admit_state.h \
 	cgi/flow/admit_told.c \
 	cgi/flow/admit_view.c \
+	cgi/flow/attempt.c \
+	cgi/flow/conduct.c \
+	cgi/flow/engine.c cgi/flow/engine.h cgi/flow/engine_impl.h \
+	cgi/flow/gauge.c cgi/flow/gauge.h \
 	cgi/flow/job.c cgi/flow/job.h \
 	cgi/flow/keeper.c cgi/flow/keeper.h \
+	cgi/flow/loop.c \
+	cgi/flow/models.c \
+	cgi/flow/pace.c \
+	cgi/flow/relay.c \
+	cgi/flow/settle.c \
+	cgi/flow/snapshot.c \
 	cgi/flow/writer.c cgi/flow/writer.h

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "base/utf8.h"
+
 enum { DEPTH_MAX = 64, ESCAPED_MAX = 6 };
 
 struct scan scan_make(const char *text, size_t n)
@@ -33,30 +35,6 @@ bool scan_ok(struct scan *s)
 {
     space(s);
     return !s->bad && s->depth == 0 && s->p == s->end;
-}
-
-/* Bytes of one well-formed UTF-8 character of two bytes or more at p; 0 if there is none (RFC 3629). */
-static size_t utf8_more(const unsigned char *p, size_t left)
-{
-    size_t n = p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
-    unsigned char low = 0x80, high = 0xbf;
-
-    if (p[0] < 0xc2 || p[0] > 0xf4 || left < n)
-        return 0;
-    if (p[0] == 0xe0)
-        low = 0xa0;
-    else if (p[0] == 0xed)
-        high = 0x9f;
-    else if (p[0] == 0xf0)
-        low = 0x90;
-    else if (p[0] == 0xf4)
-        high = 0x8f;
-    if (p[1] < low || p[1] > high)
-        return 0;
-    for (size_t i = 2; i < n; i++)
-        if ((p[i] & 0xc0) != 0x80)
-            return 0;
-    return n;
 }
 
 static int hex_value(char c)
@@ -105,7 +83,7 @@ static bool take_string(struct scan *s, struct span *out)
         if (c == '\\')
             n = escape_len(p, (size_t)(end - p));
         else if (c >= 0x80)
-            n = utf8_more((const unsigned char *)p, (size_t)(end - p));
+            n = utf8_len(p, (size_t)(end - p));
         else if (c < 0x20)
             n = 0;
         if (n == 0)
@@ -379,7 +357,7 @@ void span_copy(struct span s, char *out, size_t size)
 
     while (s.n > 0) {
         bool escape = s.p[0] == '\\';
-        size_t part = escape ? escape_len(s.p, s.n) : (unsigned char)s.p[0] < 0x80 ? 1 : utf8_more((const unsigned char *)s.p, s.n);
+        size_t part = escape ? escape_len(s.p, s.n) : utf8_len(s.p, s.n);
         char one[4];
 
         if (escape && part == ESCAPED_MAX)

@@ -178,6 +178,7 @@ enum weir_err upstream_failure(CURLcode code, bool answered)
     case CURLE_PARTIAL_FILE:
         return answered ? WEIR_E_UPSTREAM_TRUNCATED : WEIR_E_UPSTREAM_CONNECT;
     case CURLE_FILESIZE_EXCEEDED:
+    case CURLE_OUT_OF_MEMORY:                 /* also a header line beyond libcurl's own limit */
         return WEIR_E_UPSTREAM_TOO_LARGE;
     case CURLE_WEIRD_SERVER_REPLY:
     case CURLE_UNSUPPORTED_PROTOCOL:

@@ -13,6 +13,7 @@ libweir_a_SOURCES += \
 	cgi/rules/learned.c cgi/rules/learned.h \
 	cgi/rules/limits.c cgi/rules/limits.h \
 	cgi/rules/pick.c cgi/rules/pick.h \
+	cgi/rules/plausible.c cgi/rules/plausible.h \
 	cgi/rules/price.c cgi/rules/price.h \
 	cgi/rules/price_load.c cgi/rules/price_table.h \
 	cgi/rules/provider.h \

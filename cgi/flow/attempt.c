@@ -1,0 +1,375 @@
+/* attempt.c - one call at a provider: sent, heard, judged.
+ *
+ * libcurl calls back while it works and must not be changed from inside, so the
+ * callbacks only note what they find; attempt_finished() draws the conclusion.
+ * What a piece of the answer brings is passed on before the next is read. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "flow/engine_impl.h"
+
+enum { BODY_MAX = 16 * 1024 * 1024, REFUSAL_MAX = 64 * 1024, TOPUP_EVERY = 64 };
+
+/* --- the record's rows --- */
+
+static struct call_attempt *row_of(struct job *j)
+{
+    return &j->rec.attempts[j->rec.attempt_count - 1];
+}
+
+void attempt_open_row(struct engine *e, struct job *j)
+{
+    struct call_attempt *row;
+
+    if (j->rec.attempt_count == CALL_ATTEMPTS_MAX) {       /* the oldest but the first gives way */
+        memmove(&j->rec.attempts[1], &j->rec.attempts[2], (CALL_ATTEMPTS_MAX - 2) * sizeof *row);
+        j->rec.attempt_count--;
+    }
+    row = &j->rec.attempts[j->rec.attempt_count++];
+    *row = (struct call_attempt){
+        .upstream = e->s->upstreams[j->grant.upstream].name,
+        .started_at_ms = clock_utc_ms(),
+        .reserved_input = j->grant.reserved_input,
+        .reserved_output = j->grant.reserved_output,
+    };
+    row->wait_us = e->now_us - (j->failed_us ? j->failed_us : j->ask.arrived_us);
+    j->rec.upstream = row->upstream;
+    if (j->rec.attempt_count == 1 || j->rec.held_by == GATE_NONE)
+        j->rec.held_by = j->grant.held_by;
+}
+
+void attempt_close_row(struct engine *e, struct job *j, int http_status, enum weir_err err, const char *provider_request_id)
+{
+    struct call_attempt *row = row_of(j);
+
+    row->duration_us = e->now_us - j->sent_us;
+    row->http_status = http_status;
+    row->error_code = err ? err_code(err) : NULL;
+    memccpy(row->provider_request_id, provider_request_id, '\0', sizeof row->provider_request_id - 1);
+}
+
+/* --- what comes --- */
+
+static void heard(struct job_attempt *a, struct sb *to, const char *name, const char *raw, size_t n)
+{
+    struct job *j = a->job;
+
+    sb_put(to, raw, n);
+    if (!sb_ok(to))
+        a->failed = WEIR_E_UPSTREAM_TOO_LARGE;
+    j->chunks++;
+    relay_delta(a->engine, j, name, raw, n);
+}
+
+static void on_text(void *ctx, const char *raw, size_t n)
+{
+    struct job_attempt *a = ctx;
+
+    heard(a, &a->job->answer, "text", raw, n);
+}
+
+static void on_reasoning(void *ctx, const char *raw, size_t n)
+{
+    struct job_attempt *a = ctx;
+
+    heard(a, &a->job->reasoning, "reasoning", raw, n);
+}
+
+static enum weir_err on_event(void *ctx, const char *data, size_t n)
+{
+    struct job_attempt *a = ctx;
+    struct openai_sink sink = {on_text, on_reasoning, a};
+    enum weir_err err;
+
+    if (a->reply.done)
+        return WEIR_OK;
+    err = openai_read(&a->reply, data, n, &sink);
+    return err ? err : a->failed;
+}
+
+static void topup(struct job_attempt *a)
+{
+    struct job *j = a->job;
+
+    if (j->chunks < j->grant.reserved_output)
+        return;
+    j->grant.reserved_output = j->chunks + TOPUP_EVERY;
+    admit_topup(a->engine->admit, j->ticket, j->grant.reserved_output, a->engine->now_us);
+}
+
+/* Keep a body that is not a stream; of a refusal only as much as an error needs. */
+static void keep(struct job_attempt *a, const char *p, size_t n)
+{
+    if (a->head.status != 200 && a->body.len + n > REFUSAL_MAX)
+        n = REFUSAL_MAX - a->body.len;
+    sb_put(&a->body, p, n);
+    if (!sb_ok(&a->body))
+        a->failed = WEIR_E_UPSTREAM_TOO_LARGE;
+}
+
+static size_t on_body(char *p, size_t one, size_t n, void *ctx)
+{
+    struct job_attempt *a = ctx;
+    struct engine *e = a->engine;
+
+    (void)one;
+    a->last_us = e->now_us;
+    a->body_bytes += (int64_t)n;
+    if (a->head.status != 200 || !a->head.event_stream) {
+        keep(a, p, n);
+        return a->failed ? 0 : n;
+    }
+    if (a->body_bytes > 4 * (int64_t)BODY_MAX)
+        a->failed = WEIR_E_UPSTREAM_TOO_LARGE;
+    if (!a->failed)
+        a->failed = sse_feed(&a->sse, p, n, on_event, a);
+    if (!relay_flush(e, a->job))
+        a->client_gone = true;
+    topup(a);
+    if (a->failed || a->reply.error.set || a->client_gone)
+        return 0;
+    if (client_pending(&a->job->client) > CLIENT_HIGH_WATER) {
+        a->paused = true;
+        (void)curl_easy_pause(a->easy, CURLPAUSE_RECV);
+    }
+    return n;
+}
+
+static size_t on_head(char *p, size_t one, size_t n, void *ctx)
+{
+    struct job_attempt *a = ctx;
+
+    (void)one;
+    a->last_us = a->engine->now_us;
+    if (head_line(&a->head, p, n, clock_utc_ms()))
+        return n;
+    a->failed = WEIR_E_UPSTREAM_TOO_LARGE;
+    return 0;
+}
+
+/* --- start and stop --- */
+
+/* The whole body: the acceptor's text, the cap, the closing brace. Written behind body_len, so that a retry can do it again. */
+static bool close_body(struct job *j, size_t *len)
+{
+    enum { CAP_MAX = 64 };
+    char *whole = realloc(j->body, j->body_len + CAP_MAX);
+    int n;
+
+    if (!whole)
+        return false;
+    j->body = whole;
+    n = snprintf(whole + j->body_len, CAP_MAX, ",\"%s\":%lld}", j->max_completion_tokens ? "max_completion_tokens" : "max_tokens",
+                 (long long)j->rec.max_tokens);
+    *len = j->body_len + (size_t)n;
+    return true;
+}
+
+static void attempt_free(struct job_attempt *a)
+{
+    (void)curl_multi_remove_handle(a->engine->multi, a->easy);
+    upstream_give(a->upstream, a->easy);
+    a->job->attempt = NULL;
+    sse_done(&a->sse);
+    sb_done(&a->body);
+    free(a);
+}
+
+void attempt_start(struct engine *e, struct job *j)
+{
+    struct job_attempt *a;
+    size_t len;
+
+    j->sent_us = e->now_us;
+    if (!j->first_sent_us)
+        j->first_sent_us = e->now_us;
+    j->state = JOB_CONNECTING;
+    relay_start(e, j);
+    if (!e->up[j->grant.upstream]) {
+        pace_start(e, j);
+        return;
+    }
+    a = mem_zalloc(1, sizeof *a);
+    *a = (struct job_attempt){.engine = e, .job = j, .upstream = e->up[j->grant.upstream], .body = sb_make(BODY_MAX),
+                              .started_us = e->now_us, .last_us = e->now_us};
+    head_init(&a->head);
+    if (close_body(j, &len))
+        a->easy = upstream_chat(a->upstream, j->body, len, on_head, on_body, a);
+    if (!a->easy) {
+        free(a);
+        conduct_end(e, j, (struct job_end){.err = WEIR_E_OVERLOADED, .status = CALL_ERROR, .retry_after_ms = 1000});
+        return;
+    }
+    j->attempt = a;
+    (void)curl_multi_add_handle(e->multi, a->easy);
+}
+
+/* Its headers' word about limits, once. */
+static void hear_word(struct engine *e, struct job *j)
+{
+    if (j->attempt->head.has_word)
+        admit_provider_word(e->admit, j->grant.upstream, &j->attempt->head.word, e->now_us);
+    j->attempt->head.has_word = false;
+}
+
+void attempt_stop(struct engine *e, struct job *j)
+{
+    if (!j->attempt)
+        return;
+    attempt_close_row(e, j, j->attempt->head.status, j->end.err, j->attempt->head.request_id);
+    hear_word(e, j);
+    attempt_free(j->attempt);
+}
+
+void attempt_resume(struct engine *e, struct job *j)
+{
+    if (!j->attempt || !j->attempt->paused)
+        return;
+    j->attempt->paused = false;
+    j->attempt->last_us = e->now_us;
+    (void)curl_easy_pause(j->attempt->easy, CURLPAUSE_CONT);
+}
+
+/* --- the verdict --- */
+
+static struct openai_verdict fault(enum weir_err err, bool retry)
+{
+    return (struct openai_verdict){.err = err, .retry = retry, .fault = FAULT_SERVER, .dim = DIM_COUNT, .retry_after_us = -1};
+}
+
+/* Is an answer with status 200 whole and sound? */
+static struct openai_verdict judge_answer(struct job_attempt *a, CURLcode code)
+{
+    struct openai_sink sink = {on_text, on_reasoning, a};
+    enum weir_err err = WEIR_OK;
+
+    if (a->head.event_stream)
+        err = sse_end(&a->sse, on_event, a);
+    else if (code == CURLE_OK)
+        err = openai_read(&a->reply, sb_str(&a->body), a->body.len, &sink);
+    if (err)
+        return fault(err, false);
+    if (a->reply.error.set)
+        return openai_judge(200, &a->reply.error, &a->head);
+    if (a->reply.finish_reason[0])                   /* what may be missing after it is only usage */
+        return fault(WEIR_OK, false);
+    if (code != CURLE_OK)
+        return fault(upstream_failure(code, true), true);
+    if (!a->reply.choice)
+        return fault(WEIR_E_UPSTREAM_INVALID, false);
+    return !a->head.event_stream || a->reply.done ? fault(WEIR_OK, false) : fault(WEIR_E_UPSTREAM_TRUNCATED, true);
+}
+
+static struct openai_verdict judge(struct job_attempt *a, CURLcode code)
+{
+    if (a->failed)
+        return fault(a->failed, a->failed == WEIR_E_UPSTREAM_TIMEOUT);
+    if (a->head.status == 200)
+        return judge_answer(a, code);
+    if (a->head.status >= 300) {
+        openai_read_error(&a->reply.error, sb_str(&a->body), a->body.len);
+        return openai_judge(a->head.status, &a->reply.error, &a->head);
+    }
+    if (code != CURLE_OK) {
+        enum weir_err err = upstream_failure(code, a->head.status != 0);
+
+        return fault(err, err != WEIR_E_UPSTREAM_TLS && err != WEIR_E_UPSTREAM_INVALID);
+    }
+    return fault(WEIR_E_UPSTREAM_INVALID, false);     /* 204 and its like */
+}
+
+/* The provider's words, unless they would give its key away. */
+static char *message_of(const struct job_attempt *a, const struct openai_verdict *v, const struct upstream_settings *s)
+{
+    const char *m = a->reply.error.message;
+
+    if (!v->pass_message || !*m || (s->api_key && *s->api_key && strstr(m, s->api_key)))
+        return NULL;
+    return mem_strdup(m);
+}
+
+/* finish_reason as API.md's closed set has it. */
+static const char *finish_of(const struct openai_reply *r)
+{
+    static const char *const known[] = {"stop", "length", "tool_calls", "content_filter"};
+
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (strcmp(r->finish_reason, known[i]) == 0)
+            return known[i];
+    return strcmp(r->finish_reason, "function_call") == 0 ? "tool_calls" : "stop";
+}
+
+/* True: it waits again, and the attempt is gone. False: nothing changed but that admission is through with it. */
+static bool try_again(struct engine *e, struct job *j, const struct openai_verdict *v)
+{
+    struct job_attempt *a = j->attempt;
+    int64_t delay_us = 0;
+    int status = a->head.status;
+
+    hear_word(e, j);
+    if (!admit_retry(e->admit, j->ticket, v->fault, v->dim, v->retry_after_us, e->now_us, &delay_us)) {
+        j->ticket = NULL;
+        return false;
+    }
+    attempt_close_row(e, j, status, v->err, a->head.request_id);
+    attempt_free(a);
+    j->failed_us = e->now_us;
+    conduct_retry(e, j);
+    relay_retry(e, j, status, v->err, delay_us);
+    return true;
+}
+
+void attempt_finished(struct engine *e, CURL *easy, CURLcode code)
+{
+    struct job_attempt *a = NULL;
+    const struct upstream_settings *s;
+    struct openai_verdict v;
+    struct job_end end;
+    struct job *j;
+
+    curl_easy_getinfo(easy, CURLINFO_PRIVATE, &a);
+    j = a->job;
+    if (a->client_gone) {
+        conduct_client_gone(e, j);
+        return;
+    }
+    s = &e->s->upstreams[j->grant.upstream];
+    v = judge(a, code);
+    (void)relay_flush(e, j);                         /* an answer that was no stream was read just now */
+    end = (struct job_end){.err = v.err, .status = v.err ? CALL_ERROR : CALL_SUCCESS, .retry_after_ms = -1,
+                           .finish = v.err ? NULL : finish_of(&a->reply)};
+    if (v.err) {
+        log_warn("upstream %s: %s, status %d, attempt %d of %s", s->name, err_code(v.err), a->head.status,
+                 (int)j->rec.attempt_count, j->rec.request_id);
+        end.message = message_of(a, &v, s);
+        end.retry_after_ms = v.retry_after_us < 0 ? -1 : (v.retry_after_us + 999) / 1000;
+    }
+    if (v.err && v.retry && !j->first_us && !j->ending && try_again(e, j, &v)) {
+        free(end.message);
+        return;
+    }
+    conduct_end(e, j, end);
+}
+
+void attempt_tick(struct engine *e, struct job *j)
+{
+    const struct upstream_settings *s;
+    struct job_attempt *a = j->attempt;
+    int64_t now = e->now_us;
+
+    if (!a)
+        return;
+    s = &e->s->upstreams[j->grant.upstream];
+    if (a->paused) {
+        if (now - j->quiet_us >= STUCK_US)
+            conduct_client_gone(e, j);
+        return;
+    }
+    if (now - a->started_us >= s->tune.timeouts.total_us ||
+        now - a->last_us >= (a->body_bytes > 0 ? s->tune.timeouts.idle_us : s->tune.timeouts.first_byte_us)) {
+        a->failed = WEIR_E_UPSTREAM_TIMEOUT;
+        attempt_finished(e, a->easy, CURLE_OPERATION_TIMEDOUT);
+    }
+}

@@ -1,0 +1,372 @@
+/* conduct.c - a job's way: arrival, line, grant, commit, end.
+ *
+ * Two things run side by side for each job and meet here: its place in
+ * admission (ticket) and what the writer has in hand (writing). Whatever comes
+ * while the writer reads the record waits in flags until it is through. */
+#include <stdlib.h>
+#include <sys/epoll.h>
+
+#include "base/log.h"
+#include "flow/engine_impl.h"
+
+#define OF(type, member, p) ((type *)(void *)((char *)(p) - offsetof(type, member)))
+
+static const struct job_end end_cancelled = {.status = CALL_CANCELLED, .finish = "cancelled", .retry_after_ms = -1};
+
+static struct job_end end_error(enum weir_err err, enum call_status status, int64_t retry_after_ms)
+{
+    return (struct job_end){.err = err, .status = status, .retry_after_ms = retry_after_ms};
+}
+
+/* --- what the writer does --- */
+
+static enum weir_err run_accept(struct db *db, struct write_op *op)
+{
+    const struct job *j = OF(struct job, op, op);
+
+    return usage_accept(db, &j->rec, j->writing == OP_ACCEPT_SENT);
+}
+
+static enum weir_err run_sent(struct db *db, struct write_op *op)
+{
+    return usage_sent(db, &OF(struct job, op, op)->rec);
+}
+
+static enum weir_err run_settle(struct db *db, struct write_op *op)
+{
+    return usage_settle(db, &OF(struct job, op, op)->rec);
+}
+
+static void committed(struct engine *e, struct mail *m);
+
+/* On the writer's thread. */
+static void written(struct write_op *op, enum weir_err result)
+{
+    struct job *j = OF(struct job, op, op);
+
+    op->result = result;
+    j->mail.deliver = committed;
+    engine_post(j->engine, &j->mail);
+}
+
+static void write_rows(struct engine *e, struct job *j, enum job_op what)
+{
+    static enum weir_err (*const runs[])(struct db *, struct write_op *) = {
+        [OP_ACCEPT] = run_accept, [OP_ACCEPT_SENT] = run_accept, [OP_SENT] = run_sent, [OP_SETTLE] = run_settle,
+    };
+
+    j->writing = what;
+    j->op = (struct write_op){.run = runs[what], .done = written};
+    writer_submit(e->w, &j->op);
+}
+
+/* --- the last steps --- */
+
+static void leave(struct engine *e, struct job *j)
+{
+    loop_forget(e, j);
+    client_close(&j->client);
+    if (j->next)
+        j->next->prev = j->prev;
+    if (j->prev)
+        j->prev->next = j->next;
+    else
+        e->jobs = j->next;
+    e->job_count--;
+    j->state = JOB_GONE;
+    j->chain = e->dead;
+    e->dead = j;
+}
+
+void conduct_bury(struct engine *e)
+{
+    while (e->dead) {
+        struct job *j = e->dead;
+
+        e->dead = j->chain;
+        job_free(j);
+    }
+}
+
+/* Nothing is left but to say so. */
+static void tell(struct engine *e, struct job *j)
+{
+    j->state = JOB_FLUSHING;
+    j->quiet_us = e->now_us;
+    if (j->client.fd >= 0)
+        relay_end(e, j);
+    if (j->client.fd < 0 || client_pending(&j->client) == 0)
+        leave(e, j);
+    else
+        loop_want_out(e, j, true);
+}
+
+static void settle(struct engine *e, struct job *j)
+{
+    settle_fill(e, j);
+    j->state = JOB_COMMITTING;
+    write_rows(e, j, OP_SETTLE);
+}
+
+/* The ticket goes back as what it is by now: a call that ran, one that may not have, or a place in line. */
+static void give_back(struct engine *e, struct job *j)
+{
+    struct admit_ticket *t = j->ticket;
+
+    j->ticket = NULL;
+    if (!t)
+        return;
+    if (!j->granted)
+        admit_cancel(e->admit, t, e->now_us);
+    else if (j->state == JOB_CONNECTING || j->state == JOB_STREAMING)
+        admit_settle(e->admit, t, j->usage.prompt, j->usage.completion, e->now_us);
+    else
+        admit_release(e->admit, t, e->now_us);
+}
+
+/* When it is worth trying again, where nobody knows better; -1: it is not by waiting. */
+static int64_t usual_wait_ms(enum weir_err err)
+{
+    switch (err_status(err)) {
+    case 429:
+        return err == WEIR_E_REQUEST_TOO_LARGE_FOR_LIMIT ? -1 : 1000;
+    case 503:
+        return err == WEIR_E_UPSTREAM_QUOTA || err == WEIR_E_NO_UPSTREAM ? 60000 : 5000;
+    default:
+        return -1;
+    }
+}
+
+void conduct_end(struct engine *e, struct job *j, struct job_end end)
+{
+    if (j->ending) {
+        free(end.message);
+        return;
+    }
+    j->ending = true;
+    j->end = end;
+    if (end.err && end.retry_after_ms <= 0)
+        j->end.retry_after_ms = usual_wait_ms(end.err);
+    j->ended_us = e->now_us;
+    settle_usage(e, j);
+    attempt_stop(e, j);
+    pace_stop(e, j);
+    give_back(e, j);
+    if (j->writing != OP_NONE)
+        return;                       /* committed() goes on */
+    if (j->recorded)
+        settle(e, j);
+    else
+        tell(e, j);
+}
+
+void conduct_cancel(struct engine *e, struct job *j)
+{
+    struct job_end end = end_cancelled;
+
+    if (j->kind == JOB_COMPLETE && !j->sent_us) {
+        end.err = WEIR_E_CANCELLED;
+        end.finish = NULL;
+    }
+    conduct_end(e, j, end);
+}
+
+void conduct_client_gone(struct engine *e, struct job *j)
+{
+    (void)epoll_ctl(e->epoll_fd, EPOLL_CTL_DEL, j->client.fd, NULL);
+    client_close(&j->client);
+    if (j->state == JOB_FLUSHING)
+        leave(e, j);
+    else
+        conduct_end(e, j, end_cancelled);
+}
+
+void conduct_client_writable(struct engine *e, struct job *j)
+{
+    int left = client_flush(&j->client);
+
+    if (left < 0) {
+        conduct_client_gone(e, j);
+        return;
+    }
+    j->quiet_us = e->now_us;
+    if (client_pending(&j->client) < CLIENT_HIGH_WATER / 2)
+        attempt_resume(e, j);
+    if (left == 0) {
+        loop_want_out(e, j, false);
+        if (j->state == JOB_FLUSHING)
+            leave(e, j);
+    }
+}
+
+/* --- arrival and line --- */
+
+void conduct_arrive(struct engine *e, struct mail *m)
+{
+    struct job *j = OF(struct job, mail, m);
+    int64_t wait_us = -1;
+    enum weir_err err;
+
+    j->state = JOB_ACCEPTING;
+    j->ask.job = j;
+    j->quiet_us = e->now_us;
+    j->next = e->jobs;
+    if (e->jobs)
+        e->jobs->prev = j;
+    e->jobs = j;
+    e->job_count++;
+    if (!loop_watch(e, j)) {
+        conduct_end(e, j, end_error(WEIR_E_OVERLOADED, CALL_REJECTED, -1));
+        return;
+    }
+    if (e->draining)
+        err = WEIR_E_DRAINING;
+    else if (!writer_healthy(e->w))
+        err = WEIR_E_STORAGE;
+    else
+        err = admit_enqueue(e->admit, &j->ask, e->now_us, &j->ticket, &wait_us);
+    if (err) {
+        conduct_end(e, j, end_error(err, CALL_REJECTED, wait_us >= 0 ? (wait_us + 999) / 1000 : -1));
+        return;
+    }
+    j->chain = NULL;
+    *e->fresh_end = j;
+    e->fresh_end = &j->chain;
+}
+
+static void send_intent(struct engine *e, struct job *j)
+{
+    attempt_open_row(e, j);
+    j->state = JOB_INTENT;
+    write_rows(e, j, OP_SENT);
+}
+
+static void grant(struct engine *e, const struct admit_grant *g)
+{
+    struct job *j = g->job;
+
+    j->grant = *g;
+    j->granted = true;
+    if (!j->first_sent_us)
+        snapshot_note_wait(e, e->now_us - j->ask.arrived_us);
+    if (j->state == JOB_QUEUED)
+        send_intent(e, j);
+}
+
+/* Jobs that arrived in this turn: those that may start at once need one commit instead of two. */
+static void accept_fresh(struct engine *e)
+{
+    struct job *j = e->fresh;
+
+    e->fresh = NULL;
+    e->fresh_end = &e->fresh;
+    while (j) {
+        struct job *next = j->chain;
+
+        if (!j->ending) {
+            if (j->granted)
+                attempt_open_row(e, j);
+            write_rows(e, j, j->granted ? OP_ACCEPT_SENT : OP_ACCEPT);
+        }
+        j = next;
+    }
+}
+
+static void visit_place(void *ctx, void *job, const struct admit_place *p)
+{
+    struct job *j = job;
+
+    if (j->state == JOB_QUEUED && !j->granted)
+        relay_place(ctx, j, p);
+}
+
+/* One forecast tells everybody who waits where they stand: at every tick, and at once when somebody new waits, but
+ * never for more than a twentieth of the time. */
+static void tell_places(struct engine *e)
+{
+    int64_t begun_us;
+
+    if (!e->places_due || e->now_us < e->places_us)
+        return;
+    begun_us = clock_mono_us();
+    e->places_due = false;
+    admit_each_waiting(e->admit, e->now_us, visit_place, e);
+    e->places_us = e->now_us + (clock_mono_us() - begun_us) * 20;
+}
+
+void conduct_turn(struct engine *e)
+{
+    struct admit_grant g;
+    struct job *j;
+
+    while (admit_next(e->admit, e->now_us, &g))
+        grant(e, &g);
+    while ((j = admit_expire(e->admit, e->now_us))) {
+        j->ticket = NULL;
+        conduct_end(e, j, end_error(WEIR_E_QUEUE_TIMEOUT, CALL_TIMEOUT, -1));
+    }
+    accept_fresh(e);
+    tell_places(e);
+}
+
+void conduct_retry(struct engine *e, struct job *j)
+{
+    j->state = JOB_QUEUED;
+    j->granted = false;
+    j->told.position = 0;
+    e->places_due = true;
+}
+
+/* --- after a commit --- */
+
+static void committed(struct engine *e, struct mail *m)
+{
+    struct job *j = OF(struct job, mail, m);
+    enum job_op what = j->writing;
+    enum weir_err result = j->op.result;
+
+    j->writing = OP_NONE;
+    if (what == OP_SETTLE) {
+        if (result)
+            log_error("engine: the end of %s could not be stored (%s)", j->rec.request_id, err_code(result));
+        tell(e, j);
+        return;
+    }
+    if (!result && what != OP_SENT)
+        j->recorded = true;
+    if (j->ending) {
+        if (j->recorded)
+            settle(e, j);
+        else
+            tell(e, j);
+        return;
+    }
+    if (result) {
+        conduct_end(e, j, end_error(result == WEIR_E_STORAGE ? WEIR_E_STORAGE : WEIR_E_INTERNAL, CALL_ERROR, -1));
+        return;
+    }
+    if (what != OP_SENT)
+        relay_accepted(e, j);
+    if (what != OP_ACCEPT) {
+        attempt_start(e, j);
+    } else {
+        j->state = JOB_QUEUED;
+        e->places_due = true;
+        if (j->granted)
+            send_intent(e, j);
+    }
+}
+
+void conduct_drain(struct engine *e)
+{
+    bool all = e->now_us >= e->drain_until_us;
+
+    e->draining = true;
+    for (struct job *j = e->jobs, *next; j; j = next) {
+        next = j->next;
+        if (all || !j->sent_us)
+            conduct_end(e, j, end_error(WEIR_E_DRAINING, j->sent_us ? CALL_ERROR : CALL_REJECTED, -1));
+        if (all && j->state == JOB_FLUSHING)
+            leave(e, j);
+    }
+}

@@ -1,0 +1,375 @@
+/* engine.c - what other threads call: start, stop and the inbox.
+ *
+ * Everything asked of the engine is a letter. Jobs are letters themselves, in
+ * when they arrive and again when the writer is through with their rows;
+ * questions are letters on the asker's stack, who waits for the answer. */
+#include <errno.h>
+#include <semaphore.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "flow/engine_impl.h"
+
+#define OF(type, member, p) ((type *)(void *)((char *)(p) - offsetof(type, member)))
+
+void engine_post(struct engine *e, struct mail *m)
+{
+    bool first;
+
+    m->next = NULL;
+    pthread_mutex_lock(&e->inbox_lock);
+    first = e->inbox == NULL;
+    *e->inbox_end = m;
+    e->inbox_end = &m->next;
+    pthread_mutex_unlock(&e->inbox_lock);
+    if (first)
+        (void)!write(e->wake_fd, &(uint64_t){1}, sizeof(uint64_t));   /* it can only fail by being awake already */
+}
+
+void engine_deliver(struct engine *e)
+{
+    struct mail *m;
+    uint64_t ignored;
+
+    (void)!read(e->wake_fd, &ignored, sizeof ignored);
+    pthread_mutex_lock(&e->inbox_lock);
+    m = e->inbox;
+    e->inbox = NULL;
+    e->inbox_end = &e->inbox;
+    pthread_mutex_unlock(&e->inbox_lock);
+    while (m) {
+        struct mail *next = m->next;      /* a delivered letter belongs to its sender again */
+
+        m->deliver(e, m);
+        m = next;
+    }
+}
+
+void engine_submit(struct engine *e, struct job *j)
+{
+    j->engine = e;
+    j->mail.deliver = conduct_arrive;
+    engine_post(e, &j->mail);
+}
+
+/* A question that waits for its answer; each kind has this first. */
+struct question {
+    struct mail mail;
+    sem_t answered;
+};
+
+static void ask(struct engine *e, struct question *q, void (*deliver)(struct engine *, struct mail *))
+{
+    q->mail.deliver = deliver;
+    sem_init(&q->answered, 0, 0);
+    engine_post(e, &q->mail);
+    while (sem_wait(&q->answered) < 0 && errno == EINTR) {
+    }
+    sem_destroy(&q->answered);
+}
+
+struct cancel_question {
+    struct question q;
+    const char *user_id, *request_id, *session_id;
+    struct sb *out;
+};
+
+static bool given(const char *s)
+{
+    return s && *s;
+}
+
+static void on_cancel(struct engine *e, struct mail *m)
+{
+    struct cancel_question *c = OF(struct cancel_question, q.mail, m);
+    bool any = false;
+
+    sb_putc(c->out, '[');
+    for (struct job *j = e->jobs, *next; j; j = next) {
+        next = j->next;
+        if (!(given(c->request_id) && strcmp(j->rec.request_id, c->request_id) == 0) &&
+            !(given(c->session_id) && strcmp(j->rec.session_id, c->session_id) == 0))
+            continue;
+        if (j->ending || (c->user_id && strcmp(j->rec.user_id, c->user_id) != 0))
+            continue;
+        if (any)
+            sb_putc(c->out, ',');
+        any = true;
+        sb_json(c->out, j->rec.request_id);
+        conduct_cancel(e, j);
+    }
+    sb_putc(c->out, ']');
+    sem_post(&c->q.answered);
+}
+
+void engine_cancel(struct engine *e, const char *user_id, const char *request_id, const char *session_id, struct sb *out)
+{
+    struct cancel_question c = {.user_id = user_id, .request_id = request_id, .session_id = session_id, .out = out};
+
+    ask(e, &c.q, on_cancel);
+}
+
+struct reset_question {
+    struct question q;
+    const char *upstream;
+    bool found;
+};
+
+static void on_reset(struct engine *e, struct mail *m)
+{
+    struct reset_question *r = OF(struct reset_question, q.mail, m);
+
+    if (!r->upstream) {
+        admit_reset(e->admit, -1, e->now_us);
+        r->found = true;
+    }
+    for (size_t i = 0; i < e->up_count && !r->found; i++)
+        if (strcmp(e->s->upstreams[i].name, r->upstream) == 0) {
+            admit_reset(e->admit, (int)i, e->now_us);
+            r->found = true;
+        }
+    pthread_mutex_lock(&e->snapshot_lock);
+    e->snapshot_us = 0;                       /* whoever looks next sees it */
+    pthread_mutex_unlock(&e->snapshot_lock);
+    sem_post(&r->q.answered);
+}
+
+bool engine_reset_limits(struct engine *e, const char *upstream)
+{
+    struct reset_question r = {.upstream = upstream};
+
+    ask(e, &r.q, on_reset);
+    return r.found;
+}
+
+struct forecast_question {
+    struct question q;
+    const struct ask *ask;
+    int64_t wait_us;
+};
+
+static void on_forecast(struct engine *e, struct mail *m)
+{
+    struct forecast_question *f = OF(struct forecast_question, q.mail, m);
+
+    f->wait_us = admit_forecast(e->admit, f->ask, e->now_us);
+    sem_post(&f->q.answered);
+}
+
+int64_t engine_forecast(struct engine *e, const struct ask *a)
+{
+    struct forecast_question f = {.ask = a};
+
+    ask(e, &f.q, on_forecast);
+    return f.wait_us;
+}
+
+struct save_question {
+    struct question q;
+    struct sb *out;
+};
+
+static void on_save(struct engine *e, struct mail *m)
+{
+    struct save_question *s = OF(struct save_question, q.mail, m);
+
+    admit_save(e->admit, e->now_us, clock_utc_ms(), s->out);
+    sem_post(&s->q.answered);
+}
+
+void engine_save_state(struct engine *e, struct sb *out)
+{
+    struct save_question s = {.out = out};
+
+    ask(e, &s.q, on_save);
+}
+
+struct look_question {
+    struct question q;
+};
+
+static void on_look(struct engine *e, struct mail *m)
+{
+    struct snapshot *fresh, *old = NULL;
+
+    if (e->now_us - e->snapshot_us >= 100 * USEC_PER_MS) {      /* several may have asked at once */
+        fresh = snapshot_build(e);
+        pthread_mutex_lock(&e->snapshot_lock);
+        old = e->snapshot;
+        e->snapshot = fresh;
+        e->snapshot_us = e->now_us;
+        pthread_mutex_unlock(&e->snapshot_lock);
+    }
+    if (old)
+        snapshot_put(old);
+    sem_post(&OF(struct look_question, q.mail, m)->q.answered);
+}
+
+const struct snapshot *engine_snapshot(struct engine *e)
+{
+    struct look_question l = {0};
+    const struct snapshot *s;
+    bool old;
+
+    pthread_mutex_lock(&e->snapshot_lock);
+    old = !e->snapshot || clock_mono_us() - e->snapshot_us >= 100 * USEC_PER_MS;
+    pthread_mutex_unlock(&e->snapshot_lock);
+    if (old)
+        ask(e, &l.q, on_look);
+    pthread_mutex_lock(&e->snapshot_lock);
+    s = e->snapshot;
+    __atomic_add_fetch(&e->snapshot->refs, 1, __ATOMIC_RELAXED);
+    pthread_mutex_unlock(&e->snapshot_lock);
+    return s;
+}
+
+void snapshot_put(const struct snapshot *s)
+{
+    struct snapshot *own = (struct snapshot *)(uintptr_t)s;
+
+    if (s && __atomic_sub_fetch(&own->refs, 1, __ATOMIC_ACQ_REL) == 0)
+        snapshot_free(own);
+}
+
+/* The part of an upstream's settings that admission goes by. */
+static struct admit_upstream admission_of(const struct upstream_settings *u)
+{
+    const struct tuning_settings *t = &u->tune;
+
+    return (struct admit_upstream){
+        .name = u->name,
+        .quota_group = u->quota_group,
+        .limit = {
+            [DIM_REQUESTS_PER_MINUTE] = t->limits.requests_per_minute,
+            [DIM_REQUESTS_PER_HOUR] = t->limits.requests_per_hour,
+            [DIM_TOKENS_PER_MINUTE] = t->limits.tokens_per_minute,
+            [DIM_TOKENS_PER_HOUR] = t->limits.tokens_per_hour,
+            [DIM_INPUT_TOKENS_PER_MINUTE] = t->limits.input_tokens_per_minute,
+            [DIM_OUTPUT_TOKENS_PER_MINUTE] = t->limits.output_tokens_per_minute,
+        },
+        .burst_requests = t->limits.requests_per_minute * t->burst_us / (60 * USEC_PER_SEC),
+        .burst_tokens = t->limits.tokens_per_minute / 60 * t->burst_us / USEC_PER_SEC,
+        .max_concurrent = t->max_concurrent,
+        .pause_us = t->pause_us,
+        .safety_ppm = (int32_t)t->safety_margin_permille * 1000,
+        .reserve_ppm = (int32_t)t->reserve_permille * 1000,
+        .reserve_max_output = t->reserve_output == RESERVE_OUTPUT_MAX,
+    };
+}
+
+static struct admit *admission_new(const struct settings *s, size_t count, int64_t now_us)
+{
+    struct admit_upstream *u = mem_zalloc(count, sizeof *u);
+    struct admit_config c = {
+        .upstreams = u,
+        .upstream_count = count,
+        .queue_max = s->queue.max_size,
+        .stabilization_us = s->defaults.stabilization_us,
+        .max_retries = (int32_t)s->defaults.retry.max_retries,
+        .base_delay_us = s->defaults.retry.base_delay_us,
+        .max_delay_us = s->defaults.retry.max_delay_us,
+        .retry_budget_ppm = (int32_t)s->retry_budget_permille * 1000,
+    };
+    struct admit *a;
+    uint64_t seed;
+
+    for (size_t i = 0; i < count; i++)
+        u[i] = admission_of(&s->upstreams[i]);
+    rand_bytes(&seed, sizeof seed);
+    a = admit_new(&c, seed, now_us);
+    free(u);
+    return a;
+}
+
+static void engine_free(struct engine *e)
+{
+    if (!e)
+        return;
+    models_done(e);
+    for (size_t i = 0; i < e->up_count; i++)
+        upstream_free(e->up[i]);
+    if (e->multi)
+        curl_multi_cleanup(e->multi);
+    if (e->admit)
+        admit_free(e->admit);
+    if (e->epoll_fd >= 0)
+        close(e->epoll_fd);
+    if (e->wake_fd >= 0)
+        close(e->wake_fd);
+    if (e->snapshot)
+        snapshot_put(e->snapshot);
+    pthread_mutex_destroy(&e->inbox_lock);
+    pthread_mutex_destroy(&e->models_lock);
+    pthread_mutex_destroy(&e->snapshot_lock);
+    sb_done(&e->out);
+    sb_done(&e->scratch);
+    free(e->slots);
+    free(e);
+}
+
+struct engine *engine_start(const struct settings *s, struct writer *w, const char *saved_state)
+{
+    enum { OUT_MAX = 32 * 1024 * 1024 };
+    struct engine *e = mem_zalloc(1, sizeof *e);
+    bool ok = true;
+
+    e->s = s;
+    e->w = w;
+    e->up_count = s->n_upstreams < ADMIT_UPSTREAMS_MAX ? s->n_upstreams : ADMIT_UPSTREAMS_MAX;
+    e->now_us = clock_mono_us();
+    e->inbox_end = &e->inbox;
+    e->fresh_end = &e->fresh;
+    e->pace_end = &e->pace;
+    e->out = sb_make(OUT_MAX);
+    e->scratch = sb_make(OUT_MAX);
+    pthread_mutex_init(&e->inbox_lock, NULL);
+    pthread_mutex_init(&e->models_lock, NULL);
+    pthread_mutex_init(&e->snapshot_lock, NULL);
+    e->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    e->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    ok = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;       /* safe from any thread since 7.84, counted */
+    e->multi = curl_multi_init();
+    e->admit = admission_new(s, e->up_count, e->now_us);
+    for (size_t i = 0; i < e->up_count; i++)
+        if (s->upstreams[i].protocol == PROTOCOL_OPENAI)
+            ok = ok && (e->up[i] = upstream_new(&s->upstreams[i], s->ca_file)) != NULL;
+    if (saved_state && !admit_load(e->admit, saved_state, strlen(saved_state), e->now_us, clock_utc_ms()))
+        log_warn("engine: the saved state of the limits is damaged and was left out");
+    if (!ok || e->epoll_fd < 0 || e->wake_fd < 0 || !e->multi || !models_init(e) ||
+        pthread_create(&e->thread, NULL, loop_run, e) != 0) {
+        log_error("engine: cannot start: descriptors, memory or threads are missing");
+        engine_free(e);
+        return NULL;
+    }
+    return e;
+}
+
+struct stop_letter {
+    struct mail mail;
+    int64_t drain_us;
+};
+
+static void on_stop(struct engine *e, struct mail *m)
+{
+    e->stopping = true;
+    e->drain_until_us = e->now_us + OF(struct stop_letter, mail, m)->drain_us;
+    conduct_drain(e);
+}
+
+void engine_stop(struct engine *e, int64_t drain_ms, struct sb *saved_state)
+{
+    struct stop_letter s = {.mail = {.deliver = on_stop}, .drain_us = drain_ms * USEC_PER_MS};
+
+    if (!e)
+        return;
+    engine_post(e, &s.mail);
+    pthread_join(e->thread, NULL);
+    if (saved_state)
+        admit_save(e->admit, clock_mono_us(), clock_utc_ms(), saved_state);
+    engine_free(e);
+}

@@ -1,0 +1,90 @@
+/* gauge.c - limits as JSON. Ratios are exact to four places, without floats. */
+#include "flow/gauge.h"
+
+#include <inttypes.h>
+
+#include "base/clock.h"
+#include "store/record.h"
+
+void gauge_rebase(struct admit_upstream_view *v, int64_t now_us)
+{
+    if (v->stabilizing_until_us)
+        v->stabilizing_until_us = v->stabilizing_until_us > now_us ? v->stabilizing_until_us - now_us : 0;
+    if (v->cooldown_until_us)
+        v->cooldown_until_us = v->cooldown_until_us > now_us ? v->cooldown_until_us - now_us : 0;
+}
+
+static void dimension(struct sb *out, const struct admit_dim_view *d)
+{
+    if (d->limit == 0) {
+        sb_puts(out, "null");
+        return;
+    }
+    sb_putf(out, "{\"limit\":%" PRId64 ",\"used\":%" PRId64 ",\"reserved\":%" PRId64 ",\"remaining\":%" PRId64 ",\"utilization\":",
+            d->limit, d->used, d->reserved, d->remaining);
+    record_ratio_json(out, d->used + d->reserved, d->limit, 4);
+    sb_putf(out, ",\"resets_in_ms\":%" PRId64 "}", (d->resets_in_us + 999) / USEC_PER_MS);
+}
+
+static void moment(struct sb *out, int64_t at_ms, int64_t in_us)
+{
+    if (!in_us) {
+        sb_puts(out, "null");
+        return;
+    }
+    sb_putc(out, '"');
+    sb_time(out, at_ms + in_us / USEC_PER_MS);
+    sb_putc(out, '"');
+}
+
+/* What its own headers last said, where they said anything. */
+static void reported(struct sb *out, const struct admit_upstream_view *v)
+{
+    bool any = false;
+
+    for (int d = 0; d < DIM_COUNT; d++) {
+        if (v->dim[d].provider_limit < 0 && v->dim[d].provider_remaining < 0)
+            continue;
+        sb_putf(out, "%s\"%s\":{\"limit\":", any ? "," : "{", dim_name((enum dim)d));
+        any = true;
+        if (v->dim[d].provider_limit < 0)
+            sb_puts(out, "null");
+        else
+            sb_i64(out, v->dim[d].provider_limit);
+        sb_puts(out, ",\"remaining\":");
+        if (v->dim[d].provider_remaining < 0)
+            sb_puts(out, "null");
+        else
+            sb_i64(out, v->dim[d].provider_remaining);
+        sb_putc(out, '}');
+    }
+    sb_puts(out, any ? "}" : "null");
+}
+
+void gauge_json(struct sb *out, const struct admit_upstream_view *v, int64_t at_ms)
+{
+    static const char *const statuses[] = {[ADMIT_HEALTHY] = "healthy", [ADMIT_WARNING] = "warning", [ADMIT_ERROR] = "error"};
+
+    sb_puts(out, "{\"name\":");
+    sb_json(out, v->name);
+    sb_putf(out, ",\"status\":\"%s\",\"dimensions\":{", statuses[v->status]);
+    for (int d = 0; d < DIM_COUNT; d++) {
+        sb_putf(out, "%s\"%s\":", d ? "," : "", dim_name((enum dim)d));
+        dimension(out, &v->dim[d]);
+    }
+    sb_putf(out, "},\"stabilization\":{\"active\":%s,\"until\":", v->stabilizing ? "true" : "false");
+    moment(out, at_ms, v->stabilizing_until_us);
+    sb_puts(out, ",\"rate_factor\":");
+    record_ratio_json(out, v->rate_ppm, 1000000, 4);
+    sb_puts(out, "},\"cooldown\":");
+    if (v->cooldown_until_us) {
+        sb_puts(out, "{\"until\":");
+        moment(out, at_ms, v->cooldown_until_us);
+        sb_putf(out, ",\"in_ms\":%" PRId64 "}", v->cooldown_until_us / USEC_PER_MS);
+    } else {
+        sb_puts(out, "null");
+    }
+    sb_puts(out, ",\"provider_reported\":");
+    reported(out, v);
+    sb_putf(out, ",\"provider_429s_24h\":%" PRId64 "}", v->provider_429s_24h);
+}

@@ -1,0 +1,16 @@
+/* gauge.h - one upstream's limits as people and programs see them: the object
+ * of GET /monitoring/rate-limits and of the stream's `limits` event. Pure. */
+#ifndef WEIR_GAUGE_H
+#define WEIR_GAUGE_H
+
+#include <stdint.h>
+
+#include "base/sb.h"
+#include "flow/admit.h"
+
+/* Make the view's moments relative to now, as a snapshot has them: from then on they do not depend on this process's clock. */
+void gauge_rebase(struct admit_upstream_view *v, int64_t now_us);
+/* {"name","status","dimensions":{…},"stabilization","cooldown","provider_reported","provider_429s_24h"}; `v` re-based at `at_ms`. */
+void gauge_json(struct sb *out, const struct admit_upstream_view *v, int64_t at_ms);
+
+#endif

@@ -1,0 +1,241 @@
+/* models.c - which upstream serves which model: configured, or learned from the
+ * upstream's own list, asked for at the start and now and then after.
+ *
+ * Acceptors look models up while the engine learns; the lists are under one
+ * leaf lock, held for a look or an exchange of pointers. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "flow/engine_impl.h"
+#include "peer/builtin.h"
+
+enum { MODELS_MAX = 20000, LIST_BYTES_MAX = 4 * 1024 * 1024 };
+#define ASK_AGAIN_US (INT64_C(300) * USEC_PER_SEC)       /* after a list came */
+#define ASK_SOONER_US (INT64_C(1) * USEC_PER_SEC)        /* after none did: doubled up to the above */
+
+static void ids_free(char **id, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        free(id[i]);
+    free(id);
+}
+
+/* A list that is known from the start. */
+static void set_fixed(struct model_list *m, char *const *id, size_t n)
+{
+    m->id = mem_zalloc(n, sizeof *m->id);
+    m->n = n;
+    for (size_t i = 0; i < n; i++)
+        m->id[i] = mem_strdup(id[i]);
+}
+
+bool models_init(struct engine *e)
+{
+    static char builtin[] = BUILTIN_MODEL;
+
+    for (size_t i = 0; i < e->up_count; i++) {
+        const struct upstream_settings *s = &e->s->upstreams[i];
+        struct model_list *m = &e->models[i];
+
+        m->healthy = true;
+        m->body = sb_make(LIST_BYTES_MAX);
+        switch (s->protocol) {
+        case PROTOCOL_BUILTIN:
+            set_fixed(m, (char *[]){builtin}, 1);
+            break;
+        case PROTOCOL_OPENAI:
+            if (s->models.n > 0)
+                set_fixed(m, s->models.items, s->models.n);
+            else
+                m->learned = true;
+            m->backoff_us = ASK_SOONER_US;
+            break;
+        case PROTOCOL_ANTHROPIC:
+            log_warn("upstream %s: this Weir does not speak Anthropic's protocol; its models are not offered", s->name);
+            break;
+        }
+    }
+    return true;
+}
+
+void models_done(struct engine *e)
+{
+    for (size_t i = 0; i < e->up_count; i++) {
+        struct model_list *m = &e->models[i];
+
+        if (m->easy) {
+            (void)curl_multi_remove_handle(e->multi, m->easy);
+            upstream_give(e->up[i], m->easy);
+        }
+        ids_free(m->id, m->n);
+        sb_done(&m->body);
+    }
+}
+
+/* --- learning --- */
+
+static size_t on_list(char *p, size_t one, size_t n, void *ctx)
+{
+    struct model_list *m = ctx;
+
+    (void)one;
+    sb_put(&m->body, p, n);
+    return sb_ok(&m->body) ? n : 0;
+}
+
+/* {"data":[{"id":"…"},…]} -> ids, in the provider's order. -1: it is no such list. */
+static int64_t read_list(const char *text, size_t n, char ***ids)
+{
+    struct scan s = scan_make(text, n);
+    struct span name, id;
+    size_t count = 0;
+
+    *ids = NULL;
+    if (scan_peek(&s) != '{' || !scan_object(&s))
+        return -1;
+    while (scan_member(&s, &name)) {
+        if (!span_is(name, "data") || !scan_array(&s)) {
+            if (!span_is(name, "data"))
+                scan_skip(&s);
+            continue;
+        }
+        while (scan_element(&s)) {
+            if (!scan_object(&s))
+                continue;
+            while (scan_member(&s, &name)) {
+                if (!span_is(name, "id")) {
+                    scan_skip(&s);
+                } else if (scan_string(&s, &id) && id.n > 0 && id.n < MODEL_NAME_SIZE && count < MODELS_MAX) {
+                    *ids = mem_grow(*ids, count + 1, sizeof **ids);
+                    (*ids)[count] = mem_zalloc(1, id.n + 1);
+                    span_copy(id, (*ids)[count++], id.n + 1);
+                }
+            }
+        }
+    }
+    if (scan_ok(&s))
+        return (int64_t)count;
+    ids_free(*ids, count);
+    *ids = NULL;
+    return -1;
+}
+
+static void ask_for_list(struct engine *e, size_t i)
+{
+    struct model_list *m = &e->models[i];
+
+    sb_reset(&m->body);
+    m->easy = upstream_list_models(e->up[i], on_list, m);
+    if (m->easy)
+        (void)curl_multi_add_handle(e->multi, m->easy);
+    m->ask_us = INT64_MAX;
+}
+
+bool models_finished(struct engine *e, CURL *easy, CURLcode code)
+{
+    size_t i = 0;
+    struct model_list *m;
+    char **ids = NULL, **old;
+    int64_t n = -1;
+    size_t old_n;
+    long status = 0;
+
+    while (i < e->up_count && e->models[i].easy != easy)
+        i++;
+    if (i == e->up_count)
+        return false;
+    m = &e->models[i];
+    curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+    if (code == CURLE_OK && status == 200)
+        n = read_list(sb_str(&m->body), m->body.len, &ids);
+    (void)curl_multi_remove_handle(e->multi, easy);
+    upstream_give(e->up[i], easy);
+    m->easy = NULL;
+    sb_done(&m->body);
+    if (n < 0) {
+        if (m->backoff_us == ASK_SOONER_US)
+            log_warn("upstream %s: no list of models (%s, status %ld); asking again", e->s->upstreams[i].name,
+                     code ? curl_easy_strerror(code) : "not understood", status);
+        m->ask_us = e->now_us + m->backoff_us;
+        m->backoff_us = m->backoff_us * 2 > ASK_AGAIN_US ? ASK_AGAIN_US : m->backoff_us * 2;
+        return true;
+    }
+    m->ask_us = e->now_us + ASK_AGAIN_US;
+    m->backoff_us = ASK_SOONER_US;
+    pthread_mutex_lock(&e->models_lock);
+    old = m->id;
+    old_n = m->n;
+    m->id = ids;
+    m->n = (size_t)n;
+    pthread_mutex_unlock(&e->models_lock);
+    ids_free(old, old_n);
+    return true;
+}
+
+void models_tick(struct engine *e)
+{
+    for (size_t i = 0; i < e->up_count; i++) {
+        struct model_list *m = &e->models[i];
+        struct admit_upstream_view v;
+
+        if (m->learned && !m->easy && e->now_us >= m->ask_us && !e->draining)
+            ask_for_list(e, i);
+        admit_view(e->admit, (int)i, e->now_us, &v);
+        if (m->healthy != (v.status != ADMIT_ERROR)) {
+            pthread_mutex_lock(&e->models_lock);
+            m->healthy = v.status != ADMIT_ERROR;
+            pthread_mutex_unlock(&e->models_lock);
+        }
+    }
+}
+
+/* --- looking: any thread --- */
+
+uint64_t engine_upstreams_for(struct engine *e, const char *model)
+{
+    uint64_t mask = 0;
+
+    pthread_mutex_lock(&e->models_lock);
+    for (size_t i = 0; i < e->up_count; i++)
+        for (size_t k = 0; k < e->models[i].n; k++)
+            if (strcmp(e->models[i].id[k], model) == 0) {
+                mask |= UINT64_C(1) << i;
+                break;
+            }
+    pthread_mutex_unlock(&e->models_lock);
+    return mask;
+}
+
+void engine_default_model(struct engine *e, char out[MODEL_NAME_SIZE])
+{
+    const char *found = e->s->default_model;
+
+    pthread_mutex_lock(&e->models_lock);
+    for (size_t i = 0; i < e->up_count && !found; i++)
+        if (e->models[i].n > 0)
+            found = e->models[i].id[0];
+    (void)snprintf(out, MODEL_NAME_SIZE, "%s", found ? found : "");
+    pthread_mutex_unlock(&e->models_lock);
+}
+
+void engine_models_json(struct engine *e, struct sb *out)
+{
+    bool any = false;
+
+    sb_putc(out, '[');
+    pthread_mutex_lock(&e->models_lock);
+    for (size_t i = 0; i < e->up_count; i++)
+        for (size_t k = 0; k < e->models[i].n; k++) {
+            sb_puts(out, any ? ",{\"id\":" : "{\"id\":");
+            sb_json(out, e->models[i].id[k]);
+            sb_puts(out, ",\"upstream\":");
+            sb_json(out, e->s->upstreams[i].name);
+            sb_puts(out, e->models[i].healthy ? ",\"healthy\":true}" : ",\"healthy\":false}");
+            any = true;
+        }
+    pthread_mutex_unlock(&e->models_lock);
+    sb_putc(out, ']');
+}

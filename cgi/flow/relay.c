@@ -1,0 +1,322 @@
+/* relay.c - what clients are told: the events of /chat/stream, the answer of
+ * /chat/complete, refusals. Text is put together in one buffer and leaves in
+ * one system call; a write that fails ends the connection, and epoll reports it
+ * like any other client that left. */
+#include <inttypes.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "flow/engine_impl.h"
+#include "flow/gauge.h"
+#include "store/record.h"
+
+enum { PLACE_GAP_US = 250 * 1000, LIMITS_GAP_US = 2 * 1000 * 1000 };
+
+static int64_t ms(int64_t us)
+{
+    return us / USEC_PER_MS;
+}
+
+/* Send what was put together. With `last` the request is ended. */
+static bool say(struct engine *e, struct job *j, bool last)
+{
+    int rc = -1;
+
+    if (j->client.fd >= 0 && sb_ok(&e->out))
+        rc = last ? client_write_last(&j->client, sb_str(&e->out), e->out.len)
+                  : client_write(&j->client, sb_str(&e->out), e->out.len);
+    sb_reset(&e->out);
+    j->quiet_us = e->now_us;
+    if (rc < 0) {
+        if (j->client.fd >= 0)
+            (void)shutdown(j->client.fd, SHUT_RDWR);
+        return false;
+    }
+    if (client_pending(&j->client) > 0)
+        loop_want_out(e, j, true);
+    return true;
+}
+
+static void event_begin(struct engine *e, struct job *j, const char *name)
+{
+    sb_puts(&e->out, "id: ");
+    sb_i64(&e->out, ++j->event_id);
+    sb_puts(&e->out, "\nevent: ");
+    sb_puts(&e->out, name);
+    sb_puts(&e->out, "\ndata: ");
+}
+
+static void event_end(struct engine *e)
+{
+    sb_puts(&e->out, "\n\n");
+}
+
+static void heads_common(struct sb *out, const struct job *j)
+{
+    sb_putf(out, "Cache-Control: no-store\r\nX-Request-Id: %s\r\nrequest-id: %s\r\n", j->rec.request_id, j->rec.request_id);
+}
+
+static void ids(struct sb *out, const struct job *j)
+{
+    sb_putf(out, "\"request_id\":\"%s\",\"session_id\":\"%s\",\"message_id\":\"%s\"", j->rec.request_id, j->rec.session_id,
+            j->rec.message_id);
+}
+
+/* --- before the answer --- */
+
+void relay_accepted(struct engine *e, struct job *j)
+{
+    if (j->kind != JOB_STREAM || j->client.fd < 0)
+        return;
+    sb_puts(&e->out, "Status: 200\r\nContent-Type: text/event-stream\r\nX-Accel-Buffering: no\r\n");
+    heads_common(&e->out, j);
+    sb_puts(&e->out, "\r\n: weir\n\n");
+    event_begin(e, j, "accepted");
+    sb_putc(&e->out, '{');
+    ids(&e->out, j);
+    sb_putc(&e->out, '}');
+    event_end(e);
+    j->headers_sent = true;
+    (void)say(e, j, false);
+}
+
+/* Has what was told become wrong by more than the clock has moved? */
+static bool place_moved(const struct engine *e, const struct job *j, const struct admit_place *p)
+{
+    int64_t start_us = p->eta_us < 0 ? -1 : e->now_us + p->eta_us, off_us, slack_us;
+
+    if (j->told.position != p->position || j->told.reason != p->reason || (p->eta_us < 0) != (j->told.eta_us < 0))
+        return true;
+    off_us = start_us > j->told_start_us ? start_us - j->told_start_us : j->told_start_us - start_us;
+    slack_us = p->eta_us / 10 > USEC_PER_SEC ? p->eta_us / 10 : USEC_PER_SEC;
+    return p->eta_us >= 0 && off_us > slack_us;
+}
+
+void relay_place(struct engine *e, struct job *j, const struct admit_place *p)
+{
+    if (!j->headers_sent || j->client.fd < 0 || !place_moved(e, j, p))
+        return;
+    if (j->told.position && e->now_us - j->told_us < PLACE_GAP_US)
+        return;
+    j->told = *p;
+    j->told_us = e->now_us;
+    j->told_start_us = p->eta_us < 0 ? -1 : e->now_us + p->eta_us;
+    event_begin(e, j, "queue");
+    sb_puts(&e->out, "{\"position\":");
+    sb_i64(&e->out, p->position);
+    sb_puts(&e->out, ",\"ahead\":");
+    sb_i64(&e->out, p->ahead);
+    sb_puts(&e->out, ",\"eta_ms\":");
+    if (p->eta_us < 0)
+        sb_puts(&e->out, "null");
+    else
+        sb_i64(&e->out, ms(p->eta_us));
+    sb_puts(&e->out, ",\"eta_error_ms\":");
+    sb_i64(&e->out, ms(p->eta_error_us));
+    sb_puts(&e->out, ",\"reason\":");
+    sb_json(&e->out, gate_name(p->reason));
+    sb_puts(&e->out, ",\"upstream\":");
+    sb_json(&e->out, p->upstream >= 0 ? e->s->upstreams[p->upstream].name : NULL);
+    sb_putc(&e->out, '}');
+    event_end(e);
+    (void)say(e, j, false);
+}
+
+/* Gauges of the job's upstream. */
+static void add_limits(struct engine *e, struct job *j)
+{
+    struct admit_upstream_view v;
+
+    j->limits_us = e->now_us;
+    admit_view(e->admit, j->grant.upstream, e->now_us, &v);
+    gauge_rebase(&v, e->now_us);
+    event_begin(e, j, "limits");
+    sb_puts(&e->out, "{\"upstreams\":[");
+    gauge_json(&e->out, &v, clock_utc_ms());
+    sb_puts(&e->out, "]}");
+    event_end(e);
+}
+
+void relay_start(struct engine *e, struct job *j)
+{
+    if (!j->headers_sent || j->client.fd < 0)
+        return;
+    event_begin(e, j, "start");
+    sb_puts(&e->out, "{\"model\":");
+    sb_json(&e->out, j->rec.model);
+    sb_puts(&e->out, ",\"upstream\":");
+    sb_json(&e->out, j->rec.upstream);
+    sb_putf(&e->out, ",\"attempt\":%d,\"queue_ms\":%" PRId64 "}", (int)j->rec.attempt_count,
+            ms(j->first_sent_us - j->ask.arrived_us));
+    event_end(e);
+    add_limits(e, j);
+    (void)say(e, j, false);
+}
+
+void relay_retry(struct engine *e, struct job *j, int http_status, enum weir_err err, int64_t delay_us)
+{
+    if (!j->headers_sent || j->client.fd < 0)
+        return;
+    event_begin(e, j, "retry");
+    sb_putf(&e->out, "{\"attempt\":%d,\"max\":%" PRId64 ",\"delay_ms\":%" PRId64 ",\"status\":", (int)j->rec.attempt_count,
+            e->s->defaults.retry.max_retries, ms(delay_us));
+    if (http_status)
+        sb_i64(&e->out, http_status);
+    else
+        sb_puts(&e->out, "null");
+    sb_puts(&e->out, ",\"reason\":");
+    sb_json(&e->out, err_code(err));
+    sb_putc(&e->out, '}');
+    event_end(e);
+    (void)say(e, j, false);
+}
+
+/* --- the answer --- */
+
+void relay_delta(struct engine *e, struct job *j, const char *name, const char *raw, size_t n)
+{
+    if (!j->first_us) {
+        j->first_us = e->now_us;
+        j->state = JOB_STREAMING;
+    }
+    if (!j->headers_sent || j->client.fd < 0)
+        return;
+    event_begin(e, j, "delta");
+    sb_puts(&e->out, "{\"");
+    sb_puts(&e->out, name);
+    sb_puts(&e->out, "\":\"");
+    sb_put(&e->out, raw, n);
+    sb_puts(&e->out, "\"}\n\n");
+}
+
+bool relay_flush(struct engine *e, struct job *j)
+{
+    if (e->out.len == 0)
+        return true;
+    if (e->now_us - j->limits_us >= LIMITS_GAP_US)
+        add_limits(e, j);
+    return say(e, j, false);
+}
+
+void relay_tick(struct engine *e, struct job *j)
+{
+    if (!j->headers_sent || j->state >= JOB_FLUSHING) {
+        if (j->state == JOB_FLUSHING && e->now_us - j->quiet_us >= STUCK_US)
+            conduct_client_gone(e, j);
+        return;
+    }
+    if (e->now_us - j->quiet_us < PING_US || client_pending(&j->client) > 0 || j->client.fd < 0)
+        return;
+    sb_puts(&e->out, ": ping\n\n");
+    (void)say(e, j, false);
+}
+
+/* --- the end --- */
+
+static void add_usage_cost_metrics(struct sb *out, const struct job *j)
+{
+    sb_puts(out, "\"usage\":");
+    record_usage_json(out, &j->rec);
+    sb_puts(out, ",\"cost\":");
+    record_cost_json(out, &j->rec);
+    sb_puts(out, ",\"metrics\":");
+    record_metrics_json(out, &j->rec);
+}
+
+/* What /chat/complete answers; without the text for `done`, which comes after it was streamed. */
+static void add_answer(struct sb *out, const struct job *j, bool with_text)
+{
+    sb_putc(out, '{');
+    ids(out, j);
+    sb_puts(out, ",\"model\":");
+    sb_json(out, j->rec.model);
+    sb_puts(out, ",\"upstream\":");
+    sb_json(out, j->rec.upstream);
+    sb_puts(out, ",\"message\":{\"role\":\"assistant\"");
+    if (with_text) {
+        sb_puts(out, ",\"content\":\"");
+        sb_put(out, sb_str(&j->answer), j->answer.len);
+        sb_putc(out, '"');
+        if (j->reasoning.len) {
+            sb_puts(out, ",\"reasoning\":\"");
+            sb_put(out, sb_str(&j->reasoning), j->reasoning.len);
+            sb_putc(out, '"');
+        }
+    }
+    sb_puts(out, "},\"finish_reason\":");
+    sb_json(out, j->end.finish);
+    sb_putc(out, ',');
+    add_usage_cost_metrics(out, j);
+    sb_putc(out, '}');
+}
+
+static struct err_detail detail_of(const struct job *j)
+{
+    return (struct err_detail){.message = j->end.message, .request_id = j->rec.request_id,
+                               .retry_after_ms = j->end.retry_after_ms};
+}
+
+/* Status, headers and body in one piece; the body stands in e->scratch. */
+static void add_response(struct engine *e, const struct job *j, int status)
+{
+    sb_putf(&e->out, "Status: %d\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n", status, e->scratch.len);
+    heads_common(&e->out, j);
+    if (status != 200 && j->end.retry_after_ms >= 0)
+        sb_putf(&e->out, "Retry-After: %" PRId64 "\r\n", (j->end.retry_after_ms + 999) / 1000);
+    sb_puts(&e->out, "\r\n");
+    sb_put(&e->out, sb_str(&e->scratch), e->scratch.len);
+}
+
+static void add_refusal(struct engine *e, const struct job *j)
+{
+    struct err_detail d = detail_of(j);
+
+    sb_reset(&e->scratch);
+    err_json(&e->scratch, j->end.err, &d);
+    sb_putc(&e->scratch, '\n');
+    add_response(e, j, err_status(j->end.err));
+}
+
+static void add_error_event(struct engine *e, struct job *j)
+{
+    struct err_detail d = detail_of(j);
+
+    if (j->first_us) {
+        sb_reset(&e->scratch);
+        sb_puts(&e->scratch, ",\"partial\":true,");
+        add_usage_cost_metrics(&e->scratch, j);
+        d.extra = sb_str(&e->scratch);
+    }
+    event_begin(e, j, "error");
+    err_json_inner(&e->out, j->end.err, &d);
+    event_end(e);
+}
+
+static void add_done_events(struct engine *e, struct job *j)
+{
+    event_begin(e, j, "usage");
+    sb_putc(&e->out, '{');
+    add_usage_cost_metrics(&e->out, j);
+    sb_putc(&e->out, '}');
+    event_end(e);
+    event_begin(e, j, "done");
+    add_answer(&e->out, j, false);
+    event_end(e);
+}
+
+void relay_end(struct engine *e, struct job *j)
+{
+    if (j->headers_sent && j->end.err) {
+        add_error_event(e, j);
+    } else if (j->headers_sent) {
+        add_done_events(e, j);
+    } else if (j->end.err) {
+        add_refusal(e, j);
+    } else {
+        sb_reset(&e->scratch);
+        add_answer(&e->scratch, j, true);
+        sb_putc(&e->scratch, '\n');
+        add_response(e, j, 200);
+    }
+    (void)say(e, j, true);
+}

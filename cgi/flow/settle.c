@@ -1,0 +1,141 @@
+/* settle.c - what a call used, what it cost, how long each part of it took. */
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/utf8.h"
+#include "flow/engine_impl.h"
+#include "rules/plausible.h"
+
+enum { COUNTED_BYTES = 16 * 1024 };
+
+/* Tokens of text that passed. A long text is counted by its beginning, so that the engine is never busy for long. */
+static int64_t count_text(const struct job *j, const struct sb *raw)
+{
+    size_t n = raw->len < COUNTED_BYTES ? raw->len : COUNTED_BYTES;
+    int64_t tokens;
+
+    if (n == 0)
+        return 0;
+    tokens = tokens_count_for(&j->tokens, sb_str(raw), n);
+    return n == raw->len ? tokens : (int64_t)((double)tokens * (double)raw->len / (double)n);
+}
+
+/* A provider bills the prompt of a call it did not refuse, also when the answer never came. */
+static bool prompt_was_taken(const struct job *j)
+{
+    const struct job_attempt *a = j->attempt;
+
+    if (j->answer.len || j->reasoning.len || !a)
+        return j->answer.len || j->reasoning.len;
+    if (a->head.status >= 300 || a->reply.error.set)
+        return false;
+    return a->head.status == 200 || a->failed == WEIR_E_UPSTREAM_TIMEOUT || j->end.status == CALL_CANCELLED;
+}
+
+/* A token is between one byte and six of most text; a figure in between needs no count. */
+static bool looks_right(const struct job *j, int64_t completion)
+{
+    int64_t bytes = (int64_t)(j->answer.len + j->reasoning.len);
+
+    return completion >= bytes / 6 && completion <= bytes;
+}
+
+void settle_usage(struct engine *e, struct job *j)
+{
+    struct usage_claim c = {.own_prompt = j->rec.prompt_tokens_counted, .context = j->price ? j->price->context : 0};
+    struct usage_finding f;
+
+    (void)e;
+    if (j->state != JOB_CONNECTING && j->state != JOB_STREAMING)
+        return;
+    if (j->attempt) {
+        c.has_prompt = j->attempt->reply.has_prompt;
+        c.has_completion = j->attempt->reply.has_completion;
+        c.said = j->attempt->reply.usage;
+    } else if (j->builtin_reply) {
+        bool whole = j->builtin_reply[j->builtin_at] == '\0';
+
+        c.has_prompt = true;
+        c.has_completion = whole;
+        c.said = (struct usage_tokens){.prompt = c.own_prompt, .completion = j->builtin_tokens};
+    }
+    if (!c.has_prompt && !c.has_completion && !prompt_was_taken(j))
+        return;
+    c.own_completion = c.has_completion && looks_right(j, c.said.completion)
+                           ? c.said.completion : count_text(j, &j->answer) + count_text(j, &j->reasoning);
+    f = usage_believe(&c);
+    j->usage = f.usage;
+    j->estimated = f.estimated;
+    j->suspect = f.suspect;
+}
+
+/* The boundaries between the parts are cut to milliseconds once, so that the parts sum to the whole in every unit. */
+static void fill_times(struct job *j)
+{
+    int64_t from = j->ask.arrived_us, end = j->ended_us;
+    int64_t first_sent = j->first_sent_us ? j->first_sent_us : end;
+    int64_t sent = j->sent_us ? j->sent_us : end;
+    int64_t first = j->first_us ? j->first_us : end;
+    int64_t at[4] = {first_sent - from, sent - from, first - from, end - from}, before = 0;
+    int64_t *part[4] = {&j->rec.queue_us, &j->rec.retry_wait_us, &j->rec.ttft_us, &j->rec.writing_us};
+
+    if (j->failed_us > sent)                            /* it ended while waiting for another try */
+        at[1] = at[2] = end - from;
+    for (int i = 0; i < 4; i++) {
+        int64_t cut = at[i] / USEC_PER_MS * USEC_PER_MS;
+
+        *part[i] = cut - before;
+        before = cut;
+    }
+    j->rec.duration_us = before;
+    j->rec.ended_at_ms = clock_utc_ms();
+}
+
+static void fill_cost(struct engine *e, struct job *j)
+{
+    struct call_cost *to = &j->rec.cost;
+    struct cost c = {0};
+
+    if (j->builtin_reply && !e->up[j->grant.upstream]) {
+        to->priced = true;                              /* free is a price */
+    } else if (j->price && price_cost(j->price, &j->usage, PRICE_STANDARD, &c)) {
+        to->priced = true;
+        to->input = c.input;
+        to->output = c.output;
+        to->total = c.total;
+        to->rate_in = c.rate_in;
+        to->rate_out = c.rate_out;
+    }
+}
+
+/* The answer's text, its escapes undone; the raw form stays for the client. */
+static char *decoded(const struct sb *raw, int64_t *bytes)
+{
+    char *text;
+
+    *bytes = 0;
+    if (raw->len == 0)
+        return NULL;
+    text = mem_zalloc(raw->len + 1, 1);
+    *bytes = (int64_t)span_decode((struct span){sb_str(raw), raw->len}, text);
+    return text;
+}
+
+void settle_fill(struct engine *e, struct job *j)
+{
+    struct call_record *r = &j->rec;
+
+    r->status = j->end.status;
+    r->finish_reason = j->end.finish;
+    r->error_code = j->end.err ? err_code(j->end.err) : NULL;
+    r->usage = j->usage;
+    r->estimated = j->estimated;
+    r->usage_suspect = j->suspect;
+    fill_cost(e, j);
+    fill_times(j);
+    r->answer = j->answer_text = decoded(&j->answer, &r->answer_bytes);
+    r->reasoning = j->reasoning_text = decoded(&j->reasoning, &r->reasoning_bytes);
+    if (!r->answer && j->end.status == CALL_SUCCESS)
+        r->answer = "";
+    r->answer_chars = r->answer ? utf8_count(r->answer, (size_t)r->answer_bytes) : 0;
+}

@@ -1,0 +1,137 @@
+/* snapshot.c - a picture of the engine for everybody else, made when somebody
+ * looks. Its version changes only when something in it does, so that pages
+ * which ask again are told "unchanged". */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "flow/engine_impl.h"
+#include "flow/gauge.h"
+
+enum { ENTRIES_MAX = 1000 };
+
+void snapshot_note_wait(struct engine *e, int64_t wait_us)
+{
+    e->waits_ms[e->waits++ % WAITS_KEPT] = wait_us / USEC_PER_MS;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+    return x < y ? -1 : x > y;
+}
+
+/* Nearest rank: the smallest wait that `percent` of all do not exceed. */
+static int64_t percentile(const int64_t *sorted, size_t n, size_t percent)
+{
+    return n == 0 ? 0 : sorted[(n * percent + 99) / 100 - 1];
+}
+
+static void add_waits(struct engine *e, struct snapshot *s)
+{
+    int64_t sorted[WAITS_KEPT];
+    size_t n = e->waits < WAITS_KEPT ? (size_t)e->waits : WAITS_KEPT;
+
+    memcpy(sorted, e->waits_ms, n * sizeof *sorted);
+    qsort(sorted, n, sizeof *sorted, by_value);
+    s->wait_ms_p50 = percentile(sorted, n, 50);
+    s->wait_ms_p90 = percentile(sorted, n, 90);
+    s->wait_ms_p95 = percentile(sorted, n, 95);
+    s->wait_ms_p99 = percentile(sorted, n, 99);
+}
+
+struct visit {
+    struct engine *e;
+    struct snapshot *s;
+};
+
+static void copy_text(char *to, size_t size, const char *from)
+{
+    size_t n = from ? strnlen(from, size - 1) : 0;
+
+    memcpy(to, from ? from : "", n);
+    to[n] = '\0';
+}
+
+static void add_entry(void *ctx, void *job, const struct admit_place *p)
+{
+    struct visit *v = ctx;
+    struct job *j = job;
+    struct snapshot_entry *t;
+    int64_t waited_ms = (v->e->now_us - j->ask.arrived_us) / USEC_PER_MS;
+
+    v->s->waiting[j->rec.priority]++;
+    if (waited_ms > v->s->oldest_wait_ms)
+        v->s->oldest_wait_ms = waited_ms;
+    if (v->s->entry_count == ENTRIES_MAX)
+        return;
+    t = &v->s->entries[v->s->entry_count++];
+    copy_text(t->request_id, sizeof t->request_id, j->rec.request_id);
+    copy_text(t->session_id, sizeof t->session_id, j->rec.session_id);
+    copy_text(t->user_id, sizeof t->user_id, j->rec.user_id);
+    copy_text(t->model, sizeof t->model, j->rec.model);
+    t->upstream = p->upstream;
+    t->priority = j->rec.priority;
+    t->position = p->position;
+    t->waited_ms = waited_ms;
+    t->eta_ms = p->eta_us < 0 ? -1 : p->eta_us / USEC_PER_MS;
+    t->reason = p->reason;
+}
+
+/* FNV-1a (Fowler, Noll, Vo) over what is shown. */
+static uint64_t hash(uint64_t h, const void *p, size_t n)
+{
+    const unsigned char *b = p;
+
+    for (size_t i = 0; i < n; i++)
+        h = (h ^ b[i]) * UINT64_C(1099511628211);
+    return h;
+}
+
+static uint64_t fingerprint(const struct snapshot *s)
+{
+    uint64_t h = UINT64_C(14695981039346656037);
+
+    h = hash(h, s->upstreams, s->upstream_count * sizeof *s->upstreams);
+    h = hash(h, s->entries, s->entry_count * sizeof *s->entries);
+    h = hash(h, s->waiting, sizeof s->waiting);
+    h = hash(h, &s->running, sizeof s->running);
+    h = hash(h, &s->counters, sizeof s->counters);
+    return hash(h, &s->draining, sizeof s->draining);
+}
+
+struct snapshot *snapshot_build(struct engine *e)
+{
+    struct snapshot *s = mem_zalloc(1, sizeof *s);
+    struct visit v = {e, s};
+    size_t waiting = 0;
+
+    s->refs = 1;
+    s->at_ms = clock_utc_ms();
+    s->upstream_count = e->up_count;
+    s->upstreams = mem_zalloc(e->up_count, sizeof *s->upstreams);
+    for (size_t i = 0; i < e->up_count; i++) {
+        admit_view(e->admit, (int)i, e->now_us, &s->upstreams[i]);
+        gauge_rebase(&s->upstreams[i], e->now_us);
+        s->running += s->upstreams[i].running;
+        s->max_concurrent += s->upstreams[i].max_concurrent;
+        waiting += (size_t)s->upstreams[i].waiting;
+    }
+    if (waiting > 0) {
+        s->entries = mem_zalloc(ENTRIES_MAX, sizeof *s->entries);
+        admit_each_waiting(e->admit, e->now_us, add_entry, &v);
+    }
+    admit_counters(e->admit, &s->counters);
+    add_waits(e, s);
+    s->draining = e->draining;
+    s->version = fingerprint(s);
+    return s;
+}
+
+void snapshot_free(struct snapshot *s)
+{
+    free(s->upstreams);
+    free(s->entries);
+    free(s);
+}

@@ -1,0 +1,748 @@
+/* test_engine.c - the real engine with the real writer on a real database:
+ * socket pairs stand for nginx's connections, the provider stand-in for
+ * providers. What is looked at is what nginx receives and what was recorded. */
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "fixture_call.h"
+#include "flow/engine.h"
+#include "flow/gauge.h"
+#include "peer/builtin.h"
+#include "peer/openai.h"
+#include "unit.h"
+
+/* --- the provider stand-in --- */
+
+static pid_t standin;
+static int standin_port;
+
+static void standin_stop(void)
+{
+    if (standin > 0) {
+        kill(standin, SIGTERM);
+        waitpid(standin, NULL, 0);
+    }
+    standin = 0;
+}
+
+/* Starts it once for each case; false if it was not built. */
+static void standin_start(void)
+{
+    const char *program = "tests/upstream/upstream";
+    int out[2];
+    char line[128];
+    ssize_t n;
+
+    ck_assert_int_eq(access(program, X_OK), 0);
+    ck_assert_int_eq(pipe(out), 0);
+    standin = fork();
+    ck_assert_int_ge(standin, 0);
+    if (standin == 0) {
+        dup2(out[1], 1);
+        close(out[0]);
+        execl(program, program, "--port", "0", (char *)NULL);
+        _exit(127);
+    }
+    close(out[1]);
+    n = read(out[0], line, sizeof line - 1);
+    ck_assert_int_gt(n, 0);
+    line[n] = '\0';
+    standin_port = atoi(strrchr(line, ':') + 1);
+    close(out[0]);
+    atexit(standin_stop);
+}
+
+/* --- Weir's inside --- */
+
+struct world {
+    struct db *db, *ro;
+    struct writer *w;
+    struct settings *s;
+    struct engine *e;
+    char base_url[64];
+    int64_t deadline_us;
+};
+
+/* Settings as a configuration would give them: one OpenAI-shaped upstream, then the built-in model. */
+static struct settings *settings_make(const char *base_url)
+{
+    static char openai[] = "openai", builtin[] = "builtin", key[] = "sk-test", model[] = "gpt-4o-mini";
+    static char *models[] = {model};
+    struct settings *s = mem_zalloc(1, sizeof *s);
+    struct tuning_settings *t = &s->defaults;
+
+    t->max_concurrent = 32;
+    t->burst_us = 10 * USEC_PER_SEC;
+    t->stabilization_us = 900 * USEC_PER_SEC;
+    t->retry.max_retries = 3;
+    t->retry.base_delay_us = 10 * USEC_PER_MS;
+    t->retry.max_delay_us = 2 * USEC_PER_SEC;
+    t->timeouts.connect_us = t->timeouts.first_byte_us = t->timeouts.idle_us = 2 * USEC_PER_SEC;
+    t->timeouts.total_us = 60 * USEC_PER_SEC;
+    s->queue.max_size = 10000;
+    s->queue.max_wait_us = 20 * USEC_PER_SEC;
+    s->retry_budget_permille = 1000;
+    s->builtin_words_per_second = 1000;
+    s->n_upstreams = 2;
+    s->upstreams = mem_zalloc(2, sizeof *s->upstreams);
+    s->upstreams[0] = (struct upstream_settings){.name = openai, .enabled = true, .protocol = PROTOCOL_OPENAI,
+                                                 .base_url = (char *)(uintptr_t)base_url, .api_key = key,
+                                                 .models = {models, 1}, .tune = *t};
+    s->upstreams[1] = (struct upstream_settings){.name = builtin, .enabled = true, .protocol = PROTOCOL_BUILTIN, .tune = *t};
+    return s;
+}
+
+static struct world *world_make(bool with_standin)
+{
+    struct world *w = mem_zalloc(1, sizeof *w);
+
+    signal(SIGPIPE, SIG_IGN);
+    if (with_standin)
+        standin_start();
+    snprintf(w->base_url, sizeof w->base_url, "http://127.0.0.1:%d/v1", standin_port);
+    w->db = fixture_db();
+    fixture_user(w->db, "usr_a");
+    w->ro = fixture_reader();
+    w->w = writer_start(w->db);
+    w->s = settings_make(w->base_url);
+    return w;
+}
+
+static void world_start(struct world *w)
+{
+    w->e = engine_start(w->s, w->w, NULL);
+    ck_assert_ptr_nonnull(w->e);
+}
+
+static void world_done(struct world *w)
+{
+    struct sb state = sb_make(1 << 20);
+
+    if (w->e)
+        engine_stop(w->e, 100, &state);
+    writer_stop(w->w);
+    ck_assert_int_eq(fixture_i64(w->ro, "SELECT count(*) FROM events WHERE state < 2"), 0);
+    db_close(w->ro);
+    db_close(w->db);
+    free(w->s->upstreams);
+    free(w->s);
+    free(w);
+    sb_done(&state);
+    standin_stop();
+    fixture_done();
+}
+
+/* --- a client --- */
+
+struct client {
+    int fd;
+    char request_id[RAND_ID_SIZE], session_id[RAND_ID_SIZE];
+    unsigned char *raw;
+    size_t len, cap;
+    struct sb text;            /* STDOUT's content so far */
+    size_t parsed;
+    bool ended;                /* END_REQUEST came */
+};
+
+static struct job *job_make(struct world *w, struct client *c, enum job_kind kind, const char *message)
+{
+    struct job *j = job_new();
+    int fds[2];
+
+    memset(c, 0, sizeof *c);
+    c->text = sb_make(64 << 20);
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
+    c->fd = fds[1];
+    j->kind = kind;
+    j->client.fd = fds[0];
+    j->client.fcgi_id = 1;
+    j->rec = fixture_call("usr_a", clock_utc_ms());
+    j->rec.api_endpoint = kind == JOB_STREAM ? "/chat/stream" : "/chat/complete";
+    j->rec.user_text = message;
+    j->rec.cost.priced = false;
+    j->rec.cost.rate_in = j->rec.cost.rate_out = 0;
+    memcpy(c->request_id, j->rec.request_id, sizeof c->request_id);
+    memcpy(c->session_id, j->rec.session_id, sizeof c->session_id);
+    j->tokens = (struct tokens_model){.permille = 1000};
+    j->ask = (struct ask){.upstreams = 1, .priority = PRIORITY_MEDIUM, .user = 1, .model = 1, .prompt_tokens = 10, .max_tokens = 100};
+    j->ask.arrived_us = clock_mono_us();
+    j->ask.deadline_us = j->ask.arrived_us + w->s->queue.max_wait_us;
+    return j;
+}
+
+/* Ask the upstream named openai. */
+static void send_openai(struct world *w, struct client *c, enum job_kind kind, const char *message)
+{
+    struct job *j = job_make(w, c, kind, message);
+    struct openai_turn turn = {"user", message};
+    struct openai_options o = {.stream = kind == JOB_STREAM};
+    struct sb body = sb_make(1 << 20);
+
+    openai_request(&body, "gpt-4o-mini", &turn, 1, &o);
+    j->body_len = body.len;
+    j->body = sb_take(&body);
+    j->stream_upstream = o.stream;
+    j->rec.max_tokens = j->ask.max_tokens = 30000;
+    engine_submit(w->e, j);
+}
+
+static void send_builtin(struct world *w, struct client *c, enum job_kind kind, const char *message)
+{
+    struct job *j = job_make(w, c, kind, message);
+    struct builtin_turn turn = {message, strlen(message)};
+
+    j->ask.upstreams = 2;
+    j->rec.model = BUILTIN_MODEL;
+    j->builtin_reply = builtin_reply(&turn, 1);
+    j->builtin_tokens = 7;
+    engine_submit(w->e, j);
+}
+
+/* Read what there is; with `wait` at least something, or the end. False: the connection was closed. */
+static bool client_read(struct client *c, bool wait)
+{
+    struct pollfd p = {.fd = c->fd, .events = POLLIN};
+    ssize_t n;
+
+    if (c->cap - c->len < 65536) {
+        c->cap = c->cap ? c->cap * 2 : 131072;
+        c->raw = mem_grow(c->raw, c->cap, 1);
+    }
+    if (wait)
+        ck_assert_int_gt(poll(&p, 1, 20000), 0);
+    n = read(c->fd, c->raw + c->len, c->cap - c->len);
+    if (n <= 0)
+        return n < 0;
+    c->len += (size_t)n;
+    while (c->len - c->parsed >= 8) {
+        const unsigned char *h = c->raw + c->parsed;
+        size_t part = (size_t)h[4] << 8 | h[5];
+
+        if (c->len - c->parsed < 8 + part)
+            break;
+        ck_assert(!c->ended);
+        if (h[1] == 6)
+            sb_put(&c->text, h + 8, part);
+        else
+            c->ended = true;
+        c->parsed += 8 + part + h[6];
+    }
+    return true;
+}
+
+static const char *client_text(struct client *c)
+{
+    return sb_str(&c->text);
+}
+
+static void await_text(struct client *c, const char *what)
+{
+    while (!strstr(client_text(c), what))
+        ck_assert_msg(client_read(c, true), "%s did not come, but: %s", what, client_text(c));
+}
+
+/* Everything until the connection is closed; it must have ended with END_REQUEST. */
+static const char *await_end(struct client *c)
+{
+    while (client_read(c, true)) {
+    }
+    ck_assert_msg(c->ended, "no END_REQUEST after: %s", client_text(c));
+    return client_text(c);
+}
+
+static void client_done(struct client *c)
+{
+    if (c->fd >= 0)
+        close(c->fd);
+    free(c->raw);
+    sb_done(&c->text);
+}
+
+static void client_leave(struct client *c)
+{
+    close(c->fd);
+    c->fd = -1;
+}
+
+/* Wait for a record, which comes with the commit. */
+static void await_rows(struct world *w, const char *sql, int64_t want)
+{
+    int64_t until = clock_mono_us() + 20 * USEC_PER_SEC, have;
+
+    while ((have = fixture_i64(w->ro, sql)) != want) {
+        ck_assert_msg(clock_mono_us() < until, "%s: %lld, not %lld", sql, (long long)have, (long long)want);
+        poll(NULL, 0, 2);
+    }
+}
+
+static int count_of(const char *text, const char *what)
+{
+    int n = 0;
+
+    for (const char *p = text; (p = strstr(p, what)); p += strlen(what))
+        n++;
+    return n;
+}
+
+/* The data of the n-th event of this name (from 0), as JSON; NULL if there is none. */
+static json_t *event(const char *text, const char *name, int n)
+{
+    char head[64];
+    const char *p = text;
+
+    snprintf(head, sizeof head, "event: %s\ndata: ", name);
+    for (;;) {
+        p = strstr(p, head);
+        if (!p)
+            return NULL;
+        p += strlen(head);
+        if (n-- == 0)
+            return json_loadb(p, strcspn(p, "\n"), 0, NULL);
+    }
+}
+
+static int64_t event_int(const char *text, const char *name, const char *object, const char *member)
+{
+    json_t *j = event(text, name, 0), *o = object ? json_object_get(j, object) : j;
+    int64_t n = json_integer_value(json_object_get(o, member));
+
+    ck_assert_msg(j != NULL, "no %s in %s", name, text);
+    json_decref(j);
+    return n;
+}
+
+static char *event_text(const char *text, const char *name, const char *member)
+{
+    json_t *j = event(text, name, 0);
+    char *s = mem_strdup(json_string_value(json_object_get(j, member)));
+
+    json_decref(j);
+    return s;
+}
+
+#define assert_event_str(text, name, member, want)                         \
+    do {                                                                   \
+        char *have_ = event_text(text, name, member);                      \
+        ck_assert_msg(have_ && strcmp(have_, want) == 0, "%s.%s is %s in %s", name, member, have_ ? have_ : "absent", text); \
+        free(have_);                                                       \
+    } while (0)
+
+/* Ids count up from 1, exactly one terminal event, which is the last, and the parts of the time sum up. */
+static void assert_stream(const char *text)
+{
+    int ids = 0, done = count_of(text, "event: done\n"), error = count_of(text, "event: error\n");
+    const char *last = NULL;
+
+    for (const char *p = text; (p = strstr(p, "\nid: ")); last = p, p += 5)
+        ck_assert_int_eq(atoi(p + 5), ++ids);
+    ck_assert_msg(done + error == 1, "%d done, %d error: %s", done, error, text);
+    ck_assert_ptr_nonnull(last);
+    ck_assert(strstr(last, done ? "event: done\n" : "event: error\n"));
+    if (done) {
+        json_t *j = event(text, "usage", 0), *m = json_object_get(j, "metrics");
+
+        ck_assert_ptr_nonnull(m);
+#define MS(name) json_integer_value(json_object_get(m, name))
+        ck_assert_int_eq(MS("queue_ms") + MS("retry_wait_ms") + MS("ttft_ms") + MS("writing_ms"), MS("duration_ms"));
+#undef MS
+        json_decref(j);
+    }
+}
+
+/* --- the cases --- */
+
+START_TEST(the_builtin_model_streams_from_acceptance_to_done)
+{
+    struct world *w = world_make(false);
+    struct client c;
+    const char *text;
+
+    world_start(w);
+    send_builtin(w, &c, JOB_STREAM, "I am unhappy");
+    text = await_end(&c);
+    ck_assert(strstr(text, "Content-Type: text/event-stream\r\n"));
+    ck_assert(strstr(text, "X-Accel-Buffering: no\r\n"));
+    assert_stream(text);
+    assert_event_str(text, "accepted", "request_id", c.request_id);
+    assert_event_str(text, "start", "upstream", "builtin");
+    assert_event_str(text, "done", "finish_reason", "stop");
+    ck_assert_int_ge(count_of(text, "event: delta\n"), 2);
+    ck_assert_int_eq(event_int(text, "usage", "usage", "prompt_tokens"), 10);
+    ck_assert_int_eq(event_int(text, "usage", "usage", "completion_tokens"), 7);
+    ck_assert(strstr(text, "\"priced\":true"));
+    ck_assert_int_eq(fixture_i64(w->ro, "SELECT count(*) FROM events WHERE state = 2 AND status = 0"), 1);
+    ck_assert_int_eq(fixture_i64(w->ro, "SELECT count(*) FROM messages"), 2);
+    client_done(&c);
+    world_done(w);
+}
+END_TEST
+
+START_TEST(a_provider_streams_through)
+{
+    struct world *w = world_make(true);
+    struct client c;
+    const char *text;
+
+    world_start(w);
+    send_openai(w, &c, JOB_STREAM, "echo this please");
+    text = await_end(&c);
+    assert_stream(text);
+    assert_event_str(text, "start", "upstream", "openai");
+    assert_event_str(text, "done", "finish_reason", "stop");
+    ck_assert(strstr(text, "\"estimated\":false"));
+    ck_assert_int_eq(fixture_i64(w->ro, "SELECT count(*) FROM attempts WHERE http_status = 200"), 1);
+    client_done(&c);
+    world_done(w);
+}
+END_TEST
+
+START_TEST(a_complete_answer_is_one_json_object)
+{
+    struct world *w = world_make(true);
+    struct client c;
+    const char *text, *body;
+    json_t *j;
+
+    world_start(w);
+    send_openai(w, &c, JOB_COMPLETE, "echo \"quoted\" \xe2\x82\xac");
+    text = await_end(&c);
+    ck_assert_msg(strncmp(text, "Status: 200\r\n", 13) == 0, "%s", text);
+    body = strstr(text, "\r\n\r\n") + 4;
+    j = json_loads(body, 0, NULL);
+    ck_assert_ptr_nonnull(j);
+    ck_assert_str_eq(json_string_value(json_object_get(json_object_get(j, "message"), "content")), "echo \"quoted\" \xe2\x82\xac");
+    ck_assert_str_eq(json_string_value(json_object_get(j, "finish_reason")), "stop");
+    ck_assert_str_eq(json_string_value(json_object_get(j, "request_id")), c.request_id);
+    json_decref(j);
+    client_done(&c);
+    world_done(w);
+}
+END_TEST
+
+START_TEST(two_503_are_followed_by_success_and_each_attempt_is_recorded)
+{
+    struct world *w = world_make(true);
+    struct client c;
+    const char *text;
+
+    world_start(w);
+    send_openai(w, &c, JOB_STREAM, "#fault-503-twice please");
+    text = await_end(&c);
+    assert_stream(text);
+    assert_event_str(text, "done", "finish_reason", "stop");
+    ck_assert_int_eq(count_of(text, "event: retry\n"), 2);
+    ck_assert_int_eq(event_int(text, "retry", NULL, "status"), 503);
+    ck_assert_int_eq(event_int(text, "usage", "metrics", "retries"), 2);
+    ck_assert_int_eq(fixture_i64(w->ro, "SELECT count(*) FROM attempts WHERE http_status = 503"), 2);
+    client_done(&c);
+    world_done(w);
+}
+END_TEST
+
+START_TEST(a_stream_that_breaks_off_ends_in_an_error_and_never_in_done)
+{
+    static const struct {
+        const char *message, *code;
+    } table[] = {
+        {"#fault-cut-1300 x", "upstream_truncated"}, {"#fault-reset-1300 x", "upstream_truncated"},
+        {"#fault-end-1300 x", "upstream_truncated"}, {"#fault-json x", "upstream_invalid"}, {"#fault-html x", "upstream_invalid"},
+        {"#fault-empty x", "upstream_invalid"}, {"#fault-redirect x", "upstream_redirect"}, {"#fault-huge-line x", "upstream_too_large"},
+        {"#fault-huge-header x", "upstream_too_large"},
+        {"#fault-400 x", "upstream_refused"}, {"#fault-404 x", "model_not_found"}, {"#fault-too-large x", "request_too_large_for_limit"},
+    };
+    struct world *w = world_make(true);
+
+    world_start(w);
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        struct client c;
+        const char *text;
+
+        send_openai(w, &c, JOB_STREAM, table[i].message);
+        text = await_end(&c);
+        assert_stream(text);
+        assert_event_str(text, "error", "code", table[i].code);
+        if (strstr(text, "event: delta\n"))
+            ck_assert(strstr(text, "\"partial\":true"));
+        client_done(&c);
+    }
+    world_done(w);
+}
+END_TEST
+
+START_TEST(silence_is_ended_by_the_time_outs)
+{
+    struct world *w = world_make(true);
+    struct client c[2];
+
+    w->s->upstreams[0].tune.timeouts.first_byte_us = w->s->upstreams[0].tune.timeouts.idle_us = 300 * USEC_PER_MS;
+    w->s->defaults.retry.max_retries = 0;
+    world_start(w);
+    send_openai(w, &c[0], JOB_STREAM, "#fault-hang x");
+    send_openai(w, &c[1], JOB_STREAM, "#fault-hang-3 x");
+    for (int i = 0; i < 2; i++) {
+        const char *text = await_end(&c[i]);
+
+        assert_stream(text);
+        assert_event_str(text, "error", "code", "upstream_timeout");
+        ck_assert_int_eq(strstr(text, "\"partial\":true") != NULL, i == 1);
+        client_done(&c[i]);
+    }
+    ck_assert_int_eq(fixture_i64(w->ro, "SELECT count(*) FROM events WHERE estimated = 1"), 2);
+    world_done(w);
+}
+END_TEST
+
+START_TEST(who_waits_is_told_where_and_moves_up_when_somebody_leaves)
+{
+    struct world *w = world_make(true);
+    struct client held, a, b;
+
+    w->s->upstreams[0].tune.max_concurrent = 1;
+    world_start(w);
+    send_openai(w, &held, JOB_STREAM, "#slow-0-20-1000 held");
+    await_text(&held, "event: delta\n");
+    send_openai(w, &a, JOB_STREAM, "waits a");
+    await_text(&a, "\"position\":1,");
+    ck_assert(strstr(client_text(&a), "\"reason\":\"concurrency\""));
+    send_openai(w, &b, JOB_STREAM, "waits b");
+    await_text(&b, "\"position\":2,");
+    client_leave(&a);
+    await_text(&b, "\"position\":1,");
+    client_leave(&held);
+    await_end(&b);
+    assert_stream(client_text(&b));
+    assert_event_str(client_text(&b), "done", "finish_reason", "stop");
+    await_rows(w, "SELECT count(*) FROM events WHERE state = 2 AND status = 2", 2);
+    ck_assert_int_eq(fixture_i64(w->ro, "SELECT count(*) FROM attempts"), 2);
+    client_done(&held);
+    client_done(&a);
+    client_done(&b);
+    world_done(w);
+}
+END_TEST
+
+START_TEST(a_client_that_leaves_is_recorded_with_what_passed)
+{
+    struct world *w = world_make(true);
+    struct client c;
+
+    world_start(w);
+    send_openai(w, &c, JOB_STREAM, "#slow-0-10-1000 leaves");
+    await_text(&c, "event: delta\n");
+    client_leave(&c);
+    await_rows(w, "SELECT count(*) FROM events WHERE state = 2 AND status = 2 AND estimated = 1 AND completion > 0", 1);
+    ck_assert_int_eq(fixture_i64(w->ro, "SELECT count(*) FROM messages"), 2);
+    client_done(&c);
+    world_done(w);
+}
+END_TEST
+
+START_TEST(cancelling_ends_what_waits_and_what_runs)
+{
+    struct world *w = world_make(true);
+    struct client held, stream, complete;
+    struct sb out = sb_make(4096);
+
+    w->s->upstreams[0].tune.max_concurrent = 1;
+    world_start(w);
+    send_openai(w, &held, JOB_STREAM, "#slow-0-20-1000 held");
+    await_text(&held, "event: delta\n");
+    send_openai(w, &stream, JOB_STREAM, "waits");
+    await_text(&stream, "event: queue\n");
+    send_openai(w, &complete, JOB_COMPLETE, "waits too");
+    await_rows(w, "SELECT count(*) FROM events", 3);
+    engine_cancel(w->e, "usr_b", held.request_id, NULL, &out);
+    ck_assert_str_eq(sb_str(&out), "[]");
+    sb_reset(&out);
+    engine_cancel(w->e, "usr_a", NULL, stream.session_id, &out);
+    ck_assert(strstr(sb_str(&out), stream.request_id));
+    engine_cancel(w->e, NULL, complete.request_id, NULL, &out);
+    engine_cancel(w->e, "usr_a", held.request_id, NULL, &out);
+    ck_assert(strncmp(await_end(&complete), "Status: 409\r\n", 13) == 0);
+    assert_event_str(await_end(&stream), "done", "finish_reason", "cancelled");
+    assert_event_str(await_end(&held), "done", "finish_reason", "cancelled");
+    assert_stream(client_text(&held));
+    sb_reset(&out);
+    engine_cancel(w->e, "usr_a", held.request_id, NULL, &out);
+    ck_assert_str_eq(sb_str(&out), "[]");
+    sb_done(&out);
+    client_done(&held);
+    client_done(&stream);
+    client_done(&complete);
+    world_done(w);
+}
+END_TEST
+
+START_TEST(a_deadline_that_passes_in_line_is_told_as_queue_timeout)
+{
+    struct world *w = world_make(true);
+    struct client held, c;
+    struct job *j;
+
+    w->s->upstreams[0].tune.max_concurrent = 1;
+    world_start(w);
+    send_openai(w, &held, JOB_STREAM, "#slow-0-20-1000 held");
+    await_text(&held, "event: delta\n");
+    j = job_make(w, &c, JOB_STREAM, "late");
+    j->body = mem_strdup("{}");
+    j->ask.deadline_us = j->ask.arrived_us + 300 * USEC_PER_MS;
+    engine_submit(w->e, j);
+    await_end(&c);
+    ck_assert_msg(strstr(client_text(&c), "queue_timeout") != NULL, "%s", client_text(&c));
+    client_done(&held);
+    client_done(&c);
+    world_done(w);
+}
+END_TEST
+
+START_TEST(a_slow_reader_holds_the_provider_back_and_loses_nothing)
+{
+    struct world *w = world_make(true);
+    struct client c;
+    json_t *usage;
+
+    world_start(w);
+    send_openai(w, &c, JOB_STREAM, "#lorem-20000 slow");
+    poll(NULL, 0, 300);                                   /* it fills the socket, then the buffer, then stops */
+    await_end(&c);
+    assert_stream(client_text(&c));
+    ck_assert_int_ge(count_of(client_text(&c), "event: delta\n"), 20000);
+    usage = event(client_text(&c), "usage", 0);
+    ck_assert_int_eq(json_integer_value(json_object_get(json_object_get(usage, "usage"), "completion_tokens")), 20000);
+    json_decref(usage);
+    client_done(&c);
+    world_done(w);
+}
+END_TEST
+
+START_TEST(stopping_refuses_what_waits_lets_run_and_ends_the_rest_with_an_error)
+{
+    struct world *w = world_make(true);
+    struct client held, waits, quick;
+    struct sb state = sb_make(1 << 20);
+
+    w->s->upstreams[0].tune.max_concurrent = 1;
+    world_start(w);
+    send_openai(w, &held, JOB_STREAM, "#slow-0-20-1000 held");
+    await_text(&held, "event: delta\n");
+    send_openai(w, &waits, JOB_STREAM, "waits");
+    await_text(&waits, "event: queue\n");
+    send_builtin(w, &quick, JOB_STREAM, "hello");
+    await_text(&quick, "event: start\n");
+    engine_stop(w->e, 500, &state);
+    w->e = NULL;
+    assert_event_str(await_end(&held), "error", "code", "draining");
+    ck_assert(strstr(client_text(&held), "\"partial\":true"));
+    assert_event_str(await_end(&waits), "error", "code", "draining");
+    assert_event_str(await_end(&quick), "done", "finish_reason", "stop");
+    ck_assert_uint_gt(state.len, 2);
+    sb_done(&state);
+    client_done(&held);
+    client_done(&waits);
+    client_done(&quick);
+    world_done(w);
+}
+END_TEST
+
+START_TEST(a_snapshot_shows_who_runs_and_who_waits)
+{
+    struct world *w = world_make(true);
+    struct client held, waits;
+    const struct snapshot *s;
+    struct sb out = sb_make(65536);
+    json_t *j;
+
+    w->s->upstreams[0].tune.max_concurrent = 1;
+    w->s->upstreams[0].tune.limits.requests_per_minute = 60;
+    world_start(w);
+    send_openai(w, &held, JOB_STREAM, "#slow-0-20-1000 held");
+    await_text(&held, "event: delta\n");
+    send_openai(w, &waits, JOB_STREAM, "waits");
+    await_text(&waits, "event: queue\n");
+    poll(NULL, 0, 110);
+    s = engine_snapshot(w->e);
+    ck_assert_uint_eq(s->upstream_count, 2);
+    ck_assert_int_eq(s->running, 1);
+    ck_assert_uint_eq(s->entry_count, 1);
+    ck_assert_str_eq(s->entries[0].request_id, waits.request_id);
+    ck_assert_int_eq(s->entries[0].position, 1);
+    ck_assert_int_eq(s->waiting[PRIORITY_MEDIUM], 1);
+    gauge_json(&out, &s->upstreams[0], s->at_ms);
+    j = json_loads(sb_str(&out), 0, NULL);
+    ck_assert_msg(j != NULL, "%s", sb_str(&out));
+    ck_assert_int_eq(json_integer_value(json_object_get(json_object_get(json_object_get(j, "dimensions"), "requests_per_minute"), "limit")), 60);
+    json_decref(j);
+    snapshot_put(s);
+    sb_done(&out);
+    client_leave(&held);
+    client_done(&held);
+    client_done(&waits);
+    world_done(w);
+}
+END_TEST
+
+START_TEST(models_are_learned_from_a_provider_that_lists_them)
+{
+    struct world *w = world_make(true);
+    struct sb out = sb_make(65536);
+    int64_t until = clock_mono_us() + 10 * USEC_PER_SEC;
+    char model[MODEL_NAME_SIZE];
+
+    w->s->upstreams[0].models = (struct cfg_list){0};
+    world_start(w);
+    ck_assert_uint_eq(engine_upstreams_for(w->e, BUILTIN_MODEL), 2);
+    ck_assert_uint_eq(engine_upstreams_for(w->e, "no-such-model"), 0);
+    while (engine_upstreams_for(w->e, "gpt-4o-mini") != 1) {
+        ck_assert(clock_mono_us() < until);
+        poll(NULL, 0, 5);
+    }
+    engine_default_model(w->e, model);
+    ck_assert_uint_eq(engine_upstreams_for(w->e, model), 1);
+    engine_models_json(w->e, &out);
+    ck_assert(strstr(sb_str(&out), "{\"id\":\"builtin/eliza\",\"upstream\":\"builtin\",\"healthy\":true}"));
+    sb_done(&out);
+    world_done(w);
+}
+END_TEST
+
+START_TEST(hundreds_at_once_all_end_well)
+{
+    enum { MANY = 300 };
+    static struct client c[MANY];
+    struct world *w = world_make(true);
+
+    world_start(w);
+    for (int i = 0; i < MANY; i++) {
+        if (i % 3 == 0)
+            send_builtin(w, &c[i], JOB_STREAM, "hello");
+        else
+            send_openai(w, &c[i], i % 3 == 1 ? JOB_STREAM : JOB_COMPLETE, "#slow-5-1-20 crowd");
+    }
+    for (int i = 0; i < MANY; i++)
+        if (i % 7 == 0)
+            client_leave(&c[i]);
+    for (int i = 0; i < MANY; i++) {
+        if (i % 7) {
+            await_end(&c[i]);
+            if (i % 3 != 2)
+                assert_stream(client_text(&c[i]));
+        }
+        client_done(&c[i]);
+    }
+    world_done(w);
+}
+END_TEST
+
+UNIT_MAIN("engine", the_builtin_model_streams_from_acceptance_to_done, a_provider_streams_through, a_complete_answer_is_one_json_object,
+          two_503_are_followed_by_success_and_each_attempt_is_recorded, a_stream_that_breaks_off_ends_in_an_error_and_never_in_done,
+          silence_is_ended_by_the_time_outs, who_waits_is_told_where_and_moves_up_when_somebody_leaves,
+          a_client_that_leaves_is_recorded_with_what_passed, cancelling_ends_what_waits_and_what_runs,
+          a_deadline_that_passes_in_line_is_told_as_queue_timeout, a_slow_reader_holds_the_provider_back_and_loses_nothing,
+          stopping_refuses_what_waits_lets_run_and_ends_the_rest_with_an_error, a_snapshot_shows_who_runs_and_who_waits,
+          models_are_learned_from_a_provider_that_lists_them, hundreds_at_once_all_end_well)
