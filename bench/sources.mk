@@ -7,3 +7,6 @@ EXTRA_DIST += bench/run bench/run.mjs
 noinst_PROGRAMS += bench/ledger
 bench_ledger_SOURCES = bench/ledger.c
 bench_ledger_LDADD = libweir.a $(WEIR_LIBS)
+noinst_PROGRAMS += bench/admission
+bench_admission_SOURCES = bench/admission.c
+bench_admission_LDADD = libweir.a $(WEIR_LIBS)

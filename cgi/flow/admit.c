@@ -12,11 +12,11 @@
 
 enum {
     FIRST_CALL_US = 3000000,      /* how long a call takes, before any was seen */
-    FORECAST_US_PER_ITEM = 25,    /* a forecast costs about 1 µs an item: so at most 4 % of the time goes into it */
+    FORECAST_US_PER_ITEM = 100,   /* a forecast costs about 1 µs an item: so at most 1 % of the time goes into it */
     FORECAST_SMALL = 64           /* so few items are looked at anew whenever something changed */
 };
 
-#define FORECAST_OLD_US INT64_C(500000)
+#define FORECAST_OLD_US INT64_C(1000000)
 #define DAY_US (INT64_C(86400) * 1000000)
 
 /* --- made and freed --- */

@@ -11,16 +11,12 @@ static int64_t bucket_clamp(int64_t n)
     return n < 1 ? 1 : n > BUCKET_MAX ? BUCKET_MAX : n;
 }
 
-static int64_t bucket_cap(const struct bucket *b)
-{
-    return b->burst * b->window_us;
-}
-
 struct bucket bucket_make(int64_t rate, int64_t window_us, int64_t burst, int64_t now_us)
 {
-    struct bucket b = {.window_us = window_us, .rate = bucket_clamp(rate), .burst = bucket_clamp(burst), .at_us = now_us};
+    struct bucket b = {.window_us = window_us, .at_us = now_us};
 
-    b.level = bucket_cap(&b);
+    bucket_set(&b, rate, burst, now_us);
+    b.level = b.cap;
     return b;
 }
 
@@ -29,33 +25,38 @@ void bucket_set(struct bucket *b, int64_t rate, int64_t burst, int64_t now_us)
     bucket_refill(b, now_us);
     b->rate = bucket_clamp(rate);
     b->burst = bucket_clamp(burst);
-    if (b->level > bucket_cap(b))
-        b->level = bucket_cap(b);
+    b->cap = b->burst * b->window_us;
+    if (b->level > b->cap)
+        b->level = b->cap;
 }
 
 void bucket_refill(struct bucket *b, int64_t now_us)
 {
     int64_t gone = now_us - b->at_us;
-    int64_t room = bucket_cap(b) - b->level;
+    int64_t room = b->cap - b->level;
 
     if (gone <= 0)
         return;
     b->at_us = now_us;
-    b->level = gone > room / b->rate ? bucket_cap(b) : b->level + gone * b->rate;
+    b->level = gone > room / b->rate ? b->cap : b->level + gone * b->rate;
 }
 
 /* Parts that must be there before `tokens` may be taken. */
-static int64_t bucket_need(const struct bucket *b, int64_t tokens, int32_t keep_ppm)
+static int64_t bucket_need(const struct bucket *b, int64_t tokens, int64_t keep)
 {
-    int64_t keep = b->burst * b->window_us / MILLION * keep_ppm;
-    int64_t need = tokens >= b->burst ? bucket_cap(b) : tokens * b->window_us + keep;
+    int64_t need = tokens >= b->burst ? b->cap : tokens * b->window_us + keep;
 
-    return need > bucket_cap(b) ? bucket_cap(b) : need;
+    return need > b->cap ? b->cap : need;
 }
 
-int64_t bucket_wait_us(const struct bucket *b, int64_t tokens, int32_t keep_ppm)
+int64_t bucket_share(const struct bucket *b, int32_t ppm)
 {
-    int64_t missing = bucket_need(b, tokens, keep_ppm) - b->level;
+    return b->cap / MILLION * ppm;
+}
+
+int64_t bucket_wait_us(const struct bucket *b, int64_t tokens, int64_t keep)
+{
+    int64_t missing = bucket_need(b, tokens, keep) - b->level;
 
     return missing <= 0 ? 0 : (missing - 1) / b->rate + 1;
 }
@@ -69,9 +70,9 @@ void bucket_take(struct bucket *b, int64_t tokens)
 
 void bucket_give(struct bucket *b, int64_t tokens)
 {
-    int64_t room = bucket_cap(b) - b->level;
+    int64_t room = b->cap - b->level;
 
-    b->level = tokens > room / b->window_us ? bucket_cap(b) : b->level + tokens * b->window_us;
+    b->level = tokens > room / b->window_us ? b->cap : b->level + tokens * b->window_us;
 }
 
 void bucket_lower(struct bucket *b, int64_t tokens)
@@ -87,12 +88,12 @@ int64_t bucket_tokens(const struct bucket *b)
     return b->level % b->window_us < 0 ? whole - 1 : whole;
 }
 
-int64_t bucket_slack(const struct bucket *b, int64_t tokens, int32_t keep_ppm, int64_t after_us)
+int64_t bucket_slack(const struct bucket *b, int64_t tokens, int64_t keep, int64_t after_us)
 {
     struct bucket then = *b;
     int64_t spare;
 
     bucket_refill(&then, b->at_us + after_us);
-    spare = then.level - bucket_need(b, tokens, keep_ppm);
+    spare = then.level - bucket_need(b, tokens, keep);
     return spare <= 0 ? 0 : spare / b->window_us;
 }

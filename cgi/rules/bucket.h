@@ -16,6 +16,7 @@ struct bucket {
     int64_t window_us;   /* parts per token */
     int64_t rate;        /* tokens per window = parts per microsecond */
     int64_t burst;       /* capacity, tokens */
+    int64_t cap;         /* the same in parts */
     int64_t level;       /* parts; < 0: a debt */
     int64_t at_us;       /* refilled up to here */
 };
@@ -26,9 +27,11 @@ struct bucket bucket_make(int64_t rate, int64_t window_us, int64_t burst, int64_
 void bucket_set(struct bucket *b, int64_t rate, int64_t burst, int64_t now_us);
 /* Add what accrued. A clock that stands still or steps back adds nothing. */
 void bucket_refill(struct bucket *b, int64_t now_us);
-/* Microseconds from the last refill until `tokens` are there with `keep_ppm` millionths of the capacity left over;
- * 0: now. More than the capacity is never asked for: a larger ask starts on a full bucket. */
-int64_t bucket_wait_us(const struct bucket *b, int64_t tokens, int32_t keep_ppm);
+/* This share of the capacity in parts, for `keep` below. */
+int64_t bucket_share(const struct bucket *b, int32_t ppm);
+/* Microseconds from the last refill until `tokens` are there with `keep` parts left over; 0: now. More than the
+ * capacity is never asked for: a larger ask starts on a full bucket. */
+int64_t bucket_wait_us(const struct bucket *b, int64_t tokens, int64_t keep);
 /* Take, into debt if need be; give back, never above the capacity. */
 void bucket_take(struct bucket *b, int64_t tokens);
 void bucket_give(struct bucket *b, int64_t tokens);
@@ -37,6 +40,6 @@ void bucket_lower(struct bucket *b, int64_t tokens);
 /* Whole tokens, rounded down; negative: a debt. */
 int64_t bucket_tokens(const struct bucket *b);
 /* What could still be taken at `after_us` past the last refill once `tokens` are set aside then, whole tokens, >= 0. */
-int64_t bucket_slack(const struct bucket *b, int64_t tokens, int32_t keep_ppm, int64_t after_us);
+int64_t bucket_slack(const struct bucket *b, int64_t tokens, int64_t keep, int64_t after_us);
 
 #endif

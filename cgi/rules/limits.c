@@ -63,20 +63,31 @@ static void dim_pace(struct limits *l, struct limits_dim *d)
     if (d->allowed < 1)
         d->allowed = 1;
     bucket_set(&d->bucket, d->allowed, ppm_of(d->burst, stabilize_burst_ppm(&d->stab, l->now_us)), l->now_us);
+    d->keep = bucket_share(&d->bucket, l->reserve_ppm);
+    d->room = d->allowed;
+    d->room_low = d->allowed - ppm_of(d->allowed, l->reserve_ppm);
+    if (d->room_low < 1)
+        d->room_low = 1;
+}
+
+static void at_most(int64_t *least, int64_t n)
+{
+    if (n < *least)
+        *least = n;
 }
 
 static void limits_pace(struct limits *l)
 {
-    l->next_step_us = INT64_MAX;
+    l->next_step_us = l->most_input = l->most_output = l->most_total = INT64_MAX;
     for (int i = 0; i < DIM_COUNT; i++) {
-        int64_t next;
+        bool in = counts_input((enum dim)i), out = counts_output((enum dim)i);
 
         if (!l->dim[i].limit)
             continue;
         dim_pace(l, &l->dim[i]);
-        next = stabilize_next_us(&l->dim[i].stab, l->now_us);
-        if (next < l->next_step_us)
-            l->next_step_us = next;
+        at_most(&l->next_step_us, stabilize_next_us(&l->dim[i].stab, l->now_us));
+        if (in || out)
+            at_most(in && out ? &l->most_total : in ? &l->most_input : &l->most_output, l->dim[i].ceiling);
     }
 }
 
@@ -125,44 +136,35 @@ void limits_high_asked(struct limits *l, int64_t now_us)
         l->high_seen_us = now_us;
 }
 
-static int32_t keep_ppm(const struct limits *l, const struct limits_need *need)
+/* May this call use the reserve? */
+static bool whole(const struct limits *l, const struct limits_need *need)
 {
-    return need->high || l->now_us - l->high_seen_us >= LENT_AFTER_US ? 0 : l->reserve_ppm;
+    return need->high || l->now_us - l->high_seen_us >= LENT_AFTER_US;
 }
 
 bool limits_too_large(const struct limits *l, const struct limits_need *need)
 {
-    for (int i = 0; i < DIM_COUNT; i++) {
-        if (l->dim[i].limit && amount((enum dim)i, need->input, need->output) > l->dim[i].ceiling)
-            return true;
-    }
-    return false;
+    return need->input > l->most_input || need->output > l->most_output || need->input + need->output > l->most_total;
 }
 
 int64_t limits_fit_output(const struct limits *l, int64_t input, int64_t output)
 {
-    for (int i = 0; i < DIM_COUNT; i++) {
-        int64_t room = l->dim[i].ceiling - (counts_input((enum dim)i) ? input : 0);
-
-        if (l->dim[i].limit && counts_output((enum dim)i) && output > room)
-            output = room;
-    }
+    at_most(&output, l->most_output);
+    at_most(&output, l->most_total - input);
     return output < 1 ? 1 : output;
 }
 
 /* How far the window would be over, were n added. More than a whole window is never asked to be free. */
-static int64_t window_over(const struct limits_dim *d, int64_t used, int64_t n, int32_t keep)
+static int64_t window_over(const struct limits_dim *d, int64_t used, int64_t n, bool all)
 {
-    int64_t room = d->allowed - ppm_of(d->allowed, keep);
+    int64_t room = all ? d->room : d->room_low;
 
-    if (room < 1)
-        room = 1;
     return used + d->held + (n < room ? n : room) - room;
 }
 
 int64_t limits_wait_us(const struct limits *l, const struct limits_need *need, enum gate *why)
 {
-    int32_t keep = keep_ppm(l, need);
+    bool all = whole(l, need);
     int64_t longest = 0;
 
     for (int i = 0; i < DIM_COUNT; i++) {
@@ -172,8 +174,8 @@ int64_t limits_wait_us(const struct limits *l, const struct limits_need *need, e
         if (!d->limit)
             continue;
         n = amount((enum dim)i, need->input, need->output);
-        wait = bucket_wait_us(&d->bucket, n, keep);
-        over = window_over(d, d->window.sum, n, keep);
+        wait = bucket_wait_us(&d->bucket, n, all ? 0 : d->keep);
+        over = window_over(d, d->window.sum, n, all);
         if (over > 0) {
             int64_t leaves = window_wait_us(&d->window, over, l->now_us);
 
@@ -225,7 +227,7 @@ struct limits_hold limits_take(struct limits *l, const struct limits_need *need,
 
 void limits_slack(const struct limits *l, const struct limits_need *need, int64_t wait_us, int64_t slack[DIM_COUNT])
 {
-    int32_t keep = keep_ppm(l, need);
+    bool all = whole(l, need);
 
     for (int i = 0; i < DIM_COUNT; i++) {
         const struct limits_dim *d = &l->dim[i];
@@ -239,8 +241,8 @@ void limits_slack(const struct limits *l, const struct limits_need *need, int64_
             slack[i] = 0;
             continue;
         }
-        over = window_over(d, window_sum_at(&d->window, l->now_us + wait_us), n, keep);
-        bucket = bucket_slack(&d->bucket, n, keep, wait_us);
+        over = window_over(d, window_sum_at(&d->window, l->now_us + wait_us), n, all);
+        bucket = bucket_slack(&d->bucket, n, all ? 0 : d->keep, wait_us);
         slack[i] = over >= 0 ? 0 : -over < bucket ? -over : bucket;
     }
 }

@@ -36,6 +36,8 @@ struct limits_dim {
     int64_t ceiling;              /* limit, or what the provider said if that is less, without the safety margin */
     int64_t allowed;              /* ceiling while not stabilizing */
     int64_t burst;
+    int64_t room, room_low;       /* of the window, with the reserve and without it */
+    int64_t keep;                 /* the reserve of the bucket, in its parts */
     int64_t held;                 /* output set aside and not yet produced; counts in the window */
     int64_t open;                 /* part of held and window that belongs to calls under way */
     int64_t told_limit, told_remaining;   /* the provider's headers; -1: never */
@@ -52,6 +54,7 @@ struct limits {
     int64_t pause_us;
     int64_t next_step_us;         /* a rate changes by itself */
     int32_t safety_ppm, reserve_ppm;
+    int64_t most_input, most_output, most_total;   /* of one call: the least ceilings */
     struct limits_dim dim[DIM_COUNT];
 };
 
