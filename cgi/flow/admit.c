@@ -118,7 +118,7 @@ void admit_look_ahead(struct admit *a, int64_t now_us)
 
     if (a->stale ? items > FORECAST_SMALL && age < items * FORECAST_US_PER_ITEM : age < FORECAST_OLD_US)
         return;
-    forecast_run(&a->forecast, &a->pick, now_us);
+    forecast_run(&a->forecast, &a->pick, &a->arrivals, a->config.queue_max, now_us);
     a->stale = false;
 }
 
@@ -274,10 +274,8 @@ enum weir_err admit_enqueue(struct admit *a, const struct ask *ask, int64_t now_
         a->counters.rejected++;
         return e;
     }
-    if (ask->priority == PRIORITY_HIGH) {
-        for (uint64_t left = ask->upstreams; left; left &= left - 1)
-            limits_high_asked(&a->pick.limits[a->pick.upstream[__builtin_ctzll(left)].group], now_us);
-    }
+    if (ask->priority == PRIORITY_HIGH)
+        pick_high_asked(&a->pick, ask->upstreams, now_us);
     *ticket = ticket_new(a, ask, now_us);
     admit_changed(a);
     *wait_us = expected_wait(a, *ticket, now_us);
@@ -287,6 +285,7 @@ enum weir_err admit_enqueue(struct admit *a, const struct ask *ask, int64_t now_
         a->counters.rejected++;
         return WEIR_E_QUEUE_TIMEOUT;
     }
+    arrivals_note(&a->arrivals, &a->pick.queue, (*ticket)->item, ask->user, now_us);
     a->counters.enqueued++;
     return WEIR_OK;
 }
@@ -401,6 +400,6 @@ void admit_settle(struct admit *a, struct admit_ticket *t, int64_t input_tokens,
 void admit_release(struct admit *a, struct admit_ticket *t, int64_t now_us)
 {
     limits_tick(&a->pick.limits[upstream_of(a, t)->group], now_us);
-    pick_release(&a->pick, t->item);
+    pick_release(&a->pick, t->item, false);
     admit_drop(a, t, now_us);
 }

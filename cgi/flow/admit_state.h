@@ -6,6 +6,7 @@
 
 #include "base/rand.h"
 #include "flow/admit.h"
+#include "rules/arrivals.h"
 #include "rules/forecast.h"
 #include "rules/heap.h"
 #include "rules/learned.h"
@@ -29,6 +30,7 @@ struct admit_ticket {
 struct admit {
     struct pick pick;
     struct forecast forecast;
+    struct arrivals arrivals;
     struct learned learned;
     struct retry_budget retries;
     struct rng rng;

@@ -64,11 +64,13 @@ bool admit_retry(struct admit *a, struct admit_ticket *t, enum attempt_fault fau
                  int64_t now_us, int64_t *delay_us)
 {
     struct item *it = &a->pick.queue.item[t->item];
-    bool counted = fault == FAULT_SERVER;      /* it got through, so its input may have been counted */
     int64_t open_us;
 
     limits_tick(&a->pick.limits[a->pick.upstream[it->upstream].group], now_us);
-    pick_settle(&a->pick, t->item, counted ? it->input : 0, counted ? it->hold.produced : 0);
+    if (fault == FAULT_SERVER)      /* it got through, so its input may have been counted */
+        pick_settle(&a->pick, t->item, it->input, it->hold.produced);
+    else
+        pick_release(&a->pick, t->item, true);
     upstream_failed(a, it, fault, dim, retry_after_us, now_us);
     t->failed++;
     open_us = open_again_us(a, it);

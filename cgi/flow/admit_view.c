@@ -50,7 +50,7 @@ void admit_place(struct admit *a, const struct admit_ticket *t, int64_t now_us, 
 void admit_each_waiting(struct admit *a, int64_t now_us,
                         void (*visit)(void *ctx, void *job, const struct admit_place *place), void *ctx)
 {
-    forecast_run(&a->forecast, &a->pick, now_us);
+    forecast_run(&a->forecast, &a->pick, &a->arrivals, a->config.queue_max, now_us);
     a->stale = false;
     for (uint32_t i = 0; i < a->forecast.count; i++) {
         uint32_t item = a->forecast.order[i];

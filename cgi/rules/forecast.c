@@ -6,6 +6,9 @@
 
 #include "base/mem.h"
 
+/* So many arrivals are expected at most; it bounds what a forecast costs. */
+enum { FORECAST_ARRIVALS = 1000 };
+
 void forecast_init(struct forecast *f, uint32_t groups)
 {
     memset(f, 0, sizeof *f);
@@ -43,6 +46,7 @@ static void forecast_note(struct forecast *f, uint32_t item, int upstream, int64
 
     *place = (struct forecast_place){f->ahead.queue.item[item].age, start_us, f->upstream[upstream].n + 1, upstream, false};
     f->order[f->count++] = item;
+    f->left--;
     if (f->upstream[upstream].n == f->upstream[upstream].cap) {
         uint32_t cap = f->upstream[upstream].cap * 2 + 64;
 
@@ -74,51 +78,92 @@ static void forecast_rest(struct forecast *f)
 {
     const struct queue *q = &f->ahead.queue;
 
-    for (uint32_t i = 0; i < q->items; i++) {
+    for (uint32_t i = 0; i < q->items && f->left; i++) {
         const struct item *it = &q->item[i];
 
-        if (it->state == ITEM_READY || it->state == ITEM_PARKED || it->state == ITEM_RESTING)
+        if (it->owner && (it->state == ITEM_READY || it->state == ITEM_PARKED || it->state == ITEM_RESTING))
             forecast_note(f, i, __builtin_ctzll(it->upstreams), FORECAST_NEVER);
     }
 }
 
-void forecast_run(struct forecast *f, const struct pick *p, int64_t now_us)
+static uint32_t waiting(const struct queue *q)
 {
-    struct pick *ahead = &f->ahead;
-    int64_t t = now_us;
+    return q->waiting[PRIORITY_LOW] + q->waiting[PRIORITY_MEDIUM] + q->waiting[PRIORITY_HIGH];
+}
+
+/* Somebody like this one comes. */
+static void forecast_arrive(struct forecast *f, const struct arrival *like, int64_t t)
+{
+    struct queue_entry e = {
+        .priority = like->priority, .user = like->user, .upstreams = like->upstreams, .arrived_us = t, .input = like->input,
+        .max_output = like->max_output, .want_output = like->want_output, .expect_output = like->expect_output,
+    };
+
+    if (like->priority == PRIORITY_HIGH)
+        pick_high_asked(&f->ahead, like->upstreams, t);
+    (void)queue_add_like(&f->ahead.queue, &e, &like->hint);
+}
+
+/* All that may start at t, starts. */
+static void forecast_start(struct forecast *f, int64_t t)
+{
+    uint32_t item;
+
+    while (f->left && pick_next(&f->ahead, t, &item)) {
+        const struct item *it = &f->ahead.queue.item[item];
+
+        if (it->owner)
+            forecast_note(f, item, it->upstream, t);
+        heap_push(&f->ends, NULL, it->ends_us, 0, item);
+    }
+}
+
+static void forecast_begin(struct forecast *f, const struct pick *p, int64_t now_us)
+{
+    const struct queue *q = &f->ahead.queue;
 
     forecast_room(f, p->queue.items);
+    pick_copy(&f->ahead, p);
     f->count = 0;
+    f->left = waiting(q);
     f->ends.n = 0;
     f->at_us = now_us;
     for (int i = 0; i < PICK_UPSTREAMS; i++)
         f->upstream[i].n = 0;
-    pick_copy(ahead, p);
-    for (uint32_t i = 0; i < ahead->queue.items; i++) {
-        if (ahead->queue.item[i].state == ITEM_RUNNING)
-            heap_push(&f->ends, NULL, expected_end(&ahead->queue.item[i], now_us), 0, i);
+    for (uint32_t i = 0; i < q->items; i++) {
+        if (q->item[i].state == ITEM_RUNNING)
+            heap_push(&f->ends, NULL, expected_end(&q->item[i], now_us), 0, i);
     }
-    for (;;) {
-        uint32_t item;
-        int64_t next;
+}
 
-        while (pick_next(ahead, t, &item)) {
-            const struct item *it = &ahead->queue.item[item];
+void forecast_run(struct forecast *f, const struct pick *p, const struct arrivals *like, int64_t queue_max, int64_t now_us)
+{
+    struct arrivals_walk walk = arrivals_expect(like, now_us);
+    int64_t t = now_us;
+    int expected = 0;
 
-            forecast_note(f, item, it->upstream, t);
-            heap_push(&f->ends, NULL, it->ends_us, 0, item);
-        }
-        if (!ahead->queue.waiting[PRIORITY_HIGH] && !ahead->queue.waiting[PRIORITY_MEDIUM] &&
-            !ahead->queue.waiting[PRIORITY_LOW])
-            break;
-        next = ahead->wake_us;
+    forecast_begin(f, p, now_us);
+    forecast_start(f, t);
+    while (f->left) {
+        int64_t comes = expected < FORECAST_ARRIVALS ? arrivals_next_us(&walk) : INT64_MAX;
+        int64_t next = f->ahead.wake_us;
+
         if (f->ends.n && f->ends.v[0].key < next)
             next = f->ends.v[0].key;
         if (next == INT64_MAX)
             break;
+        if (comes < next)
+            next = comes;
         t = next > t ? next : t + 1;
         while (f->ends.n && f->ends.v[0].key <= t)
             forecast_end(f, heap_pop(&f->ends, NULL).id);
+        for (; expected < FORECAST_ARRIVALS && arrivals_next_us(&walk) <= t; expected++) {
+            const struct arrival *a = arrivals_take(&walk);
+
+            if ((int64_t)waiting(&f->ahead.queue) < queue_max)
+                forecast_arrive(f, a, t);
+        }
+        forecast_start(f, t);
     }
     forecast_rest(f);
 }

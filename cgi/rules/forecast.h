@@ -1,14 +1,16 @@
 /* forecast.h - who will start when: the rules themselves, run ahead on a copy.
  *
- * A forecast copies the state (a few memcpy), then lets calls end when they are
- * expected to and picks as the truth would, until nobody waits. Items that came
- * after the last run are placed by the last run's spacing until the next. */
+ * A forecast copies the state (a few memcpy), lets calls end when they are
+ * expected to and others arrive as they did lately, and picks as the truth
+ * would, until none of those who wait now waits. Items that came after the last
+ * run are placed by the last run's spacing until the next. */
 #ifndef WEIR_FORECAST_H
 #define WEIR_FORECAST_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "rules/arrivals.h"
 #include "rules/pick.h"
 
 struct forecast_place {
@@ -27,6 +29,7 @@ struct forecast {
     struct forecast_place *place;       /* by item */
     uint32_t *order;           /* items by expected start */
     uint32_t cap, count;
+    uint32_t left;             /* of those who wait in truth, not yet started in the copy */
     int64_t at_us;             /* when it was made */
     struct {
         int64_t *start_us;     /* of the n-th to start there */
@@ -37,7 +40,8 @@ struct forecast {
 /* For a pick of this many groups. */
 void forecast_init(struct forecast *f, uint32_t groups);
 void forecast_done(struct forecast *f);
-void forecast_run(struct forecast *f, const struct pick *p, int64_t now_us);
+/* `like`: what arrivals to expect; at most queue_max wait at a time. */
+void forecast_run(struct forecast *f, const struct pick *p, const struct arrivals *like, int64_t queue_max, int64_t now_us);
 /* The place of a waiting item: from the last run, or estimated if it came later. */
 struct forecast_place forecast_of(struct forecast *f, const struct pick *p, uint32_t item, int64_t now_us);
 

@@ -2,6 +2,7 @@
 #include "rules/idmap.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "base/rand.h"
@@ -23,6 +24,13 @@ void idmap_done(struct idmap *m)
 {
     free(m->v);
     *m = (struct idmap){0};
+}
+
+void idmap_clear(struct idmap *m)
+{
+    if (m->n)
+        memset(m->v, 0, m->cap * sizeof *m->v);
+    m->n = 0;
 }
 
 static size_t idmap_find(const struct idmap *m, uint64_t key)

@@ -24,6 +24,8 @@ struct idmap {
 #define IDMAP_NONE UINT32_MAX
 
 void idmap_done(struct idmap *m);
+/* Forget all keys, keep the memory. */
+void idmap_clear(struct idmap *m);
 uint32_t idmap_get(const struct idmap *m, uint64_t key);
 /* Set or replace. */
 void idmap_set(struct idmap *m, uint64_t key, uint32_t value);

@@ -3,7 +3,11 @@
 
 #include <string.h>
 
-enum { MILLION = 1000000, BURST_PART = 6 };
+enum {
+    MILLION = 1000000,
+    BURST_PART = 6,
+    ROUNDED = 1000       /* a remainder of whole thousands of tokens may be a rounded one */
+};
 
 #define LENT_AFTER_US (INT64_C(60) * 1000000)
 
@@ -311,55 +315,76 @@ void limits_produced(struct limits *l, struct limits_hold *h, int64_t output, in
         h->produced = output;
 }
 
-/* One class of tokens of an ended call: `reserved` counted at the start, `used` in truth. */
-static void dim_correct(struct limits_dim *d, int64_t at_us, int64_t reserved, int64_t used)
+/* Input of an ended call: `reserved` counted at the start, `used` in truth. Returns the difference. */
+static int64_t settle_input(struct limits_dim *d, const struct limits_hold *h, int64_t used)
 {
-    if (used <= reserved)
-        window_amend(&d->window, at_us, used - reserved);
+    if (used <= h->input)
+        window_amend(&d->window, h->at_us, used - h->input);
     else
-        window_add(&d->window, used - reserved);
+        window_add(&d->window, used - h->input);
+    return used - h->input;
+}
+
+/* Output. A provider that counts it at the start keeps what was not used. */
+static int64_t settle_output(struct limits_dim *d, const struct limits_hold *h, int64_t used)
+{
+    if (h->output_at_start) {
+        if (used <= h->output)
+            return 0;
+        window_add(&d->window, used - h->output);
+    } else {
+        d->held -= h->output - h->produced;
+        if (used > h->produced)
+            window_add(&d->window, used - h->produced);
+    }
+    return used - h->output;
 }
 
 void limits_settle(struct limits *l, const struct limits_hold *h, int64_t input, int64_t output)
 {
     for (int i = 0; i < DIM_COUNT; i++) {
         struct limits_dim *d = &l->dim[i];
-        int64_t reserved = 0, used = 0;
+        int64_t more = 0;
 
         if (!d->limit)
             continue;
         if (counts_input((enum dim)i)) {
-            dim_correct(d, h->at_us, h->input, input);
-            reserved += h->input;
-            used += input;
+            more += settle_input(d, h, input);
+            d->open -= h->input;
         }
         if (counts_output((enum dim)i)) {
-            if (h->output_at_start) {
-                dim_correct(d, h->at_us, h->output, output);
-            } else {
-                d->held -= h->output - h->produced;
-                if (output > h->produced)
-                    window_add(&d->window, output - h->produced);
-            }
-            reserved += h->output;
-            used += output;
+            more += settle_output(d, h, output);
+            d->open -= h->output;
         }
-        d->open -= reserved;
-        if (used > reserved)
-            bucket_take(&d->bucket, used - reserved);
+        if (more > 0)
+            bucket_take(&d->bucket, more);
         else
-            bucket_give(&d->bucket, reserved - used);
+            bucket_give(&d->bucket, -more);
     }
 }
 
-void limits_release(struct limits *l, const struct limits_hold *h)
+void limits_release(struct limits *l, const struct limits_hold *h, bool reached)
 {
-    limits_settle(l, h, 0, h->produced);
     for (int i = 0; i < DIM_COUNT; i++) {
-        if (!l->dim[i].limit || counts_input((enum dim)i) || counts_output((enum dim)i))
+        struct limits_dim *d = &l->dim[i];
+        int64_t counted = 0, held = 0;
+
+        if (!d->limit)
             continue;
-        window_amend(&l->dim[i].window, h->at_us, -1);
-        bucket_give(&l->dim[i].bucket, 1);
+        if (counts_input((enum dim)i)) {
+            counted += h->input;
+            d->open -= h->input;
+        }
+        if (counts_output((enum dim)i)) {
+            counted += h->output_at_start ? h->output : 0;
+            held = h->output_at_start ? 0 : h->output - h->produced;
+            d->open -= h->output;
+        }
+        if (!counts_input((enum dim)i) && !counts_output((enum dim)i))
+            counted = reached ? 0 : 1;
+        window_amend(&d->window, h->at_us, -counted);
+        d->held -= held;
+        bucket_give(&d->bucket, counted + held);
     }
 }
 
@@ -416,9 +441,10 @@ int64_t limits_told(struct limits *l, enum dim i, int64_t limit, int64_t remaini
         limits_pace(l);
     if (remaining < 0)
         return 0;
-    /* Providers round, and calls under way are not in every answer: less than 1 % is no news. */
+    /* Never more than the truth by our count: what we sent lately it may not have seen, and what left its window may
+     * still be in ours. Some round tokens to thousands. */
     unseen = (d->told_limit > 0 ? d->told_limit : d->limit) - d->window.sum - d->held - remaining;
-    if (unseen <= d->limit / 100)
+    if (unseen <= (remaining % ROUNDED == 0 && remaining > 0 ? ROUNDED / 2 : 0))
         return 0;
     window_add(&d->window, unseen);
     bucket_lower(&d->bucket, remaining);

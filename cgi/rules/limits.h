@@ -98,10 +98,10 @@ int64_t limits_headroom_ppm(const struct limits *l);
 /* `output` tokens were produced so far. Beyond what was set aside, `reserve` (>= output) is set aside now, into debt
  * if need be. */
 void limits_produced(struct limits *l, struct limits_hold *h, int64_t output, int64_t reserve);
-/* The call ended having used this much. */
+/* The call ended having used this much. Where the provider counts output at the start, it keeps what was not used. */
 void limits_settle(struct limits *l, const struct limits_hold *h, int64_t input, int64_t output);
-/* The call never reached the provider: as if it had not been. */
-void limits_release(struct limits *l, const struct limits_hold *h);
+/* The provider took none of its tokens: it refused the call, which then counts as a request, or was never reached. */
+void limits_release(struct limits *l, const struct limits_hold *h, bool reached);
 
 /* The provider refused a call that began at began_us. DIM_COUNT: it did not say by which limit; then whichever is
  * fullest is meant. */

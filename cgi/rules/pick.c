@@ -69,6 +69,12 @@ int64_t pick_call_us(const struct pick_upstream *u, int64_t output)
     return part + (u->call_us - part) * output / u->call_output;
 }
 
+void pick_high_asked(struct pick *p, uint64_t upstreams, int64_t now_us)
+{
+    for (uint64_t left = upstreams; left; left &= left - 1)
+        limits_high_asked(&p->limits[p->upstream[__builtin_ctzll(left)].group], now_us);
+}
+
 static uint64_t bit(int upstream)
 {
     return UINT64_C(1) << upstream;
@@ -121,7 +127,7 @@ static int64_t headroom_ppm(const struct pick *p, int upstream)
 static void sweep_claim(struct pick *p, struct sweep *s, int upstream, const struct limits_need *need, int64_t wait_us)
 {
     uint32_t g = p->upstream[upstream].group;
-    bool some = true;
+    bool some = wait_us >= PICK_BACKFILL_US;
 
     limits_slack(&p->limits[g], need, wait_us, s->slack[g]);
     for (int d = 0; d < DIM_COUNT; d++)
@@ -327,12 +333,12 @@ void pick_settle(struct pick *p, uint32_t item, int64_t input, int64_t output)
     u->running--;
 }
 
-void pick_release(struct pick *p, uint32_t item)
+void pick_release(struct pick *p, uint32_t item, bool reached)
 {
     const struct item *it = &p->queue.item[item];
     struct pick_upstream *u = &p->upstream[it->upstream];
 
-    limits_release(&p->limits[u->group], &it->hold);
+    limits_release(&p->limits[u->group], &it->hold, reached);
     queue_charge(&p->queue, item, -it->charged);
     u->running--;
 }

@@ -30,6 +30,8 @@ enum {
 };
 
 #define PICK_OVERDUE_US (INT64_C(30) * 1000000)
+/* Nobody passes one that starts within this: it would gain nothing, and everybody's promise would waver. */
+#define PICK_BACKFILL_US INT64_C(1000000)
 
 struct pick_upstream {
     uint32_t group;            /* whose limits it shares */
@@ -58,13 +60,15 @@ void pick_init(struct pick *p, uint32_t groups);
 void pick_done(struct pick *p);
 void pick_copy(struct pick *to, const struct pick *from);
 
+/* A High came for one of these: their reserve is taken back for a minute. */
+void pick_high_asked(struct pick *p, uint64_t upstreams, int64_t now_us);
 /* The next item that may start now: *item runs, its tokens are set aside. False: none before wake_us, unless
  * something is added, ends or changes. */
 bool pick_next(struct pick *p, int64_t now_us, uint32_t *item);
 /* A running item ended, having used this much; it leaves. Or it was refused, and stays to be rested or removed. */
 void pick_settle(struct pick *p, uint32_t item, int64_t input, int64_t output);
-/* A running item ended without reaching the provider; as above. */
-void pick_release(struct pick *p, uint32_t item);
+/* A running item ended and the provider took none of its tokens; as above. `reached`: it refused the call. */
+void pick_release(struct pick *p, uint32_t item, bool reached);
 /* What `item` would set aside at an upstream. False: it is too large for its limits, ever. */
 bool pick_need(const struct pick *p, const struct item *it, int upstream, struct limits_need *need);
 /* How long a call of this expected output runs there. */

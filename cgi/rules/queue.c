@@ -113,6 +113,8 @@ void queue_copy(struct queue *to, const struct queue *from)
     to->free_share = from->free_share;
     to->ages = from->ages;
     to->copy = true;
+    idmap_clear(&to->flow_of);
+    idmap_clear(&to->share_of);
 }
 
 /* --- lines, shares, flows: found or made --- */
@@ -136,9 +138,10 @@ static void queue_share_drop(struct queue *q, uint32_t share)
 {
     struct share *s = &q->share[share];
 
-    if (s->flow != QUEUE_NONE || s->counter > q->rank[s->priority].virtual)
+    if (!s->key || s->flow != QUEUE_NONE || s->counter > q->rank[s->priority].virtual)
         return;
     idmap_remove(&q->share_of, s->key);
+    s->key = 0;
     s->flow = q->free_share;
     q->free_share = share;
 }
@@ -197,6 +200,7 @@ static void queue_flow_drop(struct queue *q, uint32_t flow)
         link = &q->flow[*link].sibling;
     *link = f->sibling;
     idmap_remove(&q->flow_of, f->key);
+    f->key = 0;
     f->sibling = q->free_flow;
     q->free_flow = flow;
     queue_share_drop(q, f->share);
@@ -289,10 +293,8 @@ static void queue_unready(struct queue *q, uint32_t item)
 
 /* --- what callers do --- */
 
-uint32_t queue_add(struct queue *q, const struct queue_entry *e)
+static uint32_t queue_put(struct queue *q, const struct queue_entry *e, uint32_t flow)
 {
-    uint32_t line = queue_line(q, e->priority, e->upstreams);
-    uint32_t flow = queue_flow(q, line, queue_share(q, e->priority, e->user));
     uint32_t i = q->free_item;
     uint32_t before = QUEUE_NONE;
 
@@ -320,6 +322,33 @@ uint32_t queue_add(struct queue *q, const struct queue_entry *e)
     else
         q->item[before].after = i;
     return i;
+}
+
+uint32_t queue_add(struct queue *q, const struct queue_entry *e)
+{
+    uint32_t line = queue_line(q, e->priority, e->upstreams);
+
+    return queue_put(q, e, queue_flow(q, line, queue_share(q, e->priority, e->user)));
+}
+
+struct queue_hint queue_hint(const struct queue *q, uint32_t item)
+{
+    uint32_t flow = q->item[item].flow;
+    uint32_t share = q->flow[flow].share;
+
+    return (struct queue_hint){flow, share, q->flow[flow].key, q->share[share].key};
+}
+
+uint32_t queue_add_like(struct queue *q, const struct queue_entry *e, const struct queue_hint *hint)
+{
+    uint32_t share = hint->share, line;
+
+    if (hint->flow < q->flows && q->flow[hint->flow].key == hint->flow_key)
+        return queue_put(q, e, hint->flow);
+    line = queue_line(q, e->priority, e->upstreams);
+    if (share >= q->shares || q->share[share].key != hint->share_key)
+        share = queue_share(q, e->priority, e->user);
+    return queue_put(q, e, queue_flow(q, line, share));
 }
 
 static void queue_session_leave(struct queue *q, uint32_t item)

@@ -55,7 +55,7 @@ struct flow {
     uint32_t items;                   /* in any state */
     uint32_t line, share;
     uint32_t sibling;                 /* next flow of the same share; next free flow */
-    uint64_t key;
+    uint64_t key;                     /* 0: free */
 };
 
 /* One user at one priority. */
@@ -64,7 +64,7 @@ struct share {
     uint32_t flow;                    /* first of its flows */
     uint32_t ready;                   /* items ready in all of them */
     enum priority priority;
-    uint64_t key;
+    uint64_t key;                     /* 0: free; `flow` is then the next free share */
 };
 
 struct line {
@@ -96,7 +96,7 @@ struct queue {
     struct rank rank[PRIORITY_COUNT];
     uint32_t waiting[PRIORITY_COUNT]; /* ready, parked and resting */
     uint64_t ages;
-    bool copy;                        /* for a forecast: nothing is added, so the tables below are empty */
+    bool copy;                        /* for a forecast: the tables below know only what was added to the copy */
     struct idmap session_last, flow_of, share_of;
 };
 
@@ -108,13 +108,22 @@ struct queue_entry {
     void *owner;
 };
 
+/* Where an item's flow and share were, to find them again in a copy, which has no tables of what is there. */
+struct queue_hint {
+    uint32_t flow, share;
+    uint64_t flow_key, share_key;
+};
+
 void queue_init(struct queue *q);
 void queue_done(struct queue *q);
-/* Make `to` (initialised, or a former copy) a copy of `from` that can be served but not added to. */
+/* Make `to` (initialised, or a former copy) a copy of `from`: it can be served, and added to with hints, without sessions. */
 void queue_copy(struct queue *to, const struct queue *from);
 
 /* Put in line; gives its number. */
 uint32_t queue_add(struct queue *q, const struct queue_entry *e);
+struct queue_hint queue_hint(const struct queue *q, uint32_t item);
+/* The same in a copy, for an item like the one the hint was made of. */
+uint32_t queue_add_like(struct queue *q, const struct queue_entry *e, const struct queue_hint *hint);
 /* Take out what waits or runs, for good; the next of its session, if it was this one's turn, becomes ready. */
 void queue_remove(struct queue *q, uint32_t item);
 /* A ready item starts to run: its user is charged `tokens`. */

@@ -1,5 +1,6 @@
 # cgi/rules
 libweir_a_SOURCES += \
+	cgi/rules/arrivals.c cgi/rules/arrivals.h \
 	cgi/rules/bpe.c cgi/rules/bpe.h \
 	cgi/rules/bucket.c cgi/rules/bucket.h \
 	cgi/rules/eliza.c cgi/rules/eliza.h \

@@ -7,3 +7,7 @@ check_PROGRAMS += tests/unit/test_engine
 tests_unit_test_engine_SOURCES = tests/unit/test_engine.c tests/unit/fixture_call.h tests/unit/fixture_db.h tests/unit/unit.h
 tests_unit_test_engine_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_engine_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += tests/unit/test_steady
+tests_unit_test_steady_SOURCES = tests/unit/test_steady.c tests/unit/sim.c tests/unit/sim.h tests/unit/strict.h tests/unit/unit.h
+tests_unit_test_steady_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_steady_LDADD = $(UNIT_LDADD)

@@ -1,0 +1,48 @@
+/* arrivals.h - who came lately, so that a forecast can expect the like.
+ *
+ * In a queue with priorities and fair shares those who have not come yet decide
+ * how long one waits. A forecast therefore lets the last minute happen again:
+ * the same users, sizes and gaps. Only asks that were taken are remembered. */
+#ifndef WEIR_ARRIVALS_H
+#define WEIR_ARRIVALS_H
+
+#include <stdint.h>
+
+#include "rules/queue.h"
+
+enum { ARRIVALS_RING = 512 };
+
+#define ARRIVALS_SPAN_US (INT64_C(60) * 1000000)
+
+struct arrival {
+    int64_t at_us;
+    uint64_t user;
+    uint64_t upstreams;
+    enum priority priority;
+    int64_t input, max_output, want_output, expect_output;
+    struct queue_hint hint;
+};
+
+struct arrivals {
+    struct arrival ring[ARRIVALS_RING];
+    uint32_t n, next;
+};
+
+/* This one came, and is item `item` of the queue now. */
+void arrivals_note(struct arrivals *a, const struct queue *q, uint32_t item, uint64_t user, int64_t now_us);
+
+/* A walk through the arrivals to expect from now on, in order of time. */
+struct arrivals_walk {
+    const struct arrivals *from;
+    uint32_t first, at;        /* places in the ring, counted from its oldest */
+    int64_t shift_us;          /* what lies between then and its repetition */
+    int64_t span_us;
+};
+
+struct arrivals_walk arrivals_expect(const struct arrivals *a, int64_t now_us);
+/* When the next comes; INT64_MAX: none. */
+int64_t arrivals_next_us(const struct arrivals_walk *w);
+/* That one, and on to the one after. */
+const struct arrival *arrivals_take(struct arrivals_walk *w);
+
+#endif

@@ -1,0 +1,94 @@
+/* strict.h - a provider that keeps its limits to the letter, for simulations.
+ *
+ * Deliberately another implementation than Weir's rules: exact times, every
+ * event remembered, as token bucket (capacity = limit), sliding window or fixed
+ * window counted from the clock's zero. */
+#ifndef WEIR_TESTS_STRICT_H
+#define WEIR_TESTS_STRICT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "rules/gate.h"
+
+enum strict_kind { STRICT_BUCKET, STRICT_SLIDING, STRICT_FIXED, STRICT_KINDS };
+
+static const char *const strict_names[] = {"token bucket", "sliding window", "fixed window"};
+
+struct strict_event {
+    int64_t at_us, n;
+};
+
+struct strict_limit {
+    enum strict_kind kind;
+    int64_t limit, window_us;      /* limit 0: none */
+    double level;                  /* bucket */
+    int64_t at_us;
+    int64_t sum, epoch;            /* sliding and fixed */
+    struct strict_event *event;    /* sliding: all so far */
+    size_t first, count, cap;
+};
+
+static inline void strict_init(struct strict_limit *s, enum strict_kind kind, int64_t limit, int64_t window_us, int64_t now_us)
+{
+    *s = (struct strict_limit){.kind = kind, .limit = limit, .window_us = window_us, .level = (double)limit, .at_us = now_us,
+                               .epoch = now_us / window_us};
+}
+
+static inline void strict_advance(struct strict_limit *s, int64_t now_us)
+{
+    switch (s->kind) {
+    case STRICT_BUCKET:
+        s->level += (double)(now_us - s->at_us) * (double)s->limit / (double)s->window_us;
+        s->level = s->level > (double)s->limit ? (double)s->limit : s->level;
+        break;
+    case STRICT_SLIDING:
+        while (s->first < s->count && s->event[s->first].at_us <= now_us - s->window_us)
+            s->sum -= s->event[s->first++].n;
+        break;
+    case STRICT_FIXED:
+        if (now_us / s->window_us > s->epoch) {
+            s->epoch = now_us / s->window_us;
+            s->sum = 0;
+        }
+        break;
+    case STRICT_KINDS: break;
+    }
+    s->at_us = now_us;
+}
+
+static inline int64_t strict_remaining(struct strict_limit *s, int64_t now_us)
+{
+    strict_advance(s, now_us);
+    return s->kind == STRICT_BUCKET ? (int64_t)s->level : s->limit - s->sum;
+}
+
+/* Would n more be refused? */
+static inline bool strict_refuses(struct strict_limit *s, int64_t n, int64_t now_us)
+{
+    if (!s->limit)
+        return false;
+    strict_advance(s, now_us);
+    return s->kind == STRICT_BUCKET ? s->level < (double)n - 1e-3 : s->sum + n > s->limit;
+}
+
+static inline void strict_count(struct strict_limit *s, int64_t n, int64_t now_us)
+{
+    if (!s->limit || !n)
+        return;
+    strict_advance(s, now_us);
+    s->level -= (double)n;
+    s->sum += n;
+    if (s->kind != STRICT_SLIDING)
+        return;
+    if (s->count == s->cap) {
+        s->cap = s->cap ? s->cap * 2 : 1024;
+        s->event = realloc(s->event, s->cap * sizeof *s->event);
+        if (!s->event)
+            abort();
+    }
+    s->event[s->count++] = (struct strict_event){now_us, n};
+}
+
+#endif
