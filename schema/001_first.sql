@@ -159,6 +159,7 @@ CREATE TABLE events (
 ) STRICT;
 CREATE INDEX events_session ON events(session, answer) WHERE session > 0;
 CREATE INDEX events_open ON events(state) WHERE state < 2;
+CREATE INDEX events_failed ON events(status) WHERE status > 0;
 
 CREATE TABLE attempts (
     event               INTEGER NOT NULL,
@@ -204,7 +205,7 @@ CREATE TABLE rollups (
     unpriced        INTEGER NOT NULL,           -- requests without a price
     unpriced_tokens INTEGER NOT NULL,
     estimated       INTEGER NOT NULL,
-    attempts        INTEGER NOT NULL,
+    retries         INTEGER NOT NULL,           -- attempts beyond the first
     queue_us        INTEGER NOT NULL,
     retry_us        INTEGER NOT NULL,
     ttft_us         INTEGER NOT NULL,

@@ -221,7 +221,7 @@ static void add_up(struct ledger_delta *sum, const struct ledger_delta *d)
     sum->unpriced += d->unpriced;
     sum->unpriced_tokens += d->unpriced_tokens;
     sum->estimated += d->estimated;
-    sum->attempts += d->attempts;
+    sum->retries += d->retries;
     sum->queue_us += d->queue_us;
     sum->retry_us += d->retry_us;
     sum->ttft_us += d->ttft_us;
@@ -265,7 +265,7 @@ static enum weir_err write_quarter(struct db *db, const struct ledger_delta *d, 
         " ON CONFLICT(id) DO UPDATE SET requests = requests + ?2, prompt = prompt + ?3, cached = cached + ?4,"
         " cache_write = cache_write + ?5, completion = completion + ?6, reasoning = reasoning + ?7, chars = chars + ?8,"
         " cost_in = cost_in + ?9, cost_out = cost_out + ?10, unpriced = unpriced + ?11,"
-        " unpriced_tokens = unpriced_tokens + ?12, estimated = estimated + ?13, attempts = attempts + ?14,"
+        " unpriced_tokens = unpriced_tokens + ?12, estimated = estimated + ?13, retries = retries + ?14,"
         " queue_us = queue_us + ?15, retry_us = retry_us + ?16, ttft_us = ttft_us + ?17,"
         " writing_us = writing_us + ?18, hist = ?19";
     unsigned char packed[HIST_PACKED_MAX];
@@ -293,7 +293,7 @@ static enum weir_err write_quarter(struct db *db, const struct ledger_delta *d, 
     query_i64(&q, sum.unpriced);
     query_i64(&q, sum.unpriced_tokens);
     query_i64(&q, sum.estimated);
-    query_i64(&q, sum.attempts);
+    query_i64(&q, sum.retries);
     query_i64(&q, sum.queue_us);
     query_i64(&q, sum.retry_us);
     query_i64(&q, sum.ttft_us);

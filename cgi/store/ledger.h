@@ -18,7 +18,7 @@ struct ledger_delta {
     int64_t quarter, minute;     /* of its acceptance, since 1970 */
     int64_t combo, session;
     int64_t prompt, cached, cache_write, completion, reasoning, chars;
-    int64_t cost_in, cost_out, unpriced, unpriced_tokens, estimated, attempts;
+    int64_t cost_in, cost_out, unpriced, unpriced_tokens, estimated, retries;
     int64_t queue_us, retry_us, ttft_us, writing_us, duration_us;
 };
 

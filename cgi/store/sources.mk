@@ -9,10 +9,12 @@ libweir_a_SOURCES += \
 	cgi/store/keymap.c cgi/store/keymap.h \
 	cgi/store/ledger.c cgi/store/ledger.h \
 	cgi/store/record.c cgi/store/record.h \
-	cgi/store/report.h \
+	cgi/store/report.h cgi/store/report_cost.c cgi/store/report_filter.c cgi/store/report_history.c \
+	cgi/store/report_list.c cgi/store/report_list.h cgi/store/report_performance.c \
+	cgi/store/report_scan.c cgi/store/report_scan.h cgi/store/report_usage.c \
 	cgi/store/upkeep.c cgi/store/upkeep.h \
 	cgi/store/usage.c cgi/store/usage.h cgi/store/usage_recover.c \
-	cgi/store/zone.h
+	cgi/store/zone.c cgi/store/zone.h
 nodist_libweir_a_SOURCES += cgi/store/schema_sql.c
 
 # The migrations become part of the program, so that it needs no file of them at run time.

@@ -413,7 +413,7 @@ static struct ledger_delta delta_of(const struct call_record *r, const struct op
         .completion = r->usage.completion, .reasoning = r->usage.reasoning, .chars = r->answer_chars,
         .cost_in = r->cost.input, .cost_out = r->cost.output, .unpriced = !r->cost.priced,
         .unpriced_tokens = r->cost.priced ? 0 : r->usage.prompt + r->usage.completion,
-        .estimated = r->estimated, .attempts = r->attempt_count,
+        .estimated = r->estimated, .retries = r->attempt_count > 1 ? r->attempt_count - 1 : 0,
         .queue_us = r->queue_us, .retry_us = r->retry_wait_us, .ttft_us = r->ttft_us, .writing_us = r->writing_us,
         .duration_us = r->queue_us + r->retry_wait_us + r->ttft_us + r->writing_us,
     };

@@ -21,3 +21,7 @@ check_PROGRAMS += tests/unit/test_upkeep
 tests_unit_test_upkeep_SOURCES = tests/unit/test_upkeep.c tests/unit/unit.h tests/unit/fixture_db.h
 tests_unit_test_upkeep_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_upkeep_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += tests/unit/test_report
+tests_unit_test_report_SOURCES = tests/unit/test_report.c tests/unit/unit.h $(STORE_FIXTURES)
+tests_unit_test_report_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_report_LDADD = $(UNIT_LDADD)

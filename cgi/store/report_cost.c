@@ -1,0 +1,223 @@
+/* report_cost.c - where the money went. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "store/event_row.h"
+#include "store/report_list.h"
+#include "store/report_scan.h"
+
+/* --- by session --- */
+
+#define SESSION_SUMS "SELECT session, sum(requests), sum(prompt), sum(completion), sum(cost), sum(unpriced) FROM ("
+#define SESSION_EVENTS                                                                                       \
+    "SELECT e.session AS session, 1 AS requests, e.prompt AS prompt, e.completion AS completion,"            \
+    " e.cost_in + e.cost_out AS cost, e.rate = 0 AS unpriced FROM events e"                                  \
+    " WHERE e.state = 2 AND e.session > 0 AND (?1 = 0 OR e.user = ?1)"
+
+/* Whole quarters from the sessions' own roll-ups, the ends from events; ?1 user, then four bounds. */
+static const char from_rollups[] =
+    SESSION_SUMS "SELECT r.session, r.requests, r.prompt, r.completion, r.cost, r.unpriced FROM session_rollups r"
+    " CROSS JOIN sessions s ON s.id = r.session WHERE r.id >= ?2 AND r.id < ?3 AND (?1 = 0 OR s.user = ?1)"
+    " UNION ALL " SESSION_EVENTS " AND e.id >= ?4 AND e.id < ?5"
+    " UNION ALL " SESSION_EVENTS " AND e.id >= ?6 AND e.id < ?7) GROUP BY session";
+
+/* All from events, where the selection is by more than user and time. */
+static const char from_events[] =
+    SESSION_SUMS SESSION_EVENTS " AND e.id >= ?2 AND e.id < ?3 AND (?4 = 0 OR e.session = ?4)"
+    " AND (?5 = 0 OR e.model = ?5) AND (?6 = 0 OR e.upstream = ?6) AND (?7 = 0 OR e.endpoint = ?7)"
+    " AND (?8 < 0 OR e.priority = ?8) AND (?9 < 0 OR e.status = ?9)) GROUP BY session";
+
+static struct query select_sessions(struct db *ro, const struct report_scan *s)
+{
+    const struct report_keys *k = &s->keys;
+    const struct report_filter *f = s->f;
+    struct report_units u = report_units(f, QUARTER_MS);
+    bool narrow = k->session || k->model || k->upstream || k->endpoint || f->priority >= 0 || f->status >= 0;
+    struct query q = query(ro, narrow || u.first == u.last ? from_events : from_rollups);
+
+    query_i64(&q, k->user);
+    if (narrow || u.first == u.last) {
+        const int64_t bound[] = {f->from_ms << EVENT_BITS, report_until(f) << EVENT_BITS, k->session, k->model,
+                                 k->upstream, k->endpoint, f->priority, f->status};
+
+        for (size_t i = 0; i < sizeof bound / sizeof *bound; i++)
+            query_i64(&q, bound[i]);
+    } else {
+        int64_t end_ms = u.last * QUARTER_MS > f->to_ms ? u.last * QUARTER_MS : f->to_ms;
+        const int64_t bound[] = {u.first << SESSION_BITS, u.last << SESSION_BITS, f->from_ms << EVENT_BITS,
+                                 (u.first * QUARTER_MS) << EVENT_BITS, (u.last * QUARTER_MS) << EVENT_BITS,
+                                 end_ms << EVENT_BITS};
+
+        for (size_t i = 0; i < sizeof bound / sizeof *bound; i++)
+            query_i64(&q, bound[i]);
+    }
+    return q;
+}
+
+/* Requests outside any session are the entry with key null. */
+static enum weir_err fold_sessions(struct report_list *l, struct db *ro, const struct report_scan *s)
+{
+    struct query q = select_sessions(ro, s);
+    struct report_sums rest = s->total;
+
+    while (query_row(&q)) {
+        const struct report_sums one = {.requests = query_col_i64(&q, 1), .prompt = query_col_i64(&q, 2),
+                                        .completion = query_col_i64(&q, 3), .cost = query_col_i64(&q, 4),
+                                        .unpriced = query_col_i64(&q, 5)};
+
+        report_list_add(l, query_col_i64(&q, 0), &one);
+        rest.requests -= one.requests;
+        rest.prompt -= one.prompt;
+        rest.completion -= one.completion;
+        rest.cost -= one.cost;
+        rest.unpriced -= one.unpriced;
+    }
+    if (rest.requests > 0)
+        report_list_add(l, 0, &rest);
+    return query_end(&q);
+}
+
+/* --- the rest --- */
+
+static enum weir_err list(struct db *ro, const struct report_scan *s, const char *name, enum report_by by, struct sb *out)
+{
+    struct report_list l = {0};
+    enum weir_err e = WEIR_OK;
+
+    if (by == BY_SESSION)
+        e = fold_sessions(&l, ro, s);
+    else
+        report_list_fold(&l, s, by);
+    sb_putf(out, ",\"%s\":", name);
+    if (!e)
+        e = report_list_json(&l, ro, by, s->f->limit, out);
+    report_list_done(&l);
+    return e;
+}
+
+/* The local date a bucket begins on. */
+static void date_json(const struct zone *z, int64_t at_ms, struct sb *out)
+{
+    struct sb text = sb_make(64);
+
+    sb_time(&text, at_ms + zone_offset_s(z, at_ms) * INT64_C(1000));
+    sb_json_n(out, sb_str(&text), 10);
+    sb_done(&text);
+}
+
+/* Days or hours that had traffic, in order. */
+static void times_json(const struct report_scan *s, const char *name, const struct report_series *r, bool days,
+                       struct sb *out)
+{
+    const char *comma = "";
+
+    sb_putf(out, ",\"%s\":[", name);
+    for (size_t i = 0; i < r->count; i++) {
+        if (!r->sums[i].requests)
+            continue;
+        sb_puts(out, comma);
+        if (days) {
+            sb_puts(out, "{\"key\":");
+            date_json(&s->f->zone, r->start_ms[i], out);
+        } else {
+            sb_putc(out, '{');
+            json_time(out, "key", r->start_ms[i]);
+        }
+        sb_putc(out, ',');
+        report_sums_json(out, &r->sums[i]);
+        sb_putc(out, '}');
+        comma = ",";
+    }
+    sb_putc(out, ']');
+}
+
+static enum weir_err unpriced_json(struct db *ro, const struct report_scan *s, struct sb *out)
+{
+    struct report_list l = {0};
+    const char *comma = "";
+    enum weir_err e = WEIR_OK;
+
+    for (size_t i = 0; i < s->combo_count; i++) {
+        if (s->combo[i].sums.unpriced)
+            report_list_add(&l, s->combo[i].dims.model, &s->combo[i].sums);
+    }
+    sb_puts(out, ",\"unpriced\":{\"requests\":");
+    sb_i64(out, s->total.unpriced);
+    sb_puts(out, ",\"tokens\":");
+    sb_i64(out, s->total.unpriced_tokens);
+    sb_puts(out, ",\"models\":[");
+    report_list_merge(&l);
+    for (size_t i = 0; !e && i < l.count; i++) {
+        sb_puts(out, comma);
+        e = report_name_json(ro, BY_MODEL, l.entry[i].key, out);
+        comma = ",";
+    }
+    sb_puts(out, "]}");
+    report_list_done(&l);
+    return e;
+}
+
+static enum weir_err budgets_json(struct db *ro, struct sb *out)
+{
+    static const char *const scopes[] = {"all", "user", "session", "token", "model"};
+    static const char *const windows[] = {"day", "week", "month", "total"};
+    struct query q = query(ro, "SELECT b.budget_id, b.scope, b.key, b.window, b.limit_pico, (SELECT p.spent"
+                               " FROM budget_spend p WHERE p.budget = b.id AND p.key = b.key"
+                               " ORDER BY p.window_ms DESC LIMIT 1) FROM budgets b WHERE b.deleted_ms IS NULL"
+                               " ORDER BY b.id");
+    const char *comma = "";
+
+    sb_puts(out, ",\"budgets\":[");
+    while (query_row(&q)) {
+        sb_putf(out, "%s{\"id\":", comma);
+        sb_json(out, query_col_text(&q, 0));
+        sb_puts(out, ",\"scope\":");
+        sb_json(out, scopes[query_col_i64(&q, 1)]);
+        sb_puts(out, ",\"key\":");
+        sb_json(out, query_col_text(&q, 2));
+        sb_puts(out, ",\"window\":");
+        sb_json(out, windows[query_col_i64(&q, 3)]);
+        sb_puts(out, ",\"limit_usd\":");
+        sb_usd(out, query_col_i64(&q, 4));
+        sb_puts(out, ",\"spent_usd\":");
+        sb_usd(out, query_col_i64(&q, 5));
+        sb_putc(out, '}');
+        comma = ",";
+    }
+    sb_putc(out, ']');
+    return query_end(&q);
+}
+
+enum weir_err report_cost_breakdown(struct db *ro, const struct report_filter *f, struct sb *out)
+{
+    static const struct { const char *name; enum report_by by; } lists[] = {
+        {"by_model", BY_MODEL}, {"by_upstream", BY_UPSTREAM}, {"by_user", BY_USER}, {"by_session", BY_SESSION},
+        {"by_endpoint", BY_ENDPOINT}, {"by_priority", BY_PRIORITY},
+    };
+    struct report_scan s;
+    enum weir_err e = report_scan_init(&s, ro, f);
+
+    if (!e) {
+        report_scan_buckets(&s, 0, GRANULARITY_DAY, false);
+        report_scan_buckets(&s, 1, GRANULARITY_HOUR, false);
+        e = report_scan_run(&s, ro);
+    }
+    if (e)
+        goto out;
+    sb_puts(out, "{\"currency\":\"USD\",\"total\":{");
+    report_sums_json(out, &s.total);
+    sb_putc(out, '}');
+    for (size_t i = 0; !e && i < sizeof lists / sizeof *lists; i++)
+        e = list(ro, &s, lists[i].name, lists[i].by, out);
+    times_json(&s, "by_day", &s.series[0], true, out);
+    times_json(&s, "by_hour", &s.series[1], false, out);
+    if (!e)
+        e = unpriced_json(ro, &s, out);
+    if (!e)
+        e = budgets_json(ro, out);
+    sb_putc(out, '}');
+out:
+    report_scan_done(&s);
+    return e;
+}

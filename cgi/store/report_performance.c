@@ -1,0 +1,240 @@
+/* report_performance.c - how fast, how reliable, and what could be better.
+ *
+ * The score is the weighted mean of four parts, each from 0 to 1; a part without
+ * data is left out, and without requests there is no score. */
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "store/event_row.h"
+#include "store/record.h"
+#include "store/report_scan.h"
+
+#define MILLION INT64_C(1000000)
+
+/* A first token within this time at p95 earns the part's full points. */
+#define GOOD_TTFT_US INT64_C(2000000)
+/* Above these a suggestion is made. */
+#define MUCH_WAIT_US INT64_C(5000000)
+enum { MANY_RETRIES_PPM = 50000 };
+
+/* --- percentiles --- */
+
+static void ms_json(struct sb *out, int64_t us)
+{
+    if (us < 0)
+        sb_puts(out, "null");
+    else
+        sb_i64(out, (us + 500) / 1000);
+}
+
+/* {"p50":…,"p90":…,"p95":…,"p99":…,"mean":…} in milliseconds. */
+static void percentiles_json(struct sb *out, const char *name, const struct hist *h, enum hist_metric m, int64_t sum_us)
+{
+    static const struct { const char *name; int32_t ppm; } quantiles[] = {
+        {"p50", 500000}, {"p90", 900000}, {"p95", 950000}, {"p99", 990000},
+    };
+    int64_t n = hist_count(h, m);
+
+    sb_putf(out, "\"%s\":{", name);
+    for (size_t i = 0; i < sizeof quantiles / sizeof *quantiles; i++) {
+        sb_putf(out, "\"%s\":", quantiles[i].name);
+        ms_json(out, hist_quantile(h, m, quantiles[i].ppm));
+        sb_putc(out, ',');
+    }
+    sb_puts(out, "\"mean\":");
+    ms_json(out, n ? sum_us / n : -1);
+    sb_putc(out, '}');
+}
+
+static void series_json(struct sb *out, const struct report_series *r)
+{
+    sb_puts(out, ",\"series\":[");
+    for (size_t i = 0; i < r->count; i++) {
+        const struct hist *h = &r->hist[i];
+
+        sb_puts(out, i ? ",{" : "{");
+        json_time(out, "at", r->start_ms[i]);
+        sb_puts(out, ",\"requests\":");
+        sb_i64(out, r->sums[i].requests);
+        sb_puts(out, ",\"p50\":");
+        ms_json(out, hist_quantile(h, HIST_DURATION, 500000));
+        sb_puts(out, ",\"p95\":");
+        ms_json(out, hist_quantile(h, HIST_DURATION, 950000));
+        sb_puts(out, ",\"ttft_p95\":");
+        ms_json(out, hist_quantile(h, HIST_TTFT, 950000));
+        sb_putc(out, '}');
+    }
+    sb_putc(out, ']');
+}
+
+/* --- outcomes --- */
+
+struct outcome {
+    int64_t success, cancelled, retries_ppm, success_ppm;      /* -1: no data */
+};
+
+static struct outcome outcome_of(const struct report_scan *s)
+{
+    struct outcome o = {0, 0, -1, -1};
+    int64_t counted;
+
+    for (size_t i = 0; i < s->combo_count; i++) {
+        if (s->combo[i].dims.status == CALL_SUCCESS)
+            o.success += s->combo[i].sums.requests;
+        if (s->combo[i].dims.status == CALL_CANCELLED)
+            o.cancelled += s->combo[i].sums.requests;
+    }
+    counted = s->total.requests - o.cancelled;
+    if (counted > 0)
+        o.success_ppm = o.success * MILLION / counted;
+    if (s->total.requests > 0)
+        o.retries_ppm = s->total.retries * MILLION / s->total.requests;
+    return o;
+}
+
+/* [{type, count, rate}]: failures by their code, most frequent first. */
+static enum weir_err errors_json(struct db *ro, const struct report_scan *s, struct sb *out)
+{
+    static const char sql[] =
+        "SELECT coalesce(w.text, CASE e.status WHEN 3 THEN 'timeout' WHEN 4 THEN 'rejected' ELSE 'error' END), count(*)"
+        " FROM events e LEFT JOIN words w ON w.id = e.error"
+        " WHERE e.status IN (1, 3, 4) AND e.status > 0 AND e.state = 2 AND e.id >= ?1 AND e.id < ?2"
+        " AND (?3 = 0 OR e.user = ?3) AND (?4 = 0 OR e.session = ?4) AND (?5 = 0 OR e.model = ?5)"
+        " AND (?6 = 0 OR e.upstream = ?6) AND (?7 = 0 OR e.endpoint = ?7) AND (?8 < 0 OR e.priority = ?8)"
+        " AND (?9 < 0 OR e.status = ?9) GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 20";
+    const struct report_keys *k = &s->keys;
+    const int64_t args[] = {s->f->from_ms << EVENT_BITS, report_until(s->f) << EVENT_BITS, k->user, k->session, k->model,
+                            k->upstream, k->endpoint, s->f->priority, s->f->status};
+    struct query q = query(ro, sql);
+    const char *comma = "";
+
+    for (size_t i = 0; i < sizeof args / sizeof *args; i++)
+        query_i64(&q, args[i]);
+    sb_puts(out, ",\"error_rates\":[");
+    while (query_row(&q)) {
+        sb_putf(out, "%s{\"type\":", comma);
+        sb_json(out, query_col_text(&q, 0));
+        sb_puts(out, ",\"count\":");
+        sb_i64(out, query_col_i64(&q, 1));
+        sb_puts(out, ",\"rate\":");
+        record_ratio_json(out, query_col_i64(&q, 1), s->total.requests, 4);
+        sb_putc(out, '}');
+        comma = ",";
+    }
+    sb_putc(out, ']');
+    return query_end(&q);
+}
+
+/* --- score --- */
+
+static int64_t at_most_one(int64_t ppm)
+{
+    return ppm < 0 ? 0 : ppm > MILLION ? MILLION : ppm;
+}
+
+static void score_json(struct sb *out, const struct report_scan *s, const struct outcome *o)
+{
+    int64_t busy_us = s->total.wait_us + s->total.ttft_us + s->total.writing_us;
+    int64_t ttft_us = hist_quantile(s->hist, HIST_TTFT, 950000);
+    const struct { const char *name; int64_t weight, ppm; } parts[] = {      /* ppm -1: no data */
+        {"success", 50, o->success_ppm},
+        {"no_waiting", 20, busy_us ? MILLION - s->total.wait_us * MILLION / busy_us : -1},
+        {"first_token", 15, ttft_us < 0 ? -1 : at_most_one(GOOD_TTFT_US * MILLION / (ttft_us + 1))},
+        {"no_retries", 15, o->retries_ppm < 0 ? -1 : MILLION - at_most_one(o->retries_ppm)},
+    };
+    int64_t points = 0, weights = 0;
+
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        if (parts[i].ppm >= 0) {
+            points += parts[i].weight * parts[i].ppm;
+            weights += parts[i].weight;
+        }
+    }
+    sb_puts(out, ",\"score\":");
+    record_ratio_json(out, points * 100, weights * MILLION, 1);
+    sb_puts(out, ",\"score_parts\":[");
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        sb_putf(out, "%s{\"name\":\"%s\",\"weight\":", i ? "," : "", parts[i].name);
+        sb_i64(out, parts[i].weight);
+        sb_puts(out, ",\"value\":");
+        record_ratio_json(out, parts[i].ppm, parts[i].ppm < 0 ? 0 : MILLION, 4);
+        sb_putc(out, '}');
+    }
+    sb_putc(out, ']');
+}
+
+/* --- suggestions --- */
+
+struct suggestions {
+    struct sb *out;
+    const char *comma;
+};
+
+/* The text is the caller's, without anything that came from outside. */
+static void suggest(struct suggestions *g, const char *severity, const char *setting, const char *text)
+{
+    sb_putf(g->out, "%s{\"severity\":\"%s\",\"text\":", g->comma, severity);
+    sb_json(g->out, text);
+    sb_putf(g->out, ",\"setting\":\"%s\",\"current\":null,\"proposed\":null}", setting);
+    g->comma = ",";
+}
+
+static void suggestions_json(struct sb *out, const struct report_scan *s, const struct outcome *o)
+{
+    struct suggestions g = {out, ""};
+
+    sb_puts(out, ",\"suggestions\":[");
+    if (s->total.unpriced > 0)
+        suggest(&g, "warning", "prices", "Some requests went to models without a price, so their cost is unknown. Set a price for them.");
+    if (o->retries_ppm > MANY_RETRIES_PPM)
+        suggest(&g, "warning", "safety_margin", "More than one request in twenty had to be tried again. A larger safety margin "
+                "keeps further away from the provider's limits.");
+    if (hist_quantile(s->hist, HIST_WAIT, 950000) > MUCH_WAIT_US)
+        suggest(&g, "info", "max_concurrent", "One request in twenty waits longer than five seconds. If the provider allows more "
+                "than is configured, raise the limits or the number of concurrent calls.");
+    sb_putc(out, ']');
+}
+
+enum weir_err report_performance(struct db *ro, const struct report_filter *f, struct sb *out)
+{
+    enum granularity g = report_granularity(f) == GRANULARITY_DAY ? GRANULARITY_DAY : GRANULARITY_HOUR;
+    struct hist *h = mem_zalloc(1, sizeof *h);
+    struct report_scan s;
+    struct outcome o;
+    enum weir_err e = report_scan_init(&s, ro, f);
+
+    if (!e) {
+        s.hist = h;
+        report_scan_buckets(&s, 0, g, true);
+        e = report_scan_run(&s, ro);
+    }
+    if (e)
+        goto out;
+    o = outcome_of(&s);
+    sb_puts(out, "{\"requests\":");
+    sb_i64(out, s.total.requests);
+    sb_putc(out, ',');
+    percentiles_json(out, "latency_ms", h, HIST_DURATION, s.total.wait_us + s.total.ttft_us + s.total.writing_us);
+    sb_putc(out, ',');
+    percentiles_json(out, "ttft_ms", h, HIST_TTFT, s.total.ttft_us);
+    sb_putc(out, ',');
+    percentiles_json(out, "queue_wait_ms", h, HIST_WAIT, s.total.wait_us);
+    sb_puts(out, ",\"tokens_per_second\":");
+    record_ratio_json(out, s.total.completion * MILLION, s.total.writing_us, 1);
+    sb_puts(out, ",\"success_rate\":");
+    record_ratio_json(out, o.success, s.total.requests - o.cancelled, 4);
+    e = errors_json(ro, &s, out);
+    sb_puts(out, ",\"retries\":{\"total\":");
+    sb_i64(out, s.total.retries);
+    sb_puts(out, ",\"per_request\":");
+    record_ratio_json(out, s.total.retries, s.total.requests, 4);
+    sb_putc(out, '}');
+    score_json(out, &s, &o);
+    suggestions_json(out, &s, &o);
+    series_json(out, &s.series[0]);
+    sb_putc(out, '}');
+out:
+    report_scan_done(&s);
+    free(h);
+    return e;
+}

@@ -1,0 +1,67 @@
+/* report_scan.h - the one pass over the roll-ups that every sum comes from.
+ * Internal to store/. */
+#ifndef WEIR_REPORT_SCAN_H
+#define WEIR_REPORT_SCAN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/sb.h"
+#include "rules/hist.h"
+#include "store/ledger.h"
+#include "store/report.h"
+
+struct report_sums {
+    int64_t requests, prompt, completion, reasoning, chars, cost, unpriced, unpriced_tokens, retries;
+    int64_t wait_us, ttft_us, writing_us;      /* zero when summed from minutes */
+};
+void report_sums_add(struct report_sums *to, const struct report_sums *s);
+
+/* Buckets of time, without a gap; the first begins at or before the range. */
+struct report_series {
+    int64_t *start_ms;
+    struct report_sums *sums;
+    struct hist *hist;                         /* NULL unless asked for */
+    size_t count;
+};
+
+/* A filter's names as numbers: 0 = any, -1 = a name never seen, so nothing matches. */
+struct report_keys {
+    int64_t user, session, model, upstream, endpoint;
+};
+
+struct report_combo {
+    int64_t id;
+    struct ledger_dims dims;
+    struct report_sums sums;
+};
+
+struct report_scan {
+    const struct report_filter *f;
+    struct report_keys keys;
+    struct report_combo *combo;                /* those the filter lets through, by id */
+    size_t combo_count;
+    struct report_sums total;
+    struct report_series series[2];            /* filled if they have buckets */
+    struct hist *hist;                         /* filled if not NULL */
+};
+
+/* Begin: the filter's names are looked up. `f` is borrowed until report_scan_done(). */
+enum weir_err report_scan_init(struct report_scan *s, struct db *ro, const struct report_filter *f);
+/* Buckets of an hour or a day of the filter's zone, or a minute, over its range. */
+void report_scan_buckets(struct report_scan *s, int which, enum granularity g, bool with_hist);
+/* What AUTO means for this range. */
+enum granularity report_granularity(const struct report_filter *f);
+/* Add up. Minutes come from the minute roll-ups if series 0 is by minute. */
+enum weir_err report_scan_run(struct report_scan *s, struct db *ro);
+void report_scan_done(struct report_scan *s);
+
+/* The whole units inside [from, to), and where they lie: [first, last) units; what remains at both ends is events'. */
+struct report_units {
+    int64_t unit_ms, first, last;
+};
+struct report_units report_units(const struct report_filter *f, int64_t unit_ms);
+/* Where events end: nowhere, if the range reaches to now. */
+int64_t report_until(const struct report_filter *f);
+
+#endif

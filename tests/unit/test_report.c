@@ -1,0 +1,460 @@
+/* Reports equal the sum of their events, whatever is cut out; one's own only. */
+#include "unit.h"
+
+#include "base/json.h"
+#include "fixture_call.h"
+#include "store/report.h"
+
+#define MIN INT64_C(60000)
+#define HOUR INT64_C(3600000)
+#define DAY INT64_C(86400000)
+#define NOW (FIXTURE_NOW + 30 * HOUR + 7 * MIN + 1234)
+
+static struct sb out;
+static struct db *db;
+
+static json_t *parsed(enum weir_err e)
+{
+    json_t *j;
+    char why[160];
+
+    ck_assert_int_eq(e, WEIR_OK);
+    ck_assert(sb_ok(&out));
+    ck_assert_msg(json_parse_object(out.p, out.len, &json_limits_compat, &j, why) == WEIR_OK, "%s in %s", why, out.p);
+    sb_reset(&out);
+    return j;
+}
+
+/* 600 calls of two users over thirty hours: statuses, models, priorities, sessions mixed. */
+static void many_calls(void)
+{
+    struct rng rng = rng_make(11);
+    struct call_record last[2];
+
+    db = fixture_db();
+    out = sb_make(4 << 20);
+    fixture_user(db, "usr_a");
+    fixture_user(db, "usr_b");
+    for (int i = 0; i < 600; i++) {
+        bool a = rng_below(&rng, 3) > 0, more = i > 20 && rng_below(&rng, 2);
+        struct call_record r = more ? fixture_next(&last[a]) : fixture_call(a ? "usr_a" : "usr_b", 0);
+
+        r.accepted_at_ms = FIXTURE_NOW + rng_below(&rng, NOW - FIXTURE_NOW);
+        r.model = (const char *[]){"gpt-4o-mini", "gpt-4o", "unpriced"}[rng_below(&rng, 3)];
+        r.priority = (enum priority)rng_below(&rng, 3);
+        ck_assert_int_eq(db_begin(db), WEIR_OK);
+        ck_assert_int_eq(usage_accept(db, &r, true), WEIR_OK);
+        fixture_answered(&r);
+        r.status = rng_below(&rng, 4) ? CALL_SUCCESS : (enum call_status)rng_below(&rng, 5);
+        r.error_code = r.status == CALL_SUCCESS ? NULL : "upstream_timeout";
+        r.attempt_count = 1 + (int32_t)rng_below(&rng, 3);
+        r.attempts[1] = r.attempts[2] = r.attempts[0];
+        r.usage.prompt = rng_below(&rng, 3000);
+        r.usage.completion = rng_below(&rng, 3000);
+        r.cost.priced = strcmp(r.model, "unpriced") != 0;
+        r.cost.input = r.cost.priced ? r.usage.prompt * r.cost.rate_in : 0;
+        r.cost.output = r.cost.priced ? r.usage.completion * r.cost.rate_out : 0;
+        r.ttft_us = rng_below(&rng, 2000000);
+        ck_assert_int_eq(usage_settle(db, &r), WEIR_OK);
+        ck_assert_int_eq(db_commit(db), WEIR_OK);
+        last[a] = r;
+    }
+}
+
+static void finish(void)
+{
+    sb_done(&out);
+    db_close(db);
+}
+
+struct truth {
+    int64_t requests, prompt, completion, cost;
+};
+
+/* What the events say. `where` is SQL of the test's own. */
+static struct truth truth_of(const struct report_filter *f, const char *where)
+{
+    char sql[512];
+    struct truth t;
+    sqlite3 *h;
+    sqlite3_stmt *st;
+
+    snprintf(sql, sizeof sql, "SELECT count(*), total(prompt), total(completion), total(cost_in + cost_out) FROM events"
+             " WHERE at_ms >= %lld AND at_ms < %lld AND %s", (long long)f->from_ms, (long long)f->to_ms, where);
+    ck_assert_int_eq(sqlite3_open_v2(fixture_path, &h, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_prepare_v2(h, sql, -1, &st, NULL), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_step(st), SQLITE_ROW);
+    t = (struct truth){sqlite3_column_int64(st, 0), sqlite3_column_int64(st, 1), sqlite3_column_int64(st, 2),
+                       sqlite3_column_int64(st, 3)};
+    sqlite3_finalize(st);
+    sqlite3_close(h);
+    return t;
+}
+
+/* Dollars of a report in whole nanodollars: what a double holds exactly enough here. */
+static int64_t nano(const json_t *entry)
+{
+    return (int64_t)(json_number_value(json_object_get(entry, "cost_usd")) * 1e9 + 0.5);
+}
+
+static void assert_sums(const json_t *entry, const struct truth *t, const char *what)
+{
+    ck_assert_msg(json_int(entry, "requests", -1) == t->requests, "%s: requests %lld, events say %lld", what,
+                  (long long)json_int(entry, "requests", -1), (long long)t->requests);
+    ck_assert_msg(json_int(entry, "prompt_tokens", -1) == t->prompt, "%s: prompt", what);
+    ck_assert_msg(json_int(entry, "completion_tokens", -1) == t->completion, "%s: completion", what);
+    ck_assert_msg(json_int(entry, "total_tokens", -1) == t->prompt + t->completion, "%s: total", what);
+    ck_assert_msg(nano(entry) == (t->cost + 500) / 1000, "%s: cost", what);
+}
+
+static void assert_list(const json_t *list, const struct truth *t, const char *what)
+{
+    struct truth sum = {0, 0, 0, 0};
+    const json_t *e;
+    size_t i;
+
+    json_array_foreach(list, i, e) {
+        sum.requests += json_int(e, "requests", 0);
+        sum.prompt += json_int(e, "prompt_tokens", 0);
+        sum.completion += json_int(e, "completion_tokens", 0);
+        sum.cost += nano(e);
+    }
+    ck_assert_msg(sum.requests == t->requests, "%s: requests %lld, events say %lld", what, (long long)sum.requests,
+                  (long long)t->requests);
+    ck_assert_msg(sum.prompt == t->prompt && sum.completion == t->completion, "%s: tokens", what);
+    ck_assert_msg(llabs(sum.cost - t->cost / 1000) <= (long long)json_array_size(list), "%s: cost", what);
+}
+
+static void assert_report(const struct report_filter *f, const char *where)
+{
+    static const char *const parts[] = {"by_model", "by_upstream", "by_user", "by_session", "by_endpoint", "by_priority",
+                                        "by_day", "by_hour"};
+    struct truth t = truth_of(f, where);
+    json_t *j = parsed(report_token_usage(db, f, &out));
+
+    assert_sums(json_object_get(j, "totals"), &t, "totals");
+    assert_list(json_object_get(j, "series"), &t, "series");
+    assert_list(json_object_get(j, "by_model"), &t, "by_model");
+    json_decref(j);
+    j = parsed(report_cost_breakdown(db, f, &out));
+    assert_sums(json_object_get(j, "total"), &t, "total");
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        assert_list(json_object_get(j, parts[i]), &t, parts[i]);
+    json_decref(j);
+    j = parsed(report_performance(db, f, &out));
+    ck_assert_int_eq(json_int(j, "requests", -1), t.requests);
+    json_decref(j);
+}
+
+START_TEST(any_range_equals_the_sum_of_its_events)
+{
+    struct rng rng = rng_make(5);
+
+    many_calls();
+    for (int i = 0; i < 40; i++) {
+        struct report_filter f = report_filter_make(NOW);
+
+        f.from_ms = FIXTURE_NOW - HOUR + rng_below(&rng, 31 * HOUR);
+        f.to_ms = f.from_ms + 1 + rng_below(&rng, i % 4 == 0 ? 20 * MIN : 31 * HOUR);
+        if (f.to_ms > NOW)
+            f.to_ms = NOW;
+        f.granularity = (enum granularity)(i % 4);
+        assert_report(&f, "1");
+    }
+    finish();
+}
+END_TEST
+
+START_TEST(filters_narrow_totals_as_they_narrow_events)
+{
+    static const struct { const char *key, *value, *where; } rows[] = {
+        {"model", "gpt-4o", "model = (SELECT id FROM words WHERE text = 'gpt-4o')"},
+        {"priority", "High", "priority = 2"},
+        {"status", "error", "status = 1"},
+        {"user_id", "usr_b", "user = 2"},
+        {"upstream", "openai", "1"},
+        {"upstream", "nobody", "0"},
+        {"model", "never seen", "0"},
+        {"api_endpoint", "/chat/complete", "1"},
+        {"from", "-3h", "1"},
+    };
+    char why[160];
+
+    many_calls();
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct report_filter f = report_filter_make(NOW);
+
+        ck_assert_msg(report_filter_set(&f, rows[i].key, rows[i].value, why) == WEIR_OK, "%s", why);
+        assert_report(&f, rows[i].where);
+    }
+    finish();
+}
+END_TEST
+
+START_TEST(one_session_is_cut_out_exactly)
+{
+    struct report_filter f = report_filter_make(NOW);
+    struct query q;
+    char where[64];
+    json_t *j;
+
+    many_calls();
+    q = query(db, "SELECT s.session_id, s.id, s.requests FROM sessions s ORDER BY s.requests DESC LIMIT 1");
+    ck_assert(query_row(&q));
+    f.session_id = query_col_text(&q, 0);
+    f.from_ms = FIXTURE_NOW;
+    snprintf(where, sizeof where, "session = %lld", (long long)query_col_i64(&q, 1));
+    assert_report(&f, where);
+    j = parsed(report_session_usage(db, &f, f.session_id, &out));
+    ck_assert_int_eq(json_int(json_object_get(j, "totals"), "requests", -1), query_col_i64(&q, 2));
+    ck_assert_int_eq((int64_t)json_array_size(json_object_get(j, "messages")), query_col_i64(&q, 2));
+    json_decref(j);
+    ck_assert_int_eq(query_stop(&q), WEIR_OK);
+    finish();
+}
+END_TEST
+
+START_TEST(a_user_sees_their_own_numbers_only)
+{
+    struct report_filter f = report_filter_make(NOW);
+    struct query q;
+    json_t *j;
+
+    many_calls();
+    f.owner_id = "usr_b";
+    f.from_ms = FIXTURE_NOW;
+    assert_report(&f, "user = 2");
+    f.user_id = "usr_a";
+    assert_report(&f, "0");
+    j = parsed(report_history(db, &f, &out));
+    ck_assert_uint_eq(json_array_size(json_object_get(j, "items")), 0);
+    json_decref(j);
+    q = query(db, "SELECT e.request_id, s.session_id FROM events e JOIN sessions s ON s.id = e.session WHERE e.user = 1 LIMIT 1");
+    ck_assert(query_row(&q));
+    ck_assert_int_eq(report_request(db, "usr_b", query_col_text(&q, 0), &out), WEIR_E_NOT_FOUND);
+    ck_assert_int_eq(report_session_usage(db, &f, query_col_text(&q, 1), &out), WEIR_E_NOT_FOUND);
+    j = parsed(report_request(db, "usr_a", query_col_text(&q, 0), &out));
+    ck_assert_str_eq(json_str(j, "user_id", ""), "usr_a");
+    ck_assert_str_eq(json_str(j, "state", ""), "settled");
+    ck_assert(json_array_size(json_object_get(j, "attempts")) >= 1);
+    json_decref(j);
+    ck_assert_int_eq(query_stop(&q), WEIR_OK);
+    finish();
+}
+END_TEST
+
+START_TEST(history_pages_newest_first_without_gaps)
+{
+    static const struct { const char *key, *value, *where; } rows[] = {
+        {"limit", "70", "1"}, {"status", "timeout", "status = 3"}, {"status", "success", "status = 0"}, {"model", "gpt-4o",
+        "model = (SELECT id FROM words WHERE text = 'gpt-4o')"},
+    };
+    char why[160];
+
+    many_calls();
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct report_filter f = report_filter_make(NOW);
+        char cursor[32] = "", before[32] = "9";
+        int64_t seen = 0;
+
+        f.limit = 70;
+        f.from_ms = FIXTURE_NOW;
+        ck_assert_int_eq(report_filter_set(&f, rows[i].key, rows[i].value, why), WEIR_OK);
+        do {
+            json_t *j, *item;
+            size_t n;
+
+            f.cursor = cursor[0] ? cursor : NULL;
+            j = parsed(report_history(db, &f, &out));
+            json_array_foreach(json_object_get(j, "items"), n, item) {
+                const char *at = json_str(item, "at", "");
+
+                ck_assert_msg(strcmp(at, before) <= 0, "%s after %s", at, before);
+                snprintf(before, sizeof before, "%s", at);
+                seen++;
+            }
+            snprintf(cursor, sizeof cursor, "%s", json_str(j, "next_cursor", ""));
+            json_decref(j);
+        } while (cursor[0]);
+        ck_assert_int_eq(seen, truth_of(&f, rows[i].where).requests);
+    }
+    finish();
+}
+END_TEST
+
+START_TEST(lists_are_by_cost_and_what_is_beyond_the_limit_is_one_entry)
+{
+    struct report_filter f = report_filter_make(NOW);
+    struct truth t;
+    json_t *j, *sessions;
+    int64_t last = INT64_MAX;
+    size_t rest = 0;
+
+    many_calls();
+    f.from_ms = FIXTURE_NOW;
+    f.limit = 5;
+    t = truth_of(&f, "1");
+    j = parsed(report_cost_breakdown(db, &f, &out));
+    sessions = json_object_get(j, "by_session");
+    ck_assert_uint_eq(json_array_size(sessions), 5);
+    assert_list(sessions, &t, "by_session");
+    for (size_t i = 0; i < 5; i++) {
+        const json_t *e = json_array_get(sessions, i);
+
+        ck_assert_int_le(nano(e), last);
+        last = nano(e);
+        rest += json_is_null(json_object_get(e, "key"));
+    }
+    ck_assert_uint_eq(rest, 1);
+    json_decref(j);
+    finish();
+}
+END_TEST
+
+START_TEST(a_model_without_a_price_costs_null_and_is_named)
+{
+    struct report_filter f = report_filter_make(NOW);
+    json_t *j, *models, *e;
+    size_t i;
+
+    many_calls();
+    f.from_ms = FIXTURE_NOW;
+    j = parsed(report_cost_breakdown(db, &f, &out));
+    models = json_object_get(json_object_get(j, "unpriced"), "models");
+    ck_assert_uint_eq(json_array_size(models), 1);
+    ck_assert_str_eq(json_string_value(json_array_get(models, 0)), "unpriced");
+    json_array_foreach(json_object_get(j, "by_model"), i, e)
+        ck_assert_int_eq(json_is_null(json_object_get(e, "cost_usd")), strcmp(json_str(e, "key", ""), "unpriced") == 0);
+    json_decref(j);
+    finish();
+}
+END_TEST
+
+START_TEST(without_history_ratios_are_null_and_there_is_no_advice)
+{
+    struct report_filter f = report_filter_make(NOW);
+    json_t *j;
+
+    db = fixture_db();
+    out = sb_make(1 << 20);
+    j = parsed(report_performance(db, &f, &out));
+    ck_assert(json_is_null(json_object_get(j, "success_rate")));
+    ck_assert(json_is_null(json_object_get(j, "score")));
+    ck_assert(json_is_null(json_object_get(j, "tokens_per_second")));
+    ck_assert(json_is_null(json_object_get(json_object_get(j, "latency_ms"), "p95")));
+    ck_assert_uint_eq(json_array_size(json_object_get(j, "suggestions")), 0);
+    json_decref(j);
+    j = parsed(report_token_usage(db, &f, &out));
+    ck_assert(json_is_null(json_object_get(json_object_get(j, "efficiency"), "chars_per_token")));
+    ck_assert_int_eq(json_int(json_object_get(j, "totals"), "requests", -1), 0);
+    json_decref(j);
+    j = parsed(report_today(db, NULL, &f.zone, NOW, &out));
+    ck_assert_int_eq(json_int(j, "requests", -1), 0);
+    json_decref(j);
+    finish();
+}
+END_TEST
+
+START_TEST(performance_knows_percentiles_success_and_retries)
+{
+    struct report_filter f = report_filter_make(NOW);
+    json_t *j, *latency;
+    int64_t p50;
+
+    many_calls();
+    f.from_ms = FIXTURE_NOW;
+    j = parsed(report_performance(db, &f, &out));
+    latency = json_object_get(j, "latency_ms");
+    p50 = json_int(latency, "p50", -1);                       /* wait 1.5 + 0…2000 + 580 */
+    ck_assert_msg(p50 > 1400 && p50 < 1750, "p50 %lld", (long long)p50);
+    ck_assert_int_le(p50, json_int(latency, "p90", -1));
+    ck_assert_int_le(json_int(latency, "p95", -1), json_int(latency, "p99", -1));
+    ck_assert_int_eq(json_int(json_object_get(j, "retries"), "total", -1),
+                     fixture_i64(db, "SELECT sum(attempts - 1) FROM events"));
+    ck_assert_str_eq(json_str(json_array_get(json_object_get(j, "error_rates"), 0), "type", ""), "upstream_timeout");
+    ck_assert_int_eq(json_int(json_array_get(json_object_get(j, "error_rates"), 0), "count", -1),
+                     fixture_i64(db, "SELECT count(*) FROM events WHERE status IN (1, 3, 4)"));
+    json_decref(j);
+    finish();
+}
+END_TEST
+
+START_TEST(today_is_the_sum_since_midnight)
+{
+    struct report_filter f = report_filter_make(NOW);
+    struct truth t;
+    json_t *j;
+
+    many_calls();
+    f.from_ms = NOW - NOW % DAY;
+    t = truth_of(&f, "1");
+    j = parsed(report_today(db, NULL, &f.zone, NOW, &out));
+    assert_sums(j, &t, "today");
+    json_decref(j);
+    t = truth_of(&f, "user = 1");
+    j = parsed(report_today(db, "usr_a", &f.zone, NOW, &out));
+    assert_sums(j, &t, "today of one user");
+    json_decref(j);
+    ck_assert_int_eq(report_version(db), 600);
+    finish();
+}
+END_TEST
+
+START_TEST(times_are_rfc_3339_or_relative)
+{
+    static const struct { const char *text; int64_t ms; } good[] = {
+        {"2026-11-22T06:20:00Z", FIXTURE_NOW}, {"2026-11-22T06:20:00.123Z", FIXTURE_NOW + 123},
+        {"2026-11-22T07:20:00+01:00", FIXTURE_NOW}, {"2026-11-22t06:20:00.5z", FIXTURE_NOW + 500},
+        {"-24h", NOW - DAY}, {"-7d", NOW - 7 * DAY}, {"-90m", NOW - 90 * MIN}, {"now", NOW},
+    };
+    static const char *const bad[] = {"", "yesterday", "2026-11-22", "2026-02-30T00:00:00Z", "2026-11-22T06:20:00",
+                                      "2026-11-22T25:00:00Z", "-24", "24h", "-h", "-24hh", "-99999999999999d",
+                                      "2026-11-22T06:20:00Zx", "2026-11-22T06:20:00.Z"};
+    int64_t ms;
+
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        ck_assert_msg(report_time_parse(good[i].text, NOW, &ms), "%s", good[i].text);
+        ck_assert_msg(ms == good[i].ms, "%s: %lld", good[i].text, (long long)ms);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        ck_assert_msg(!report_time_parse(bad[i], NOW, &ms), "%s", bad[i]);
+}
+END_TEST
+
+START_TEST(a_wrong_parameter_is_named)
+{
+    static const struct { const char *key, *value; enum weir_err e; } rows[] = {
+        {"form", "x", WEIR_E_UNKNOWN_FIELD}, {"from", "x", WEIR_E_INVALID_FIELD}, {"limit", "0", WEIR_E_OUT_OF_RANGE},
+        {"limit", "1001", WEIR_E_OUT_OF_RANGE}, {"limit", "ten", WEIR_E_INVALID_FIELD}, {"status", "ok", WEIR_E_INVALID_FIELD},
+        {"priority", "high", WEIR_E_INVALID_FIELD}, {"granularity", "week", WEIR_E_INVALID_FIELD},
+        {"tz", "Europe/Atlantis", WEIR_E_INVALID_FIELD}, {"tz", "../../etc/passwd", WEIR_E_INVALID_FIELD},
+    };
+    struct report_filter f = report_filter_make(NOW);
+    const char *param;
+    char why[160];
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        ck_assert_int_eq(report_filter_set(&f, rows[i].key, rows[i].value, why), rows[i].e);
+        ck_assert_msg(strncmp(why, rows[i].key, strlen(rows[i].key)) == 0, "%s", why);
+    }
+    f.to_ms = f.from_ms;
+    ck_assert_int_eq(report_filter_check(&f, &param, why), WEIR_E_OUT_OF_RANGE);
+    ck_assert_str_eq(param, "from");
+    f = report_filter_make(NOW);
+    f.granularity = GRANULARITY_MINUTE;
+    f.from_ms = NOW - 3 * DAY;
+    ck_assert_int_eq(report_filter_check(&f, &param, why), WEIR_E_OUT_OF_RANGE);
+    f.granularity = GRANULARITY_HOUR;
+    f.from_ms = NOW - 400 * DAY;
+    ck_assert_int_eq(report_filter_check(&f, &param, why), WEIR_E_OUT_OF_RANGE);
+    ck_assert_str_eq(param, "granularity");
+    f.granularity = GRANULARITY_DAY;
+    ck_assert_int_eq(report_filter_check(&f, &param, why), WEIR_OK);
+}
+END_TEST
+
+UNIT_MAIN("report", any_range_equals_the_sum_of_its_events, filters_narrow_totals_as_they_narrow_events,
+          one_session_is_cut_out_exactly, a_user_sees_their_own_numbers_only, history_pages_newest_first_without_gaps,
+          lists_are_by_cost_and_what_is_beyond_the_limit_is_one_entry, a_model_without_a_price_costs_null_and_is_named,
+          without_history_ratios_are_null_and_there_is_no_advice, performance_knows_percentiles_success_and_retries,
+          today_is_the_sum_since_midnight, times_are_rfc_3339_or_relative, a_wrong_parameter_is_named)
