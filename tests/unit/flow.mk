@@ -11,3 +11,7 @@ check_PROGRAMS += tests/unit/test_steady
 tests_unit_test_steady_SOURCES = tests/unit/test_steady.c tests/unit/sim.c tests/unit/sim.h tests/unit/strict.h tests/unit/unit.h
 tests_unit_test_steady_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_steady_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += tests/unit/test_writer
+tests_unit_test_writer_SOURCES = tests/unit/test_writer.c tests/unit/unit.h tests/unit/fixture_db.h
+tests_unit_test_writer_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_writer_LDADD = $(UNIT_LDADD)

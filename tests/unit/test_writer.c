@@ -1,0 +1,303 @@
+/* Group commit: results, order, undoing one of many, honesty about a full disk. */
+#include "unit.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "fixture_db.h"
+#include "flow/writer.h"
+
+/* An operation that puts one key, and then fails if told so. */
+struct put {
+    struct write_op op;
+    char key[32];
+    enum weir_err fail_with;
+    bool before_writing;
+    atomic_int runs;
+    atomic_int answers;
+    enum weir_err result;
+};
+
+static enum weir_err run_put(struct db *db, struct write_op *op)
+{
+    struct put *p = (struct put *)op;
+    struct query q;
+    enum weir_err e;
+
+    atomic_fetch_add(&p->runs, 1);
+    if (p->before_writing)
+        return p->fail_with;
+    q = query(db, "INSERT INTO settings SELECT ?1, hex(zeroblob(2000)), count(*) FROM settings");
+    query_text(&q, p->key);
+    e = query_end(&q);
+    return e ? e : p->fail_with;
+}
+
+static void done_put(struct write_op *op, enum weir_err result)
+{
+    struct put *p = (struct put *)op;
+
+    p->result = result;
+    atomic_fetch_add(&p->answers, 1);
+}
+
+static void init_put(struct put *p, const char *key, int n)
+{
+    memset(p, 0, sizeof *p);
+    snprintf(p->key, sizeof p->key, "%s%d", key, n);
+    p->op.run = run_put;
+    p->op.done = done_put;
+}
+
+static int64_t keys_like(struct db *db, const char *like)
+{
+    struct query q = query(db, "SELECT count(*) FROM settings WHERE key LIKE ?1");
+    int64_t n;
+
+    query_text(&q, like);
+    n = query_row(&q) ? query_col_i64(&q, 0) : -1;
+    ck_assert_int_eq(query_stop(&q), WEIR_OK);
+    return n;
+}
+
+/* The writer's thread is held inside this operation until the gate opens, so that what is submitted meanwhile is one batch. */
+struct gate {
+    struct write_op op;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool entered, open;
+};
+
+static enum weir_err run_gate(struct db *db, struct write_op *op)
+{
+    struct gate *g = (struct gate *)op;
+
+    (void)db;
+    pthread_mutex_lock(&g->lock);
+    g->entered = true;
+    pthread_cond_broadcast(&g->changed);
+    while (!g->open)
+        pthread_cond_wait(&g->changed, &g->lock);
+    pthread_mutex_unlock(&g->lock);
+    return WEIR_OK;
+}
+
+static void done_gate(struct write_op *op, enum weir_err result)
+{
+    (void)op, (void)result;
+}
+
+static void hold(struct writer *w, struct gate *g)
+{
+    *g = (struct gate){.op = {.run = run_gate, .done = done_gate}, .lock = PTHREAD_MUTEX_INITIALIZER,
+                       .changed = PTHREAD_COND_INITIALIZER};
+    writer_submit(w, &g->op);
+    pthread_mutex_lock(&g->lock);
+    while (!g->entered)
+        pthread_cond_wait(&g->changed, &g->lock);
+    pthread_mutex_unlock(&g->lock);
+}
+
+static void let_go(struct gate *g)
+{
+    pthread_mutex_lock(&g->lock);
+    g->open = true;
+    pthread_cond_broadcast(&g->changed);
+    pthread_mutex_unlock(&g->lock);
+}
+
+START_TEST(a_call_returns_after_its_row_is_committed)
+{
+    struct db *db = fixture_db(), *ro = fixture_reader();
+    struct writer *w = writer_start(db);
+    struct put p;
+
+    init_put(&p, "k", 1);
+    ck_assert_int_eq(writer_call(w, &p.op), WEIR_OK);
+    ck_assert_int_eq(keys_like(ro, "k%"), 1);
+    ck_assert_int_eq(writer_call(w, &p.op), WEIR_E_CONFLICT);
+    ck_assert(writer_healthy(w));
+    writer_stop(w);
+    db_close(ro);
+    db_close(db);
+}
+END_TEST
+
+START_TEST(one_failed_operation_is_undone_alone_and_the_rest_of_its_batch_stays)
+{
+    struct db *db = fixture_db();
+    struct writer *w = writer_start(db);
+    struct put p[9];
+    struct gate g;
+
+    hold(w, &g);
+    for (int i = 0; i < 9; i++) {
+        init_put(&p[i], "k", i);
+        if (i == 4)
+            p[i].fail_with = WEIR_E_NOT_FOUND;
+        writer_submit(w, &p[i].op);
+    }
+    let_go(&g);
+    writer_stop(w);
+    for (int i = 0; i < 9; i++) {
+        ck_assert_int_eq(p[i].result, i == 4 ? WEIR_E_NOT_FOUND : WEIR_OK);
+        ck_assert_int_eq(atomic_load(&p[i].answers), 1);
+    }
+    ck_assert_int_eq(keys_like(db, "k%"), 8);
+    ck_assert_int_eq(keys_like(db, "k4"), 0);
+    ck_assert_int_eq(fixture_i64(db, "SELECT max(changed_ms) FROM settings WHERE key LIKE 'k%'"), 7);
+    db_close(db);
+}
+END_TEST
+
+START_TEST(a_refusal_before_writing_costs_the_batch_no_second_run)
+{
+    struct db *db = fixture_db();
+    struct writer *w = writer_start(db);
+    struct put p[3];
+    struct gate g;
+
+    hold(w, &g);
+    for (int i = 0; i < 3; i++) {
+        init_put(&p[i], "k", i);
+        if (i == 1)
+            p[i].fail_with = WEIR_E_NOT_FOUND, p[i].before_writing = true;
+        writer_submit(w, &p[i].op);
+    }
+    let_go(&g);
+    writer_stop(w);
+    ck_assert_int_eq(p[1].result, WEIR_E_NOT_FOUND);
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(atomic_load(&p[i].runs), 1);
+    ck_assert_int_eq(keys_like(db, "k%"), 2);
+    db_close(db);
+}
+END_TEST
+
+START_TEST(operations_of_one_submitter_run_in_their_order)
+{
+    enum { N = 3000 };
+    struct db *db = fixture_db();
+    struct writer *w = writer_start(db);
+    struct put *p = calloc(N, sizeof *p);
+
+    for (int i = 0; i < N; i++) {
+        init_put(&p[i], "k", i);
+        writer_submit(w, &p[i].op);
+    }
+    writer_stop(w);
+    ck_assert_int_eq(fixture_i64(db, "SELECT count(*) FROM settings WHERE key = 'k' || changed_ms"), N);
+    free(p);
+    db_close(db);
+}
+END_TEST
+
+enum { THREADS = 8, CALLS = 60 };
+
+struct caller {
+    struct writer *w;
+    int n;
+    int ok;
+};
+
+static void *call_often(void *arg)
+{
+    struct caller *c = arg;
+
+    for (int i = 0; i < CALLS; i++) {
+        struct put p;
+
+        init_put(&p, "t", c->n * 1000 + i);
+        c->ok += writer_call(c->w, &p.op) == WEIR_OK;
+    }
+    return NULL;
+}
+
+START_TEST(eight_threads_that_wait_all_hear_their_own_result)
+{
+    struct db *db = fixture_db();
+    struct writer *w = writer_start(db);
+    struct caller c[THREADS];
+    pthread_t t[THREADS];
+
+    for (int i = 0; i < THREADS; i++) {
+        c[i] = (struct caller){w, i, 0};
+        ck_assert_int_eq(pthread_create(&t[i], NULL, call_often, &c[i]), 0);
+    }
+    for (int i = 0; i < THREADS; i++) {
+        pthread_join(t[i], NULL);
+        ck_assert_int_eq(c[i].ok, CALLS);
+    }
+    writer_stop(w);
+    ck_assert_int_eq(keys_like(db, "t%"), THREADS * CALLS);
+    db_close(db);
+}
+END_TEST
+
+static enum weir_err run_limit(struct db *db, struct write_op *op)
+{
+    (void)op;
+    return db_exec(db, "PRAGMA max_page_count = 1000000");
+}
+
+START_TEST(on_a_full_disk_every_operation_of_the_batch_hears_it_and_room_heals)
+{
+    struct db *db = fixture_db();
+    struct write_op more_room = {.run = run_limit};
+    struct writer *w;
+    struct put p[200], late;
+    struct gate g;
+    int failed = 0;
+
+    ck_assert_int_eq(db_exec(db, "PRAGMA max_page_count = 120"), WEIR_OK);
+    w = writer_start(db);
+    hold(w, &g);
+    for (int i = 0; i < 200; i++) {
+        init_put(&p[i], "k", i);
+        writer_submit(w, &p[i].op);
+    }
+    let_go(&g);
+    init_put(&late, "k", 999);
+    ck_assert_int_eq(writer_call(w, &late.op), WEIR_E_STORAGE);  /* in their batch or one of its own */
+    ck_assert_int_eq(writer_call(w, &more_room), WEIR_OK);
+    for (int i = 0; i < 200; i++) {
+        ck_assert_int_eq(atomic_load(&p[i].answers), 1);
+        failed += p[i].result == WEIR_E_STORAGE;
+    }
+    ck_assert_int_eq(failed, 200);
+    ck_assert_int_eq(keys_like(db, "k%"), 0);
+    ck_assert(writer_healthy(w));
+    init_put(&p[0], "k", 0);
+    ck_assert_int_eq(writer_call(w, &p[0].op), WEIR_OK);
+    writer_stop(w);
+    db_close(db);
+}
+END_TEST
+
+START_TEST(while_another_process_holds_the_lock_it_is_unhealthy_and_then_heals)
+{
+    struct db *db = fixture_db();
+    struct writer *w = writer_start(db);
+    struct put p;
+    sqlite3 *other;
+
+    ck_assert_int_eq(sqlite3_open(fixture_path, &other), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    init_put(&p, "k", 1);
+    ck_assert_int_eq(writer_call(w, &p.op), WEIR_E_STORAGE);
+    ck_assert(!writer_healthy(w));
+    ck_assert_int_eq(sqlite3_exec(other, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
+    ck_assert_int_eq(writer_call(w, &p.op), WEIR_OK);
+    ck_assert(writer_healthy(w));
+    sqlite3_close(other);
+    writer_stop(w);
+    db_close(db);
+}
+END_TEST
+
+UNIT_MAIN("writer", a_call_returns_after_its_row_is_committed,
+          one_failed_operation_is_undone_alone_and_the_rest_of_its_batch_stays,
+          a_refusal_before_writing_costs_the_batch_no_second_run, operations_of_one_submitter_run_in_their_order,
+          eight_threads_that_wait_all_hear_their_own_result,
+          on_a_full_disk_every_operation_of_the_batch_hears_it_and_room_heals,
+          while_another_process_holds_the_lock_it_is_unhealthy_and_then_heals)
