@@ -19,19 +19,16 @@ quietly() {
     die "Failed: $* (the whole output is in $log)"
 }
 
-# Is the Debian package, or the command that it brings ("nodejs/node"), there already?
-have() {
-    case $1 in
-    */*) command -v "${1#*/}" >/dev/null || [ -x "/usr/sbin/${1#*/}" ] ;;
-    *) dpkg-query -W -f '${db:Status-Abbrev}' "$1" 2>/dev/null | grep -q '^ii' ;;
-    esac
-}
-
-# install_packages PACKAGE[/COMMAND]…: those that are missing, with apt-get.
+# install_packages PACKAGE[/COMMAND]…: those that are missing, with apt-get. With a command named, it is the
+# command that counts, wherever it came from.
 install_packages() {
-    local missing=() p
+    local missing=() installed p
+    installed=$'\n'$(dpkg-query -W -f '${db:Status-Abbrev}${Package}\n' | sed -n 's/^ii *//p')$'\n'
     for p in "$@"; do
-        have "$p" || missing+=("${p%%/*}")
+        case $p in
+        */*) command -v "${p#*/}" >/dev/null || [ -x "/usr/sbin/${p#*/}" ] ;;
+        *) [[ $installed == *$'\n'$p$'\n'* ]] ;;
+        esac || missing+=("${p%%/*}")
     done
     [ ${#missing[@]} -eq 0 ] && return
     [ "$(id -u)" = 0 ] || die "These Debian packages are missing. Install them as root and start again:
