@@ -13,15 +13,13 @@ share/links: share.mk
 		rm -f share/$$f && $(LN_S) "$$(cd $(top_srcdir) && pwd)/$$f" share/$$f || exit 1; done
 	@touch $@
 
-# A release carries the front-end packages; a checkout takes them from node_modules.
+# A release carries the front-end packages; a checkout takes them from node_modules. Without, vendor.sh
+# says what is missing and the build goes on: only pages need them.
 share/vendored: $(srcdir)/static/vendor.list $(srcdir)/tools/vendor.sh $(srcdir)/package-lock.json share/links
 	$(AM_V_GEN)if test -f $(VENDORED); then \
 		rm -rf share/static/vendor && cp -R $(top_srcdir)/static/vendor share/static/vendor && touch $@; \
-	elif test -d $(top_srcdir)/node_modules; then \
-		$(SHELL) $(srcdir)/tools/vendor.sh $(srcdir)/static/vendor.list $(top_srcdir)/node_modules share/static/vendor && \
+	elif $(SHELL) $(srcdir)/tools/vendor.sh $(srcdir)/static/vendor.list $(top_srcdir)/node_modules share/static/vendor; then \
 		touch $@; \
-	else \
-		echo "  The front-end packages are missing, so pages will have no scripts: run 'npm ci --ignore-scripts' and make again."; \
 	fi
 
 clean-local:

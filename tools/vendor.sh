@@ -12,7 +12,7 @@ die() { echo "vendor: $*" >&2; exit 1; }
 # The value of a top-level string member of a package.json.
 member() { sed -n "s/^ *\"$2\": *\"\([^\"]*\)\".*/\1/p" "$1" | head -n 1; }
 
-[ -d "$modules" ] || die "the front-end packages are missing: run 'npm ci --ignore-scripts' first (script/server does)"
+[ -d "$modules" ] || die "the front-end packages are missing, so pages have no scripts: run 'npm ci --ignore-scripts' and make again"
 rm -rf "$to.new"
 mkdir -p "$to.new"
 comma=
