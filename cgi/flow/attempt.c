@@ -2,7 +2,8 @@
  *
  * libcurl calls back while it works and must not be changed from inside, so the
  * callbacks only note what they find; attempt_finished() draws the conclusion.
- * What a piece of the answer brings is passed on before the next is read. */
+ * libcurl hands over each piece of a chunked body by itself; what one read
+ * brought is gathered and leaves together when libcurl returns. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -125,12 +126,12 @@ static size_t on_body(char *p, size_t one, size_t n, void *ctx)
         a->failed = WEIR_E_UPSTREAM_TOO_LARGE;
     if (!a->failed)
         a->failed = sse_feed(&a->sse, p, n, on_event, a);
-    if (!relay_flush(e, a->job))
-        a->client_gone = true;
     topup(a);
-    if (a->failed || a->reply.error.set || a->client_gone)
+    if (a->failed || a->reply.error.set)
         return 0;
-    if (client_pending(&a->job->client) > CLIENT_HIGH_WATER) {
+    if (e->out.len > CLIENT_HIGH_WATER / 2)
+        relay_flush(e);
+    if (client_pending(&a->job->client) > CLIENT_HIGH_WATER) {      /* EPOLLOUT will resume it */
         a->paused = true;
         (void)curl_easy_pause(a->easy, CURLPAUSE_RECV);
     }
@@ -229,7 +230,8 @@ void attempt_resume(struct engine *e, struct job *j)
         return;
     j->attempt->paused = false;
     j->attempt->last_us = e->now_us;
-    (void)curl_easy_pause(j->attempt->easy, CURLPAUSE_CONT);
+    (void)curl_easy_pause(j->attempt->easy, CURLPAUSE_CONT);     /* may hand over what it held back */
+    relay_flush(e);
 }
 
 /* --- the verdict --- */
@@ -331,13 +333,9 @@ void attempt_finished(struct engine *e, CURL *easy, CURLcode code)
 
     curl_easy_getinfo(easy, CURLINFO_PRIVATE, &a);
     j = a->job;
-    if (a->client_gone) {
-        conduct_client_gone(e, j);
-        return;
-    }
     s = &e->s->upstreams[j->grant.upstream];
     v = judge(a, code);
-    (void)relay_flush(e, j);                         /* an answer that was no stream was read just now */
+    relay_flush(e);                                  /* an answer that was no stream was read just now */
     end = (struct job_end){.err = v.err, .status = v.err ? CALL_ERROR : CALL_SUCCESS, .retry_after_ms = -1,
                            .finish = v.err ? NULL : finish_of(&a->reply)};
     if (v.err) {

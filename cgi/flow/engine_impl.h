@@ -45,7 +45,7 @@ struct job_attempt {
     struct openai_reply reply;
     struct sb body;                /* of an answer that is no stream */
     enum weir_err failed;          /* decided before the transfer ended */
-    bool client_gone, paused;
+    bool paused;
     int64_t started_us, last_us;   /* last: a byte came */
     int64_t body_bytes;
 };
@@ -95,6 +95,7 @@ struct engine {
     bool draining, stopping;
     int64_t drain_until_us;
     struct sb out;                 /* what is being said to one client */
+    struct job *out_job;           /* whose answer's pieces are in it, or NULL */
     struct sb scratch;
 
     pthread_mutex_t models_lock;   /* leaf: over the lists of models */
@@ -151,10 +152,10 @@ void relay_accepted(struct engine *e, struct job *j);
 void relay_place(struct engine *e, struct job *j, const struct admit_place *p);
 void relay_start(struct engine *e, struct job *j);
 void relay_retry(struct engine *e, struct job *j, int http_status, enum weir_err err, int64_t delay_us);
-/* Add a piece of the answer; relay_flush() sends all added since. */
+/* Add a piece of the answer. What was added to one job leaves with relay_flush(), or when another's turn comes; nothing else
+ * is said in between. */
 void relay_delta(struct engine *e, struct job *j, const char *name, const char *raw, size_t n);
-/* False: the client is gone. */
-bool relay_flush(struct engine *e, struct job *j);
+void relay_flush(struct engine *e);
 void relay_tick(struct engine *e, struct job *j);               /* pings */
 void relay_end(struct engine *e, struct job *j);                /* the last words, then the connection is ended */
 

@@ -124,6 +124,7 @@ static void curl_act(struct engine *e, curl_socket_t fd, uint32_t events)
     if (events & EPOLLERR)
         what |= CURL_CSELECT_ERR;
     (void)curl_multi_socket_action(e->multi, fd, what, &running);
+    relay_flush(e);
 }
 
 static void curl_collect(struct engine *e)

@@ -62,7 +62,7 @@ void pace_start(struct engine *e, struct job *j)
     }
     while (say_word(e, j)) {
     }
-    (void)relay_flush(e, j);
+    relay_flush(e);
     finished(e, j);
 }
 
@@ -76,7 +76,7 @@ void pace_turn(struct engine *e)
         if (!e->pace)
             e->pace_end = &e->pace;
         more = say_word(e, j);
-        (void)relay_flush(e, j);
+        relay_flush(e);
         if (more)
             line_up(e, j, e->now_us + gap_us(e));
         else

@@ -18,7 +18,7 @@ static int64_t ms(int64_t us)
 }
 
 /* Send what was put together. With `last` the request is ended. */
-static bool say(struct engine *e, struct job *j, bool last)
+static void say(struct engine *e, struct job *j, bool last)
 {
     int rc = -1;
 
@@ -27,14 +27,10 @@ static bool say(struct engine *e, struct job *j, bool last)
                   : client_write(&j->client, sb_str(&e->out), e->out.len);
     sb_reset(&e->out);
     j->quiet_us = e->now_us;
-    if (rc < 0) {
-        if (j->client.fd >= 0)
-            (void)shutdown(j->client.fd, SHUT_RDWR);
-        return false;
-    }
-    if (client_pending(&j->client) > 0)
+    if (rc == 0 && client_pending(&j->client) > 0)
         loop_want_out(e, j, true);
-    return true;
+    if (rc < 0 && j->client.fd >= 0)
+        (void)shutdown(j->client.fd, SHUT_RDWR);
 }
 
 static void event_begin(struct engine *e, struct job *j, const char *name)
@@ -77,7 +73,7 @@ void relay_accepted(struct engine *e, struct job *j)
     sb_putc(&e->out, '}');
     event_end(e);
     j->headers_sent = true;
-    (void)say(e, j, false);
+    say(e, j, false);
 }
 
 /* Has what was told become wrong by more than the clock has moved? */
@@ -119,7 +115,7 @@ void relay_place(struct engine *e, struct job *j, const struct admit_place *p)
     sb_json(&e->out, p->upstream >= 0 ? e->s->upstreams[p->upstream].name : NULL);
     sb_putc(&e->out, '}');
     event_end(e);
-    (void)say(e, j, false);
+    say(e, j, false);
 }
 
 /* Gauges of the job's upstream. */
@@ -150,7 +146,7 @@ void relay_start(struct engine *e, struct job *j)
             ms(j->first_sent_us - j->ask.arrived_us));
     event_end(e);
     add_limits(e, j);
-    (void)say(e, j, false);
+    say(e, j, false);
 }
 
 void relay_retry(struct engine *e, struct job *j, int http_status, enum weir_err err, int64_t delay_us)
@@ -168,7 +164,7 @@ void relay_retry(struct engine *e, struct job *j, int http_status, enum weir_err
     sb_json(&e->out, err_code(err));
     sb_putc(&e->out, '}');
     event_end(e);
-    (void)say(e, j, false);
+    say(e, j, false);
 }
 
 /* --- the answer --- */
@@ -181,6 +177,9 @@ void relay_delta(struct engine *e, struct job *j, const char *name, const char *
     }
     if (!j->headers_sent || j->client.fd < 0)
         return;
+    if (e->out_job != j)
+        relay_flush(e);
+    e->out_job = j;
     event_begin(e, j, "delta");
     sb_puts(&e->out, "{\"");
     sb_puts(&e->out, name);
@@ -189,13 +188,16 @@ void relay_delta(struct engine *e, struct job *j, const char *name, const char *
     sb_puts(&e->out, "\"}\n\n");
 }
 
-bool relay_flush(struct engine *e, struct job *j)
+void relay_flush(struct engine *e)
 {
-    if (e->out.len == 0)
-        return true;
+    struct job *j = e->out_job;
+
+    if (!j)
+        return;
+    e->out_job = NULL;
     if (e->now_us - j->limits_us >= LIMITS_GAP_US)
         add_limits(e, j);
-    return say(e, j, false);
+    say(e, j, false);
 }
 
 void relay_tick(struct engine *e, struct job *j)
@@ -208,7 +210,7 @@ void relay_tick(struct engine *e, struct job *j)
     if (e->now_us - j->quiet_us < PING_US || client_pending(&j->client) > 0 || j->client.fd < 0)
         return;
     sb_puts(&e->out, ": ping\n\n");
-    (void)say(e, j, false);
+    say(e, j, false);
 }
 
 /* --- the end --- */
@@ -318,5 +320,5 @@ void relay_end(struct engine *e, struct job *j)
         sb_putc(&e->scratch, '\n');
         add_response(e, j, 200);
     }
-    (void)say(e, j, true);
+    say(e, j, true);
 }
