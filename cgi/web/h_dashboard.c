@@ -83,10 +83,10 @@ static void kpi(json_t *list, const char *label, json_t *value, json_t *sub)
     json_array_append_new(list, json_pack("{s:s, s:o, s:o}", "label", label, "value", value, "sub", sub));
 }
 
-/* "label figure"; takes the figure. */
-static json_t *worded(const char *fmt, json_t *figure)
+/* Words around a figure, which is taken. */
+static json_t *worded(const char *before, json_t *figure, const char *after)
 {
-    json_t *text = view_text("%s %s", fmt, json_string_value(figure));
+    json_t *text = view_text("%s%s%s", before, json_string_value(figure), after);
 
     json_decref(figure);
     return text;
@@ -100,11 +100,11 @@ static json_t *kpis(const struct sources *s)
     json_t *list = json_array(), *in = view_count(view_number(sum, "prompt_tokens")), *out = view_count(view_number(sum, "completion_tokens"));
 
     kpi(list, "Spend", view_money(view_number(sum, "cost_usd")), view_change(view_number(sum, "cost_usd"), view_number(was, "cost_usd"), s->range->name));
-    kpi(list, "Requests", view_count(requests), isnan(ok) ? json_string("none finished") : worded("failed:", view_percent(1 - ok)));
+    kpi(list, "Requests", view_count(requests), isnan(ok) ? json_string("none finished") : worded("", view_percent(1 - ok), " failed"));
     kpi(list, "Tokens", view_count(view_number(sum, "total_tokens")),
         view_text("%s in · %s out", json_string_value(in), json_string_value(out)));
-    kpi(list, "First token p95", view_span(view_number(ttft, "p95")), worded("p50", view_span(view_number(ttft, "p50"))));
-    kpi(list, "Queue wait p95", view_span(view_number(queue, "p95")), worded("waiting now:", view_count((double)view_waiting(s->now))));
+    kpi(list, "First token p95", view_span(view_number(ttft, "p95")), worded("p50 ", view_span(view_number(ttft, "p50")), ""));
+    kpi(list, "Queue wait p95", view_span(view_number(queue, "p95")), worded("", view_count((double)view_waiting(s->now)), " waiting now"));
     kpi(list, "Efficiency", view_ratio(view_number(json_object_get(s->usage, "efficiency"), "chars_per_token")),
         json_string("characters per token"));
     json_decref(in);

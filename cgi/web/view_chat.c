@@ -113,7 +113,7 @@ static json_t *model_label(const char *id, const struct upstream_settings *u, co
     const struct price *p = price_find(prices, price_provider(prices, u ? u->name : NULL, u ? u->base_url : NULL), id, &match);
 
     if (u && u->protocol == PROTOCOL_BUILTIN)
-        return view_text("%.80s · built in, free", id);
+        return view_text("%.80s · free", id);
     if (!p)
         return view_text("%.80s", id);
     if (price_is_free(p))

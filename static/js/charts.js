@@ -38,12 +38,12 @@ export class Chart {
   #plot = null; #box; #table; #read;
 
   /* `name` ties c-name (box), t-name (table) and r-name (read-out); show(v) writes a value,
-   * short(v) a value beside the axis. */
-  constructor(name, { series, bars = false, show, short }) {
+   * short(v) a value beside the axis; `nothing` stands where all values are 0. */
+  constructor(name, { series, bars = false, show, short, nothing }) {
     this.#box = byId(`c-${name}`);
     this.#read = byId(`r-${name}`);
     this.#table = `t-${name}`;
-    Object.assign(this, { series, bars, show, short });
+    Object.assign(this, { series, bars, show, short, nothing });
     this.draw();
     new ResizeObserver(() => this.#plot?.setSize(this.#size())).observe(this.#box);
     document.addEventListener("weir:theme", () => this.draw());
@@ -57,7 +57,10 @@ export class Chart {
     const { time, label, values } = columns(byId(this.#table));
     this.#plot?.destroy();
     this.#plot = null;
-    if (!time.length) return;
+    const blank = !values.some((list) => list.some((v) => v > 0));
+    this.#box.classList.toggle("blank", blank);
+    this.#box.replaceChildren(...(blank ? [el("p", { class: "none" }, this.nothing)] : []));
+    if (blank) return;
     const grid = { stroke: colour("line"), width: 1 };
     const axis = { stroke: colour("text-3"), grid, ticks: { ...grid, size: 4 }, font: "12px system-ui, sans-serif" };
     this.#plot = new uPlot({
@@ -66,7 +69,7 @@ export class Chart {
       legend: { show: false },
       cursor: { y: false, points: { size: 6 }, drag: { x: false, y: false } },
       scales: { x: { range: (_, low, high) => (this.bars && time.length > 1 ? [low - (time[1] - time[0]) / 2, high + (time[1] - time[0]) / 2] : [low, high]) }, y: { range: (_, low, high) => [0, high > 0 ? high * 1.1 : 1] } },
-      padding: [12, 12, 0, 0],
+      padding: [12, 24, 0, 0],
       axes: [{ ...axis, grid: { show: false }, values: ticks, space: 70, size: 32 }, { ...axis, size: 64, values: (_, list) => list.map((v) => this.short(v)) }],
       series: [{}, ...this.series.map((s, i) => this.#look(LOOKS[i], time.length))],
       hooks: { setCursor: [(u) => this.#say(u.cursor.idx, label, values)] },

@@ -45,7 +45,7 @@ function makeRoom(node) {
   column.querySelector(".turn.newest")?.classList.remove("newest");
   for (const turn of column.querySelectorAll(".turn")) turn.style.minHeight = "";
   node.classList.add("newest");
-  node.style.minHeight = `${log.clientHeight - 48}px`;
+  node.style.minHeight = `${log.clientHeight - 32}px`;
 }
 
 function begin(text, model) {

@@ -3,7 +3,7 @@
  * live snapshot, and by limits events while an answer is written. */
 import { get } from "./api.js";
 import { byId, el } from "./dom.js";
-import { clock, count, money, ratio, span, percent } from "./format.js";
+import { clock, count, money, percent, span } from "./format.js";
 import { DIMENSIONS, health } from "./texts.js";
 import { gauge } from "./gauge.js";
 import { recall, remember } from "./prefs.js";
@@ -97,7 +97,6 @@ export class Monitor {
       ["Tokens in", count(t.prompt_tokens)],
       ["Tokens out", count(t.completion_tokens)],
       ["Cost", spent],
-      ["Efficiency", t.chars_per_token === undefined || t.chars_per_token === null ? "—" : `${ratio(t.chars_per_token)} chars/tok`],
     ]));
   }
 }

@@ -3,6 +3,7 @@
 import { get, send } from "./api.js";
 import { byId, clone, el, part } from "./dom.js";
 import { isEnter } from "./keys.js";
+import { recall, remember } from "./prefs.js";
 import { say, alert } from "./announce.js";
 
 const UNDO_MS = 8000;
@@ -19,6 +20,8 @@ export class Sessions {
     this.#search.addEventListener("input", () => this.#filter());
     byId("undo-button").addEventListener("click", () => this.#bring_back());
     addEventListener("pagehide", () => this.#delete_now(true));
+    this.row(recall("gone"))?.remove();
+    remember("gone", null);
   }
 
   /* A conversation begun on this page. */
@@ -30,6 +33,7 @@ export class Sessions {
     part(row, "link").textContent = title;
     this.#today().prepend(row);
     this.#mark(row);
+    byId("no-sessions")?.remove();
   }
 
   row(id) { return this.#list.querySelector(`.session[data-id="${CSS.escape(id)}"]`); }
@@ -133,6 +137,7 @@ export class Sessions {
     this.#pending = null;
     this.#undo.hidden = true;
     if (!row) return;
+    if (leaving) remember("gone", row.dataset.id);       /* the next page may have been rendered before */
     try {
       await send("DELETE", `/chat/sessions/${row.dataset.id}`, undefined, { keepalive: leaving });
       if (row.dataset.id === this.current && !leaving) location.assign("/app/");

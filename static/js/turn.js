@@ -29,7 +29,7 @@ export function adopt(article) {
 
 export class Turn {
   #answer; #body; #status; #grow; #grew; #reasoning = null;
-  #buffer = ""; #thoughts = ""; #frame = 0; #started = 0; #chars = 0; #heard = 0;
+  #buffer = ""; #thoughts = ""; #frame = 0; #started = 0; #chars = 0; #heard = 0; #retrying = false;
 
   /* `where` takes the nodes; act(name) answers the card's buttons; grew() is told of every growth. */
   constructor(where, text, model, { act, grew }) {
@@ -76,6 +76,8 @@ export class Turn {
   }
 
   queue(q) {
+    if (q.reason === "backoff" && this.#retrying) return;        /* the retry card says more */
+    this.#retrying = false;
     if (q.reason === "pacing" && (q.eta_ms ?? 0) < 1000) return;
     const until = q.eta_ms === null || q.eta_ms === undefined ? null : Date.now() + q.eta_ms;
     this.#card({ tone: "info", until, moving: true, actions: ["cancel"],
@@ -85,11 +87,13 @@ export class Turn {
 
   retry(r) {
     const until = Date.now() + r.delay_ms;
+    this.#retrying = true;
     this.#card({ tone: "warn", until, actions: ["cancel"], text: (left) => retrying(r, left) });
     say(retrying(r, r.delay_ms).head);
   }
 
   start(s) {
+    this.#retrying = false;
     if (s.model) part(this.#answer, "who").textContent = s.model;
     this.#card({ tone: "plain", text: { head: "Waiting for the first word…" }, moving: true });
     say("Answer started");

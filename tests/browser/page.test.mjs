@@ -52,6 +52,8 @@ test('a conversation is renamed, deleted and brought back with keys alone', asyn
   await page.locator('.session.current a').focus();
   await page.keyboard.press('Delete');
   await page.goto(b.url('/app/'));               // leaving the page makes it so
+  await page.waitForFunction(() => ![...document.querySelectorAll('.session a')].some((a) => a.textContent === 'Another title'));
+  await page.reload();
   assert.equal(await page.locator('.session a:text-is("Another title")').count(), 0);
 });
 
@@ -181,7 +183,7 @@ test('the chat page loads at most 60 KB of script and style, the dashboard 50 KB
     await cdp.send('Network.setCacheDisabled', { cacheDisabled: true });
     const kinds = new Map();
     cdp.on('Network.responseReceived', (e) => kinds.set(e.requestId, e.response.url));
-    cdp.on('Network.loadingFinished', (e) => { if (/\.(js|css)$/.test(kinds.get(e.requestId) ?? '')) bytes += e.encodedDataLength; });
+    cdp.on('Network.dataReceived', (e) => { if (/\.(js|css)$/.test(kinds.get(e.requestId) ?? '')) bytes += e.encodedDataLength; });
     await page.goto(b.url(where));
     await page.waitForLoadState('networkidle');
     await cdp.detach();
