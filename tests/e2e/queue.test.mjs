@@ -9,9 +9,17 @@ const model = 'gpt-4o-mini';
 const reasons = ['concurrency', 'requests_per_minute', 'requests_per_hour', 'tokens_per_minute', 'tokens_per_hour',
   'input_tokens_per_minute', 'output_tokens_per_minute', 'budget', 'pacing', 'stabilizing', 'backoff'];
 
+const opened = [];      // every stream of this file, so that a test begins with none
+
+const open = async (body) => {
+  const s = await weir.stream(body);
+  opened.push(s);
+  return s;
+};
+
 // A call that holds the only place until the test lets it go.
 async function hold(tag) {
-  const s = await weir.stream({ model, message: `#slow-0-50-1000 ${tag}` });
+  const s = await open({ model, message: `#slow-0-50-1000 ${tag}` });
   await s.next('delta');
   return { stream: s, id: s.first('accepted').request_id, end: () => cancel({ request_id: s.first('accepted').request_id }) };
 }
@@ -21,11 +29,18 @@ const cancel = async (what) => {
   return r.json.cancelled;
 };
 const queued = async () => (await weir.get('/monitoring/queue-status')).json;
-const wait = (message, extra) => weir.stream({ model, message, ...extra });
-const empty = () => waitFor('an empty queue', async () => {
-  const { now } = await queued();
-  return now.running === 0 && now.entries.length === 0;
+const wait = (message, extra) => open({ model, message, ...extra });
+const waiting = (n) => waitFor(`${n} to wait`, async () => {       // what is shown may be 100 ms old
+  const q = await queued();
+  return q.now.entries.length === n && q.now;
 });
+const empty = () => {
+  for (const s of opened.splice(0)) s.leave();
+  return waitFor('an empty queue', async () => {
+    const { now } = await queued();
+    return now.running === 0 && now.entries.length === 0;
+  });
+};
 
 test('who waits is told position, expected start and reason, and then starts', async () => {
   const held = await hold('first');
@@ -36,7 +51,7 @@ test('who waits is told position, expected start and reason, and then starts', a
   const b = await wait('waits b');
   const second = await b.next('queue');
   assert.deepEqual([second.position, second.ahead], [2, 1]);
-  const { now } = await queued();
+  const now = await waiting(2);
   assert.deepEqual(now.entries.map((e) => e.position), [1, 2]);
   assert.equal(now.running, 1);
   await held.end();
@@ -89,14 +104,14 @@ test('cancelling ends what waits without a call and what runs with what there is
   const a = await wait('cancelled waiting');
   await a.next('queue');
   const complete = weir.post('/chat/complete', { model, message: 'cancelled complete' });
-  await waitFor('both to wait', async () => (await queued()).now.entries.length === 2);
+  await waiting(2);
   const id = a.first('accepted').request_id;
   assert.deepEqual(await cancel({ request_id: id }), [id]);
   assertStream(await a.end());
   const terminal = a.terminals()[0];
   if (terminal.event === 'done') assert.equal(terminal.data.finish_reason, 'cancelled');
   else assertErrorObject(terminal.data, 'conflict', 'cancelled');
-  const other = (await queued()).now.entries[0];
+  const other = (await waiting(1)).entries[0];
   assert.deepEqual(await cancel({ session_id: other.session_id }), [other.request_id]);
   assertError(await complete, 409, 'conflict', 'cancelled');
   assert.deepEqual(await held.end(), [held.id]);
@@ -113,7 +128,7 @@ test('a full queue refuses with 429, Retry-After and nothing stored as sent', as
   const held = await hold('full');
   const streams = [];
   for (let i = 0; i < 4; i++) streams.push(await wait(`full ${i}`));
-  await waitFor('four to wait', async () => (await queued()).now.entries.length === 4);
+  await waiting(4);
   const r = await weir.post('/chat/complete', { model, message: 'one too many' });
   const e = assertError(r, 429, 'rate_limited', 'queue_full');
   assert.ok(Number(r.headers['retry-after']) >= 1, r.headers['retry-after']);

@@ -17,6 +17,7 @@ export class EventStream {
       const all = { ...headers };
       if (bytes) Object.assign(all, { 'Content-Type': 'application/json', 'Content-Length': bytes.length });
       s.request = http.request({ host: '127.0.0.1', port, method, path, headers: all, agent: false }, (res) => {
+        s.response = res;
         s.status = res.statusCode;
         s.headers = res.headers;
         s.text = '';
@@ -72,6 +73,10 @@ export class EventStream {
     await waitFor(`the end of the stream (${this.names().join(' ')})`, () => this.ended, ms);
     return this;
   }
+
+  // Stop reading, so that what comes piles up on the way.
+  pause() { this.response.pause(); }
+  resume() { this.response.resume(); }
 
   // Go away, as a closed tab does.
   leave() { this.request.destroy(); }
