@@ -157,7 +157,8 @@ size_t admit_upstream_count(const struct admit *a);
 void admit_view(struct admit *a, int upstream, int64_t now_us, struct admit_upstream_view *out);
 void admit_counters(const struct admit *a, struct admit_counters *out);
 
-/* Clear buckets, windows, stabilization and cooldown of one upstream, or of all with -1. Running calls stay reserved. */
+/* Clear buckets, windows, stabilization and cooldown of one upstream, or of all with -1, and use it again if it was
+ * taken out: the operator who resets has looked. Running calls stay reserved. */
 void admit_reset(struct admit *a, int upstream, int64_t now_us);
 
 /* The state that must survive a restart, as JSON; times are written relative to `utc_ms` of now. */

@@ -118,6 +118,7 @@ void admit_reset(struct admit *a, int upstream, int64_t now_us)
         limits_tick(&a->pick.limits[u->group], now_us);
         limits_reset(&a->pick.limits[u->group]);
         u->cooldown_us = INT64_MIN / 2;
+        u->down = false;
     }
     admit_changed(a);
 }

@@ -44,7 +44,7 @@ const empty = () => {
 
 test('who waits is told position, expected start and reason, and then starts', async () => {
   const held = await hold('first');
-  const a = await wait('waits a');
+  const a = await wait('#slow-0-100-6 waits a');
   const q = await a.next('queue');
   assert.deepEqual(keys(q), ['ahead', 'eta_error_ms', 'eta_ms', 'position', 'reason', 'upstream']);
   assert.deepEqual([q.position, q.ahead, q.reason, q.upstream], [1, 0, 'concurrency', 'openai']);

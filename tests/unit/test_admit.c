@@ -129,6 +129,28 @@ START_TEST(a_refusal_by_a_full_queue_or_a_missed_deadline_leaves_nothing_behind)
 }
 END_TEST
 
-UNIT_MAIN("admit", an_ask_that_fits_starts_at_once_and_ends_once,
+START_TEST(an_upstream_that_was_taken_out_is_used_again_after_a_reset)
+{
+    struct admit_upstream u = one_upstream();
+    struct admit *a = admit_of(&u, 1);
+    struct ask ask = an_ask(1, PRIORITY_MEDIUM, 10, START);
+    struct admit_ticket *t;
+    struct admit_grant g;
+    int64_t wait, delay;
+
+    ck_assert_int_eq(admit_enqueue(a, &ask, START, &t, &wait), WEIR_OK);
+    ck_assert(admit_next(a, START, &g));
+    ck_assert(!admit_retry(a, t, FAULT_QUOTA, DIM_COUNT, -1, START, &delay));
+    ck_assert_int_eq(admit_enqueue(a, &ask, START, &t, &wait), WEIR_E_NO_UPSTREAM);
+    admit_reset(a, 0, START);
+    ck_assert_int_eq(admit_enqueue(a, &ask, START, &t, &wait), WEIR_OK);
+    ck_assert(admit_next(a, START, &g));
+    admit_settle(a, t, 10, 1, START);
+    admit_free(a);
+}
+END_TEST
+
+UNIT_MAIN("admit", an_upstream_that_was_taken_out_is_used_again_after_a_reset,
+          an_ask_that_fits_starts_at_once_and_ends_once,
           what_waits_is_told_its_position_its_start_and_the_gate_that_holds_it,
           a_refusal_by_a_full_queue_or_a_missed_deadline_leaves_nothing_behind)
