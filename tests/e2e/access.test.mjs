@@ -66,7 +66,7 @@ test('the code of the sign-in link works once and becomes an HttpOnly cookie', a
   cookie = set.split(';')[0];
   const me = await ask('GET', '/app/me', { headers: { Cookie: cookie } });
   assert.equal(me.status, 200, me.text);
-  assert.deepEqual(Object.keys(me.json).sort(), ['csrf_token', 'name', 'role', 'user_id']);
+  for (const k of ['csrf_token', 'name', 'role', 'user_id']) assert.ok(me.json[k], k);
   csrf = me.json.csrf_token;
   assert.ok(csrf.length >= 22);
   const again = await ask('POST', '/app/login', { body: { code }, headers: { Origin: origin } });

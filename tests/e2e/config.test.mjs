@@ -16,7 +16,7 @@ for (const [name, config, env, words] of [
   ['a negative limit', { upstreams: [{ name: 'openai', base_url: 'http://127.0.0.1:9/v1', limits: { requests_per_minute: -1 } }] }, {}, [/requests_per_minute/, /-1/]],
   ['a URL that is none', { upstreams: [{ name: 'x', base_url: 'ftp://x' }] }, {}, [/base_url/, /ftp:\/\/x/]],
   ['two of one name', { upstreams: [{ name: 'x', base_url: 'http://127.0.0.1:9/v1' }, { name: 'x', base_url: 'http://127.0.0.1:9/v1' }] }, {}, [/name/, /x/]],
-  ['a wrong environment value', {}, { OPENAI_REQUESTS_PER_MINUTE: 'lots' }, [/OPENAI_REQUESTS_PER_MINUTE/, /lots/]],
+  ['a wrong environment value', {}, { OPENAI_BASE_URL: 'http://127.0.0.1:9/v1', OPENAI_REQUESTS_PER_MINUTE: 'lots' }, [/OPENAI_REQUESTS_PER_MINUTE/, /lots/]],
   ['a wrong log level', { log: { level: 'loud' } }, {}, [/log\.level/, /loud/, /info/]],
 ])
   test(`${name} stops the start with exit 78 and a sentence`, async () => {
@@ -61,13 +61,14 @@ test('the seed names of the environment bind the upstream named openai', async (
     OPENAI_BASE_URL: up.url, OPENAI_API_KEY: 'sk-env', OPENAI_REQUESTS_PER_MINUTE: '7', OPENAI_REQUESTS_PER_HOUR: '0',
     OPENAI_TOKENS_PER_MINUTE: '9000', OPENAI_OUTPUT_TOKENS_PER_MINUTE: '500', WEIR_MAX_CONCURRENT: '3',
   } });
-  const u = (await weir.get('/monitoring/rate-limits')).json.upstreams.find((x) => x.name === 'openai');
+  const { upstreams } = (await weir.get('/monitoring/rate-limits')).json;
+  const u = upstreams.find((x) => x.name === 'openai');
   assert.equal(u.dimensions.requests_per_minute.limit, 7);
   assert.equal(u.dimensions.requests_per_hour, null);
   assert.equal(u.dimensions.tokens_per_minute.limit, 9000);
   assert.equal(u.dimensions.tokens_per_hour.limit, 1000000);
   assert.equal(u.dimensions.output_tokens_per_minute.limit, 500);
-  assert.equal((await weir.get('/monitoring/queue-status')).json.now.max_concurrent, 3);
+  assert.equal((await weir.get('/monitoring/queue-status')).json.now.max_concurrent, 3 * upstreams.length);
   const r = await weir.post('/chat/complete', { model: 'gpt-4o-mini', message: 'by environment' });
   assert.equal(r.status, 200, r.text);
   assert.match((await up.calls('by environment'))[0].auth, /sk-env$/);

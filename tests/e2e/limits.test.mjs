@@ -1,6 +1,6 @@
 // Limits as a provider would see them: pace, the gate that is named, priorities, pauses.
 import assert from 'node:assert/strict';
-import { startUpstream, startWeir, test } from './harness.mjs';
+import { startUpstream, startWeir, test, waitFor } from './harness.mjs';
 import { assertError, assertStream } from './shapes.mjs';
 
 const up = await startUpstream();
@@ -31,11 +31,13 @@ test('tokens are set aside before and corrected after', async () => {
   const s = await weir.stream({ model, message: '#slow-0-40-20 tokens', max_tokens: 400 });
   await s.next('delta');
   const of = async () => (await weir.get('/monitoring/rate-limits')).json.upstreams[0].dimensions.tokens_per_hour;
-  assert.ok((await of()).reserved > 0, 'something is reserved while it runs');
+  await waitFor('something to be reserved while it runs', async () => (await of()).reserved > 0);
   await s.end();
   const { usage } = s.first('usage');
-  const after = await of();
-  assert.equal(after.reserved, 0);
+  const after = await waitFor('nothing to be reserved after', async () => {
+    const d = await of();
+    return d.reserved === 0 && d;
+  });
   assert.equal(after.used, usage.total_tokens);
   assert.equal(after.remaining, 100000 - usage.total_tokens);
   await weir.stop();

@@ -88,10 +88,12 @@ export class Program {
   }
 }
 
-// Run to the end; gives {code, output}.
+// Run to the end, which must come within 20 s; gives {code, signal, output}.
 export async function run(file, args, options) {
   const p = new Program(path.basename(file), file, args, options);
+  const late = setTimeout(() => p.child.kill('SIGKILL'), 20000);
   const { code, signal } = await p.exit;
+  clearTimeout(late);
   running.delete(p);
   return { code, signal, output: p.output };
 }
