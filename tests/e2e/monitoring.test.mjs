@@ -123,7 +123,7 @@ test('queue-status has now, lifetime and wait percentiles', async () => {
   const q = await get('queue-status');
   assert.deepEqual(q.now.entries, []);
   assert.equal(q.now.running, 0);
-  assert.equal(q.now.max_concurrent, 32);
+  assert.equal(q.now.max_concurrent, 64, 'the provider and the built-in model, 32 each');
   for (const p of ['High', 'Medium', 'Low']) assert.equal((q.now.depth.by_priority ?? q.now.depth)[p], 0, JSON.stringify(q.now));
   for (const k of ['enqueued', 'admitted', 'cancelled', 'timed_out', 'rejected']) assert.ok(Number.isInteger(q.lifetime[k]), k);
   assert.equal(q.lifetime.cancelled + q.lifetime.timed_out + q.lifetime.rejected, 0);
