@@ -6,6 +6,9 @@
 
 #include "base/mem.h"
 
+/* Users who wait for nothing now but whose past counts are kept up to about this many. */
+enum { QUEUE_REMEMBERED = 4096 };
+
 void queue_init(struct queue *q)
 {
     memset(q, 0, sizeof *q);
@@ -133,17 +136,33 @@ static uint32_t queue_line(struct queue *q, enum priority p, uint64_t upstreams)
     return i;
 }
 
-/* A user who has had more than those served now keeps the memory of it; all others can be forgotten. */
 static void queue_share_drop(struct queue *q, uint32_t share)
 {
     struct share *s = &q->share[share];
 
-    if (!s->key || s->flow != QUEUE_NONE || s->counter > q->rank[s->priority].virtual)
-        return;
     idmap_remove(&q->share_of, s->key);
     s->key = 0;
     s->flow = q->free_share;
     q->free_share = share;
+}
+
+/* A user who has had more than those served now keeps the memory of it while anybody is here; others are forgotten. */
+static bool share_idle(const struct queue *q, const struct share *s)
+{
+    const struct rank *r = &q->rank[s->priority];
+
+    return s->key && s->flow == QUEUE_NONE && (s->counter <= r->virtual || r->items == 0);
+}
+
+/* Make room before the array grows; very many users are not all remembered. */
+static void queue_share_sweep(struct queue *q)
+{
+    for (uint32_t i = 0; i < q->shares; i++) {
+        const struct share *s = &q->share[i];
+
+        if (share_idle(q, s) || (q->shares >= QUEUE_REMEMBERED && s->key && s->flow == QUEUE_NONE))
+            queue_share_drop(q, i);
+    }
 }
 
 static uint32_t queue_share(struct queue *q, enum priority p, uint64_t user)
@@ -153,10 +172,8 @@ static uint32_t queue_share(struct queue *q, enum priority p, uint64_t user)
 
     if (i != IDMAP_NONE)
         return i;
-    if (q->free_share == QUEUE_NONE && q->shares == q->share_cap) {
-        for (i = 0; i < q->shares; i++)
-            queue_share_drop(q, i);
-    }
+    if (q->free_share == QUEUE_NONE && q->shares == q->share_cap)
+        queue_share_sweep(q);
     i = q->free_share;
     if (i != QUEUE_NONE) {
         q->free_share = q->share[i].flow;
@@ -203,7 +220,8 @@ static void queue_flow_drop(struct queue *q, uint32_t flow)
     f->key = 0;
     f->sibling = q->free_flow;
     q->free_flow = flow;
-    queue_share_drop(q, f->share);
+    if (share_idle(q, &q->share[f->share]))
+        queue_share_drop(q, f->share);
 }
 
 /* --- a flow's place among others --- */
@@ -316,6 +334,7 @@ static uint32_t queue_put(struct queue *q, const struct queue_entry *e, uint32_t
     };
     q->rest_pos[i] = HEAP_ABSENT;
     q->flow[flow].items++;
+    q->rank[e->priority].items++;
     q->waiting[e->priority]++;
     if (before == QUEUE_NONE)
         queue_ready(q, i);
@@ -384,6 +403,7 @@ void queue_remove(struct queue *q, uint32_t item)
     if (it->state != ITEM_RUNNING)
         q->waiting[it->priority]--;
     it->state = ITEM_FREE;
+    q->rank[it->priority].items--;
     queue_session_leave(q, item);
     it->next = q->free_item;
     q->free_item = item;

@@ -80,6 +80,7 @@ struct rank {                         /* of one priority */
     struct heap oldest;               /* flows with ready items, by age of their head */
     int64_t virtual;                  /* counter of whom was served last */
     uint32_t ready;
+    uint32_t items;                   /* in any state */
 };
 
 struct queue {

@@ -1,0 +1,399 @@
+/* The limits against a slow exact model: every event remembered with its exact
+ * time, levels in 128-bit integers, a million random steps. */
+#include "unit.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/rand.h"
+#include "rules/limits.h"
+
+#define SEC INT64_C(1000000)
+#define START (50000 * SEC)
+
+enum { OPEN_MAX = 64 };
+
+struct event {
+    int64_t at_us, n;
+};
+
+struct exact {                       /* one dimension, as it should be */
+    int64_t limit, window_us, burst;
+    __int128 level;                  /* parts of 1 / window_us */
+    int64_t at_us;
+    struct event *event;
+    size_t first, count, cap;
+    int64_t sum, held;
+};
+
+struct open_call {
+    struct limits_hold hold;
+    size_t event[DIM_COUNT];
+};
+
+struct world {
+    struct limits l;
+    struct exact dim[DIM_COUNT];
+    struct open_call open[OPEN_MAX];
+    int opens;
+    int64_t now;
+    struct rng rng;
+};
+
+static bool counts_in(int d) { return d == 2 || d == 3 || d == 4; }
+static bool counts_out(int d) { return d == 2 || d == 3 || d == 5; }
+
+static int64_t share(int d, int64_t in, int64_t out)
+{
+    return d < 2 ? 1 : (counts_in(d) ? in : 0) + (counts_out(d) ? out : 0);
+}
+
+static void exact_advance(struct exact *x, int64_t now)
+{
+    if (now > x->at_us) {
+        x->level += (__int128)(now - x->at_us) * x->limit;
+        if (x->level > (__int128)x->burst * x->window_us)
+            x->level = (__int128)x->burst * x->window_us;
+        x->at_us = now;
+    }
+    while (x->first < x->count && x->event[x->first].at_us <= now - x->window_us)
+        x->sum -= x->event[x->first++].n;
+}
+
+static size_t exact_count(struct exact *x, int64_t n, int64_t now)
+{
+    if (x->count == x->cap) {
+        x->cap = x->cap ? x->cap * 2 : 4096;
+        x->event = mem_grow(x->event, x->cap, sizeof *x->event);
+    }
+    x->event[x->count] = (struct event){now, n};
+    x->sum += n;
+    return x->count++;
+}
+
+static void exact_give(struct exact *x, int64_t n)
+{
+    x->level += (__int128)n * x->window_us;
+    if (x->level > (__int128)x->burst * x->window_us)
+        x->level = (__int128)x->burst * x->window_us;
+}
+
+static void world_begin(struct world *w, uint64_t seed)
+{
+    struct limits_config c = {.limit = {60, 2400, 20000, 800000, 15000, 9000}, .burst_requests = 12};
+
+    memset(w, 0, sizeof *w);
+    w->rng = rng_make(seed);
+    w->now = START;
+    limits_init(&w->l, &c, START);
+    for (int d = 0; d < DIM_COUNT; d++) {
+        struct exact *x = &w->dim[d];
+
+        *x = (struct exact){.limit = c.limit[d], .window_us = dim_window_us((enum dim)d), .at_us = START,
+                            .burst = d == 0 ? 12 : c.limit[d] / 6};
+        x->level = (__int128)x->burst * x->window_us;
+    }
+}
+
+static void world_end(struct world *w)
+{
+    for (int d = 0; d < DIM_COUNT; d++)
+        free(w->dim[d].event);
+}
+
+/* A start: right by the model? And if refused: nothing changed, and the wait told is exact. */
+static void step_start(struct world *w)
+{
+    struct limits_need need = {1 + rng_below(&w->rng, 600), 1 + rng_below(&w->rng, 300), false};
+    struct limits before = w->l;
+    enum gate why = GATE_NONE;
+    int64_t wait;
+    struct open_call *c = &w->open[w->opens];
+
+    if (rng_below(&w->rng, 200) == 0)
+        need.input = 3000 + rng_below(&w->rng, 9000);            /* larger than a burst */
+    wait = limits_wait_us(&w->l, &need, &why);
+    ck_assert_mem_eq(&before, &w->l, sizeof before);
+    if (wait > 0 && wait != LIMITS_NOT_BY_TIME) {
+        limits_tick(&before, w->now + wait - 1);
+        ck_assert_int_gt(limits_wait_us(&before, &need, &why), 0);
+        limits_tick(&before, w->now + wait);
+        ck_assert_int_eq(limits_wait_us(&before, &need, &why), 0);
+    }
+    if (wait > 0 || w->opens == OPEN_MAX)
+        return;
+    c->hold = limits_take(&w->l, &need, false);
+    w->opens++;
+    for (int d = 0; d < DIM_COUNT; d++) {
+        struct exact *x = &w->dim[d];
+        int64_t n = share(d, need.input, need.output), out = counts_out(d) ? need.output : 0;
+        __int128 must = (__int128)(n < x->burst ? n : x->burst) * x->window_us;
+
+        ck_assert_msg(x->level >= must, "dimension %d: the bucket was passed", d);
+        x->level -= (__int128)n * x->window_us;
+        c->event[d] = exact_count(x, n - out, w->now);
+        x->held += out;
+        ck_assert_msg(x->sum + x->held <= x->limit, "dimension %d: %lld + %lld in the window", d, (long long)x->sum,
+                      (long long)x->held);
+    }
+}
+
+static void exact_settle(struct exact *x, const struct open_call *c, int d, int64_t in, int64_t out, int64_t now)
+{
+    if (counts_in(d)) {
+        if (c->event[d] >= x->first)
+            x->sum += in - c->hold.input;
+        x->event[c->event[d]].n += in - c->hold.input;
+    }
+    if (counts_out(d)) {
+        x->held -= c->hold.output - c->hold.produced;
+        (void)exact_count(x, out - c->hold.produced, now);
+    }
+    exact_give(x, share(d, c->hold.input, c->hold.output) - share(d, in, out));
+}
+
+static void step_end(struct world *w)
+{
+    int i = (int)rng_below(&w->rng, w->opens);
+    struct open_call *c = &w->open[i];
+    int64_t in = c->hold.input - rng_below(&w->rng, c->hold.input / 4 + 1);
+    int64_t out = c->hold.produced + rng_below(&w->rng, c->hold.output - c->hold.produced + 1);
+
+    if (w->opens == 0)
+        return;
+    limits_settle(&w->l, &c->hold, in, out);
+    for (int d = 0; d < DIM_COUNT; d++)
+        exact_settle(&w->dim[d], c, d, in, out, w->now);
+    *c = w->open[--w->opens];
+}
+
+static void step_produce(struct world *w)
+{
+    struct open_call *c = &w->open[rng_below(&w->rng, w->opens)];
+    int64_t fresh = rng_below(&w->rng, c->hold.output - c->hold.produced + 1);
+
+    if (w->opens == 0)
+        return;
+    for (int d = 0; d < DIM_COUNT; d++) {
+        if (!counts_out(d))
+            continue;
+        w->dim[d].held -= fresh;
+        (void)exact_count(&w->dim[d], fresh, w->now);
+    }
+    limits_produced(&w->l, &c->hold, c->hold.produced + fresh, c->hold.output);
+}
+
+static void step_time(struct world *w)
+{
+    int64_t steps[] = {0, 1, 1000, 40000, 400000, 2 * SEC, -SEC, -3600 * SEC};
+    int64_t by = steps[rng_below(&w->rng, 8)];
+    int64_t roll = rng_below(&w->rng, 20000);
+
+    if (roll == 0)
+        by = 2 * 3600 * SEC;                                     /* the machine slept */
+    else if (by > 0)
+        by += rng_below(&w->rng, by);
+    limits_tick(&w->l, w->now + by);
+    if (by > 0)
+        w->now += by;
+    for (int d = 0; d < DIM_COUNT; d++)
+        exact_advance(&w->dim[d], w->now);
+}
+
+/* What ours counts is never less than the truth, and no more than the truth of a window two slots longer. */
+static void compare(const struct world *w)
+{
+    for (int d = 0; d < DIM_COUNT; d++) {
+        const struct exact *x = &w->dim[d];
+        const struct limits_dim *o = &w->l.dim[d];
+        int64_t longer = x->sum;
+
+        for (size_t i = x->first; i-- > 0 && x->event[i].at_us > w->now - x->window_us - 2 * x->window_us / WINDOW_SLOTS;)
+            longer += x->event[i].n;
+        ck_assert_int_eq(o->held, x->held);
+        ck_assert_int_ge(o->window.sum, x->sum);
+        ck_assert_int_le(o->window.sum, longer);
+        ck_assert_int_eq(o->bucket.level, (int64_t)x->level);
+    }
+}
+
+START_TEST(a_million_random_steps_agree_with_an_exact_model)
+{
+    static struct world w;
+
+    for (uint64_t seed = 1; seed <= 4; seed++) {
+        printf("seed %llu\n", (unsigned long long)seed);
+        world_begin(&w, seed);
+        for (int i = 0; i < 250000; i++) {
+            switch (rng_below(&w.rng, 5)) {
+            case 0:
+            case 1: step_start(&w); break;
+            case 2: step_end(&w); break;
+            case 3: step_produce(&w); break;
+            default: step_time(&w); break;
+            }
+            if (i % 16 == 0)
+                compare(&w);
+        }
+        world_end(&w);
+    }
+}
+END_TEST
+
+static struct limits *made(const struct limits_config *c)
+{
+    struct limits *l = mem_zalloc(1, sizeof *l);
+
+    limits_init(l, c, START);
+    return l;
+}
+
+START_TEST(a_call_that_was_never_sent_leaves_no_trace)
+{
+    for (int at_start = 0; at_start < 2; at_start++) {
+        struct limits *l = made(&(struct limits_config){.limit = {60, 3000, 6000, 100000, 5000, 4000}});
+        struct limits before = *l;
+        struct limits_hold h = limits_take(l, &(struct limits_need){100, 50, false}, at_start);
+
+        limits_release(l, &h, false);
+        l->last_start_us = before.last_start_us;
+        ck_assert_mem_eq(&before, l, sizeof before);
+        free(l);
+    }
+}
+END_TEST
+
+START_TEST(a_stream_that_outgrows_its_reservation_is_a_debt_paid_before_anything_else)
+{
+    struct limits *l = made(&(struct limits_config){.limit = {0, 0, 6000, 0, 0, 0}});      /* a hundred a second, burst 1,000 */
+    struct limits_hold h = limits_take(l, &(struct limits_need){500, 100, false}, false);
+    enum gate why = GATE_NONE;
+
+    limits_produced(l, &h, 1000, 1500);
+    ck_assert_int_eq(h.output, 1500);
+    ck_assert_int_eq(bucket_tokens(&l->dim[2].bucket), -1000);
+    limits_settle(l, &h, 500, 1200);
+    ck_assert_int_eq(bucket_tokens(&l->dim[2].bucket), -700);
+    ck_assert_int_eq(l->dim[2].held, 0);
+    ck_assert_int_eq(l->dim[2].open, 0);
+    ck_assert_int_eq(l->dim[2].window.sum, 1700);
+    ck_assert_int_eq(limits_wait_us(l, &(struct limits_need){90, 10, false}, &why), 8 * SEC);
+    ck_assert_int_eq(why, (enum gate)DIM_TOKENS_PER_MINUTE);
+    free(l);
+}
+END_TEST
+
+START_TEST(an_ask_larger_than_the_burst_starts_on_a_full_bucket)
+{
+    struct limits *l = made(&(struct limits_config){.limit = {0, 0, 6000, 0, 0, 0}});
+    struct limits_need large = {3900, 100, false}, small = {90, 10, false}, never = {5990, 11, false};
+    enum gate why = GATE_NONE;
+
+    ck_assert_int_eq(limits_wait_us(l, &large, &why), 0);
+    (void)limits_take(l, &small, false);
+    ck_assert_int_eq(limits_wait_us(l, &large, &why), SEC);      /* until it is full again */
+    limits_tick(l, START + SEC);
+    (void)limits_take(l, &large, false);
+    ck_assert_int_eq(limits_wait_us(l, &small, &why), 31 * SEC); /* 3,000 of debt, 100 to take */
+    ck_assert(limits_too_large(l, &never));
+    ck_assert(!limits_too_large(l, &large));
+    free(l);
+}
+END_TEST
+
+START_TEST(the_reserve_is_for_high_and_lent_while_no_high_asks)
+{
+    struct limits *l = made(&(struct limits_config){.limit = {60, 0, 0, 0, 0, 0}, .burst_requests = 20, .reserve_ppm = 150000});
+    struct limits_need low = {1, 1, false}, high = {1, 1, true};
+    enum gate why = GATE_NONE;
+
+    for (int i = 0; i < 17; i++)
+        (void)limits_take(l, &low, false);
+    ck_assert_int_eq(limits_wait_us(l, &low, &why), 0);           /* nobody High was seen: lent */
+    limits_high_asked(l, START);
+    ck_assert_int_eq(limits_wait_us(l, &low, &why), SEC);         /* three of twenty are kept */
+    ck_assert_int_eq(limits_wait_us(l, &high, &why), 0);
+    limits_tick(l, START + 60 * SEC);
+    for (int i = 0; i < 17; i++)
+        (void)limits_take(l, &low, false);
+    ck_assert_int_eq(limits_wait_us(l, &low, &why), 0);           /* a minute later: lent again */
+    free(l);
+}
+END_TEST
+
+START_TEST(what_the_provider_says_only_makes_things_stricter)
+{
+    struct limits *l = made(&(struct limits_config){.limit = {60, 0, 6000, 0, 0, 0}});
+    struct limits before;
+
+    (void)limits_take(l, &(struct limits_need){1000, 1, false}, false);
+    ck_assert_int_eq(limits_told(l, DIM_TOKENS_PER_MINUTE, 6000, 3999), 1000);      /* somebody else used a thousand */
+    ck_assert_int_eq(l->dim[2].window.sum + l->dim[2].held, 2001);
+    before = *l;
+    ck_assert_int_eq(limits_told(l, DIM_TOKENS_PER_MINUTE, 9000, 8900), 0);
+    ck_assert_int_eq(l->dim[2].allowed, before.dim[2].allowed);
+    ck_assert_int_eq(l->dim[2].window.sum, before.dim[2].window.sum);
+    ck_assert_int_eq(l->dim[2].bucket.level, before.dim[2].bucket.level);
+    ck_assert_int_eq(l->dim[2].told_limit, 9000);
+    (void)limits_told(l, DIM_REQUESTS_PER_MINUTE, 30, -1);
+    ck_assert_int_eq(l->dim[0].allowed, 30);
+    (void)limits_told(l, DIM_REQUESTS_PER_MINUTE, -1, 0);
+    ck_assert_int_eq(bucket_tokens(&l->dim[0].bucket), 0);
+    free(l);
+}
+END_TEST
+
+START_TEST(after_a_429_only_the_dimension_that_was_hit_is_cut_and_climbs_back)
+{
+    struct limits *l = made(&(struct limits_config){.limit = {60, 0, 6000, 0, 0, 0}});
+    int64_t until;
+
+    limits_tick(l, START + SEC);
+    limits_refused(l, DIM_REQUESTS_PER_MINUTE, START, 900 * SEC);
+    ck_assert_int_eq(l->dim[0].allowed, 30);
+    ck_assert_int_eq(l->dim[0].bucket.burst, 5);
+    ck_assert_int_eq(l->dim[2].allowed, 6000);
+    ck_assert_int_eq(limits_rate_ppm(l, &until), 500000);
+    ck_assert_int_eq(until, START + 901 * SEC);
+    limits_refused(l, DIM_REQUESTS_PER_MINUTE, START, 900 * SEC);      /* it was under way at the cut */
+    ck_assert_int_eq(l->dim[0].allowed, 30);
+    limits_tick(l, START + 451 * SEC);
+    ck_assert_int_eq(l->dim[0].allowed, 45);                            /* half-way */
+    limits_refused(l, DIM_COUNT, START + 450 * SEC, 900 * SEC);         /* not said: what is fullest */
+    limits_tick(l, START + 1351 * SEC);
+    ck_assert_int_eq(l->dim[0].allowed, 60);
+    ck_assert_int_eq(limits_rate_ppm(l, &until), 1000000);
+    ck_assert_int_eq(until, 0);
+    free(l);
+}
+END_TEST
+
+START_TEST(a_reset_forgets_the_past_but_not_what_is_under_way)
+{
+    struct limits *l = made(&(struct limits_config){.limit = {60, 0, 6000, 0, 0, 0}});
+    struct limits_hold h, gone = limits_take(l, &(struct limits_need){2000, 500, false}, false);
+
+    limits_settle(l, &gone, 2000, 400);
+    h = limits_take(l, &(struct limits_need){300, 200, false}, false);
+    limits_cool(l, START + 100 * SEC);
+    limits_refused(l, DIM_TOKENS_PER_MINUTE, START, 900 * SEC);
+    limits_reset(l);
+    ck_assert_int_eq(l->dim[2].allowed, 6000);
+    ck_assert_int_eq(l->dim[2].window.sum + l->dim[2].held, 500);
+    ck_assert_int_eq(l->dim[2].held, 200);
+    ck_assert_int_eq(bucket_tokens(&l->dim[2].bucket), 500);
+    limits_settle(l, &h, 300, 100);
+    ck_assert_int_eq(l->dim[2].held, 0);
+    ck_assert_int_eq(l->dim[2].open, 0);
+    ck_assert_int_eq(l->dim[2].window.sum, 400);
+    free(l);
+}
+END_TEST
+
+UNIT_MAIN("limits", a_million_random_steps_agree_with_an_exact_model, a_call_that_was_never_sent_leaves_no_trace,
+          a_stream_that_outgrows_its_reservation_is_a_debt_paid_before_anything_else,
+          an_ask_larger_than_the_burst_starts_on_a_full_bucket, the_reserve_is_for_high_and_lent_while_no_high_asks,
+          what_the_provider_says_only_makes_things_stricter,
+          after_a_429_only_the_dimension_that_was_hit_is_cut_and_climbs_back,
+          a_reset_forgets_the_past_but_not_what_is_under_way)

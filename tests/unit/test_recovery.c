@@ -1,0 +1,183 @@
+/* After things went wrong: the cut and the climb, retries and their budget; and
+ * what is learned from what went right: lengths of answers, kept promises. */
+#include "unit.h"
+
+#include <math.h>
+
+#include "rules/learned.h"
+#include "rules/promise.h"
+#include "rules/retry.h"
+#include "rules/stabilize.h"
+
+#define SEC INT64_C(1000000)
+#define PERIOD (900 * SEC)
+
+START_TEST(each_429_halves_and_the_share_climbs_back_evenly)
+{
+    struct stabilize s = {0};
+    int32_t last = 0;
+
+    ck_assert_int_eq(stabilize_rate_ppm(&s, 100 * SEC), 1000000);
+    ck_assert_int_eq(stabilize_next_us(&s, 100 * SEC), INT64_MAX);
+    ck_assert(stabilize_hit(&s, 99 * SEC, PERIOD, 100 * SEC));
+    ck_assert_int_eq(stabilize_rate_ppm(&s, 100 * SEC), 500000);
+    ck_assert(stabilize_hit(&s, 101 * SEC, PERIOD, 101 * SEC));
+    ck_assert_int_eq(stabilize_rate_ppm(&s, 101 * SEC), 250000);
+    for (int64_t t = 101 * SEC; t < 101 * SEC + PERIOD; t = stabilize_next_us(&s, t)) {
+        int32_t now = stabilize_rate_ppm(&s, t);
+
+        ck_assert_int_gt(now, last);
+        ck_assert_int_eq(stabilize_rate_ppm(&s, stabilize_next_us(&s, t) - 1), now);
+        last = now;
+    }
+    ck_assert_int_eq(stabilize_rate_ppm(&s, 101 * SEC + PERIOD / 2), 625000);
+    ck_assert_int_eq(stabilize_rate_ppm(&s, 101 * SEC + PERIOD), 1000000);
+}
+END_TEST
+
+START_TEST(one_burst_of_429s_is_one_cut_and_it_never_stops_altogether)
+{
+    struct stabilize s = {0};
+
+    ck_assert(stabilize_hit(&s, 90 * SEC, PERIOD, 100 * SEC));
+    for (int i = 0; i < 20; i++)
+        ck_assert(!stabilize_hit(&s, 95 * SEC, PERIOD, 100 * SEC + i));
+    ck_assert_int_eq(stabilize_rate_ppm(&s, 100 * SEC), 500000);
+    for (int i = 0; i < 50; i++)
+        ck_assert(stabilize_hit(&s, (101 + i) * SEC, PERIOD, (101 + i) * SEC));
+    ck_assert_int_eq(stabilize_rate_ppm(&s, 150 * SEC), STABILIZE_LEAST_PPM);
+    ck_assert_int_eq(stabilize_burst_ppm(&s, 150 * SEC + PERIOD), STABILIZE_BURST_LEAST_PPM);
+    ck_assert_int_eq(stabilize_burst_ppm(&s, 150 * SEC + STABILIZE_DAY_US), STABILIZE_FULL_PPM);
+}
+END_TEST
+
+START_TEST(a_clock_that_steps_back_does_not_climb)
+{
+    struct stabilize s = {0};
+
+    ck_assert(stabilize_hit(&s, 100 * SEC, PERIOD, 100 * SEC));
+    ck_assert_int_eq(stabilize_rate_ppm(&s, 50 * SEC), 500000);
+    ck_assert_int_gt(stabilize_next_us(&s, 50 * SEC), 100 * SEC);
+}
+END_TEST
+
+START_TEST(a_retry_waits_at_random_up_to_a_doubling_bound_and_no_less_than_asked)
+{
+    struct rng r = rng_make(3);
+    int64_t most[8] = {0};
+
+    for (int i = 0; i < 4000; i++) {
+        for (int failed = 1; failed < 8; failed++) {
+            int64_t d = retry_delay_us(failed, SEC, 20 * SEC, -1, &r);
+            int64_t bound = failed < 6 ? SEC << (failed - 1) : 20 * SEC;
+
+            ck_assert_int_ge(d, 0);
+            ck_assert_int_le(d, bound);
+            most[failed] = d > most[failed] ? d : most[failed];
+        }
+    }
+    ck_assert_int_gt(most[4], 7 * SEC);                /* the whole of it is drawn from */
+    ck_assert_int_gt(most[7], 19 * SEC);
+    ck_assert_int_ge(retry_delay_us(1, SEC, 20 * SEC, 7 * SEC, &r), 7 * SEC);
+    ck_assert_int_eq(retry_delay_us(1, SEC, 20 * SEC, INT64_MAX, &r), RETRY_AFTER_MAX_US);
+    ck_assert_int_le(retry_delay_us(1000, SEC, INT64_C(300) * SEC, -1, &r), 300 * SEC);
+}
+END_TEST
+
+START_TEST(retries_are_a_tenth_of_the_requests_but_a_lone_request_may_retry)
+{
+    struct retry_budget b;
+    int spent = 0;
+
+    retry_budget_init(&b, 100000, 1000 * SEC);
+    retry_budget_request(&b, 1000 * SEC);
+    for (int i = 0; i < 5; i++)
+        ck_assert(retry_budget_spend(&b, 1000 * SEC));
+    for (int i = 0; i < 1000; i++)
+        retry_budget_request(&b, 1001 * SEC);
+    while (retry_budget_spend(&b, 1002 * SEC))
+        spent++;
+    ck_assert_int_eq(spent + 5, 100);
+    ck_assert(!retry_budget_spend(&b, 1030 * SEC));
+    ck_assert(retry_budget_spend(&b, 1100 * SEC));
+}
+END_TEST
+
+static double normal(struct rng *r)
+{
+    return sqrt(-2 * log(1.0 - rng_unit(r))) * cos(6.283185307179586 * rng_unit(r));
+}
+
+START_TEST(after_fifty_calls_what_is_set_aside_fits_each_caller)
+{
+    static struct learned l;
+    struct rng r = rng_make(7);
+    const double mean[2] = {150, 900};
+
+    learned_init(&l);
+    ck_assert_int_eq(learned_guess(&l, 1, 10, 4096).reserve, 4096);        /* nothing is known */
+    for (int caller = 0; caller < 2; caller++) {
+        double reserved = 0, used = 0;
+        int short_of = 0;
+
+        for (int i = 0; i < 1050; i++) {
+            int64_t output = (int64_t)(mean[caller] * exp(0.8 * normal(&r) - 0.32)) + 1;
+            struct learned_guess g = learned_guess(&l, 1, 10 + (uint64_t)caller, 4096);
+
+            if (i >= 50) {
+                reserved += (double)g.reserve;
+                used += (double)output;
+                short_of += output > g.reserve;
+            }
+            learned_tell(&l, 1, 10 + (uint64_t)caller, output);
+        }
+        ck_assert_msg(reserved / used <= 1.5, "%.3f set aside for each used", reserved / used);
+        ck_assert_msg(reserved / used >= 1.1, "%.3f set aside for each used", reserved / used);
+        ck_assert_int_lt(short_of, 300);
+    }
+    /* Who is new is treated like the others; and never beyond the cap. */
+    ck_assert_int_lt(learned_guess(&l, 1, 99, 4096).reserve, 4096);
+    ck_assert_int_eq(learned_guess(&l, 1, 11, 5).reserve, 5);
+    learned_done(&l);
+}
+END_TEST
+
+START_TEST(pairs_not_seen_for_long_make_room)
+{
+    static struct learned l;
+
+    learned_init(&l);
+    for (uint64_t user = 1; user <= 3 * LEARNED_ROWS; user++) {
+        learned_tell(&l, 1, user, 10);
+        learned_tell(&l, 2, 77, 500);
+    }
+    ck_assert_uint_eq(l.count, LEARNED_ROWS);
+    ck_assert_uint_le(l.rows.n, LEARNED_ROWS);
+    ck_assert_int_eq(learned_guess(&l, 2, 77, 4096).reserve, 500);
+    learned_done(&l);
+}
+END_TEST
+
+START_TEST(a_promise_is_kept_within_two_seconds_or_a_fifth)
+{
+    static struct promise p;
+
+    promise_judge(&p, 0, 5 * SEC, 7 * SEC);
+    ck_assert_int_eq(p.kept, 1);
+    promise_judge(&p, 0, 5 * SEC, 7 * SEC + 1);
+    ck_assert_int_eq(p.kept, 1);
+    promise_judge(&p, 0, 100 * SEC, 80 * SEC);
+    ck_assert_int_eq(p.kept, 2);
+    promise_judge(&p, 0, 100 * SEC, 79 * SEC);
+    ck_assert_int_eq(p.kept, 2);
+    ck_assert_int_eq(p.made, 4);
+    ck_assert_int_eq(p.median_us, 20 * SEC);
+}
+END_TEST
+
+UNIT_MAIN("recovery", each_429_halves_and_the_share_climbs_back_evenly,
+          one_burst_of_429s_is_one_cut_and_it_never_stops_altogether, a_clock_that_steps_back_does_not_climb,
+          a_retry_waits_at_random_up_to_a_doubling_bound_and_no_less_than_asked,
+          retries_are_a_tenth_of_the_requests_but_a_lone_request_may_retry,
+          after_fifty_calls_what_is_set_aside_fits_each_caller, pairs_not_seen_for_long_make_room,
+          a_promise_is_kept_within_two_seconds_or_a_fifth)
