@@ -70,7 +70,7 @@ static void settle(struct call *c)
     r->answer_bytes = (int64_t)strlen(r->answer);
     r->answer_chars = r->answer_bytes;
     r->queue_us = 1234;
-    r->ttft_us = 310000 + (int64_t)(r->request_id[9] * 1000);
+    r->ttft_us = 310000 + (int64_t)(r->request_id[RAND_ID_LEN - 1] * 1000);
     r->writing_us = 580000;
     r->duration_us = r->queue_us + r->ttft_us + r->writing_us;
     r->ended_at_ms = r->accepted_at_ms + 900;
@@ -115,10 +115,10 @@ static void begin(struct bench *b, struct call *c)
         memcpy(r->session_id, session, sizeof session);
         memcpy(r->parent_id, parent, sizeof parent);
     }
-    r->user_id = b->user[(unsigned char)r->session_id[8] % USERS];
+    r->user_id = b->user[(unsigned char)r->session_id[RAND_ID_LEN - 1] % USERS];
     r->api_endpoint = "/chat/stream";
     r->priority = PRIORITY_MEDIUM;
-    r->model = models[(unsigned char)r->session_id[9] % MODELS];
+    r->model = models[(unsigned char)r->session_id[RAND_ID_LEN - 2] % MODELS];
     r->session_title = "A question about something";
     r->user_text = "Please explain to me how this works, in a few words.";
     r->accepted_at_ms = clock_utc_ms();

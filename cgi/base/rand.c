@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "base/clock.h"
+
 void rand_bytes(void *p, size_t n)
 {
     unsigned char *q = p;
@@ -25,11 +27,15 @@ void rand_bytes(void *p, size_t n)
     }
 }
 
+/* Eight base62 digits of milliseconds: enough until the year 8887. */
+enum { TIME_CHARS = 8 };
+
 void rand_id(char out[RAND_ID_SIZE], const char *prefix)
 {
     static const char set[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
     static _Thread_local unsigned char pool[256];
     static _Thread_local size_t left;
+    int64_t ms = clock_utc_ms();
     size_t n = 0;
 
     while (n < 4 && prefix[n]) {
@@ -37,7 +43,10 @@ void rand_id(char out[RAND_ID_SIZE], const char *prefix)
         n++;
     }
     out[n++] = '_';
-    for (size_t i = 0; i < 22;) {
+    for (size_t i = TIME_CHARS; i-- > 0; ms /= 62)
+        out[n + i] = set[ms % 62];
+    n += TIME_CHARS;
+    for (size_t i = TIME_CHARS; i < 22;) {
         unsigned char c;
 
         if (!left) {

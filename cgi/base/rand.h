@@ -10,8 +10,9 @@
 void rand_bytes(void *p, size_t n);
 
 enum { RAND_ID_LEN = 26, RAND_ID_SIZE = 32 };
-/* Write "<prefix>_" and 22 random base62 characters (131 bits): req_…, ses_…, msg_…
- * `prefix` has at most 4 characters. Thread-safe; draws from a per-thread pool of kernel bytes. */
+/* Write "<prefix>_" and 22 base62 characters: req_…, ses_…, msg_… The first eight are the time in milliseconds, so that
+ * ids made one after another lie together in an index; fourteen are random (83 bits): unique and not to be guessed, but
+ * no secret. `prefix` has at most 4 characters. Thread-safe; draws from a per-thread pool of kernel bytes. */
 void rand_id(char out[RAND_ID_SIZE], const char *prefix);
 
 /* splitmix64 (Steele, Lea, Flood 2014): small, seedable, good enough for jitter; not for secrets. */

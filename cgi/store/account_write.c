@@ -136,7 +136,7 @@ static enum weir_err add_first_admin(struct db *db, int64_t now_ms, char user_id
     e = account_user_add(db, &u, now_ms);
     if (e == WEIR_E_CONFLICT) {          /* a plain user has taken the name */
         rand_id(unlike, "adm");
-        (void)snprintf(name, sizeof name, "admin %.6s", unlike + 4);
+        (void)snprintf(name, sizeof name, "admin %.6s", unlike + 4 + 8);
         e = account_user_add(db, &u, now_ms);
     }
     return e;

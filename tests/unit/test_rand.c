@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/rand.h"
 
 static int compare_ids(const void *a, const void *b)
@@ -27,6 +28,19 @@ START_TEST(ids_carry_their_prefix_and_differ)
 }
 END_TEST
 
+START_TEST(an_id_begins_with_its_time)
+{
+    char before[RAND_ID_SIZE], after[RAND_ID_SIZE];
+    int64_t from_ms = clock_utc_ms();
+
+    rand_id(before, "req");
+    while (clock_utc_ms() <= from_ms + 1)
+        ;
+    rand_id(after, "req");
+    ck_assert_int_lt(strncmp(before, after, 4 + 8), 0);
+}
+END_TEST
+
 START_TEST(the_same_seed_gives_the_same_numbers_within_bounds)
 {
     struct rng a = rng_make(42), b = rng_make(42);
@@ -42,4 +56,4 @@ START_TEST(the_same_seed_gives_the_same_numbers_within_bounds)
 }
 END_TEST
 
-UNIT_MAIN("rand", ids_carry_their_prefix_and_differ, the_same_seed_gives_the_same_numbers_within_bounds)
+UNIT_MAIN("rand", ids_carry_their_prefix_and_differ, an_id_begins_with_its_time, the_same_seed_gives_the_same_numbers_within_bounds)
