@@ -1,4 +1,4 @@
-/* gauge.c - limits as JSON. Ratios are exact to four places, without floats. */
+/* gauge.c - limits as JSON. Shares of a limit are exact to six places, without floats. */
 #include "flow/gauge.h"
 
 #include <inttypes.h>
@@ -22,7 +22,7 @@ static void dimension(struct sb *out, const struct admit_dim_view *d)
     }
     sb_putf(out, "{\"limit\":%" PRId64 ",\"used\":%" PRId64 ",\"reserved\":%" PRId64 ",\"remaining\":%" PRId64 ",\"utilization\":",
             d->limit, d->used, d->reserved, d->remaining);
-    record_ratio_json(out, d->used + d->reserved, d->limit, 4);
+    record_ratio_json(out, d->used + d->reserved, d->limit, 6);
     sb_putf(out, ",\"resets_in_ms\":%" PRId64 "}", (d->resets_in_us + 999) / USEC_PER_MS);
 }
 

@@ -4,85 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "base/clock.h"
-#include "store/record.h"
-
-static const char *const status_names[] = {
-    [ADMIT_HEALTHY] = "healthy",
-    [ADMIT_WARNING] = "warning",
-    [ADMIT_ERROR] = "error",
-};
-
-/* A moment given as microseconds from the snapshot's; null if none. */
-static void moment_json(const struct snapshot *s, int64_t from_now_us, struct sb *out)
-{
-    if (from_now_us <= 0) {
-        sb_puts(out, "null");
-        return;
-    }
-    sb_putc(out, '"');
-    sb_time(out, s->at_ms + from_now_us / USEC_PER_MS);
-    sb_putc(out, '"');
-}
-
-static void dimension_json(const struct admit_dim_view *d, struct sb *out)
-{
-    if (d->limit == 0) {
-        sb_puts(out, "null");
-        return;
-    }
-    sb_putf(out, "{\"limit\":%" PRId64 ",\"used\":%" PRId64 ",\"reserved\":%" PRId64 ",\"remaining\":%" PRId64 ",\"utilization\":",
-            d->limit, d->used, d->reserved, d->remaining);
-    record_ratio_json(out, d->used + d->reserved, d->limit, 6);
-    sb_putf(out, ",\"resets_in_ms\":%" PRId64 "}", (d->resets_in_us + USEC_PER_MS - 1) / USEC_PER_MS);
-}
-
-/* {dimension: {limit, remaining}} of what its headers named; null if nothing yet. */
-static void provider_json(const struct admit_upstream_view *u, struct sb *out)
-{
-    char sep = '{';
-
-    for (int d = 0; d < DIM_COUNT; d++) {
-        const struct admit_dim_view *v = &u->dim[d];
-
-        if (v->provider_limit < 0 && v->provider_remaining < 0)
-            continue;
-        sb_putf(out, "%c\"%s\":{\"limit\":", sep, dim_name((enum dim)d));
-        if (v->provider_limit < 0)
-            sb_puts(out, "null");
-        else
-            sb_i64(out, v->provider_limit);
-        sb_puts(out, ",\"remaining\":");
-        if (v->provider_remaining < 0)
-            sb_puts(out, "null");
-        else
-            sb_i64(out, v->provider_remaining);
-        sb_putc(out, '}');
-        sep = ',';
-    }
-    sb_puts(out, sep == ',' ? "}" : "null");
-}
-
-static void upstream_json(const struct snapshot *s, const struct admit_upstream_view *u, struct sb *out)
-{
-    sb_puts(out, "{\"name\":");
-    sb_json(out, u->name);
-    sb_putf(out, ",\"status\":\"%s\",\"dimensions\":{", status_names[u->status]);
-    for (int d = 0; d < DIM_COUNT; d++) {
-        sb_putf(out, "%s\"%s\":", d ? "," : "", dim_name((enum dim)d));
-        dimension_json(&u->dim[d], out);
-    }
-    sb_putf(out, "},\"stabilization\":{\"active\":%s,\"until\":", u->stabilizing ? "true" : "false");
-    moment_json(s, u->stabilizing_until_us, out);
-    sb_puts(out, ",\"rate_factor\":");
-    record_ratio_json(out, u->rate_ppm, 1000000, 4);
-    sb_putf(out, "},\"cooldown\":{\"active\":%s,\"until\":", u->cooldown_until_us > 0 ? "true" : "false");
-    moment_json(s, u->cooldown_until_us, out);
-    sb_putf(out, "},\"down\":%s,\"provider_reported\":", u->down ? "true" : "false");
-    provider_json(u, out);
-    sb_putf(out, ",\"provider_429s_24h\":%" PRId64 ",\"running\":%" PRId64 ",\"max_concurrent\":%" PRId64 ",\"waiting\":%" PRId64 "}",
-            u->provider_429s_24h, u->running, u->max_concurrent, u->waiting);
-}
+#include "flow/gauge.h"
 
 void snapshot_limits_json(const struct snapshot *s, struct sb *out)
 {
@@ -90,7 +12,7 @@ void snapshot_limits_json(const struct snapshot *s, struct sb *out)
     for (size_t i = 0; i < s->upstream_count; i++) {
         if (i)
             sb_putc(out, ',');
-        upstream_json(s, &s->upstreams[i], out);
+        gauge_json(out, &s->upstreams[i], s->at_ms);
     }
     sb_putc(out, ']');
 }

@@ -6,7 +6,7 @@
 #include "base/sb.h"
 #include "flow/engine.h"
 
-/* [{name, status, dimensions, stabilization, cooldown, provider_reported, provider_429s_24h, running, max_concurrent, waiting}] */
+/* A list of what gauge_json() writes, one for each upstream. */
 void snapshot_limits_json(const struct snapshot *s, struct sb *out);
 
 /* {depth: {High, Medium, Low}, running, max_concurrent, oldest_wait_ms} and, unless `entries` is 0, entries: at most so many.

@@ -29,3 +29,7 @@ libweir_a_SOURCES += \
 	cgi/web/view_chat.c cgi/web/view_chat.h \
 	cgi/web/view_engine.c cgi/web/view_engine.h \
 	cgi/web/web.c cgi/web/web.h
+
+bin_PROGRAMS += weir
+weir_SOURCES = cgi/web/main.c
+weir_LDADD = libweir.a $(WEIR_LIBS)

@@ -42,3 +42,7 @@ check_PROGRAMS += tests/unit/test_snapshot_json
 tests_unit_test_snapshot_json_SOURCES = tests/unit/test_snapshot_json.c tests/unit/unit.h
 tests_unit_test_snapshot_json_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_snapshot_json_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += tests/unit/test_route
+tests_unit_test_route_SOURCES = tests/unit/test_route.c tests/unit/unit.h
+tests_unit_test_route_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_route_LDADD = $(UNIT_LDADD)
