@@ -32,7 +32,8 @@
 
 enum {
     DESCRIPTORS = 65536,
-    IO_TIMEOUT_MS = 5000,
+    FIRST_TIMEOUT_MS = 1000,
+    IO_TIMEOUT_MS = 10000,
     PRICES_MAX = 16 * 1024 * 1024,
     STATE_MAX = 16 * 1024 * 1024,
     LAST_WORDS_MS = 2000,                    /* for answers under way when everything else has ended */
@@ -270,7 +271,7 @@ static int start_threads(struct serve *v)
 {
     struct sb why = sb_make(1024);
     struct fcgi_config c = {
-        .threads = (int)v->settings->http.acceptors, .io_timeout_ms = IO_TIMEOUT_MS, .ctx = v,
+        .threads = (int)v->settings->http.acceptors, .first_timeout_ms = FIRST_TIMEOUT_MS, .io_timeout_ms = IO_TIMEOUT_MS, .ctx = v,
         .thread_begin = open_reader, .serve = serve_request, .thread_end = close_reader,
     };
     int status = EX_OK;

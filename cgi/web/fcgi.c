@@ -221,15 +221,20 @@ static bool peer_may(const struct fcgi *f, int fd)
     return false;
 }
 
+static bool set_timeout(int fd, int which, int ms)
+{
+    struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+
+    return setsockopt(fd, SOL_SOCKET, which, &tv, sizeof tv) == 0;
+}
+
 /* Takes the descriptor. */
 static void serve_connection(struct fcgi *f, struct fcgi_request *rq, int fd, void *thread)
 {
-    struct timeval tv = {.tv_sec = f->config.io_timeout_ms / 1000,
-                         .tv_usec = f->config.io_timeout_ms % 1000 * 1000};
     const char *method;
 
-    if (!peer_may(f, fd) || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof tv) < 0
-        || setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof tv) < 0) {
+    if (!peer_may(f, fd) || !set_timeout(fd, SO_RCVTIMEO, f->config.first_timeout_ms)
+        || !set_timeout(fd, SO_SNDTIMEO, f->config.io_timeout_ms)) {
         (void)close(fd);
         return;
     }
@@ -242,6 +247,7 @@ static void serve_connection(struct fcgi *f, struct fcgi_request *rq, int fd, vo
         return;
     }
     rq->r.keepConnection = 0;
+    (void)set_timeout(fd, SO_RCVTIMEO, f->config.io_timeout_ms);
     /* A peer that broke off among the parameters looks like a success with some missing. */
     method = FCGX_GetParam("REQUEST_METHOD", rq->r.envp);
     if (method && params_in_bounds(rq->r.envp))

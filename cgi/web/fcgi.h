@@ -21,7 +21,8 @@ struct fcgi_request;   /* one request, valid while `serve` runs; that thread onl
 struct fcgi_config {
     int listen_fd;               /* from fcgi_listen(); borrowed */
     int threads;                 /* acceptors, > 0 */
-    int io_timeout_ms;           /* a peer that is silent for so long is dropped */
+    int first_timeout_ms;        /* nginx sends the head of a request at once: a peer silent for so long is dropped */
+    int io_timeout_ms;           /* the same for bodies and answers, which may have to wait for nginx's turn */
     void *ctx;                   /* given to the three functions below */
     /* At an acceptor's start; the result is given to the other two as `thread`. */
     void *(*thread_begin)(void *ctx);

@@ -152,7 +152,7 @@ static int listen_fd;
 static struct fcgi *start(int threads, int io_timeout_ms)
 {
     struct sb why = sb_make(512);
-    struct fcgi_config c = {.threads = threads, .io_timeout_ms = io_timeout_ms, .serve = serve};
+    struct fcgi_config c = {.threads = threads, .first_timeout_ms = io_timeout_ms, .io_timeout_ms = io_timeout_ms, .serve = serve};
     struct fcgi *f;
 
     (void)snprintf(path, sizeof path, "/tmp/weir-test-fcgi-%d.sock", (int)getpid());
