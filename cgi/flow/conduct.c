@@ -122,6 +122,7 @@ static void give_back(struct engine *e, struct job *j)
         admit_settle(e->admit, t, j->usage.prompt, j->usage.completion, e->now_us);
     else
         admit_release(e->admit, t, e->now_us);
+    e->places_due = true;
 }
 
 /* When it is worth trying again, where nobody knows better; -1: it is not by waiting. */
@@ -247,6 +248,7 @@ static void grant(struct engine *e, const struct admit_grant *g)
 
     j->grant = *g;
     j->granted = true;
+    e->places_due = true;
     if (!j->first_sent_us)
         snapshot_note_wait(e, e->now_us - j->ask.arrived_us);
     if (j->state == JOB_QUEUED)
@@ -280,8 +282,8 @@ static void visit_place(void *ctx, void *job, const struct admit_place *p)
         relay_place(ctx, j, p);
 }
 
-/* One forecast tells everybody who waits where they stand: at every tick, and at once when somebody new waits, but
- * never for more than a twentieth of the time. */
+/* One forecast tells everybody who waits where they stand: at every tick, and at once when somebody new waits or the
+ * line has moved, but never for more than a twentieth of the time. */
 static void tell_places(struct engine *e)
 {
     int64_t begun_us;

@@ -134,7 +134,7 @@ static void on_reset(struct engine *e, struct mail *m)
             r->found = true;
         }
     pthread_mutex_lock(&e->snapshot_lock);
-    e->snapshot_us = 0;                       /* whoever looks next sees it */
+    e->snapshot_keep_us = 0;                  /* whoever looks next sees it */
     pthread_mutex_unlock(&e->snapshot_lock);
     sem_post(&r->q.answered);
 }
@@ -193,20 +193,27 @@ struct look_question {
     struct question q;
 };
 
+static bool snapshot_is_old(const struct engine *e, int64_t now_us)
+{
+    return !e->snapshot || now_us - e->snapshot_us >= e->snapshot_keep_us;
+}
+
 static void on_look(struct engine *e, struct mail *m)
 {
-    struct snapshot *fresh, *old = NULL;
+    int64_t begun_us = clock_mono_us(), keep_us;
+    struct snapshot *fresh, *old;
 
-    if (e->now_us - e->snapshot_us >= 100 * USEC_PER_MS) {      /* several may have asked at once */
+    if (snapshot_is_old(e, begun_us)) {                   /* several may have asked at once */
         fresh = snapshot_build(e);
+        keep_us = (clock_mono_us() - begun_us) * SNAPSHOT_COST;
         pthread_mutex_lock(&e->snapshot_lock);
         old = e->snapshot;
         e->snapshot = fresh;
-        e->snapshot_us = e->now_us;
+        e->snapshot_us = begun_us;
+        e->snapshot_keep_us = keep_us < SNAPSHOT_AGE_MAX_US ? keep_us : SNAPSHOT_AGE_MAX_US;
         pthread_mutex_unlock(&e->snapshot_lock);
-    }
-    if (old)
         snapshot_put(old);
+    }
     sem_post(&OF(struct look_question, q.mail, m)->q.answered);
 }
 
@@ -217,7 +224,7 @@ const struct snapshot *engine_snapshot(struct engine *e)
     bool old;
 
     pthread_mutex_lock(&e->snapshot_lock);
-    old = !e->snapshot || clock_mono_us() - e->snapshot_us >= 100 * USEC_PER_MS;
+    old = snapshot_is_old(e, clock_mono_us());
     pthread_mutex_unlock(&e->snapshot_lock);
     if (old)
         ask(e, &l.q, on_look);

@@ -32,6 +32,8 @@ enum {
     PING_US = 15 * 1000 * 1000,
     STUCK_US = 60 * 1000 * 1000,             /* a client that takes nothing for so long is given up */
     WAITS_KEPT = 1024,
+    SNAPSHOT_COST = 20,                      /* making snapshots may take a twentieth of the time … */
+    SNAPSHOT_AGE_MAX_US = 100 * 1000,        /* … and more where one would be older than this */
 };
 
 /* One call at a provider. */
@@ -103,7 +105,7 @@ struct engine {
 
     pthread_mutex_t snapshot_lock; /* leaf: over the pointer and its count */
     struct snapshot *snapshot;
-    int64_t snapshot_us;
+    int64_t snapshot_us, snapshot_keep_us;      /* when it was made, how long it is shown */
     int64_t waits_ms[WAITS_KEPT];  /* of recent grants, a ring */
     uint64_t waits;
 };

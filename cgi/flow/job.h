@@ -102,7 +102,8 @@ struct job {
     bool estimated, suspect;
     int64_t event_id;                /* of the last event sent */
     struct admit_place told;         /* the last queue event; position 0: none yet */
-    int64_t told_us, told_start_us;  /* when it was sent, when it said the start would be */
+    int64_t told_start_us;           /* when it said the start would be */
+    int64_t tell_us;                 /* its allowance of queue events is used up to here */
 };
 
 /* A zeroed job with both ends' defaults (no descriptor); the acceptor fills it. Never NULL. */

@@ -10,7 +10,11 @@
 #include "flow/gauge.h"
 #include "store/record.h"
 
-enum { PLACE_GAP_US = 250 * 1000, LIMITS_GAP_US = 2 * 1000 * 1000 };
+enum {
+    PLACES_PER_SEC = 4,              /* one job is told so often at most */
+    ALL_PLACES_PER_SEC = 8000,       /* and all together, which only matters in a very long line */
+    LIMITS_GAP_US = 2 * 1000 * 1000,
+};
 
 static int64_t ms(int64_t us)
 {
@@ -88,14 +92,24 @@ static bool place_moved(const struct engine *e, const struct job *j, const struc
     return p->eta_us >= 0 && off_us > slack_us;
 }
 
+/* A second's worth may come at once, so that a line that moves twice in a moment is told twice. */
+static bool may_tell_place(const struct engine *e, struct job *j)
+{
+    int64_t gap_us = USEC_PER_SEC / PLACES_PER_SEC, shared_us = (int64_t)e->job_count * USEC_PER_SEC / ALL_PLACES_PER_SEC;
+
+    if (shared_us > gap_us)
+        gap_us = shared_us;
+    if (j->tell_us > e->now_us + gap_us * (PLACES_PER_SEC - 1))
+        return false;
+    j->tell_us = (j->tell_us > e->now_us ? j->tell_us : e->now_us) + gap_us;
+    return true;
+}
+
 void relay_place(struct engine *e, struct job *j, const struct admit_place *p)
 {
-    if (!j->headers_sent || j->client.fd < 0 || !place_moved(e, j, p))
-        return;
-    if (j->told.position && e->now_us - j->told_us < PLACE_GAP_US)
+    if (!j->headers_sent || j->client.fd < 0 || !place_moved(e, j, p) || !may_tell_place(e, j))
         return;
     j->told = *p;
-    j->told_us = e->now_us;
     j->told_start_us = p->eta_us < 0 ? -1 : e->now_us + p->eta_us;
     event_begin(e, j, "queue");
     sb_puts(&e->out, "{\"position\":");
