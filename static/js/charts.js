@@ -1,5 +1,5 @@
 /* charts.js - draws the table the server wrote: first column time, further columns
- * the series. Without this script the table is there to read. */
+ * the series, stacked as bars. Without this script the table is there to read. */
 import { byId, el } from "./dom.js";
 
 /* A token's colour as it is now; light-dark() resolves only on an element. */
@@ -12,11 +12,21 @@ function colour(token) {
   return value;
 }
 
+const faint = (rgb) => rgb.replace(/^rgb\((.*)\)$/, "rgba($1, 0.25)");
+
+/* {time, label, values: a list for each series} of a table's rows. */
 function columns(table) {
   const rows = [...table.tBodies[0].rows];
   const cells = rows.map((r) => [...r.querySelectorAll("[data-v]")].map((c) => (c.dataset.v === "" ? null : Number(c.dataset.v))));
   const width = cells[0]?.length ?? 0;
   return { time: rows.map((r) => Number(r.dataset.t)), label: rows.map((r) => r.cells[0].textContent), values: Array.from({ length: width }, (_, i) => cells.map((c) => c[i])) };
+}
+
+/* Each series plus those before it, the highest first, so that the lower ones are drawn over it. */
+function stacked(values) {
+  const sums = [];
+  for (const list of values) sums.push(list.map((v, i) => (v ?? 0) + (sums.at(-1)?.[i] ?? 0)));
+  return sums.reverse();
 }
 
 const two = (n) => String(n).padStart(2, "0");
@@ -29,21 +39,22 @@ function ticks(_, times, __, ___, step) {
   });
 }
 
+/* Told apart without colour too: the first is solid, the second an outline. */
 const LOOKS = [
-  { token: "s1", dash: [], fill: true },
-  { token: "s2", dash: [5, 3], fill: false },
+  { token: "s1", fill: (c) => c, width: 1 },
+  { token: "s2", fill: faint, width: 1 },
 ];
 
 export class Chart {
   #plot = null; #box; #table; #read;
 
-  /* `name` ties c-name (box), t-name (table) and r-name (read-out); show(v) writes a value,
+  /* `name` ties c-name (box), t-name (table) and r-name (read-out). `series` names each; show(v) writes a value,
    * short(v) a value beside the axis; `nothing` stands where all values are 0. */
-  constructor(name, { series, bars = false, show, short, nothing }) {
+  constructor(name, { series, show, short, nothing }) {
     this.#box = byId(`c-${name}`);
     this.#read = byId(`r-${name}`);
     this.#table = `t-${name}`;
-    Object.assign(this, { series, bars, show, short, nothing });
+    Object.assign(this, { series, show, short, nothing });
     this.draw();
     new ResizeObserver(() => this.#plot?.setSize(this.#size())).observe(this.#box);
     document.addEventListener("weir:theme", () => this.draw());
@@ -63,24 +74,23 @@ export class Chart {
     if (blank) return;
     const grid = { stroke: colour("line"), width: 1 };
     const axis = { stroke: colour("text-3"), grid, ticks: { ...grid, size: 4 }, font: "12px system-ui, sans-serif" };
+    const half = time.length > 1 ? (time[1] - time[0]) / 2 : 1800;
     this.#plot = new uPlot({
       ...this.#size(),
       tzDate: (t) => uPlot.tzDate(new Date(t * 1000), "Etc/UTC"),
       legend: { show: false },
-      cursor: { y: false, points: { size: 6 }, drag: { x: false, y: false } },
-      scales: { x: { range: (_, low, high) => (this.bars && time.length > 1 ? [low - (time[1] - time[0]) / 2, high + (time[1] - time[0]) / 2] : [low, high]) }, y: { range: (_, low, high) => [0, high > 0 ? high * 1.1 : 1] } },
-      padding: [12, 24, 0, 0],
+      cursor: { y: false, points: { show: false }, drag: { x: false, y: false } },
+      scales: { x: { range: (_, low, high) => [low - half, high + half] }, y: { range: (_, low, high) => [0, high * 1.1] } },
+      padding: [12, 16, 0, 0],
       axes: [{ ...axis, grid: { show: false }, values: ticks, space: 70, size: 32 }, { ...axis, size: 64, values: (_, list) => list.map((v) => this.short(v)) }],
-      series: [{}, ...this.series.map((s, i) => this.#look(LOOKS[i], time.length))],
+      series: [{}, ...this.series.map((s, i) => this.#look(LOOKS[i])).reverse()],
       hooks: { setCursor: [(u) => this.#say(u.cursor.idx, label, values)] },
-    }, [time, ...values], this.#box);
+    }, [time, ...stacked(values)], this.#box);
   }
 
-  #look({ token, dash, fill }, points) {
+  #look({ token, fill, width }) {
     const stroke = colour(token);
-    const line = { stroke, width: 2, dash, points: { show: points < 3 } };
-    if (this.bars) return { ...line, fill: stroke, width: 0, paths: uPlot.paths.bars({ size: [0.7, 40] }), points: { show: false } };
-    return fill ? { ...line, fill: stroke.replace(/^rgb\((.*)\)$/, "rgba($1, 0.10)") } : line;
+    return { stroke, width, fill: fill(stroke), paths: uPlot.paths.bars({ size: [0.7, 40] }), points: { show: false } };
   }
 
   /* What stands under the cursor, in words; nothing when it leaves. */

@@ -13,7 +13,7 @@ const compact = new Intl.NumberFormat("en-US", { notation: "compact", maximumFra
 
 const charts = [
   new Chart("tokens", { series: ["in", "out"], show: count, short: (v) => compact.format(v), nothing: "No tokens in this time." }),
-  new Chart("cost", { series: [""], bars: true, show: money, short: (v) => (v === 0 ? "0" : `$${Number(v.toPrecision(2))}`), nothing: "Nothing was spent in this time." }),
+  new Chart("cost", { series: [""], show: money, short: (v) => (v === 0 ? "0" : `$${Number(v.toPrecision(2))}`), nothing: "Nothing was spent in this time." }),
 ];
 let seen = new Date();
 let busy = false;

@@ -84,7 +84,8 @@ for (const scheme of ['light', 'dark'])
       await b.sound('dashboard');
       await page.click('.range a:has-text("7 d")');
       assert.match(page.url(), /range=7d/);
-      await page.waitForSelector('#c-cost canvas');
+      await page.waitForSelector('#c-tokens canvas');
+      assert.match(await page.innerText('#c-cost'), /Nothing was spent/);
       await b.sound('dashboard of a week');
 
       for (const where of ['settings', 'help/metrics']) {
