@@ -1,10 +1,12 @@
 /* ledger.c - how fast calls are recorded, and how much room they take.
  *
- *     bench/ledger [directory] [requests] [in flight]
+ *     bench/ledger [directory] [requests] [in flight] [days]
  *
  * Keeps so many requests in flight at the writer, each accepted and settled with
  * all its rows (event, attempt, two messages with text, session, roll-ups), every
- * COMMIT synchronous=FULL. 50 users, 8 models, sessions of five requests. */
+ * COMMIT synchronous=FULL. 50 users, 8 models, sessions of five requests. The
+ * requests are spread evenly over so many days up to now (1 unless given); then
+ * the reports of the last 24 hours and of the last 30 days are timed. */
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -20,6 +22,7 @@
 #include "flow/writer.h"
 #include "store/account.h"
 #include "store/db.h"
+#include "store/report.h"
 #include "store/usage.h"
 
 enum { USERS = 50, MODELS = 8, SESSION_REQUESTS = 5 };
@@ -39,6 +42,8 @@ struct bench {
     struct call *idle[4096];
     int idle_count;
     int64_t finished, failed;
+    int64_t first_ms, step_us;       /* when the first request is accepted, and how long after it the next */
+    int64_t begun;
     char user[USERS][RAND_ID_SIZE];
 };
 
@@ -121,7 +126,7 @@ static void begin(struct bench *b, struct call *c)
     r->model = models[(unsigned char)r->session_id[RAND_ID_LEN - 2] % MODELS];
     r->session_title = "A question about something";
     r->user_text = "Please explain to me how this works, in a few words.";
-    r->accepted_at_ms = clock_utc_ms();
+    r->accepted_at_ms = b->first_ms + b->begun++ * b->step_us / 1000;
     r->prompt_tokens_counted = 412;
     r->max_tokens = 4096;
     r->held_by = GATE_NONE;
@@ -163,6 +168,56 @@ static void print_room(struct db *db, int64_t requests)
         printf("  all but the text             %7.1f bytes a request\n", (double)(all - text) / (double)requests);
 }
 
+typedef enum weir_err report_fn(struct db *ro, const struct report_filter *f, struct sb *out);
+
+static int by_us(const void *a, const void *b)
+{
+    const int64_t *x = a, *y = b;
+
+    return (*x > *y) - (*x < *y);
+}
+
+/* One report, twenty times on a warm connection. */
+static void time_report(struct db *ro, const char *name, report_fn *report, int64_t range_ms)
+{
+    enum { TIMES = 20 };
+    struct report_filter f = report_filter_make(clock_utc_ms());
+    int64_t us[TIMES];
+    struct sb out = sb_make(16 << 20);
+
+    f.from_ms = f.to_ms - range_ms;
+    for (int i = 0; i < TIMES; i++) {
+        int64_t from_us = clock_mono_us();
+
+        sb_reset(&out);
+        if (report(ro, &f, &out) != WEIR_OK || !sb_ok(&out))
+            exit(1);
+        us[i] = clock_mono_us() - from_us;
+    }
+    qsort(us, TIMES, sizeof *us, by_us);
+    printf("  %-28s %3d days: p50 %7.2f ms, p95 %7.2f ms, %zu bytes\n", name, (int)(range_ms / 86400000),
+           (double)us[TIMES / 2] / 1000, (double)us[TIMES - 2] / 1000, out.len);
+    sb_done(&out);
+}
+
+static void time_reports(const char *path)
+{
+    static const struct { const char *name; report_fn *report; } reports[] = {
+        {"token-usage", report_token_usage}, {"cost-breakdown", report_cost_breakdown},
+        {"performance", report_performance}, {"history", report_history},
+    };
+    char why[DB_WHY_SIZE];
+    struct db *ro;
+
+    if (db_open_reader(path, &ro, why) != WEIR_OK)
+        exit(1);
+    for (size_t i = 0; i < sizeof reports / sizeof *reports; i++) {
+        time_report(ro, reports[i].name, reports[i].report, INT64_C(86400000));
+        time_report(ro, reports[i].name, reports[i].report, 30 * INT64_C(86400000));
+    }
+    db_close(ro);
+}
+
 static void add_users(struct db *db, struct bench *b)
 {
     for (int i = 0; i < USERS; i++) {
@@ -180,7 +235,7 @@ int main(int argc, char **argv)
 {
     const char *dir = argc > 1 ? argv[1] : "/tmp";
     int64_t requests = argc > 2 ? strtoll(argv[2], NULL, 10) : 60000;
-    int64_t in_flight = argc > 3 ? strtoll(argv[3], NULL, 10) : 64;
+    int64_t in_flight = argc > 3 ? strtoll(argv[3], NULL, 10) : 64, days = argc > 4 ? strtoll(argv[4], NULL, 10) : 1;
     char path[512], why[DB_WHY_SIZE];
     struct bench b = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
     struct call *calls;
@@ -196,6 +251,8 @@ int main(int argc, char **argv)
         return 1;
     }
     add_users(db, &b);
+    b.first_ms = clock_utc_ms() - days * 86400000;
+    b.step_us = days * INT64_C(86400000000) / (requests > 0 ? requests : 1);
     calls = mem_zalloc((size_t)in_flight, sizeof *calls);
     for (int64_t i = 0; i < in_flight; i++)
         b.idle[b.idle_count++] = &calls[i];
@@ -223,6 +280,7 @@ int main(int argc, char **argv)
     printf("%.0f requests/s, %.0f operations/s, %.1f us of CPU an operation\n", (double)requests / seconds,
            2 * (double)requests / seconds, cpu * 1e6 / (2 * (double)requests));
     print_room(db, requests);
+    time_reports(path);
     db_close(db);
     free(calls);
     for (const char *const *s = (const char *const[]){"", "-wal", "-shm", ".lock", NULL}; *s; s++) {
