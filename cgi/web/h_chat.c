@@ -221,6 +221,11 @@ static void fill_record(struct exchange *x, const struct prompt *p, struct job *
     r->prompt_tokens_counted = p->prompt_tokens;
     r->max_tokens = p->max_tokens;
     (void)snprintf(r->cost.price_version, sizeof r->cost.price_version, "%s", price_table_version(x->web->prices));
+    r->cost.priced = p->price || p->first->protocol == PROTOCOL_BUILTIN;
+    if (p->price) {                        /* what the call is charged should this process die in it */
+        r->cost.rate_in = p->price->tier[0].in;
+        r->cost.rate_out = p->price->tier[0].out;
+    }
     sb_done(&title);
     free(metadata);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "store/audit.h"
 #include "store/report.h"
 #include "web/field.h"
 #include "web/route.h"
@@ -127,6 +128,27 @@ static const struct field reset_fields[] = {
     {"upstream", FIELD_TEXT, offsetof(struct reset, upstream), 1, 128, false},
 };
 
+struct noted {
+    struct write_op op;
+    struct audit_entry entry;
+};
+
+static enum weir_err run_note(struct db *db, struct write_op *op)
+{
+    return audit_add(db, &((struct noted *)op)->entry);
+}
+
+/* The reset is done; its states before and after go into the audit log. */
+static enum weir_err note_reset(struct exchange *x, const char *upstream)
+{
+    struct noted n = {.op.run = run_note,
+                      .entry = {.at_ms = x->arrived_ms, .actor = x->who.user_id, .action = "limits.reset",
+                                .object = upstream ? upstream : "", .detail = sb_str(&x->out.body), .request_id = x->request_id}};
+
+    return writer_call(x->web->writer, &n.op) == WEIR_OK ? WEIR_OK
+           : web_refuse(x, WEIR_E_STORAGE, NULL, "The limits were reset, but this could not be written to the audit log.");
+}
+
 enum weir_err h_reset_rate_limits(struct exchange *x)
 {
     struct reset which = {NULL};
@@ -143,5 +165,5 @@ enum weir_err h_reset_rate_limits(struct exchange *x)
     sb_puts(out, ",\"after\":");
     limits_json(x->web, out);
     sb_puts(out, "}\n");
-    return WEIR_OK;
+    return note_reset(x, which.upstream);
 }

@@ -33,3 +33,7 @@ check_PROGRAMS += tests/unit/test_zone
 tests_unit_test_zone_SOURCES = tests/unit/test_zone.c tests/unit/unit.h
 tests_unit_test_zone_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_zone_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += tests/unit/test_audit
+tests_unit_test_audit_SOURCES = tests/unit/test_audit.c tests/unit/unit.h tests/unit/fixture_db.h
+tests_unit_test_audit_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_audit_LDADD = $(UNIT_LDADD)
