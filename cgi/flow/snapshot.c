@@ -1,6 +1,6 @@
 /* snapshot.c - a picture of the engine for everybody else, made when somebody
- * looks. Its version changes only when something in it does, so that pages
- * which ask again are told "unchanged". */
+ * looks. Its version changes only when something happened, so that pages which
+ * ask again are told "unchanged". */
 #include <stdlib.h>
 #include <string.h>
 
@@ -79,26 +79,44 @@ static void add_entry(void *ctx, void *job, const struct admit_place *p)
     t->reason = p->reason;
 }
 
-/* FNV-1a (Fowler, Noll, Vo) over what is shown. */
-static uint64_t hash(uint64_t h, const void *p, size_t n)
+/* FNV-1a (Fowler, Noll, Vo), eight bytes at a time. */
+static uint64_t mix(uint64_t h, int64_t value)
 {
-    const unsigned char *b = p;
-
-    for (size_t i = 0; i < n; i++)
-        h = (h ^ b[i]) * UINT64_C(1099511628211);
+    for (int i = 0; i < 64; i += 8)
+        h = (h ^ ((uint64_t)value >> i & 0xff)) * UINT64_C(1099511628211);
     return h;
 }
 
+static uint64_t mix_text(uint64_t h, const char *s)
+{
+    for (; *s; s++)
+        h = (h ^ (unsigned char)*s) * UINT64_C(1099511628211);
+    return h;
+}
+
+static uint64_t mix_upstream(uint64_t h, const struct admit_upstream_view *u)
+{
+    for (int d = 0; d < DIM_COUNT; d++) {
+        h = mix(mix(mix(h, u->dim[d].limit), u->dim[d].used), u->dim[d].reserved);
+        h = mix(mix(h, u->dim[d].provider_limit), u->dim[d].provider_remaining);
+    }
+    h = mix(mix(mix(h, u->status), u->stabilizing), u->cooldown_until_us > 0);
+    h = mix(mix(mix(h, u->down), u->running), u->waiting);
+    return mix(mix(h, u->provider_429s_24h), u->max_concurrent);
+}
+
+/* Of what happens. What only time moves (a wait that grows, a bucket that fills) is no change of its own. */
 static uint64_t fingerprint(const struct snapshot *s)
 {
     uint64_t h = UINT64_C(14695981039346656037);
 
-    h = hash(h, s->upstreams, s->upstream_count * sizeof *s->upstreams);
-    h = hash(h, s->entries, s->entry_count * sizeof *s->entries);
-    h = hash(h, s->waiting, sizeof s->waiting);
-    h = hash(h, &s->running, sizeof s->running);
-    h = hash(h, &s->counters, sizeof s->counters);
-    return hash(h, &s->draining, sizeof s->draining);
+    for (size_t i = 0; i < s->upstream_count; i++)
+        h = mix_upstream(h, &s->upstreams[i]);
+    for (size_t i = 0; i < s->entry_count; i++)
+        h = mix(mix(mix_text(h, s->entries[i].request_id), s->entries[i].position), s->entries[i].reason);
+    h = mix(mix(mix(h, s->counters.enqueued), s->counters.admitted), s->counters.cancelled);
+    h = mix(mix(mix(h, s->counters.timed_out), s->counters.rejected), s->counters.retries);
+    return mix(h, s->draining);
 }
 
 struct snapshot *snapshot_build(struct engine *e)
