@@ -40,6 +40,9 @@ for f in $code; do
     lines=$(wc -l < "$f")
     [ "$lines" -le 800 ] || { echo "$f:$lines: more than 800 lines; one idea per file"; bad=1; }
 done
+for f in cgi/*/*.[ch]; do
+    grep -qF "$f" cgi/*/sources.mk || { echo "$f:1: no sources.mk names it, so a release would lack it"; bad=1; }
+done
 for f in cgi/*/*.h; do
     guard=$(sed -n 's/^#ifndef \(WEIR_[A-Z0-9_]*_H\)$/\1/p' "$f" | head -n 1)
     [ -n "$guard" ] && grep -q "^#define $guard$" "$f" || { echo "$f:1: no include guard WEIR_…_H"; bad=1; }
