@@ -9,7 +9,7 @@ const up = await startUpstream();
 const weir = await startWeir({ upstream: up });
 const model = 'gpt-4o-mini';
 const ask = (method, where, { body, headers } = {}) => request({ port: weir.port, method, path: where, body, headers });
-const [, code] = /\/app\/login#(\S+)/.exec(weir.program.output);
+const [, code] = await weir.program.says(/\/app\/login#(\S+)/);
 const origin = `http://127.0.0.1:${weir.port}`;
 
 const guarded = [
