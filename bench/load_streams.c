@@ -20,7 +20,7 @@
 #include "load.h"
 #include "watch.h"
 
-enum { BATCH = 512, TAIL = 32, END_WAIT_S = 60 };
+enum { BATCH = 512, TAIL = 32, END_WAIT_S = 120 };
 
 struct stream {
     int fd;
@@ -40,7 +40,7 @@ static struct {
     struct hist added, first;  /* a chunk's time on the way; opening to first event */
     int64_t opened, begun, live, chunks, events, failed, finished;
     bool measuring;
-    char bad[200];
+    char bad[600];
 } run;
 
 static void stream_open(struct stream *s)
@@ -133,7 +133,7 @@ static void take(struct stream *s, const char *p, size_t n, int64_t now_us)
         run.begun++;
         hist_add(&run.first, now_us - s->opened_us);
         if (n < 12 || memcmp(p, "HTTP/1.1 200", 12) != 0)
-            (void)snprintf(run.bad, sizeof run.bad, "%.*s", (int)(n < 190 ? n : 190), p);
+            (void)snprintf(run.bad, sizeof run.bad, "%.*s", (int)(n < 590 ? n : 590), p);
     }
     take_stamps(s, p, n, now_us);
     if (run.measuring)
@@ -144,7 +144,7 @@ static void take(struct stream *s, const char *p, size_t n, int64_t now_us)
         memmem(joined, s->tail_len + head, "data: [DONE]", 12) || memmem(p, n, "data: [DONE]", 12))
         s->finished = true;
     if (memmem(p, n, "event: error", 12))
-        (void)snprintf(run.bad, sizeof run.bad, "%.*s", (int)(n < 190 ? n : 190), p);
+        (void)snprintf(run.bad, sizeof run.bad, "%.*s", (int)(n < 590 ? n : 590), p);
     s->tail_len = (unsigned)head;
     memcpy(s->tail, p + n - head, head);
 }

@@ -65,7 +65,7 @@ async function startProxy() {
 const proxy = await startProxy();
 const settings = (extra = {}) => ({
   upstream: up,
-  openai: { max_concurrent: 10000, models: ['echo', 'chunks-120-4', 'chunks-1000-50', 'chunks-100000-50', 'slow-1000-0-1'], ...extra.openai },
+  openai: { max_concurrent: 10000, models: ['echo', 'chunks-120-4', 'chunks-600-50', 'chunks-100000-50', 'slow-1000-0-1'], ...extra.openai },
   config: { queue: { max_size: 20000, max_wait: 3600 }, log: { level: 'error' }, ...extra.config },
 });
 const weirPids = (w) => [watch('weir', w.program.pid), watch('nginx', w.nginx.pid)];
@@ -106,9 +106,10 @@ const cases = {
     await weir.stop();
   },
   streams5000: () => streams('5,000 streams at 4/s', 5000, 'chunks-120-4', 8, 700, { ratio: 1.2, p99: 5000, idleKib: () => idleKib ?? 0 }),
-  streams2000: () => streams('2,000 streams at 50/s', 2000, 'chunks-1000-50', 6, 500, {}),
+  streams2000: () => streams('2,000 streams at 50/s', 2000, 'chunks-600-50', 6, 500, {}),
   async waiting() {
     const weir = await startWeir(settings({ openai: { max_concurrent: 3 } }));
+    await Promise.all(Array.from({ length: 12 }, () => weir.post('/chat/complete', JSON.parse(weirBody('slow-1000-0-1')))));     // so that it knows how long they take
     const r = await load('streams', { connections: 8000, seconds: 8, ramp: 1500, port: weir.port, path: '/chat/stream', token: weir.token, body: weirBody('slow-1000-0-1'), watch: weirPids(weir) });
     const events = r.queue_events / (r.took_us / 1e6), cpu = r.watch.weir.cpu_ns / (r.took_us * 1000) * 100;
     row('8,000 waiting: position events', '~ 8,000/s', `${Math.round(events)}/s, ${r.failed} failed`, r.failed === 0 && events > 6000);
