@@ -328,7 +328,7 @@ struct engine *engine_start(const struct settings *s, struct writer *w, const ch
     e->s = s;
     e->w = w;
     e->up_count = s->n_upstreams < ADMIT_UPSTREAMS_MAX ? s->n_upstreams : ADMIT_UPSTREAMS_MAX;
-    e->now_us = clock_mono_us();
+    e->begun_us = e->now_us = clock_mono_us();
     e->inbox_end = &e->inbox;
     e->fresh_end = &e->fresh;
     e->pace_end = &e->pace;

@@ -42,6 +42,10 @@ uint64_t engine_upstreams_for(struct engine *e, const char *model);
 enum { MODEL_NAME_SIZE = 128 };
 void engine_default_model(struct engine *e, char out[MODEL_NAME_SIZE]);
 
+/* False until each provider that is to tell its models has answered or failed once, for a second at most: before that
+ * a model may be unknown that is there. */
+bool engine_models_known(struct engine *e);
+
 /* {"models":[…]} part of GET /chat/models: id, upstream, healthy; written as a JSON array of {id, upstream, healthy}. */
 void engine_models_json(struct engine *e, struct sb *out);
 

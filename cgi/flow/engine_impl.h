@@ -62,6 +62,7 @@ struct model_list {
     char **id;
     size_t n;
     bool learned;                  /* asked for, not configured */
+    bool heard;                    /* the first question was answered, or failed */
     bool healthy;
     CURL *easy;                    /* the question that runs, or NULL */
     struct sb body;
@@ -79,6 +80,7 @@ struct engine {
     int epoll_fd, wake_fd;
     CURLM *multi;
     int64_t curl_due_us;           /* libcurl's timer; INT64_MAX: none */
+    int64_t begun_us;
     int64_t now_us;                /* read once a turn */
     int64_t tick_us;               /* the next tick */
 

@@ -15,6 +15,7 @@
 enum { MODELS_MAX = 20000, LIST_BYTES_MAX = 4 * 1024 * 1024 };
 #define ASK_AGAIN_US (INT64_C(300) * USEC_PER_SEC)       /* after a list came */
 #define ASK_SOONER_US (INT64_C(1) * USEC_PER_SEC)        /* after none did: doubled up to the above */
+#define START_US (INT64_C(1) * USEC_PER_SEC)             /* the start waits so long for the first lists */
 
 static void ids_free(char **id, size_t n)
 {
@@ -134,6 +135,13 @@ static void ask_for_list(struct engine *e, size_t i)
     m->ask_us = INT64_MAX;
 }
 
+static void set_heard(struct engine *e, struct model_list *m)
+{
+    pthread_mutex_lock(&e->models_lock);
+    m->heard = true;
+    pthread_mutex_unlock(&e->models_lock);
+}
+
 bool models_finished(struct engine *e, CURL *easy, CURLcode code)
 {
     size_t i = 0;
@@ -156,6 +164,7 @@ bool models_finished(struct engine *e, CURL *easy, CURLcode code)
     m->easy = NULL;
     sb_done(&m->body);
     if (n < 0) {
+        set_heard(e, m);
         if (m->backoff_us == ASK_SOONER_US)
             log_warn("upstream %s: no list of models (%s, status %ld); asking again", e->s->upstreams[i].name,
                      code ? curl_easy_strerror(code) : "not understood", status);
@@ -170,6 +179,7 @@ bool models_finished(struct engine *e, CURL *easy, CURLcode code)
     old_n = m->n;
     m->id = ids;
     m->n = (size_t)n;
+    m->heard = true;
     pthread_mutex_unlock(&e->models_lock);
     ids_free(old, old_n);
     return true;
@@ -207,6 +217,17 @@ uint64_t engine_upstreams_for(struct engine *e, const char *model)
             }
     pthread_mutex_unlock(&e->models_lock);
     return mask;
+}
+
+bool engine_models_known(struct engine *e)
+{
+    bool known = true;
+
+    pthread_mutex_lock(&e->models_lock);
+    for (size_t i = 0; i < e->up_count; i++)
+        known = known && (!e->models[i].learned || e->models[i].heard);
+    pthread_mutex_unlock(&e->models_lock);
+    return known || clock_mono_us() - e->begun_us >= START_US;
 }
 
 void engine_default_model(struct engine *e, char out[MODEL_NAME_SIZE])

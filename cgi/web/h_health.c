@@ -20,6 +20,8 @@ enum weir_err h_readyz(struct exchange *x)
         return web_refuse(x, WEIR_E_DRAINING, NULL, NULL);
     if (!writer_healthy(x->web->writer))
         return web_refuse(x, WEIR_E_STORAGE, NULL, NULL);
+    if (!engine_models_known(x->web->engine))
+        return web_refuse(x, WEIR_E_UNAVAILABLE, NULL, "The providers are being asked for their models.");
     s = engine_snapshot(x->web->engine);
     for (size_t i = 0; i < s->upstream_count; i++)
         up += !s->upstreams[i].down;
