@@ -2,6 +2,7 @@
 libweir_a_SOURCES += \
 	cgi/rules/arrivals.c cgi/rules/arrivals.h \
 	cgi/rules/bpe.c cgi/rules/bpe.h \
+	cgi/rules/budget.c cgi/rules/budget.h \
 	cgi/rules/bucket.c cgi/rules/bucket.h \
 	cgi/rules/eliza.c cgi/rules/eliza.h \
 	cgi/rules/eliza_script.c cgi/rules/eliza_script.h \

@@ -9,6 +9,7 @@ libweir_a_SOURCES += \
 	cgi/store/event_row.c cgi/store/event_row.h \
 	cgi/store/keymap.c cgi/store/keymap.h \
 	cgi/store/ledger.c cgi/store/ledger.h \
+	cgi/store/period.c cgi/store/period.h \
 	cgi/store/record.c cgi/store/record.h \
 	cgi/store/report.h cgi/store/report_cost.c cgi/store/report_filter.c cgi/store/report_history.c \
 	cgi/store/report_list.c cgi/store/report_list.h cgi/store/report_performance.c \

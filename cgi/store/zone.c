@@ -154,7 +154,7 @@ int32_t zone_offset_s(const struct zone *z, int64_t utc_ms)
 }
 
 /* The moment a local day (counted from 1970) begins. Where midnight is skipped, the day begins after the gap. */
-static int64_t day_begins(const struct zone *z, int64_t day)
+int64_t zone_day_begins(const struct zone *z, int64_t day)
 {
     int64_t local = day * DAY_MS;
     int64_t early = local - zone_offset_s(z, local - DAY_MS) * INT64_C(1000);
@@ -171,10 +171,19 @@ static int64_t day_begins(const struct zone *z, int64_t day)
 
 int64_t zone_day_start(const struct zone *z, int64_t utc_ms)
 {
-    return day_begins(z, floor_div(utc_ms + zone_offset_s(z, utc_ms) * INT64_C(1000), DAY_MS));
+    return zone_day_begins(z, floor_div(utc_ms + zone_offset_s(z, utc_ms) * INT64_C(1000), DAY_MS));
 }
 
 int64_t zone_day_next(const struct zone *z, int64_t utc_ms)
 {
-    return day_begins(z, floor_div(utc_ms + zone_offset_s(z, utc_ms) * INT64_C(1000), DAY_MS) + 1);
+    return zone_day_begins(z, floor_div(utc_ms + zone_offset_s(z, utc_ms) * INT64_C(1000), DAY_MS) + 1);
+}
+
+int64_t zone_day(const struct zone *z, int64_t utc_ms)
+{
+    int64_t day = floor_div(utc_ms + zone_offset_s(z, utc_ms) * INT64_C(1000), DAY_MS);
+
+    if (utc_ms < zone_day_begins(z, day))
+        return day - 1;
+    return utc_ms < zone_day_begins(z, day + 1) ? day : day + 1;
 }

@@ -24,5 +24,9 @@ int32_t zone_offset_s(const struct zone *z, int64_t utc_ms);
 /* First millisecond (UTC) of the local day that utc_ms lies in, and of the day after it. */
 int64_t zone_day_start(const struct zone *z, int64_t utc_ms);
 int64_t zone_day_next(const struct zone *z, int64_t utc_ms);
+/* The local day, counted from 1970-01-01, whose milliseconds [zone_day_begins(day), zone_day_begins(day + 1)) hold
+ * utc_ms; also where a clock that is set back repeats a midnight. */
+int64_t zone_day(const struct zone *z, int64_t utc_ms);
+int64_t zone_day_begins(const struct zone *z, int64_t day);
 
 #endif

@@ -37,3 +37,7 @@ check_PROGRAMS += tests/unit/test_audit
 tests_unit_test_audit_SOURCES = tests/unit/test_audit.c tests/unit/unit.h tests/unit/fixture_db.h
 tests_unit_test_audit_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_audit_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += tests/unit/test_period
+tests_unit_test_period_SOURCES = tests/unit/test_period.c tests/unit/unit.h
+tests_unit_test_period_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_period_LDADD = $(UNIT_LDADD)

@@ -1,0 +1,411 @@
+/* budget.c - rules, their ledgers by window and key, and holds over them.
+ *
+ * Rules are few and looked through one by one; ledgers may be many and are
+ * found by hash. Ledgers are named by number, so that holds survive their
+ * array's growth. */
+#include "rules/budget.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "rules/idmap.h"
+
+enum { PRUNE_FROM = 4096 };
+#define DAY_MS INT64_C(86400000)
+
+struct rule {
+    struct budget_rule r;
+    struct budget_span span;             /* asked for last */
+};
+
+struct ledger_of {
+    uint32_t rule;
+    uint32_t next;                       /* of the same hash, or the next free one */
+    uint64_t hash;
+    char *key;                           /* owned; NULL: free */
+    struct budget_span span;
+    int64_t spent, held;
+    uint32_t holds;
+};
+
+struct budget_book {
+    budget_calendar *calendar;
+    void *ctx;
+    struct rule *rule;
+    uint32_t rules;
+    struct ledger_of *ledger;
+    uint32_t ledgers, cap, free, used;
+    uint32_t prune_at;                   /* so many in use: those of windows long past are thrown away */
+    struct idmap by_hash;
+};
+
+struct budget_hold {
+    int64_t cost;
+    uint32_t n;
+    uint32_t ledger[];
+};
+
+/* --- names --- */
+
+static const char *const scopes[] = {"all", "user", "session", "token", "model"};
+static const char *const windows[] = {"day", "week", "month", "total"};
+
+const char *budget_scope_name(enum budget_scope s) { return scopes[s]; }
+const char *budget_window_name(enum budget_window w) { return windows[w]; }
+
+static int index_of(const char *s, const char *const *names, int n)
+{
+    int i = 0;
+
+    while (i < n && strcmp(s, names[i]) != 0)
+        i++;
+    return i;
+}
+
+bool budget_scope_parse(const char *s, enum budget_scope *out)
+{
+    int i = index_of(s, scopes, BUDGET_SCOPES);
+
+    if (i < BUDGET_SCOPES)
+        *out = (enum budget_scope)i;
+    return i < BUDGET_SCOPES;
+}
+
+bool budget_window_parse(const char *s, enum budget_window *out)
+{
+    int i = index_of(s, windows, BUDGET_WINDOWS);
+
+    if (i < BUDGET_WINDOWS)
+        *out = (enum budget_window)i;
+    return i < BUDGET_WINDOWS;
+}
+
+/* --- the book --- */
+
+struct budget_book *budget_book_new(budget_calendar *calendar, void *ctx)
+{
+    struct budget_book *b = mem_zalloc(1, sizeof *b);
+
+    b->calendar = calendar;
+    b->ctx = ctx;
+    b->free = IDMAP_NONE;
+    b->prune_at = PRUNE_FROM;
+    return b;
+}
+
+void budget_book_free(struct budget_book *b)
+{
+    if (!b)
+        return;
+    for (uint32_t i = 0; i < b->ledgers; i++)
+        free(b->ledger[i].key);
+    idmap_done(&b->by_hash);
+    free(b->ledger);
+    free(b->rule);
+    free(b);
+}
+
+size_t budget_book_add(struct budget_book *b, const struct budget_rule *r)
+{
+    b->rule = mem_grow(b->rule, b->rules + 1, sizeof *b->rule);
+    b->rule[b->rules] = (struct rule){.r = *r, .span = {INT64_MAX, INT64_MIN}};
+    return b->rules++;
+}
+
+size_t budget_book_count(const struct budget_book *b)
+{
+    return b->rules;
+}
+
+static struct budget_span span_at(struct budget_book *b, uint32_t rule, int64_t at_ms)
+{
+    struct rule *r = &b->rule[rule];
+
+    if (at_ms < r->span.from_ms || at_ms >= r->span.to_ms)
+        r->span = b->calendar(b->ctx, rule, at_ms);
+    return r->span;
+}
+
+/* FNV-1a (Fowler, Noll, Vo). */
+static uint64_t hash_of(uint32_t rule, const char *key, int64_t from_ms)
+{
+    uint64_t h = idmap_mix((uint64_t)from_ms, rule);
+
+    for (; *key; key++)
+        h = (h ^ (unsigned char)*key) * UINT64_C(1099511628211);
+    return h;
+}
+
+static uint32_t ledger_find(const struct budget_book *b, uint32_t rule, const char *key, struct budget_span span, uint64_t hash)
+{
+    uint32_t i = idmap_get(&b->by_hash, hash);
+
+    for (; i != IDMAP_NONE; i = b->ledger[i].next) {
+        const struct ledger_of *l = &b->ledger[i];
+
+        if (l->rule == rule && l->span.from_ms == span.from_ms && strcmp(l->key, key) == 0)
+            break;
+    }
+    return i;
+}
+
+static void ledger_drop(struct budget_book *b, uint32_t at)
+{
+    struct ledger_of *l = &b->ledger[at];
+    uint32_t i = idmap_get(&b->by_hash, l->hash);
+
+    if (i == at && l->next == IDMAP_NONE) {
+        idmap_remove(&b->by_hash, l->hash);
+    } else if (i == at) {
+        idmap_set(&b->by_hash, l->hash, l->next);
+    } else {
+        while (b->ledger[i].next != at)
+            i = b->ledger[i].next;
+        b->ledger[i].next = l->next;
+    }
+    free(l->key);
+    *l = (struct ledger_of){.next = b->free};
+    b->free = at;
+    b->used--;
+}
+
+/* Windows that ended more than a day before are history, which the records keep. */
+static void prune(struct budget_book *b, int64_t at_ms)
+{
+    for (uint32_t i = 0; i < b->ledgers; i++) {
+        const struct ledger_of *l = &b->ledger[i];
+
+        if (l->key && l->holds == 0 && l->span.to_ms < at_ms - DAY_MS)
+            ledger_drop(b, i);
+    }
+    b->prune_at = b->used * 2 > PRUNE_FROM ? b->used * 2 : PRUNE_FROM;
+}
+
+static uint32_t ledger_make(struct budget_book *b, uint32_t rule, const char *key, int64_t at_ms)
+{
+    struct budget_span span = span_at(b, rule, at_ms);
+    uint64_t hash = hash_of(rule, key, span.from_ms);
+    uint32_t at = ledger_find(b, rule, key, span, hash);
+
+    if (at != IDMAP_NONE)
+        return at;
+    if (b->used >= b->prune_at)
+        prune(b, at_ms);
+    at = b->free;
+    if (at != IDMAP_NONE) {
+        b->free = b->ledger[at].next;
+    } else {
+        if (b->ledgers == b->cap) {
+            b->cap = b->cap ? b->cap * 2 : 16;
+            b->ledger = mem_grow(b->ledger, b->cap, sizeof *b->ledger);
+        }
+        at = b->ledgers++;
+    }
+    b->ledger[at] = (struct ledger_of){.rule = rule, .next = idmap_get(&b->by_hash, hash), .hash = hash,
+                                       .key = mem_strdup(key), .span = span};
+    idmap_set(&b->by_hash, hash, at);
+    b->used++;
+    return at;
+}
+
+/* --- one ledger --- */
+
+static int64_t added(int64_t a, int64_t b)
+{
+    int64_t sum;
+
+    return __builtin_add_overflow(a, b, &sum) ? INT64_MAX : sum;
+}
+
+static struct budget_view view_of(const struct rule *r, const char *key, struct budget_span span, int64_t spent, int64_t held)
+{
+    struct budget_view v = {.rule = &r->r, .key = r->r.each ? key : r->r.key, .span = span, .spent = spent, .held = held};
+
+    if (spent < r->r.limit && held < r->r.limit - spent)
+        v.left = r->r.limit - spent - held;
+    for (int i = 0; i < r->r.warns; i++)                 /* spent / limit >= level, without passing int64 */
+        if ((__int128)spent * BUDGET_WARN_ALL >= (__int128)r->r.limit * r->r.warn[i])
+            v.warned = r->r.warn[i];
+    return v;
+}
+
+/* As it stands; one that has counted nothing yet need not be there. */
+static struct budget_view view_at(struct budget_book *b, uint32_t rule, const char *key, int64_t at_ms)
+{
+    struct budget_span span = span_at(b, rule, at_ms);
+    uint32_t at = ledger_find(b, rule, key, span, hash_of(rule, key, span.from_ms));
+
+    return at == IDMAP_NONE ? view_of(&b->rule[rule], key, span, 0, 0)
+                            : view_of(&b->rule[rule], key, span, b->ledger[at].spent, b->ledger[at].held);
+}
+
+void budget_book_spent(struct budget_book *b, size_t rule, const char *key, int64_t at_ms, int64_t cost)
+{
+    uint32_t at = ledger_make(b, (uint32_t)rule, key, at_ms);      /* may move the ledgers */
+
+    b->ledger[at].spent = added(b->ledger[at].spent, cost);
+}
+
+/* --- calls --- */
+
+/* The key of the rule's ledger that counts this call; NULL: none does. */
+static const char *counts(const struct budget_rule *r, const struct budget_call *c)
+{
+    const char *who = NULL;
+
+    switch (r->scope) {
+    case BUDGET_ALL: return "";
+    case BUDGET_USER: who = c->user; break;
+    case BUDGET_SESSION: who = c->session; break;
+    case BUDGET_TOKEN: who = c->token; break;
+    case BUDGET_MODEL: who = c->model; break;
+    case BUDGET_SCOPES: break;
+    }
+    if (!who || !*who)
+        return NULL;
+    if (r->each)
+        return who;
+    return strcmp(who, r->key) == 0 ? "" : NULL;
+}
+
+bool budget_applies(const struct budget_book *b, const struct budget_call *c)
+{
+    for (uint32_t i = 0; i < b->rules; i++)
+        if (counts(&b->rule[i].r, c))
+            return true;
+    return false;
+}
+
+/* The ledger with least left, in *least, and how many there are. */
+static uint32_t scan(struct budget_book *b, const struct budget_call *c, struct budget_view *least)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < b->rules; i++) {
+        const char *key = counts(&b->rule[i].r, c);
+        struct budget_view v;
+
+        if (!key)
+            continue;
+        v = view_at(b, i, key, c->at_ms);
+        if (n++ == 0 || v.left < least->left)
+            *least = v;
+    }
+    return n;
+}
+
+int64_t budget_room(struct budget_book *b, const struct budget_call *c)
+{
+    struct budget_view least;
+
+    return scan(b, c, &least) ? least.left : INT64_MAX;
+}
+
+static struct budget_hold *hold(struct budget_book *b, const struct budget_call *c, int64_t cost, uint32_t n)
+{
+    struct budget_hold *h = mem_zalloc(1, sizeof *h + n * sizeof *h->ledger);
+
+    h->cost = cost;
+    for (uint32_t i = 0; i < b->rules; i++) {
+        const char *key = counts(&b->rule[i].r, c);
+        struct ledger_of *l;
+
+        if (!key)
+            continue;
+        h->ledger[h->n] = ledger_make(b, i, key, c->at_ms);
+        l = &b->ledger[h->ledger[h->n++]];
+        l->held += cost;
+        l->holds++;
+    }
+    return h;
+}
+
+struct budget_hold *budget_reserve(struct budget_book *b, const struct budget_call *c, int64_t cost, struct budget_view *binds)
+{
+    struct budget_view least;
+    uint32_t n = scan(b, c, &least);
+
+    if (n && cost > least.left) {
+        *binds = least;
+        return NULL;
+    }
+    return hold(b, c, cost, n);
+}
+
+struct budget_hold *budget_hold(struct budget_book *b, const struct budget_call *c, int64_t cost)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < b->rules; i++) {
+        const char *key = counts(&b->rule[i].r, c);
+        int64_t sum;
+
+        if (!key)
+            continue;
+        n++;
+        if (__builtin_add_overflow(view_at(b, i, key, c->at_ms).held, cost, &sum))
+            cost = 0;                    /* more is held already than any limit has room for */
+    }
+    return hold(b, c, cost, n);
+}
+
+void budget_settle(struct budget_book *b, struct budget_hold *h, int64_t cost)
+{
+    for (uint32_t i = 0; i < h->n; i++) {
+        struct ledger_of *l = &b->ledger[h->ledger[i]];
+
+        l->held -= h->cost;
+        l->holds--;
+        l->spent = added(l->spent, cost);
+    }
+    free(h);
+}
+
+void budget_release(struct budget_book *b, struct budget_hold *h)
+{
+    budget_settle(b, h, 0);
+}
+
+void budget_spend(struct budget_book *b, const struct budget_call *c, int64_t cost)
+{
+    budget_settle(b, budget_hold(b, c, 0), cost);
+}
+
+/* --- looking --- */
+
+size_t budget_each(struct budget_book *b, int64_t at_ms, size_t max, void (*visit)(void *ctx, const struct budget_view *v), void *ctx)
+{
+    size_t n = 0;
+
+    for (uint32_t r = 0; r < b->rules; r++) {
+        struct budget_span span = span_at(b, r, at_ms);
+
+        for (uint32_t i = 0; b->rule[r].r.each && i < b->ledgers; i++) {
+            const struct ledger_of *l = &b->ledger[i];
+            struct budget_view v;
+
+            if (!l->key || l->rule != r || l->span.from_ms != span.from_ms)
+                continue;
+            v = view_of(&b->rule[r], l->key, span, l->spent, l->held);
+            if (n++ < max)
+                visit(ctx, &v);
+        }
+        if (!b->rule[r].r.each) {
+            struct budget_view v = view_at(b, r, "", at_ms);
+
+            if (n++ < max)
+                visit(ctx, &v);
+        }
+    }
+    return n;
+}
+
+int64_t budget_output_for(const struct price *p, int64_t prompt, int64_t room)
+{
+    int64_t in = price_worst_case(p, prompt, 0), one = price_worst_case(p, prompt, 1);
+
+    if (in > room)
+        return -1;
+    return one == in ? INT64_MAX : (room - in) / (one - in);
+}
