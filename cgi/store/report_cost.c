@@ -24,22 +24,22 @@ static const char from_rollups[] =
 
 /* All from events, where the selection is by more than user and time. */
 static const char from_events[] =
-    SESSION_SUMS SESSION_EVENTS " AND e.id >= ?2 AND e.id < ?3 AND (?4 = 0 OR e.session = ?4)"
-    " AND (?5 = 0 OR e.model = ?5) AND (?6 = 0 OR e.upstream = ?6) AND (?7 = 0 OR e.endpoint = ?7)"
-    " AND (?8 < 0 OR e.priority = ?8) AND (?9 < 0 OR e.status = ?9)) GROUP BY session";
+    SESSION_SUMS SESSION_EVENTS " AND e.id >= ?2 AND e.id < ?3 AND (?4 = 0 OR e.model = ?4)"
+    " AND (?5 = 0 OR e.upstream = ?5) AND (?6 = 0 OR e.endpoint = ?6) AND (?7 < 0 OR e.priority = ?7)"
+    " AND (?8 < 0 OR e.status = ?8)) GROUP BY session";
 
 static struct query select_sessions(struct db *ro, const struct report_scan *s)
 {
     const struct report_keys *k = &s->keys;
     const struct report_filter *f = s->f;
     struct report_units u = report_units(f, QUARTER_MS);
-    bool narrow = k->session || k->model || k->upstream || k->endpoint || f->priority >= 0 || f->status >= 0;
+    bool narrow = k->model || k->upstream || k->endpoint || f->priority >= 0 || f->status >= 0;
     struct query q = query(ro, narrow || u.first == u.last ? from_events : from_rollups);
 
     query_i64(&q, k->user);
     if (narrow || u.first == u.last) {
-        const int64_t bound[] = {f->from_ms << EVENT_BITS, report_until(f) << EVENT_BITS, k->session, k->model,
-                                 k->upstream, k->endpoint, f->priority, f->status};
+        const int64_t bound[] = {f->from_ms << EVENT_BITS, report_until(f) << EVENT_BITS, k->model, k->upstream,
+                                 k->endpoint, f->priority, f->status};
 
         for (size_t i = 0; i < sizeof bound / sizeof *bound; i++)
             query_i64(&q, bound[i]);
@@ -58,9 +58,15 @@ static struct query select_sessions(struct db *ro, const struct report_scan *s)
 /* Requests outside any session are the entry with key null. */
 static enum weir_err fold_sessions(struct report_list *l, struct db *ro, const struct report_scan *s)
 {
-    struct query q = select_sessions(ro, s);
     struct report_sums rest = s->total;
+    struct query q;
 
+    if (s->keys.session) {                         /* the selection is one session's */
+        if (rest.requests)
+            report_list_add(l, s->keys.session, &rest);
+        return WEIR_OK;
+    }
+    q = select_sessions(ro, s);
     while (query_row(&q)) {
         const struct report_sums one = {.requests = query_col_i64(&q, 1), .prompt = query_col_i64(&q, 2),
                                         .completion = query_col_i64(&q, 3), .cost = query_col_i64(&q, 4),
@@ -218,6 +224,6 @@ enum weir_err report_cost_breakdown(struct db *ro, const struct report_filter *f
         e = budgets_json(ro, out);
     sb_putc(out, '}');
 out:
-    report_scan_done(&s);
+    report_scan_done(&s, ro);
     return e;
 }

@@ -74,7 +74,7 @@ enum weir_err report_history(struct db *ro, const struct report_filter *f, struc
     }
     e = report_scan_init(&s, ro, f);
     if (e) {
-        report_scan_done(&s);
+        report_scan_done(&s, ro);
         return e;
     }
     q = select_page(ro, &s, before);
@@ -96,7 +96,7 @@ enum weir_err report_history(struct db *ro, const struct report_filter *f, struc
     else
         sb_puts(out, "],\"next_cursor\":null}");
     done = query_stop(&q);
-    report_scan_done(&s);
+    report_scan_done(&s, ro);
     return e ? e : done;
 }
 

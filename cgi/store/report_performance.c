@@ -234,7 +234,7 @@ enum weir_err report_performance(struct db *ro, const struct report_filter *f, s
     series_json(out, &s.series[0]);
     sb_putc(out, '}');
 out:
-    report_scan_done(&s);
+    report_scan_done(&s, ro);
     free(h);
     return e;
 }

@@ -9,6 +9,9 @@
 
 #define HOUR_MS INT64_C(3600000)
 
+/* Longer than this no report holds back the write-ahead log. */
+enum { READ_MAX_MS = 5000 };
+
 void report_sums_add(struct report_sums *to, const struct report_sums *s)
 {
     to->requests += s->requests;
@@ -96,16 +99,22 @@ static enum weir_err load_combos(struct report_scan *s, struct db *ro)
 
 enum weir_err report_scan_init(struct report_scan *s, struct db *ro, const struct report_filter *f)
 {
-    enum weir_err e;
+    enum weir_err e = WEIR_OK;
 
     memset(s, 0, sizeof *s);
     s->f = f;
-    e = find_keys(ro, f, &s->keys);
+    s->began = !db_in_transaction(ro);
+    if (s->began)
+        e = db_read_begin(ro, READ_MAX_MS);
+    if (!e)
+        e = find_keys(ro, f, &s->keys);
     return e ? e : load_combos(s, ro);
 }
 
-void report_scan_done(struct report_scan *s)
+void report_scan_done(struct report_scan *s, struct db *ro)
 {
+    if (s->began)
+        db_read_end(ro);
     for (int i = 0; i < 2; i++) {
         free(s->series[i].start_ms);
         free(s->series[i].sums);

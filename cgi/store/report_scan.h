@@ -38,6 +38,7 @@ struct report_combo {
 
 struct report_scan {
     const struct report_filter *f;
+    bool began;                                /* the view of the database is ours to end */
     struct report_keys keys;
     struct report_combo *combo;                /* those the filter lets through, by id */
     size_t combo_count;
@@ -46,7 +47,8 @@ struct report_scan {
     struct hist *hist;                         /* filled if not NULL */
 };
 
-/* Begin: the filter's names are looked up. `f` is borrowed until report_scan_done(). */
+/* Begin one view of the database, unless the caller has, and look the filter's names up. `f` is borrowed until
+ * report_scan_done(), which is called whatever this returns. */
 enum weir_err report_scan_init(struct report_scan *s, struct db *ro, const struct report_filter *f);
 /* Buckets of an hour or a day of the filter's zone, or a minute, over its range. */
 void report_scan_buckets(struct report_scan *s, int which, enum granularity g, bool with_hist);
@@ -54,7 +56,7 @@ void report_scan_buckets(struct report_scan *s, int which, enum granularity g, b
 enum granularity report_granularity(const struct report_filter *f);
 /* Add up. Minutes come from the minute roll-ups if series 0 is by minute. */
 enum weir_err report_scan_run(struct report_scan *s, struct db *ro);
-void report_scan_done(struct report_scan *s);
+void report_scan_done(struct report_scan *s, struct db *ro);
 
 /* The whole units inside [from, to), and where they lie: [first, last) units; what remains at both ends is events'. */
 struct report_units {

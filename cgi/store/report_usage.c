@@ -41,7 +41,7 @@ enum weir_err report_token_usage(struct db *ro, const struct report_filter *f, s
         sb_puts(out, "}}");
     }
     report_list_done(&models);
-    report_scan_done(&s);
+    report_scan_done(&s, ro);
     return e;
 }
 
