@@ -75,13 +75,11 @@ static void sources_done(struct sources *s)
     json_decref(s->history);
 }
 
-/* --- figures at the top --- */
+/* --- figures of a report, in words; "—" where it has none --- */
 
-/* `value` and `sub` are taken. */
-static void kpi(json_t *list, const char *label, json_t *value, json_t *sub)
-{
-    json_array_append_new(list, json_pack("{s:s, s:o, s:o}", "label", label, "value", value, "sub", sub));
-}
+static json_t *count_of(const json_t *report, const char *key) { return view_count(view_number(report, key)); }
+static json_t *span_of(const json_t *report, const char *key) { return view_span(view_number(report, key)); }
+static json_t *money_of(const json_t *report, const char *key) { return view_money(view_number(report, key)); }
 
 /* Words around a figure, which is taken. */
 static json_t *worded(const char *before, json_t *figure, const char *after)
@@ -92,19 +90,27 @@ static json_t *worded(const char *before, json_t *figure, const char *after)
     return text;
 }
 
+/* --- figures at the top --- */
+
+/* `value` and `sub` are taken. */
+static void kpi(json_t *list, const char *label, json_t *value, json_t *sub)
+{
+    json_array_append_new(list, json_pack("{s:s, s:o, s:o}", "label", label, "value", value, "sub", sub));
+}
+
 static json_t *kpis(const struct sources *s)
 {
     const json_t *sum = json_object_get(s->usage, "totals"), *was = json_object_get(s->before, "totals");
     const json_t *ttft = json_object_get(s->speed, "ttft_ms"), *queue = json_object_get(s->speed, "queue_wait_ms");
-    double ok = view_number(s->speed, "success_rate"), requests = view_number(sum, "requests");
-    json_t *list = json_array(), *in = view_count(view_number(sum, "prompt_tokens")), *out = view_count(view_number(sum, "completion_tokens"));
+    double spent = view_number(sum, "cost_usd"), ok = view_number(s->speed, "success_rate");
+    json_t *list = json_array(), *in = count_of(sum, "prompt_tokens"), *out = count_of(sum, "completion_tokens");
 
-    kpi(list, "Spend", view_money(view_number(sum, "cost_usd")), view_change(view_number(sum, "cost_usd"), view_number(was, "cost_usd"), s->range->name));
-    kpi(list, "Requests", view_count(requests), isnan(ok) ? json_string("none finished") : worded("", view_percent(1 - ok), " failed"));
-    kpi(list, "Tokens", view_count(view_number(sum, "total_tokens")),
-        view_text("%s in · %s out", json_string_value(in), json_string_value(out)));
-    kpi(list, "First token p95", view_span(view_number(ttft, "p95")), worded("p50 ", view_span(view_number(ttft, "p50")), ""));
-    kpi(list, "Queue wait p95", view_span(view_number(queue, "p95")), worded("", view_count((double)view_waiting(s->now)), " waiting now"));
+    kpi(list, "Spend", view_money(spent), view_change(spent, view_number(was, "cost_usd"), s->range->name));
+    kpi(list, "Requests", count_of(sum, "requests"),
+        isnan(ok) ? json_string("none finished") : worded("", view_percent(1 - ok), " failed"));
+    kpi(list, "Tokens", count_of(sum, "total_tokens"), view_text("%s in · %s out", json_string_value(in), json_string_value(out)));
+    kpi(list, "First token p95", span_of(ttft, "p95"), worded("p50 ", span_of(ttft, "p50"), ""));
+    kpi(list, "Queue wait p95", span_of(queue, "p95"), worded("", view_count((double)view_waiting(s->now)), " waiting now"));
     kpi(list, "Efficiency", view_ratio(view_number(json_object_get(s->usage, "efficiency"), "chars_per_token")),
         json_string("characters per token"));
     json_decref(in);
@@ -133,8 +139,9 @@ static json_t *series(const json_t *usage, const struct range *range)
         json_array_append_new(list, json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "t", (json_int_t)(at_ms / 1000),
                                               "at", view_time(json_object_get(b, "at"), range->days ? VIEW_DAY : VIEW_MINUTE),
                                               "prompt_tokens", number_text(in), "completion_tokens", number_text(out),
-                                              "cost_usd", number_text(usd), "tokens_in", view_count(in), "tokens_out", view_count(out),
-                                              "requests", view_count(view_number(b, "requests")), "cost", view_money(usd)));
+                                              "cost_usd", number_text(usd),
+                                              "tokens_in", view_count(in), "tokens_out", view_count(out),
+                                              "requests", count_of(b, "requests"), "cost", view_money(usd)));
     }
     return list;
 }
@@ -143,8 +150,8 @@ static json_t *series(const json_t *usage, const struct range *range)
 static void put_summaries(json_t *ctx, const json_t *usage)
 {
     const json_t *sum = json_object_get(usage, "totals"), *peak = NULL;
-    json_t *in = view_count(view_number(sum, "prompt_tokens")), *out = view_count(view_number(sum, "completion_tokens")), *b;
-    json_t *all = view_money(view_number(sum, "cost_usd"));
+    json_t *in = count_of(sum, "prompt_tokens"), *out = count_of(sum, "completion_tokens"), *b;
+    json_t *all = money_of(sum, "cost_usd");
     double most = 0;
     size_t i;
 
@@ -172,15 +179,17 @@ static json_t *cost_row(const json_t *e, json_t *key, double total_usd)
 {
     double usd = view_number(e, "cost_usd");
 
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "key", key, "requests", view_count(view_number(e, "requests")),
-                     "tokens_in", view_count(view_number(e, "prompt_tokens")), "tokens_out", view_count(view_number(e, "completion_tokens")),
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "key", key, "requests", count_of(e, "requests"),
+                     "tokens", count_of(e, "total_tokens"),
+                     "tokens_in", count_of(e, "prompt_tokens"),
+                     "tokens_out", count_of(e, "completion_tokens"),
                      "cost", view_money(usd), "share_pct", view_length(total_usd > 0 ? usd / total_usd : 0));
 }
 
 /* Add e's sums to `other`. */
 static void add_up(json_t *other, const json_t *e)
 {
-    static const char *const names[] = {"requests", "prompt_tokens", "completion_tokens", "cost_usd"};
+    static const char *const names[] = {"requests", "prompt_tokens", "completion_tokens", "total_tokens", "cost_usd"};
 
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         double more = view_number(e, names[i]), sum = view_number(other, names[i]);
@@ -212,13 +221,14 @@ static json_t *cost_rows(struct exchange *x, const json_t *list, double total_us
 
     for (size_t i = 0; i < n; i++) {
         const json_t *e = json_array_get(list, days ? n - 1 - i : i);
+        const char *key = json_str(e, "key", "");
         json_t *href = NULL;
 
         if (i >= TOP) {
             add_up(other, e);
             continue;
         }
-        json_t *row = cost_row(e, sessions ? session_key(x, json_str(e, "key", ""), &href) : json_string(json_str(e, "key", "")), total_usd);
+        json_t *row = cost_row(e, sessions ? session_key(x, key, &href) : json_string(key), total_usd);
         if (href)
             json_object_set_new(row, "href", href);
         json_array_append_new(rows, row);
@@ -240,11 +250,13 @@ static json_t *cost_tables(struct exchange *x, const json_t *cost)
     double total_usd = view_number(sum, "cost_usd");
     json_t *list = json_array();
 
-    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
+    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
+        json_t *rows = cost_rows(x, json_object_get(cost, tables[i].list), total_usd, tables[i].sessions, tables[i].days);
+
         json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:o, s:o}", "id", tables[i].id, "caption", tables[i].caption,
-                                              "what", tables[i].what,
-                                              "rows", cost_rows(x, json_object_get(cost, tables[i].list), total_usd, tables[i].sessions, tables[i].days),
+                                              "what", tables[i].what, "rows", rows,
                                               "total", cost_row(sum, json_string("Total"), total_usd)));
+    }
     return list;
 }
 
@@ -260,9 +272,9 @@ static json_t *latency(const json_t *speed)
     for (size_t i = 0; i < sizeof phases / sizeof *phases; i++) {
         const json_t *p = json_object_get(speed, phases[i].key);
 
-        json_array_append_new(list, json_pack("{s:s, s:o, s:o, s:o, s:o}", "name", phases[i].name, "p50", view_span(view_number(p, "p50")),
-                                              "p90", view_span(view_number(p, "p90")), "p95", view_span(view_number(p, "p95")),
-                                              "p99", view_span(view_number(p, "p99"))));
+        json_array_append_new(list, json_pack("{s:s, s:o, s:o, s:o, s:o}", "name", phases[i].name,
+                                              "p50", span_of(p, "p50"), "p90", span_of(p, "p90"),
+                                              "p95", span_of(p, "p95"), "p99", span_of(p, "p99")));
     }
     return list;
 }
@@ -270,14 +282,15 @@ static json_t *latency(const json_t *speed)
 static void put_outcome(json_t *ctx, const json_t *speed)
 {
     const json_t *retries = json_object_get(speed, "retries");
-    json_t *errors = json_array(), *e, *score = view_count(view_number(speed, "score"));
+    json_t *errors = json_array(), *e, *score = count_of(speed, "score");
     size_t i;
 
     json_array_foreach(json_object_get(speed, "error_rates"), i, e)
-        json_array_append_new(errors, json_pack("{s:s, s:o}", "kind", json_str(e, "type", ""), "count", view_count(view_number(e, "count"))));
+        json_array_append_new(errors, json_pack("{s:s, s:o}", "kind", json_str(e, "type", ""),
+                                                "count", count_of(e, "count")));
     json_object_set_new(ctx, "outcome", json_pack("[{s:s, s:o}, {s:s, s:o}, {s:s, s:o}]",
                                                   "name", "Succeeded", "value", view_percent(view_number(speed, "success_rate")),
-                                                  "name", "Retries", "value", view_count(view_number(retries, "total")),
+                                                  "name", "Retries", "value", count_of(retries, "total"),
                                                   "name", "Score", "value", view_text("%s of 100", json_string_value(score))));
     json_object_set_new(ctx, "has_errors", json_boolean(json_array_size(errors) > 0));
     json_object_set_new(ctx, "errors", errors);
@@ -303,12 +316,13 @@ static json_t *recent(struct exchange *x, const json_t *history)
 
         json_array_append_new(list, json_pack(
             "{s:s, s:s, s:o, s:s, s:o, s:o*, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
-            "request_id", json_str(h, "request_id", ""), "at", json_str(h, "at", ""), "time", view_time(json_object_get(h, "at"), VIEW_SHORT),
+            "request_id", json_str(h, "request_id", ""), "at", json_str(h, "at", ""),
+            "time", view_time(json_object_get(h, "at"), VIEW_SHORT),
             "model", json_str(h, "model", ""), "session", key, "href", href, "priority", json_str(h, "priority", ""),
-            "status", status, "tone", status_tone(status), "tokens_in", view_count(view_number(usage, "prompt_tokens")),
-            "tokens_out", view_count(view_number(usage, "completion_tokens")), "cost", view_cost(json_object_get(h, "cost")),
-            "ttft", view_span(view_number(m, "ttft_ms")), "total", view_span(view_number(m, "duration_ms")),
-            "queued", view_span(view_number(m, "queue_ms")), "retries", view_count(view_number(m, "retries"))));
+            "status", status, "tone", status_tone(status), "tokens_in", count_of(usage, "prompt_tokens"),
+            "tokens_out", count_of(usage, "completion_tokens"), "cost", view_cost(json_object_get(h, "cost")),
+            "ttft", span_of(m, "ttft_ms"), "total", span_of(m, "duration_ms"),
+            "queued", span_of(m, "queue_ms"), "retries", count_of(m, "retries")));
     }
     return list;
 }
@@ -320,7 +334,8 @@ static json_t *range_links(const struct range *chosen)
     json_t *list = json_array();
 
     for (int i = 0; i < RANGE_COUNT; i++)
-        json_array_append_new(list, json_pack("{s:s, s:s, s:b}", "key", ranges[i].key, "label", ranges[i].label, "current", &ranges[i] == chosen));
+        json_array_append_new(list, json_pack("{s:s, s:s, s:b}", "key", ranges[i].key, "label", ranges[i].label,
+                                              "current", &ranges[i] == chosen));
     return list;
 }
 

@@ -115,7 +115,8 @@ json_t *view_change(double now, double before, const char *period)
     if (!known(now) || !known(before) || before <= 0)
         return view_text("nothing in the %s before", period);
     double change = (now - before) / before * 100;
-    return change > 999 ? view_text("over ten times the %s before", period) : view_text("%+.0f %% on the %s before", change, period);
+    return change > 999 ? view_text("over ten times the %s before", period)
+                        : view_text("%+.0f %% on the %s before", change, period);
 }
 
 json_t *view_length(double share)
@@ -224,7 +225,7 @@ json_t *view_metrics(const json_t *m)
                json_string("Output tokens per second between the first and the last"), false);
     metric(line, "Queued", view_span(view_number(metrics, "queue_ms")), json_string("From accepted to sent"), false);
     metric(line, "Retries", view_count(view_number(metrics, "retries")),
-           waited > 0 ? with_unit(with_unit(view_span(waited), "waited between"), "attempts") : json_string("Attempts beyond the first"), false);
+           waited > 0 ? with_unit(view_span(waited), "waited between attempts") : json_string("Attempts beyond the first"), false);
     return line;
 }
 

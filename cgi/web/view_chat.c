@@ -131,7 +131,8 @@ json_t *view_models(const json_t *models, const char *standard, const struct set
 
         json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:o, s:b, s:b}", "id", id, "name", id, "upstream", upstream,
                                               "label", model_label(id, settings_upstream(settings, upstream), prices),
-                                              "selected", strcmp(id, standard) == 0, "down", json_is_false(json_object_get(m, "healthy"))));
+                                              "selected", strcmp(id, standard) == 0,
+                                              "down", json_is_false(json_object_get(m, "healthy"))));
     }
     return list;
 }

@@ -22,11 +22,11 @@ function columns(table) {
   return { time: rows.map((r) => Number(r.dataset.t)), label: rows.map((r) => r.cells[0].textContent), values: Array.from({ length: width }, (_, i) => cells.map((c) => c[i])) };
 }
 
-/* Each series plus those before it, the highest first, so that the lower ones are drawn over it. */
+/* Each series plus those before it, the highest first, so that the lower ones are drawn over it. No bar for nothing. */
 function stacked(values) {
   const sums = [];
   for (const list of values) sums.push(list.map((v, i) => (v ?? 0) + (sums.at(-1)?.[i] ?? 0)));
-  return sums.reverse();
+  return sums.reverse().map((list) => list.map((v) => v || null));
 }
 
 const two = (n) => String(n).padStart(2, "0");

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
-import { startWeir, test, top } from '../e2e/harness.mjs';
+import { startUpstream, startWeir, test, top } from '../e2e/harness.mjs';
 import { metricsOf, openBrowser, say } from './browser.mjs';
 
 const weir = await startWeir({ config: { limits: { requests_per_minute: 60 } } });
@@ -138,17 +138,38 @@ if (process.env.WEIR_DOC_IMAGES)
     const images = path.join(top, 'docs/images');
     fs.mkdirSync(images, { recursive: true });
     const b = await (await openBrowser(weir, { width: 1280, height: 800 })).signIn();
-    const { page } = b;
-    for (const text of ['I have to change a system that works, and I am afraid to break it.', 'Because everybody depends on it.']) {
-      await say(page, text);
-      await metricsOf(page);
+    for (const text of ['I have to change a system that works, and I am afraid to break it.', 'Because everybody depends on it.', 'My colleagues, and I do not want to let them down.']) {
+      await say(b.page, text);
+      await metricsOf(b.page);
     }
-    await page.check('#show-monitoring');
-    await page.locator('#m-limits > *').first().waitFor();
-    await page.waitForFunction(() => document.querySelector('#m-chat dd')?.textContent === '2');
-    await page.screenshot({ path: path.join(images, 'chat.png') });
-    await page.goto(b.url('/app/dashboard'));
-    await page.waitForSelector('#c-tokens canvas');
-    await page.screenshot({ path: path.join(images, 'dashboard.png') });
+    await b.page.reload();
+    await b.page.check('#show-monitoring');
+    await b.page.locator('#m-limits > *').first().waitFor();
+    await b.page.waitForFunction(() => document.querySelector('#m-chat dd')?.textContent === '3');
+    await b.page.screenshot({ path: path.join(images, 'chat.png') });
     await b.close();
+    await dashboardPicture(path.join(images, 'dashboard.png'));
   });
+
+// A dashboard with something on it: two models of the stand-in, a queue, and a failure.
+async function dashboardPicture(file) {
+  const up = await startUpstream();
+  const busy = await startWeir({ upstream: up, openai: { max_concurrent: 4, limits: { requests_per_minute: 500, tokens_per_minute: 200000, requests_per_hour: 3000, tokens_per_hour: 1000000 } } });
+  const topics = ['Minutes of Monday', 'Why the pump stopped', 'Translate the safety notice', 'Draft for the water board', 'Names for the new boat', 'Questions for the inspection'];
+  await Promise.all(topics.map(async (topic, n) => {
+    let session;
+    for (let i = 0; i < 4; i++) {
+      const r = await busy.post('/chat/complete', { message: `${topic}${i ? `, part ${i + 1}. ${`${topic} `.repeat(9 * (n + 1) * i)}` : ''}`, session_id: session, model: n % 3 ? 'gpt-4o-mini' : 'gpt-4.1' });
+      session = r.json.session_id;
+    }
+  }));
+  await busy.post('/chat/complete', { message: '#fault-400 a mistake', model: 'gpt-4o-mini' });
+  const running = await Promise.all(Array.from({ length: 7 }, (_, i) => busy.stream({ model: 'gpt-4.1', message: `#slow-0-50-1000 chapter ${i}`, priority: i % 2 ? 'Low' : 'High' })));
+  const b = await (await openBrowser(busy, { width: 1280, height: 1400 })).signIn();
+  await b.page.goto(b.url('/app/dashboard?range=1h'));
+  await b.page.waitForSelector('#c-cost canvas');
+  await b.page.screenshot({ path: file });
+  await b.close();
+  for (const s of running) await busy.post('/chat/cancel', { request_id: s.first('accepted')?.request_id ?? (await s.next('accepted')).request_id });
+  await busy.stop();
+}
