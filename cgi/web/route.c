@@ -62,3 +62,35 @@ bool route_permits(const struct route *r, enum role role)
 {
     return r->perm == PERM_OPEN || (r->perm & 1 << role) != 0;
 }
+
+static bool listed(const char *words, const char *word)
+{
+    size_t n = strlen(word);
+
+    for (;; words++) {
+        size_t len = strcspn(words, ",");
+
+        if (len == n && memcmp(words, word, n) == 0)
+            return true;
+        words += len;
+        if (!*words)
+            return false;
+    }
+}
+
+bool route_in_scope(const struct route *r, const char *scopes)
+{
+    static const struct {
+        const char *prefix, *scope;
+    } opens[] = {
+        {"/chat/", "chat"}, {"/monitoring/", "monitor"}, {"/metrics", "monitor"}, {"/app/me", "chat"}, {"/app/me", "monitor"},
+    };
+
+    if (!*scopes)
+        return true;
+    for (size_t i = 0; i < sizeof opens / sizeof *opens; i++) {
+        if (strncmp(r->pattern, opens[i].prefix, strlen(opens[i].prefix)) == 0 && listed(scopes, opens[i].scope))
+            return true;
+    }
+    return false;
+}

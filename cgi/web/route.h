@@ -94,6 +94,9 @@ const struct route *route_find(enum http_method method, const char *path, char a
 
 /* True if `role` may use the route. */
 bool route_permits(const struct route *r, enum role role);
+/* True if a token narrowed to `scopes` (separated by commas; "" = not narrowed) may use the route: "chat" opens /chat/,
+ * "monitor" /monitoring/ and /metrics, either one /app/me. Nothing else is open to a narrowed token. */
+bool route_in_scope(const struct route *r, const char *scopes);
 
 #define X(method, pattern, perm, body, query, handler) web_handler handler;
 ROUTES(X)

@@ -73,6 +73,8 @@ static enum weir_err check_access(struct exchange *x)
         return web_refuse(x, e, NULL, NULL);
     if (!route_permits(x->route, x->who.role))
         return web_refuse(x, WEIR_E_FORBIDDEN, NULL, NULL);
+    if (!route_in_scope(x->route, x->who.scopes))
+        return web_refuse(x, WEIR_E_FORBIDDEN, NULL, "This token is narrowed to a purpose that does not include this path.");
     if (x->in.method != HTTP_GET && !auth_may_change(&x->in, &x->who))
         return web_refuse(x, WEIR_E_CSRF, NULL, NULL);
     return WEIR_OK;

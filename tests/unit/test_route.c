@@ -143,6 +143,25 @@ START_TEST(each_role_may_do_what_api_md_says)
 }
 END_TEST
 
+START_TEST(a_narrowed_token_opens_what_it_names_and_nothing_else)
+{
+    const struct route *chat = find(HTTP_POST, "/chat/complete"), *live = find(HTTP_GET, "/monitoring/live");
+    const struct route *me = find(HTTP_GET, "/app/me"), *logout = find(HTTP_POST, "/app/logout");
+
+    ck_assert(route_in_scope(logout, ""));
+    ck_assert(route_in_scope(chat, "chat"));
+    ck_assert(route_in_scope(chat, "monitor,chat"));
+    ck_assert(!route_in_scope(chat, "monitor"));
+    ck_assert(!route_in_scope(chat, "chats,cha"));
+    ck_assert(!route_in_scope(live, "chat"));
+    ck_assert(route_in_scope(live, "monitor"));
+    ck_assert(route_in_scope(me, "monitor"));
+    ck_assert(!route_in_scope(me, "events"));
+    ck_assert(!route_in_scope(logout, "chat,monitor"));
+}
+END_TEST
+
 UNIT_MAIN("route", a_path_finds_its_line_and_its_ids, a_path_is_compared_byte_for_byte, an_id_has_at_most_64_characters,
           a_wrong_method_learns_the_right_ones, no_two_lines_answer_the_same_request, every_line_can_be_reached,
-          nothing_is_open_but_health_and_signing_in, each_role_may_do_what_api_md_says)
+          nothing_is_open_but_health_and_signing_in, each_role_may_do_what_api_md_says,
+          a_narrowed_token_opens_what_it_names_and_nothing_else)
