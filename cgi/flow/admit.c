@@ -310,6 +310,8 @@ bool admit_next(struct admit *a, int64_t now_us, struct admit_grant *out)
     const struct item *it;
     uint32_t item;
 
+    if (!a->changed && now_us < a->pick.wake_us)
+        return false;
     if (!pick_next(&a->pick, now_us, &item)) {
         a->changed = false;
         return false;

@@ -47,20 +47,41 @@ void admit_place(struct admit *a, const struct admit_ticket *t, int64_t now_us, 
     place_out(a, t->item, &place, now_us, out);
 }
 
+static bool waits(const struct item *it)
+{
+    return it->state == ITEM_READY || it->state == ITEM_PARKED || it->state == ITEM_RESTING;
+}
+
 void admit_each_waiting(struct admit *a, int64_t now_us,
                         void (*visit)(void *ctx, void *job, const struct admit_place *place), void *ctx)
 {
-    forecast_run(&a->forecast, &a->pick, &a->arrivals, a->config.queue_max, now_us);
-    a->stale = false;
+    const struct queue *q = &a->pick.queue;
+    struct admit_place out;
+
+    if (admit_waiting(a) == 0)
+        return;
+    admit_look_ahead(a, now_us);
     for (uint32_t i = 0; i < a->forecast.count; i++) {
         uint32_t item = a->forecast.order[i];
         const struct forecast_place *place = &a->forecast.place[item];
-        struct admit_ticket *t = a->pick.queue.item[item].owner;
-        struct admit_place out;
+        struct admit_ticket *t = q->item[item].owner;
 
+        if (place->age != q->item[item].age || place->guessed || !waits(&q->item[item]))
+            continue;                             /* it left since */
         admit_promise(t, place, now_us);
         place_out(a, item, place, now_us, &out);
         visit(ctx, t->job, &out);
+    }
+    if (!a->stale)
+        return;
+    for (uint32_t i = 0; i < q->items; i++) {     /* those who came since */
+        struct forecast_place place;
+
+        if (!waits(&q->item[i]) || (i < a->forecast.cap && a->forecast.place[i].age == q->item[i].age && !a->forecast.place[i].guessed))
+            continue;
+        place = forecast_of(&a->forecast, &a->pick, i, now_us);
+        place_out(a, i, &place, now_us, &out);
+        visit(ctx, ((struct admit_ticket *)q->item[i].owner)->job, &out);
     }
 }
 
@@ -93,11 +114,9 @@ static int64_t waiting_for(const struct admit *a, int upstream)
     const struct queue *q = &a->pick.queue;
     int64_t n = 0;
 
-    for (uint32_t i = 0; i < q->items; i++) {
-        enum item_state s = q->item[i].state;
-
-        if (s != ITEM_FREE && s != ITEM_RUNNING && ((q->item[i].upstreams >> upstream) & 1))
-            n++;
+    for (uint32_t i = 0; i < q->lines; i++) {
+        if ((q->line[i].upstreams >> upstream) & 1)
+            n += q->line[i].waiting;
     }
     return n;
 }

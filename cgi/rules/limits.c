@@ -42,15 +42,27 @@ static bool counts_output(enum dim d)
     return d == DIM_TOKENS_PER_MINUTE || d == DIM_TOKENS_PER_HOUR || d == DIM_OUTPUT_TOKENS_PER_MINUTE;
 }
 
-static int64_t burst_of(const struct limits_config *c, enum dim d, int64_t limit)
+/* Capacity of a bucket: what was configured, in proportion for the parts of all tokens, or a sixth of the limit. */
+static int64_t burst_of(const struct limits_config *c, enum dim d)
 {
+    int64_t limit = c->limit[d] > LIMITS_MAX ? LIMITS_MAX : c->limit[d];
     int64_t burst = 0;
 
-    if (dim_window_us(d) == dim_window_us(DIM_REQUESTS_PER_MINUTE))
-        burst = d == DIM_REQUESTS_PER_MINUTE ? c->burst_requests : c->burst_tokens;
+    switch (d) {
+    case DIM_REQUESTS_PER_MINUTE: burst = c->burst_requests; break;
+    case DIM_TOKENS_PER_MINUTE: burst = c->burst_tokens; break;
+    case DIM_INPUT_TOKENS_PER_MINUTE:
+    case DIM_OUTPUT_TOKENS_PER_MINUTE:
+        if (c->limit[DIM_TOKENS_PER_MINUTE])
+            burst = limit * c->burst_tokens / c->limit[DIM_TOKENS_PER_MINUTE];
+        break;
+    case DIM_REQUESTS_PER_HOUR:
+    case DIM_TOKENS_PER_HOUR:
+    case DIM_COUNT: break;
+    }
     if (!burst)
         burst = limit / BURST_PART;
-    return burst < 1 ? 1 : burst;
+    return burst < 1 ? 1 : burst < limit ? burst : limit;
 }
 
 /* Make allowed rate and burst of one dimension what they are to be now. */
@@ -112,7 +124,7 @@ void limits_init(struct limits *l, const struct limits_config *c, int64_t now_us
         d->limit = c->limit[i] > LIMITS_MAX ? LIMITS_MAX : c->limit[i];
         if (!d->limit)
             continue;
-        d->burst = burst_of(c, (enum dim)i, d->limit);
+        d->burst = burst_of(c, (enum dim)i);
         d->bucket = bucket_make(d->limit, dim_window_us((enum dim)i), d->burst, now_us);
         window_init(&d->window, dim_window_us((enum dim)i), now_us);
     }
@@ -138,6 +150,13 @@ void limits_high_asked(struct limits *l, int64_t now_us)
 {
     if (now_us > l->high_seen_us)
         l->high_seen_us = now_us;
+}
+
+int64_t limits_change_us(const struct limits *l)
+{
+    int64_t lent = l->reserve_ppm && l->now_us - l->high_seen_us < LENT_AFTER_US ? l->high_seen_us + LENT_AFTER_US : INT64_MAX;
+
+    return lent < l->next_step_us ? lent : l->next_step_us;
 }
 
 /* May this call use the reserve? */

@@ -25,7 +25,7 @@
 struct limits_config {
     int64_t limit[DIM_COUNT];     /* 0: unlimited */
     int64_t burst_requests;       /* capacity of the minute's bucket; 0: a sixth of the limit. The hour's has a sixth. */
-    int64_t burst_tokens;
+    int64_t burst_tokens;         /* the same; those of input and output alone in proportion */
     int64_t pause_us;             /* least time between two calls */
     int32_t safety_ppm;           /* share never used */
     int32_t reserve_ppm;          /* share for High only, lent while no High asks */
@@ -78,6 +78,9 @@ void limits_tick(struct limits *l, int64_t now_us);
 /* A High asks: the reserve is taken back for a minute. */
 void limits_high_asked(struct limits *l, int64_t now_us);
 
+/* When something changes by itself that limits_wait_us() does not foresee: a rate, the lending of the reserve;
+ * INT64_MAX: never. */
+int64_t limits_change_us(const struct limits *l);
 /* Could this call pass with nothing else under way, ever? */
 bool limits_too_large(const struct limits *l, const struct limits_need *need);
 /* `output` tokens, or fewer so that a call with this input is not too large for any limit; at least 1. */

@@ -319,7 +319,7 @@ bool pick_next(struct pick *p, int64_t now_us, uint32_t *item)
     if (p->queue.resting.n)
         wake_at(p, p->queue.resting.v[0].key);
     for (uint32_t g = 0; g < p->groups; g++)
-        wake_at(p, p->limits[g].next_step_us);
+        wake_at(p, limits_change_us(&p->limits[g]));
     return false;
 }
 

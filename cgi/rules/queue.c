@@ -311,6 +311,13 @@ static void queue_unready(struct queue *q, uint32_t item)
 
 /* --- what callers do --- */
 
+/* Somebody joined those who wait (ready, parked, resting), or left them. */
+static void queue_waits(struct queue *q, const struct item *it, int by)
+{
+    q->waiting[it->priority] += (uint32_t)by;
+    q->line[q->flow[it->flow].line].waiting += (uint32_t)by;
+}
+
 static uint32_t queue_put(struct queue *q, const struct queue_entry *e, uint32_t flow)
 {
     uint32_t i = q->free_item;
@@ -335,7 +342,7 @@ static uint32_t queue_put(struct queue *q, const struct queue_entry *e, uint32_t
     q->rest_pos[i] = HEAP_ABSENT;
     q->flow[flow].items++;
     q->rank[e->priority].items++;
-    q->waiting[e->priority]++;
+    queue_waits(q, &q->item[i], 1);
     if (before == QUEUE_NONE)
         queue_ready(q, i);
     else
@@ -401,7 +408,7 @@ void queue_remove(struct queue *q, uint32_t item)
     case ITEM_FREE: break;
     }
     if (it->state != ITEM_RUNNING)
-        q->waiting[it->priority]--;
+        queue_waits(q, it, -1);
     it->state = ITEM_FREE;
     q->rank[it->priority].items--;
     queue_session_leave(q, item);
@@ -419,7 +426,7 @@ void queue_start(struct queue *q, uint32_t item, int64_t tokens)
 
     queue_unready(q, item);
     it->state = ITEM_RUNNING;
-    q->waiting[it->priority]--;
+    queue_waits(q, it, -1);
     if (q->share[share].counter > r->virtual)
         r->virtual = q->share[share].counter;
     it->charged = tokens;
@@ -438,7 +445,7 @@ void queue_rest(struct queue *q, uint32_t item, int64_t until_us)
 
     it->state = ITEM_RESTING;
     it->rest_until_us = until_us;
-    q->waiting[it->priority]++;
+    queue_waits(q, it, 1);
     heap_push(&q->resting, q->rest_pos, until_us, it->age, item);
 }
 

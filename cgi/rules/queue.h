@@ -71,6 +71,7 @@ struct line {
     uint64_t upstreams;
     enum priority priority;
     struct heap flows;                /* with ready items: by counter, then age of the head */
+    uint32_t waiting;                 /* ready, parked and resting */
     enum gate why;                    /* what held its head when last looked at */
     int64_t since_us;
     int64_t held_us[GATE_COUNT];      /* how long each gate held it so far */
