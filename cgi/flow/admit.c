@@ -247,6 +247,19 @@ static enum weir_err refused_outright(const struct admit *a, const struct ask *a
     return e;
 }
 
+/* A full queue still has room for those who have less than half their part of it waiting, or one user could shut all
+ * others out: a tenth more. */
+static bool queue_full(const struct admit *a, const struct ask *ask)
+{
+    const struct queue *q = &a->pick.queue;
+    int64_t room = a->config.queue_max - admit_waiting(a);
+
+    if (room > 0)
+        return false;
+    return room <= -(a->config.queue_max / 10) ||
+           queue_waiting_of(q, ask->priority, ask->user) >= a->config.queue_max / (2 * ((int64_t)q->sharers + 1));
+}
+
 /* Expected wait of a ticket just put in line, -1: never. */
 static int64_t expected_wait(struct admit *a, struct admit_ticket *t, int64_t now_us)
 {
@@ -268,7 +281,7 @@ enum weir_err admit_enqueue(struct admit *a, const struct ask *ask, int64_t now_
     enum weir_err e = refused_outright(a, ask);
 
     *wait_us = -1;
-    if (!e && admit_waiting(a) >= a->config.queue_max)
+    if (!e && queue_full(a, ask))
         e = WEIR_E_QUEUE_FULL;
     if (e) {
         a->counters.rejected++;

@@ -36,7 +36,7 @@ struct admit_upstream {
 struct admit_config {
     const struct admit_upstream *upstreams;
     size_t upstream_count;        /* 1 … ADMIT_UPSTREAMS_MAX */
-    int64_t queue_max;            /* most asks that wait */
+    int64_t queue_max;            /* most asks that wait; a tenth more for users who have little waiting */
     int64_t stabilization_us;     /* time to climb back after a 429 */
     int32_t max_retries;
     int64_t base_delay_us, max_delay_us;

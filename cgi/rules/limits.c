@@ -206,7 +206,7 @@ int64_t limits_wait_us(const struct limits *l, const struct limits_need *need, e
         }
         if (wait > longest) {
             longest = wait;
-            *why = stabilize_rate_ppm(&d->stab, l->now_us) < STABILIZE_FULL_PPM ? GATE_STABILIZING : (enum gate)i;
+            *why = l->now_us < d->stab.until_us ? GATE_STABILIZING : (enum gate)i;
         }
     }
     return longest;
@@ -428,13 +428,19 @@ static enum dim limits_fullest(const struct limits *l)
     return fullest;
 }
 
+/* Less than this share of a limit was in use, by our count: nobody should have been refused. */
+static bool limits_early(const struct limits_dim *d)
+{
+    return d->window.sum + d->held < d->allowed - d->allowed / 4;
+}
+
 void limits_refused(struct limits *l, enum dim d, int64_t began_us, int64_t period_us)
 {
     if (d == DIM_COUNT || !l->dim[d].limit)
         d = limits_fullest(l);
     if (d == DIM_COUNT)
         return;
-    if (stabilize_hit(&l->dim[d].stab, began_us, period_us, l->now_us))
+    if (stabilize_hit(&l->dim[d].stab, limits_early(&l->dim[d]), began_us, period_us, l->now_us))
         bucket_lower(&l->dim[d].bucket, 0);
     limits_pace(l);
 }
@@ -483,7 +489,7 @@ int32_t limits_rate_ppm(const struct limits *l, int64_t *until_us)
         rate = stabilize_rate_ppm(&l->dim[i].stab, l->now_us);
         if (rate < least)
             least = rate;
-        if (rate < STABILIZE_FULL_PPM && l->dim[i].stab.until_us > *until_us)
+        if (l->now_us < l->dim[i].stab.until_us && l->dim[i].stab.until_us > *until_us)
             *until_us = l->dim[i].stab.until_us;
     }
     return least;

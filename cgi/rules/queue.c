@@ -114,6 +114,7 @@ void queue_copy(struct queue *to, const struct queue *from)
     to->free_item = from->free_item;
     to->free_flow = from->free_flow;
     to->free_share = from->free_share;
+    to->sharers = from->sharers;
     to->ages = from->ages;
     to->copy = true;
     idmap_clear(&to->flow_of);
@@ -165,9 +166,14 @@ static void queue_share_sweep(struct queue *q)
     }
 }
 
+static uint64_t share_key(enum priority p, uint64_t user)
+{
+    return idmap_mix(user, (uint64_t)p);
+}
+
 static uint32_t queue_share(struct queue *q, enum priority p, uint64_t user)
 {
-    uint64_t key = idmap_mix(user, (uint64_t)p);
+    uint64_t key = share_key(p, user);
     uint32_t i = idmap_get(&q->share_of, key);
 
     if (i != IDMAP_NONE)
@@ -314,8 +320,20 @@ static void queue_unready(struct queue *q, uint32_t item)
 /* Somebody joined those who wait (ready, parked, resting), or left them. */
 static void queue_waits(struct queue *q, const struct item *it, int by)
 {
+    struct share *s = &q->share[q->flow[it->flow].share];
+
     q->waiting[it->priority] += (uint32_t)by;
     q->line[q->flow[it->flow].line].waiting += (uint32_t)by;
+    q->sharers -= s->waiting > 0;
+    s->waiting += (uint32_t)by;
+    q->sharers += s->waiting > 0;
+}
+
+uint32_t queue_waiting_of(const struct queue *q, enum priority p, uint64_t user)
+{
+    uint32_t i = idmap_get(&q->share_of, share_key(p, user));
+
+    return i == IDMAP_NONE ? 0 : q->share[i].waiting;
 }
 
 static uint32_t queue_put(struct queue *q, const struct queue_entry *e, uint32_t flow)

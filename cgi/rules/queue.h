@@ -63,6 +63,7 @@ struct share {
     int64_t counter;                  /* tokens had, in virtual time */
     uint32_t flow;                    /* first of its flows */
     uint32_t ready;                   /* items ready in all of them */
+    uint32_t waiting;                 /* items ready, parked and resting */
     enum priority priority;
     uint64_t key;                     /* 0: free; `flow` is then the next free share */
 };
@@ -97,6 +98,7 @@ struct queue {
     struct heap resting;
     struct rank rank[PRIORITY_COUNT];
     uint32_t waiting[PRIORITY_COUNT]; /* ready, parked and resting */
+    uint32_t sharers;                 /* shares with something waiting */
     uint64_t ages;
     bool copy;                        /* for a forecast: the tables below know only what was added to the copy */
     struct idmap session_last, flow_of, share_of;
@@ -121,6 +123,8 @@ void queue_done(struct queue *q);
 /* Make `to` (initialised, or a former copy) a copy of `from`: it can be served, and added to with hints, without sessions. */
 void queue_copy(struct queue *to, const struct queue *from);
 
+/* How much waits for this user at this priority. */
+uint32_t queue_waiting_of(const struct queue *q, enum priority p, uint64_t user);
 /* Put in line; gives its number. */
 uint32_t queue_add(struct queue *q, const struct queue_entry *e);
 struct queue_hint queue_hint(const struct queue *q, uint32_t item);

@@ -15,3 +15,7 @@ check_PROGRAMS += tests/unit/test_writer
 tests_unit_test_writer_SOURCES = tests/unit/test_writer.c tests/unit/unit.h tests/unit/fixture_db.h
 tests_unit_test_writer_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_writer_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += tests/unit/test_admit_told
+tests_unit_test_admit_told_SOURCES = tests/unit/test_admit_told.c tests/unit/unit.h
+tests_unit_test_admit_told_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_admit_told_LDADD = $(UNIT_LDADD)

@@ -140,6 +140,7 @@ static void reach(struct run *r, struct sim_call *c, int64_t now)
 
     if (over != DIM_COUNT) {
         s->refused++;
+        s->refused_late += now >= SIM_START + s->settle_in_us;
         provider_count(r, c, 1, 0, 0, now);
         if (!admit_retry(s->admit, c->ticket, FAULT_RATE_LIMIT, over, 2 * SEC, now, &delay))
             call_free(r, c);
@@ -190,13 +191,40 @@ static void handle(struct run *r, struct heap_entry e)
     }
 }
 
+/* Killed and started again. What was on its way still reaches the provider; what was being written breaks off. */
+static void begin_again(struct run *r, const struct admit_config *config, int64_t now)
+{
+    struct sb saved = sb_make(1 << 20);
+    struct heap events = r->events;
+
+    admit_save(r->s->admit, now, now / 1000, &saved);
+    admit_free(r->s->admit);
+    r->s->admit = admit_new(config, r->s->seed, now);
+    if (!sb_ok(&saved) || !admit_load(r->s->admit, sb_str(&saved), saved.len, now, now / 1000))
+        abort();
+    sb_done(&saved);
+    r->events = (struct heap){0};
+    r->frees = 0;
+    for (uint32_t i = SIM_CALLS; i-- > 0;)
+        r->free[r->frees++] = i;
+    for (uint32_t i = 0; i < events.n; i++) {
+        struct sim_call *c = &r->call[events.v[i].id / 4];
+
+        if (events.v[i].id % 4 == EVENT_ARRIVE)
+            later(r, events.v[i].key, 0, EVENT_ARRIVE);
+        else if (events.v[i].id % 4 == EVENT_REACH)
+            provider_count(r, c, 1, c->ask.prompt_tokens, 0, now);
+    }
+    heap_done(&events);
+}
+
 void sim_run(struct sim *s)
 {
     struct admit_config c = {.upstreams = s->upstream, .upstream_count = s->upstreams, .queue_max = s->queue_max,
                              .stabilization_us = 900 * SEC, .max_retries = 5, .base_delay_us = SEC,
                              .max_delay_us = 300 * SEC, .retry_budget_ppm = 100000};
     struct run r = {.s = s, .rng = rng_make(s->seed)};
-    int64_t now = SIM_START, hour = SIM_START + 3600 * SEC;
+    int64_t now = SIM_START, restart = s->restart_every_us ? SIM_START + s->restart_every_us : INT64_MAX;
 
     r.call = mem_zalloc(SIM_CALLS, sizeof *r.call);
     r.free = mem_zalloc(SIM_CALLS, sizeof *r.free);
@@ -213,9 +241,9 @@ void sim_run(struct sim *s)
         int64_t wake = admit_wake_us(s->admit, now);
 
         now = wake > now && wake < r.events.v[0].key ? wake : r.events.v[0].key > now ? r.events.v[0].key : now;
-        if (s->at_hour && now >= hour) {
-            s->at_hour(s, hour);
-            hour += 3600 * SEC;
+        if (now >= restart) {
+            begin_again(&r, &c, now);
+            restart += s->restart_every_us;
         }
         while (r.events.v[0].key <= now)
             handle(&r, heap_pop(&r.events, NULL));

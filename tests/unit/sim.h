@@ -43,10 +43,11 @@ struct sim {
     bool keeps_max;                  /* it counts max_tokens at the start and keeps it */
     int64_t settle_in_us;            /* results count from here after the start on */
     uint64_t seed;
-    void (*at_hour)(struct sim *s, int64_t now_us);    /* called every simulated hour; may replace s->admit */
+    int64_t restart_every_us;        /* Weir is killed and started again, with what it saved; 0: never */
     void (*granted)(struct sim *s, struct sim_call *c, int64_t now_us);
     /* out */
     struct admit *admit;
+    int64_t refused_late;            /* of refused: after settle_in_us */
     int64_t asked, started, refused, rejected, expired;
     int64_t counted[DIM_COUNT];      /* by the provider, after settle_in_us */
     int64_t user_tokens[SIM_USERS];

@@ -12,9 +12,10 @@
 
 #include "rules/gate.h"
 
-enum strict_kind { STRICT_BUCKET, STRICT_SLIDING, STRICT_FIXED, STRICT_KINDS };
+/* STRICT_SECONDS: a sixtieth of the limit in each second. */
+enum strict_kind { STRICT_BUCKET, STRICT_SLIDING, STRICT_FIXED, STRICT_SECONDS };
 
-static const char *const strict_names[] = {"token bucket", "sliding window", "fixed window"};
+static const char *const strict_names[] = {"token bucket", "sliding window", "fixed window", "single seconds"};
 
 struct strict_event {
     int64_t at_us, n;
@@ -32,6 +33,11 @@ struct strict_limit {
 
 static inline void strict_init(struct strict_limit *s, enum strict_kind kind, int64_t limit, int64_t window_us, int64_t now_us)
 {
+    if (kind == STRICT_SECONDS) {
+        limit = limit * 1000000 / window_us;
+        window_us = 1000000;
+        kind = STRICT_FIXED;
+    }
     *s = (struct strict_limit){.kind = kind, .limit = limit, .window_us = window_us, .level = (double)limit, .at_us = now_us,
                                .epoch = now_us / window_us};
 }
@@ -53,7 +59,7 @@ static inline void strict_advance(struct strict_limit *s, int64_t now_us)
             s->sum = 0;
         }
         break;
-    case STRICT_KINDS: break;
+    case STRICT_SECONDS: break;
     }
     s->at_us = now_us;
 }

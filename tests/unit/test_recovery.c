@@ -19,9 +19,9 @@ START_TEST(each_429_halves_and_the_share_climbs_back_evenly)
 
     ck_assert_int_eq(stabilize_rate_ppm(&s, 100 * SEC), 1000000);
     ck_assert_int_eq(stabilize_next_us(&s, 100 * SEC), INT64_MAX);
-    ck_assert(stabilize_hit(&s, 99 * SEC, PERIOD, 100 * SEC));
+    ck_assert(stabilize_hit(&s, false, 99 * SEC, PERIOD, 100 * SEC));
     ck_assert_int_eq(stabilize_rate_ppm(&s, 100 * SEC), 500000);
-    ck_assert(stabilize_hit(&s, 101 * SEC, PERIOD, 101 * SEC));
+    ck_assert(stabilize_hit(&s, false, 101 * SEC, PERIOD, 101 * SEC));
     ck_assert_int_eq(stabilize_rate_ppm(&s, 101 * SEC), 250000);
     for (int64_t t = 101 * SEC; t < 101 * SEC + PERIOD; t = stabilize_next_us(&s, t)) {
         int32_t now = stabilize_rate_ppm(&s, t);
@@ -39,15 +39,28 @@ START_TEST(one_burst_of_429s_is_one_cut_and_it_never_stops_altogether)
 {
     struct stabilize s = {0};
 
-    ck_assert(stabilize_hit(&s, 90 * SEC, PERIOD, 100 * SEC));
+    ck_assert(stabilize_hit(&s, false, 90 * SEC, PERIOD, 100 * SEC));
     for (int i = 0; i < 20; i++)
-        ck_assert(!stabilize_hit(&s, 95 * SEC, PERIOD, 100 * SEC + i));
+        ck_assert(!stabilize_hit(&s, false, 95 * SEC, PERIOD, 100 * SEC + i));
     ck_assert_int_eq(stabilize_rate_ppm(&s, 100 * SEC), 500000);
     for (int i = 0; i < 50; i++)
-        ck_assert(stabilize_hit(&s, (101 + i) * SEC, PERIOD, (101 + i) * SEC));
+        ck_assert(stabilize_hit(&s, false, (101 + i) * SEC, PERIOD, (101 + i) * SEC));
     ck_assert_int_eq(stabilize_rate_ppm(&s, 150 * SEC), STABILIZE_LEAST_PPM);
     ck_assert_int_eq(stabilize_burst_ppm(&s, 150 * SEC + PERIOD), STABILIZE_BURST_LEAST_PPM);
     ck_assert_int_eq(stabilize_burst_ppm(&s, 150 * SEC + STABILIZE_DAY_US), STABILIZE_FULL_PPM);
+}
+END_TEST
+
+START_TEST(a_429_while_much_is_left_means_pacing_for_a_day)
+{
+    struct stabilize s = {0};
+
+    ck_assert(stabilize_hit(&s, true, 100 * SEC, PERIOD, 100 * SEC));
+    ck_assert_int_eq(stabilize_burst_ppm(&s, 100 * SEC), STABILIZE_BURST_LEAST_PPM);
+    ck_assert_int_eq(stabilize_rate_ppm(&s, 100 * SEC), 500000);
+    ck_assert_int_eq(stabilize_rate_ppm(&s, 100 * SEC + PERIOD), STABILIZE_PACED_PPM);
+    ck_assert_int_eq(stabilize_next_us(&s, 100 * SEC + PERIOD), 100 * SEC + STABILIZE_DAY_US);
+    ck_assert_int_eq(stabilize_rate_ppm(&s, 100 * SEC + STABILIZE_DAY_US), STABILIZE_FULL_PPM);
 }
 END_TEST
 
@@ -55,7 +68,7 @@ START_TEST(a_clock_that_steps_back_does_not_climb)
 {
     struct stabilize s = {0};
 
-    ck_assert(stabilize_hit(&s, 100 * SEC, PERIOD, 100 * SEC));
+    ck_assert(stabilize_hit(&s, false, 100 * SEC, PERIOD, 100 * SEC));
     ck_assert_int_eq(stabilize_rate_ppm(&s, 50 * SEC), 500000);
     ck_assert_int_gt(stabilize_next_us(&s, 50 * SEC), 100 * SEC);
 }
@@ -176,7 +189,8 @@ START_TEST(a_promise_is_kept_within_two_seconds_or_a_fifth)
 END_TEST
 
 UNIT_MAIN("recovery", each_429_halves_and_the_share_climbs_back_evenly,
-          one_burst_of_429s_is_one_cut_and_it_never_stops_altogether, a_clock_that_steps_back_does_not_climb,
+          one_burst_of_429s_is_one_cut_and_it_never_stops_altogether,
+          a_429_while_much_is_left_means_pacing_for_a_day, a_clock_that_steps_back_does_not_climb,
           a_retry_waits_at_random_up_to_a_doubling_bound_and_no_less_than_asked,
           retries_are_a_tenth_of_the_requests_but_a_lone_request_may_retry,
           after_fifty_calls_what_is_set_aside_fits_each_caller, pairs_not_seen_for_long_make_room,

@@ -1,0 +1,291 @@
+/* Admission when providers refuse, fail or say how much is left, and over a
+ * restart: what is retried, what is cut, what is remembered. */
+#include "unit.h"
+
+#include <string.h>
+
+#include "flow/admit.h"
+
+#define SEC INT64_C(1000000)
+#define START (1000 * SEC)
+
+static struct admit *admit_of(const struct admit_upstream *u, size_t n)
+{
+    struct admit_config c = {.upstreams = u, .upstream_count = n, .queue_max = 1000, .stabilization_us = 900 * SEC,
+                             .max_retries = 3, .base_delay_us = SEC, .max_delay_us = 60 * SEC, .retry_budget_ppm = 100000};
+
+    return admit_new(&c, 1, START);
+}
+
+static const struct admit_upstream one = {.name = "one", .limit = {60, 0, 6000, 0, 0, 0}, .max_concurrent = 32};
+
+static struct ask an_ask(uint64_t upstreams, int64_t now)
+{
+    return (struct ask){.upstreams = upstreams, .priority = PRIORITY_MEDIUM, .user = 1, .model = 7, .prompt_tokens = 100,
+                        .max_tokens = 10, .arrived_us = now, .deadline_us = now + 600 * SEC};
+}
+
+/* Put one in line and let it start. */
+static struct admit_grant started(struct admit *a, uint64_t upstreams, int64_t now)
+{
+    struct ask ask = an_ask(upstreams, now);
+    struct admit_ticket *t;
+    struct admit_grant g;
+    int64_t wait;
+
+    ck_assert_int_eq(admit_enqueue(a, &ask, now, &t, &wait), WEIR_OK);
+    ck_assert(admit_next(a, now, &g));
+    ck_assert_ptr_eq(g.ticket, t);
+    return g;
+}
+
+START_TEST(a_429_cuts_pauses_and_is_retried_after_what_was_asked_for)
+{
+    struct admit *a = admit_of(&one, 1);
+    struct admit_grant g = started(a, 1, START);
+    struct admit_upstream_view v;
+    struct admit_counters n;
+    int64_t delay;
+
+    ck_assert(admit_retry(a, g.ticket, FAULT_RATE_LIMIT, DIM_REQUESTS_PER_MINUTE, 7 * SEC, START + SEC, &delay));
+    ck_assert_int_ge(delay, 7 * SEC);
+    admit_view(a, 0, START + SEC, &v);
+    ck_assert_int_eq(v.status, ADMIT_ERROR);
+    ck_assert_int_eq(v.cooldown_until_us, START + 8 * SEC);
+    ck_assert(v.stabilizing);
+    ck_assert_int_eq(v.rate_ppm, 500000);
+    ck_assert_int_eq(v.dim[DIM_REQUESTS_PER_MINUTE].allowed, 30);
+    ck_assert_int_eq(v.dim[DIM_TOKENS_PER_MINUTE].allowed, 6000);
+    ck_assert_int_eq(v.dim[DIM_REQUESTS_PER_MINUTE].used, 1);         /* the refused one counts, its tokens do not */
+    ck_assert_int_eq(v.dim[DIM_TOKENS_PER_MINUTE].used, 0);
+    ck_assert_int_eq(v.provider_429s_24h, 1);
+    ck_assert_int_eq(v.waiting, 1);
+    ck_assert(!admit_next(a, START + SEC + delay - 1, &g));
+    ck_assert(admit_next(a, START + SEC + delay, &g));
+    ck_assert_int_eq(g.held_by, GATE_BACKOFF);
+    admit_view(a, 0, START + 9 * SEC, &v);
+    ck_assert_int_eq(v.status, ADMIT_WARNING);
+    admit_counters(a, &n);
+    ck_assert_int_eq(n.retries, 1);
+    ck_assert_int_eq(n.admitted, 2);
+    admit_settle(a, g.ticket, 100, 5, START + 10 * SEC);
+    admit_view(a, 0, START + 902 * SEC, &v);
+    ck_assert_int_eq(v.status, ADMIT_HEALTHY);
+    admit_free(a);
+}
+END_TEST
+
+START_TEST(after_a_429_work_moves_to_the_other_upstream_at_once)
+{
+    const struct admit_upstream two[2] = {one, {.name = "two", .limit = {60}, .max_concurrent = 32}};
+    struct admit *a = admit_of(two, 2);
+    struct admit_grant g = started(a, 3, START);
+    int64_t delay;
+    int first = g.upstream;
+
+    ck_assert(admit_retry(a, g.ticket, FAULT_RATE_LIMIT, DIM_REQUESTS_PER_MINUTE, 60 * SEC, START, &delay));
+    ck_assert_int_le(delay, SEC);                                      /* its own jitter, not the other's Retry-After */
+    ck_assert(admit_next(a, START + delay, &g));
+    ck_assert_int_ne(g.upstream, first);
+    admit_settle(a, g.ticket, 100, 5, START + 2 * SEC);
+    g = started(a, 3, START + 3 * SEC);
+    ck_assert_int_ne(g.upstream, first);
+    admit_free(a);
+}
+END_TEST
+
+START_TEST(a_refused_key_takes_its_upstream_out_and_a_lone_one_is_not_retried)
+{
+    const struct admit_upstream two[2] = {one, {.name = "two", .limit = {60}, .max_concurrent = 32}};
+    struct admit *a = admit_of(two, 2);
+    struct admit_grant g = started(a, 3, START);
+    struct admit_upstream_view v;
+    int64_t delay;
+    int first = g.upstream;
+
+    ck_assert(admit_retry(a, g.ticket, FAULT_AUTH, DIM_COUNT, -1, START, &delay));
+    admit_view(a, first, START, &v);
+    ck_assert(v.down);
+    ck_assert_int_eq(v.status, ADMIT_ERROR);
+    ck_assert(admit_next(a, START + delay, &g));
+    ck_assert_int_ne(g.upstream, first);
+    ck_assert(!admit_retry(a, g.ticket, FAULT_QUOTA, DIM_COUNT, -1, START + delay, &delay));
+    ck_assert_int_eq(admit_wake_us(a, START + 2 * SEC), START + 2 * SEC);
+    ck_assert(!admit_next(a, START + 2 * SEC, &g));
+    admit_free(a);
+}
+END_TEST
+
+START_TEST(retries_end_with_their_number_or_when_the_deadline_would_be_missed)
+{
+    struct admit *a = admit_of(&one, 1);
+    struct admit_grant g = started(a, 1, START);
+    int64_t delay, now = START;
+
+    for (int i = 0; i < 3; i++) {
+        ck_assert(admit_retry(a, g.ticket, FAULT_SERVER, DIM_COUNT, -1, now, &delay));
+        now += delay;
+        ck_assert(admit_next(a, now, &g));
+    }
+    ck_assert(!admit_retry(a, g.ticket, FAULT_SERVER, DIM_COUNT, -1, now, &delay));
+    g = started(a, 1, now + 60 * SEC);
+    ck_assert(!admit_retry(a, g.ticket, FAULT_OVERLOADED, DIM_COUNT, 3600 * SEC, now + 370 * SEC, &delay));
+    admit_free(a);
+}
+END_TEST
+
+START_TEST(a_message_waits_for_the_one_before_it_in_its_session_over_retries_too)
+{
+    struct admit *a = admit_of(&one, 1);
+    struct ask ask = an_ask(1, START);
+    struct admit_ticket *first, *second;
+    struct admit_place place;
+    struct admit_grant g;
+    int64_t wait, delay;
+
+    ask.session = 5;
+    ck_assert_int_eq(admit_enqueue(a, &ask, START, &first, &wait), WEIR_OK);
+    ck_assert(admit_next(a, START, &g));
+    ck_assert_int_eq(admit_enqueue(a, &ask, START, &second, &wait), WEIR_OK);
+    ck_assert(!admit_next(a, START, &g));
+    admit_place(a, second, START, &place);
+    ck_assert_int_eq(place.reason, GATE_SESSION);
+    ck_assert_int_gt(place.eta_us, 0);
+    ck_assert(admit_retry(a, first, FAULT_SERVER, DIM_COUNT, -1, START + SEC, &delay));
+    ck_assert(admit_next(a, START + SEC + delay, &g));
+    ck_assert_ptr_eq(g.ticket, first);
+    ck_assert(!admit_next(a, START + 5 * SEC, &g));
+    admit_settle(a, first, 100, 5, START + 6 * SEC);
+    ck_assert(admit_next(a, START + 6 * SEC, &g));
+    ck_assert_ptr_eq(g.ticket, second);
+    ck_assert_int_eq(g.held_by, GATE_SESSION);
+    admit_free(a);
+}
+END_TEST
+
+START_TEST(upstreams_of_one_quota_group_share_their_limits)
+{
+    const struct admit_upstream two[2] = {
+        {.name = "a", .quota_group = "org", .limit = {60}, .burst_requests = 5, .max_concurrent = 1},
+        {.name = "b", .quota_group = "org", .limit = {60}, .burst_requests = 5, .max_concurrent = 32}};
+    struct admit *a = admit_of(two, 2);
+    struct admit_upstream_view v;
+    struct admit_grant g;
+    struct ask ask = an_ask(3, START);
+    struct admit_ticket *t;
+    int64_t wait;
+    int n = 0;
+
+    for (int i = 0; i < 8; i++)
+        ck_assert_int_eq(admit_enqueue(a, &ask, START, &t, &wait), WEIR_OK);
+    while (admit_next(a, START, &g))
+        n++;
+    ck_assert_int_eq(n, 5);
+    for (int i = 0; i < 2; i++) {
+        admit_view(a, i, START, &v);
+        ck_assert_int_eq(v.dim[DIM_REQUESTS_PER_MINUTE].used, 5);
+        ck_assert_int_eq(v.waiting, 3);
+    }
+    ck_assert_int_eq(admit_wake_us(a, START), START + SEC);
+    admit_free(a);
+}
+END_TEST
+
+START_TEST(foreign_traffic_shows_in_the_headers_and_holds_us_back)
+{
+    struct admit *a = admit_of(&one, 1);
+    struct admit_grant g = started(a, 1, START);
+    struct admit_upstream_view v;
+    struct provider_word w;
+    struct ask ask = an_ask(1, START);
+    struct admit_ticket *t;
+    int64_t wait;
+
+    memset(&w, 0xff, sizeof w);
+    w.limit[DIM_TOKENS_PER_MINUTE] = 6000;
+    w.remaining[DIM_TOKENS_PER_MINUTE] = 50;
+    admit_provider_word(a, 0, &w, START);
+    admit_view(a, 0, START, &v);
+    ck_assert_int_eq(v.dim[DIM_TOKENS_PER_MINUTE].provider_remaining, 50);
+    ck_assert_int_eq(v.dim[DIM_TOKENS_PER_MINUTE].remaining, 50);
+    ck_assert_int_eq(v.dim[DIM_REQUESTS_PER_MINUTE].provider_remaining, -1);
+    ck_assert_int_eq(admit_enqueue(a, &ask, START, &t, &wait), WEIR_OK);
+    ck_assert(!admit_next(a, START, &g));
+    ck_assert_int_gt(wait, 59 * SEC);
+    admit_free(a);
+}
+END_TEST
+
+START_TEST(use_debt_and_stabilization_outlive_a_restart_and_what_was_running_counts)
+{
+    struct admit *a = admit_of(&one, 1), *b;
+    struct admit_grant g = started(a, 1, START);
+    struct admit_upstream_view v;
+    struct sb saved = sb_make(1 << 20);
+    struct ask ask = an_ask(1, START);
+    struct admit_ticket *t;
+    int64_t wait;
+
+    admit_settle(a, g.ticket, 4000, 500, START + SEC);
+    g = started(a, 1, START + 40 * SEC);
+    ck_assert(!admit_retry(a, started(a, 1, START + 45 * SEC).ticket, FAULT_RATE_LIMIT, DIM_TOKENS_PER_MINUTE, 10 * SEC,
+                           START + 641 * SEC + 1, &wait));
+    admit_save(a, START + 642 * SEC, 1000000, &saved);
+    ck_assert(sb_ok(&saved));
+
+    b = admit_of(&one, 1);                            /* another clock, a second later by the calendar */
+    ck_assert(admit_load(b, sb_str(&saved), saved.len, START, 1001000));
+    admit_view(b, 0, START, &v);
+    ck_assert(v.stabilizing);
+    ck_assert_int_eq(v.rate_ppm, 500000);
+    ck_assert_int_eq(v.dim[DIM_REQUESTS_PER_MINUTE].allowed, 60);
+    ck_assert_int_eq(v.dim[DIM_TOKENS_PER_MINUTE].allowed, 3000);
+    ck_assert_int_eq(v.cooldown_until_us, START + 8 * SEC + 1);
+    ck_assert_int_eq(v.dim[DIM_TOKENS_PER_MINUTE].used, 10);          /* output set aside by the call that was running */
+    ask.deadline_us = START + 5 * SEC;
+    ck_assert_int_eq(admit_enqueue(b, &ask, START, &t, &wait), WEIR_E_QUEUE_TIMEOUT);
+    admit_free(b);
+
+    b = admit_of(&one, 1);                            /* the same an hour later: all is well again */
+    ck_assert(admit_load(b, sb_str(&saved), saved.len, START, 1000000 + 3600000));
+    admit_view(b, 0, START, &v);
+    ck_assert_int_eq(v.status, ADMIT_HEALTHY);
+    ck_assert_int_eq(v.dim[DIM_TOKENS_PER_MINUTE].used, 0);
+    admit_free(b);
+    admit_free(a);
+    sb_done(&saved);
+}
+END_TEST
+
+START_TEST(damaged_state_is_refused_or_ignored_and_changes_nothing_it_should_not)
+{
+    static const char *const bad[] = {"", "[]", "{", "{\"at\":1}", "{\"at\":\"x\",\"groups\":[]}", "{\"groups\":[]}"};
+    static const char *const odd[] = {
+        "{\"at\":0,\"groups\":[{\"name\":\"other\",\"dims\":[{\"dim\":\"tokens_per_minute\",\"level\":-5}]}]}",
+        "{\"at\":0,\"groups\":[7,{},{\"name\":\"one\",\"dims\":[7,{\"dim\":\"nonsense\"},{\"dim\":\"tokens_per_minute\",\"level\":9000,"
+        "\"used\":[[-5,10],[1,-10],[0,9223372036854775807],\"x\",[9223372036854775807,1]],"
+        "\"cut\":{\"since\":-1,\"until\":9223372036854775807,\"calm\":1,\"from_ppm\":1,\"burst_ppm\":0}}]}]}",
+    };
+    struct admit *a = admit_of(&one, 1);
+    struct admit_upstream_view v;
+
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        ck_assert(!admit_load(a, bad[i], strlen(bad[i]), START, 0));
+    for (size_t i = 0; i < sizeof odd / sizeof *odd; i++)
+        ck_assert(admit_load(a, odd[i], strlen(odd[i]), START, 0));
+    admit_view(a, 0, START, &v);
+    ck_assert_int_eq(v.status, ADMIT_HEALTHY);
+    ck_assert_int_eq(v.dim[DIM_TOKENS_PER_MINUTE].used, 0);
+    ck_assert_int_eq(v.dim[DIM_TOKENS_PER_MINUTE].remaining, 6000);
+    admit_free(a);
+}
+END_TEST
+
+UNIT_MAIN("admit_told", a_429_cuts_pauses_and_is_retried_after_what_was_asked_for,
+          after_a_429_work_moves_to_the_other_upstream_at_once,
+          a_refused_key_takes_its_upstream_out_and_a_lone_one_is_not_retried,
+          retries_end_with_their_number_or_when_the_deadline_would_be_missed,
+          a_message_waits_for_the_one_before_it_in_its_session_over_retries_too,
+          upstreams_of_one_quota_group_share_their_limits, foreign_traffic_shows_in_the_headers_and_holds_us_back,
+          use_debt_and_stabilization_outlive_a_restart_and_what_was_running_counts,
+          damaged_state_is_refused_or_ignored_and_changes_nothing_it_should_not)
