@@ -336,8 +336,8 @@ void attempt_finished(struct engine *e, CURL *easy, CURLcode code)
     s = &e->s->upstreams[j->grant.upstream];
     v = judge(a, code);
     relay_flush(e);                                  /* an answer that was no stream was read just now */
-    end = (struct job_end){.err = v.err, .status = v.err ? CALL_ERROR : CALL_SUCCESS, .retry_after_ms = -1,
-                           .finish = v.err ? NULL : finish_of(&a->reply)};
+    end = (struct job_end){.err = v.err, .retry_after_ms = -1, .finish = v.err ? NULL : finish_of(&a->reply),
+                           .status = !v.err ? CALL_SUCCESS : v.err == WEIR_E_UPSTREAM_TIMEOUT ? CALL_TIMEOUT : CALL_ERROR};
     if (v.err) {
         log_warn("upstream %s: %s, status %d, attempt %d of %s", s->name, err_code(v.err), a->head.status,
                  (int)j->rec.attempt_count, j->rec.request_id);

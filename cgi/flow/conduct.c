@@ -216,6 +216,8 @@ void conduct_arrive(struct engine *e, struct mail *m)
         e->jobs->prev = j;
     e->jobs = j;
     e->job_count++;
+    if (e->tick_us > e->now_us + ENGINE_TICK_US)
+        e->tick_us = e->now_us + ENGINE_TICK_US;
     if (!loop_watch(e, j)) {
         conduct_end(e, j, end_error(WEIR_E_OVERLOADED, CALL_REJECTED, -1));
         return;

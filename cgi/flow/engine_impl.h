@@ -28,7 +28,8 @@
 #include "peer/upstream.h"
 
 enum {
-    ENGINE_TICK_US = 250 * 1000,             /* time-outs, pings and queue events are looked at so often */
+    ENGINE_TICK_US = 250 * 1000,             /* time-outs, pings and queue events are looked at so often … */
+    ENGINE_IDLE_TICK_US = 1000 * 1000,       /* … and with nobody there only what runs out by itself */
     PING_US = 15 * 1000 * 1000,
     STUCK_US = 60 * 1000 * 1000,             /* a client that takes nothing for so long is given up */
     WAITS_KEPT = 1024,

@@ -76,7 +76,8 @@ struct job {
     struct engine *engine;
     struct job *next, *prev;         /* all jobs */
     struct job *chain;               /* new ones of this turn, later the dead ones */
-    struct job *paced;               /* the built-in model's line */
+    struct job *paced;               /* the next in the built-in model's line … */
+    bool pacing;                     /* … if it stands in it */
     uint32_t slot;                   /* in the engine's table, with a generation for epoll */
     bool recorded;                   /* its first rows are committed */
     bool granted;                    /* may be sent; `grant` says where */

@@ -156,7 +156,7 @@ static void curl_set_up(struct engine *e)
 
 static void tick(struct engine *e)
 {
-    e->tick_us = e->now_us + ENGINE_TICK_US;
+    e->tick_us = e->now_us + (e->job_count > 0 ? ENGINE_TICK_US : ENGINE_IDLE_TICK_US);
     for (struct job *j = e->jobs, *next; j; j = next) {
         next = j->next;
         attempt_tick(e, j);

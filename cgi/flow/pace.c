@@ -13,6 +13,7 @@ static void line_up(struct engine *e, struct job *j, int64_t due_us)
 {
     j->due_us = due_us;
     j->paced = NULL;
+    j->pacing = true;
     *e->pace_end = j;
     e->pace_end = &j->paced;
 }
@@ -24,13 +25,16 @@ int64_t pace_due_us(const struct engine *e)
 
 void pace_stop(struct engine *e, struct job *j)
 {
-    for (struct job **at = &e->pace; *at; at = &(*at)->paced)
-        if (*at == j) {
-            *at = j->paced;
-            if (!*at)
-                e->pace_end = at;
-            break;
-        }
+    struct job **at = &e->pace;
+
+    if (!j->pacing)
+        return;
+    j->pacing = false;
+    while (*at != j)
+        at = &(*at)->paced;
+    *at = j->paced;
+    if (!*at)
+        e->pace_end = at;
 }
 
 /* The next word, as the content of a JSON string. False: that was the last. */
@@ -72,9 +76,7 @@ void pace_turn(struct engine *e)
         struct job *j = e->pace;
         bool more;
 
-        e->pace = j->paced;
-        if (!e->pace)
-            e->pace_end = &e->pace;
+        pace_stop(e, j);
         more = say_word(e, j);
         relay_flush(e);
         if (more)

@@ -33,7 +33,7 @@ struct usage_finding usage_believe(const struct usage_claim *c)
     int64_t most = 10 * (c->context > 0 ? c->context : (int64_t)CONTEXT_UNKNOWN);
     struct usage_finding f = {0};
     struct usage_tokens *u = &f.usage;
-    int64_t thought = at_most(c->said.reasoning, c->said.completion);
+    int64_t thought = c->has_completion && c->said.completion <= most ? at_most(c->said.reasoning, c->said.completion) : 0;
 
     u->prompt = total(c->has_prompt, c->said.prompt, c->own_prompt, most, &f);
     u->completion = total(c->has_completion, c->said.completion, c->own_completion + thought, most, &f);

@@ -38,3 +38,7 @@ check_PROGRAMS += tests/unit/test_budget
 tests_unit_test_budget_SOURCES = tests/unit/test_budget.c tests/unit/unit.h
 tests_unit_test_budget_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_budget_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += tests/unit/test_plausible
+tests_unit_test_plausible_SOURCES = tests/unit/test_plausible.c tests/unit/unit.h
+tests_unit_test_plausible_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_plausible_LDADD = $(UNIT_LDADD)

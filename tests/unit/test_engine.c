@@ -650,6 +650,53 @@ START_TEST(stopping_refuses_what_waits_lets_run_and_ends_the_rest_with_an_error)
 }
 END_TEST
 
+START_TEST(a_full_line_refuses_with_a_status_and_a_time)
+{
+    struct world *w = world_make(true);
+    struct client held, waits, refused[2];
+
+    w->s->upstreams[0].tune.max_concurrent = 1;
+    w->s->queue.max_size = 1;
+    world_start(w);
+    send_openai(w, &held, JOB_STREAM, "#slow-0-20-1000 held");
+    await_text(&held, "event: delta\n");
+    send_openai(w, &waits, JOB_STREAM, "waits");
+    await_text(&waits, "event: queue\n");
+    for (int i = 0; i < 2; i++) {
+        send_openai(w, &refused[i], i ? JOB_STREAM : JOB_COMPLETE, "one too many");
+        await_end(&refused[i]);
+        ck_assert(strncmp(client_text(&refused[i]), "Status: 429\r\n", 13) == 0);
+        ck_assert(strstr(client_text(&refused[i]), "\r\nRetry-After: "));
+        ck_assert(strstr(client_text(&refused[i]), "\"code\":\"queue_full\""));
+        client_done(&refused[i]);
+    }
+    ck_assert_int_eq(fixture_i64(w->ro, "SELECT count(*) FROM events"), 2);
+    client_leave(&held);
+    client_leave(&waits);
+    client_done(&held);
+    client_done(&waits);
+    world_done(w);
+}
+END_TEST
+
+START_TEST(a_provider_that_is_not_there_is_tried_again_and_then_told)
+{
+    struct world *w = world_make(false);
+    struct client c;
+
+    snprintf(w->base_url, sizeof w->base_url, "http://127.0.0.1:1/v1");
+    world_start(w);
+    send_openai(w, &c, JOB_COMPLETE, "hello");
+    await_end(&c);
+    ck_assert(strncmp(client_text(&c), "Status: 502\r\n", 13) == 0);
+    ck_assert(strstr(client_text(&c), "\"code\":\"upstream_connect\""));
+    ck_assert_int_eq(fixture_i64(w->ro, "SELECT count(*) FROM attempts WHERE http_status = 0"), 4);
+    ck_assert_int_eq(fixture_i64(w->ro, "SELECT prompt + completion FROM events"), 0);
+    client_done(&c);
+    world_done(w);
+}
+END_TEST
+
 START_TEST(a_snapshot_shows_who_runs_and_who_waits)
 {
     struct world *w = world_make(true);
@@ -744,5 +791,6 @@ UNIT_MAIN("engine", the_builtin_model_streams_from_acceptance_to_done, a_provide
           silence_is_ended_by_the_time_outs, who_waits_is_told_where_and_moves_up_when_somebody_leaves,
           a_client_that_leaves_is_recorded_with_what_passed, cancelling_ends_what_waits_and_what_runs,
           a_deadline_that_passes_in_line_is_told_as_queue_timeout, a_slow_reader_holds_the_provider_back_and_loses_nothing,
-          stopping_refuses_what_waits_lets_run_and_ends_the_rest_with_an_error, a_snapshot_shows_who_runs_and_who_waits,
+          stopping_refuses_what_waits_lets_run_and_ends_the_rest_with_an_error,
+          a_full_line_refuses_with_a_status_and_a_time, a_provider_that_is_not_there_is_tried_again_and_then_told, a_snapshot_shows_who_runs_and_who_waits,
           models_are_learned_from_a_provider_that_lists_them, hundreds_at_once_all_end_well)
