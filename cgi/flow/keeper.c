@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -89,6 +90,7 @@ static void *keeper(void *arg)
 {
     struct keeper *k = arg;
 
+    (void)prctl(PR_SET_NAME, "keeper");
     sweep(k);
     for (int s = SAVE_S; rest(k, SAVE_S); s += SAVE_S) {
         save(k);

@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <time.h>
 
 #include "base/clock.h"
@@ -176,6 +177,7 @@ static void *writer_main(void *arg)
     struct writer *w = arg;
     bool stopping;
 
+    (void)prctl(PR_SET_NAME, "writer");
     do {
         struct write_op *ops;
 

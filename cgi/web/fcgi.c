@@ -23,6 +23,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -303,6 +304,7 @@ static void *acceptor(void *arg)
     void *thread = f->config.thread_begin ? f->config.thread_begin(f->config.ctx) : NULL;
     bool waits;
 
+    (void)prctl(PR_SET_NAME, "acceptor");
     memset(&rq, 0, sizeof rq);
     (void)FCGX_InitRequest(&rq.r, -1, 0);
     waits = ep >= 0 && epoll_ctl(ep, EPOLL_CTL_ADD, f->config.listen_fd, &ev) == 0

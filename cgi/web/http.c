@@ -326,22 +326,23 @@ void http_see_other(struct http_response *rs, const char *path)
     http_header(rs, "Location", path);
 }
 
-void http_refuse(struct http_response *rs, enum weir_err e, const struct err_detail *d)
+void http_refuse(struct http_response *rs, enum weir_err e, const struct err_detail *detail)
 {
+    struct err_detail d = detail ? *detail : (struct err_detail){.retry_after_ms = -1};
+
     rs->status = err_status(e);
+    if ((rs->status == 429 || rs->status == 503) && d.retry_after_ms < 0)
+        d.retry_after_ms = 1000;
     rs->type = "application/json";
     rs->cacheable = false;
     sb_reset(&rs->head);
     sb_reset(&rs->body);
-    err_json(&rs->body, e, d);
+    err_json(&rs->body, e, &d);
     sb_putc(&rs->body, '\n');
     if (rs->status == 401)
         http_header(rs, "WWW-Authenticate", "Bearer");
-    if (rs->status == 429 || rs->status == 503) {
-        int64_t ms = d && d->retry_after_ms >= 0 ? d->retry_after_ms : 1000;
-
-        sb_putf(&rs->head, "Retry-After: %" PRId64 "\r\n", (ms + 999) / 1000);
-    }
+    if (rs->status == 429 || rs->status == 503)
+        sb_putf(&rs->head, "Retry-After: %" PRId64 "\r\n", (d.retry_after_ms + 999) / 1000);
 }
 
 bool http_etag(const struct http_request *rq, struct http_response *rs, const char *tag)

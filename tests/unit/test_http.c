@@ -230,6 +230,10 @@ START_TEST(a_refusal_drops_what_was_there_and_says_when_to_come_back)
     ck_assert_str_eq(sb_str(&rs.head), "Retry-After: 2\r\n");
     ck_assert(strstr(sb_str(&rs.body), "\"retry_after_ms\":1200") != NULL);
     ck_assert(strstr(sb_str(&rs.body), "half") == NULL);
+    d.retry_after_ms = -1;
+    http_refuse(&rs, WEIR_E_DRAINING, &d);
+    ck_assert_str_eq(sb_str(&rs.head), "Retry-After: 1\r\n");
+    ck_assert(strstr(sb_str(&rs.body), "\"retry_after_ms\":1000") != NULL);
     http_refuse(&rs, WEIR_E_UNAUTHENTICATED, NULL);
     ck_assert_str_eq(sb_str(&rs.head), "WWW-Authenticate: Bearer\r\n");
     http_response_done(&rs);
