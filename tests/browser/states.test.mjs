@@ -104,6 +104,19 @@ test('a server that cannot be reached leaves the message in reach', async () => 
   await metricsOf(page);
 });
 
+test('a reload in the middle of an answer keeps what came, and its figures', async () => {
+  await fresh();
+  await say(page, '#slow-0-20-150 reload me');
+  await card().filter({ hasText: /Writing/ }).waitFor();
+  await page.reload();
+  const line = page.locator('.msg.assistant .metrics').last();
+  await line.waitFor({ timeout: 30000 });
+  assert.match((await line.innerText()).replace(/\s+/g, ' '), /Tokens (≈ )?\d+ in \/ \d+ out/);
+  assert.match(await page.locator('.msg.assistant .body').last().innerText(), /^the water runs/);
+  assert.equal(await page.locator('.msg.user').count(), 1);
+  assert.equal(await page.locator('.turn').count(), 0);
+});
+
 test('limits and queue move in the panel while an answer is written', async () => {
   const limited = await startWeir({ upstream: up, openai: { limits: { requests_per_minute: 10, tokens_per_minute: 5000 } }, config: { default_model: 'gpt-4o-mini' } });
   const c = await (await openBrowser(limited)).signIn();
