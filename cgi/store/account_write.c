@@ -46,14 +46,6 @@ static enum weir_err end_sessions_of(struct db *db, const char *user_id)
     return query_end(&q);
 }
 
-static void opt_i64(struct query *q, int v)
-{
-    if (v < 0)
-        query_null(q);
-    else
-        query_i64(q, v);
-}
-
 enum weir_err account_user_patch(struct db *db, const char *user_id, const struct account_user_patch *p, int64_t now_ms)
 {
     static const char sql[] =
@@ -71,9 +63,9 @@ enum weir_err account_user_patch(struct db *db, const char *user_id, const struc
     query_text(&q, user_id);
     query_text(&q, p->name);
     query_text(&q, p->password_hash);
-    opt_i64(&q, p->role);
-    opt_i64(&q, p->max_priority);
-    opt_i64(&q, p->disabled);
+    query_opt_i64(&q, p->role);
+    query_opt_i64(&q, p->max_priority);
+    query_opt_i64(&q, p->disabled);
     query_i64(&q, now_ms);
     e = query_end(&q);
     if (!e && db_changes(db) == before)

@@ -168,14 +168,6 @@ enum weir_err convo_create(struct db *db, const char *user_id, const char *sessi
     return query_end(&q);
 }
 
-static void opt_i64(struct query *q, int v)
-{
-    if (v < 0)
-        query_null(q);
-    else
-        query_i64(q, v);
-}
-
 enum weir_err convo_patch(struct db *db, const char *user_id, const char *session_id, const struct convo_patch *p)
 {
     int64_t session;
@@ -188,8 +180,8 @@ enum weir_err convo_patch(struct db *db, const char *user_id, const char *sessio
                   " archived = coalesce(?4, archived) WHERE id = ?1");
     query_i64(&q, session);
     query_text(&q, p->title);
-    opt_i64(&q, p->pinned);
-    opt_i64(&q, p->archived);
+    query_opt_i64(&q, p->pinned);
+    query_opt_i64(&q, p->archived);
     return query_end(&q);
 }
 

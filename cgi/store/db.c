@@ -22,7 +22,7 @@
 #include "base/mem.h"
 #include "store/db_impl.h"
 
-enum { BUSY_MS = 2000, CHECKPOINT_PAGES = 4000, PROGRESS_STEPS = 20000 };
+enum { BUSY_MS = 2000, CHECKPOINT_PAGES = 4000, PROGRESS_STEPS = 20000, CHECK_MAX_BYTES = 256 << 20 };
 
 /* SQLite's allocation statistics take a global mutex on every allocation, which two busy threads would share. */
 static void configure_sqlite(void)
@@ -118,12 +118,42 @@ static enum weir_err identify(struct db *db, char why[DB_WHY_SIZE])
     return WEIR_OK;
 }
 
+/* After a kill the write-ahead log is still there: what it is applied to is looked through first. A large database is
+ * left to the daily check, so that starting stays quick. */
+static enum weir_err check_after_crash(struct db *db, char why[DB_WHY_SIZE])
+{
+    char *wal = sqlite3_mprintf("%s-wal", db->path);
+    struct stat st, log;
+    bool unclean = stat(wal, &log) == 0 && log.st_size > 0 && stat(db->path, &st) == 0 && st.st_size <= CHECK_MAX_BYTES;
+    sqlite3_stmt *check = NULL;
+    const char *word = "ok";
+    enum weir_err e = WEIR_OK;
+
+    sqlite3_free(wal);
+    if (!unclean)
+        return WEIR_OK;
+    if (sqlite3_prepare_v2(db->h, "PRAGMA quick_check(1)", -1, &check, NULL) != SQLITE_OK ||
+        sqlite3_step(check) != SQLITE_ROW)
+        word = sqlite3_errmsg(db->h);
+    else
+        word = (const char *)sqlite3_column_text(check, 0);
+    if (!word || strcmp(word, "ok") != 0) {
+        (void)snprintf(why, DB_WHY_SIZE, "%s: the database is damaged (%.200s). Nothing was changed; restore a backup "
+                       "('weir backup' makes them).", db->path, word ? word : "unreadable");
+        e = WEIR_E_CONFLICT;
+    }
+    sqlite3_finalize(check);
+    return e;
+}
+
 static enum weir_err set_up_writer(struct db *db, char why[DB_WHY_SIZE])
 {
     static const char pragmas[] = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
                                   "PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -32768;"
                                   "PRAGMA journal_size_limit = 16777216";
 
+    if (sqlite3_db_readonly(db->h, "main") != 0)
+        return refuse(why, WEIR_E_STORAGE, db->path, "the file may not be written by this user.");
     if (sqlite3_exec(db->h, pragmas, NULL, NULL, NULL) != SQLITE_OK)
         return refuse(why, WEIR_E_STORAGE, db->path, sqlite3_errmsg(db->h));
     (void)sqlite3_wal_autocheckpoint(db->h, CHECKPOINT_PAGES);
@@ -194,6 +224,8 @@ enum weir_err db_open(const char *path, struct db **out, char why[DB_WHY_SIZE])
         e = connect_to(db, path, SQLITE_OPEN_READWRITE, why);
     if (!e)
         e = identify(db, why);
+    if (!e)
+        e = check_after_crash(db, why);
     if (!e)
         e = set_up_writer(db, why);
     if (!e)

@@ -96,6 +96,7 @@ struct query {
 };
 struct query query(struct db *db, const char *sql);
 void query_i64(struct query *q, int64_t v);
+void query_opt_i64(struct query *q, int64_t v);                        /* a negative one binds NULL */
 void query_text(struct query *q, const char *s);                       /* NULL binds NULL */
 void query_text_n(struct query *q, const char *s, int64_t n);
 void query_blob(struct query *q, const void *p, size_t n);

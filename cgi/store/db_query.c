@@ -53,8 +53,11 @@ struct query query(struct db *db, const char *sql)
         q.st = db->statement[i].st;
         return q;
     }
-    if (db->statement_count >= DB_STATEMENTS / 4 * 3)
-        db_statements_done(db), i = slot_of(db, sql);
+    if (db->statement_count == DB_STATEMENTS / 4 * 3) {
+        log_error("database: more different statements than DB_STATEMENTS has room for");
+        q.rc = SQLITE_ERROR;
+        return q;
+    }
     q.rc = sqlite3_prepare_v3(db->h, sql, -1, SQLITE_PREPARE_PERSISTENT, &q.st, NULL);
     if (q.rc == SQLITE_OK) {
         db->statement[i].sql = sql;
@@ -76,6 +79,14 @@ void query_i64(struct query *q, int64_t v)
 {
     if (q->rc == SQLITE_OK)
         q->rc = sqlite3_bind_int64(q->st, q->at++, v);
+}
+
+void query_opt_i64(struct query *q, int64_t v)
+{
+    if (v < 0)
+        query_null(q);
+    else
+        query_i64(q, v);
 }
 
 void query_text_n(struct query *q, const char *s, int64_t n)

@@ -74,7 +74,7 @@ void json_time(struct sb *out, const char *name, int64_t utc_ms)
     sb_putc(out, '"');
 }
 
-static void put_text(struct sb *out, const char *name, const char *value)
+void json_text(struct sb *out, const char *name, const char *value)
 {
     sb_putf(out, ",\"%s\":", name);
     sb_json(out, value);
@@ -94,11 +94,11 @@ void event_row_head_json(struct sb *out, const struct event_row *v)
 {
     sb_puts(out, "\"request_id\":");
     sb_json(out, v->request_id);
-    put_text(out, "model", v->rec.model);
-    put_text(out, "upstream", v->rec.upstream);
-    put_text(out, "status", v->settled ? call_status_name(v->rec.status) : NULL);
-    put_text(out, "finish_reason", v->rec.finish_reason);
-    put_text(out, "error_code", v->rec.error_code);
+    json_text(out, "model", v->rec.model);
+    json_text(out, "upstream", v->rec.upstream);
+    json_text(out, "status", v->settled ? call_status_name(v->rec.status) : NULL);
+    json_text(out, "finish_reason", v->rec.finish_reason);
+    json_text(out, "error_code", v->rec.error_code);
 }
 
 enum weir_err event_row_attempts_json(struct db *ro, const struct event_row *v, struct sb *out)
@@ -114,7 +114,7 @@ enum weir_err event_row_attempts_json(struct db *ro, const struct event_row *v, 
     while (query_row(&q)) {
         sb_putf(out, "%s{\"n\":", comma);
         sb_i64(out, query_col_i64(&q, 0));
-        put_text(out, "upstream", query_col_text(&q, 1));
+        json_text(out, "upstream", query_col_text(&q, 1));
         sb_putc(out, ',');
         json_time(out, "at", v->rec.accepted_at_ms + query_col_i64(&q, 2));
         sb_puts(out, ",\"wait_ms\":");
@@ -126,12 +126,12 @@ enum weir_err event_row_attempts_json(struct db *ro, const struct event_row *v, 
             sb_i64(out, query_col_i64(&q, 5));
         else
             sb_puts(out, "null");
-        put_text(out, "error_code", query_col_text(&q, 6));
+        json_text(out, "error_code", query_col_text(&q, 6));
         sb_puts(out, ",\"reserved_input_tokens\":");
         sb_i64(out, query_col_i64(&q, 7));
         sb_puts(out, ",\"reserved_output_tokens\":");
         sb_i64(out, query_col_i64(&q, 8));
-        put_text(out, "provider_request_id", query_col_text(&q, 9));
+        json_text(out, "provider_request_id", query_col_text(&q, 9));
         sb_putc(out, '}');
         comma = ",";
     }

@@ -43,6 +43,8 @@ void event_row_head_json(struct sb *out, const struct event_row *v);
 /* [{n, upstream, at, wait_ms, duration_ms, http_status, error_code, reserved_input_tokens, …}] */
 enum weir_err event_row_attempts_json(struct db *ro, const struct event_row *v, struct sb *out);
 
+/* ,"name":"value" with a NULL as null */
+void json_text(struct sb *out, const char *name, const char *value);
 /* "name":"2026-…Z" */
 void json_time(struct sb *out, const char *name, int64_t utc_ms);
 

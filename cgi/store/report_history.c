@@ -30,12 +30,6 @@ static struct query select_page(struct db *ro, const struct report_scan *s, int6
     return q;
 }
 
-static void put_text(struct sb *out, const char *name, const char *value)
-{
-    sb_putf(out, ",\"%s\":", name);
-    sb_json(out, value);
-}
-
 /* The members of an event, without the braces. */
 static enum weir_err event_json(struct db *ro, const struct event_row *v, struct sb *out)
 {
@@ -44,11 +38,11 @@ static enum weir_err event_json(struct db *ro, const struct event_row *v, struct
     json_time(out, "at", v->rec.accepted_at_ms);
     sb_putc(out, ',');
     event_row_head_json(out, v);
-    put_text(out, "user_id", v->rec.user_id);
-    put_text(out, "session_id", v->session_id);
-    put_text(out, "message_id", v->message_id);
-    put_text(out, "api_endpoint", v->rec.api_endpoint);
-    put_text(out, "priority", priority_name(v->rec.priority));
+    json_text(out, "user_id", v->rec.user_id);
+    json_text(out, "session_id", v->session_id);
+    json_text(out, "message_id", v->message_id);
+    json_text(out, "api_endpoint", v->rec.api_endpoint);
+    json_text(out, "priority", priority_name(v->rec.priority));
     sb_putc(out, ',');
     event_row_numbers_json(out, v);
     sb_puts(out, ",\"attempts\":");
@@ -104,14 +98,14 @@ enum weir_err report_history(struct db *ro, const struct report_filter *f, struc
 static void decisions_json(const struct event_row *v, struct sb *out)
 {
     sb_putf(out, ",\"state\":\"%s\"", v->settled ? "settled" : v->sent ? "sent" : "accepted");
-    put_text(out, "held_by", gate_name(v->rec.held_by));
-    put_text(out, "token_id", v->rec.token_id);
+    json_text(out, "held_by", gate_name(v->rec.held_by));
+    json_text(out, "token_id", v->rec.token_id);
     sb_puts(out, ",\"prompt_tokens_counted\":");
     sb_i64(out, v->rec.prompt_tokens_counted);
     sb_puts(out, ",\"max_tokens\":");
     sb_i64(out, v->rec.max_tokens);
     sb_puts(out, v->rec.usage_suspect ? ",\"usage_suspect\":true" : ",\"usage_suspect\":false");
-    put_text(out, "price_version", v->price_version);
+    json_text(out, "price_version", v->price_version);
     sb_puts(out, ",\"rates\":");
     if (v->rec.cost.priced) {
         sb_puts(out, "{\"input_usd_per_token\":");

@@ -122,6 +122,52 @@ START_TEST(a_newer_database_is_refused)
 }
 END_TEST
 
+/* What a kill leaves behind: copies of the database and its log, taken while they are in use. */
+static const char *copy_of_a_crash(bool damaged)
+{
+    static char path[160];
+    struct db *db = fixture_db();
+    char command[1024];
+
+    ck_assert_int_eq(db_exec(db, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 500)"
+                                 " INSERT INTO settings SELECT 'key ' || i, hex(randomblob(200)), 0 FROM n"), WEIR_OK);
+    ck_assert_int_eq(fixture_i64(db, "PRAGMA wal_checkpoint(TRUNCATE)"), 0);
+    put(db, "in the log", "only");
+    snprintf(path, sizeof path, "%s/crash.db", fixture_dir);
+    snprintf(command, sizeof command, "cp %s %s && cp %s-wal %s-wal", fixture_path, path, fixture_path, path);
+    ck_assert_int_eq(system(command), 0);
+    db_close(db);
+    if (damaged) {
+        char zeros[4096] = {0};
+        int fd = open(path, O_WRONLY);
+
+        ck_assert_int_eq(pwrite(fd, zeros, sizeof zeros, 40 * 4096), sizeof zeros);
+        close(fd);
+    }
+    return path;
+}
+
+START_TEST(after_a_crash_what_was_committed_is_there)
+{
+    char why[DB_WHY_SIZE];
+    struct db *db;
+
+    ck_assert_msg(db_open(copy_of_a_crash(false), &db, why) == WEIR_OK, "%s", why);
+    ck_assert_int_eq(settings_count(db), 501);
+    db_close(db);
+}
+END_TEST
+
+START_TEST(a_damaged_database_is_refused_after_a_crash)
+{
+    char why[DB_WHY_SIZE];
+    struct db *db;
+
+    ck_assert_int_eq(db_open(copy_of_a_crash(true), &db, why), WEIR_E_CONFLICT);
+    ck_assert_msg(strstr(why, "damaged") && strstr(why, "restore"), "%s", why);
+}
+END_TEST
+
 START_TEST(only_one_may_write_a_database)
 {
     char why[DB_WHY_SIZE];
@@ -265,6 +311,7 @@ END_TEST
 UNIT_MAIN("db", a_new_database_has_the_newest_schema_and_only_its_owner_may_read_it,
           what_was_committed_is_there_after_opening_again, an_empty_file_is_refused_and_left_alone,
           a_file_that_is_no_database_is_refused, another_programs_database_is_refused, a_newer_database_is_refused,
+          after_a_crash_what_was_committed_is_there, a_damaged_database_is_refused_after_a_crash,
           only_one_may_write_a_database, a_reader_cannot_write_and_sees_one_state_between_begin_and_end,
           a_reader_that_takes_too_long_is_stopped, what_is_gathered_follows_the_transaction,
           a_broken_constraint_is_a_conflict_and_the_statement_works_again, a_backup_is_whole_and_never_overwrites,
