@@ -3,7 +3,7 @@
  * libcurl calls back while it works and must not be changed from inside, so the
  * callbacks only note what they find; attempt_finished() draws the conclusion.
  * libcurl hands over each piece of a chunked body by itself; what one read
- * brought is gathered and leaves together when libcurl returns. */
+ * brought is gathered and leaves together (relay.c). */
 #include <stdlib.h>
 #include <string.h>
 
@@ -231,7 +231,6 @@ void attempt_resume(struct engine *e, struct job *j)
     j->attempt->paused = false;
     j->attempt->last_us = e->now_us;
     (void)curl_easy_pause(j->attempt->easy, CURLPAUSE_CONT);     /* may hand over what it held back */
-    relay_flush(e);
 }
 
 /* --- the verdict --- */
@@ -335,12 +334,13 @@ void attempt_finished(struct engine *e, CURL *easy, CURLcode code)
     j = a->job;
     s = &e->s->upstreams[j->grant.upstream];
     v = judge(a, code);
-    relay_flush(e);                                  /* an answer that was no stream was read just now */
     end = (struct job_end){.err = v.err, .retry_after_ms = -1, .finish = v.err ? NULL : finish_of(&a->reply),
                            .status = !v.err ? CALL_SUCCESS : v.err == WEIR_E_UPSTREAM_TIMEOUT ? CALL_TIMEOUT : CALL_ERROR};
     if (v.err) {
         log_warn("upstream %s: %s, status %d, attempt %d of %s", s->name, err_code(v.err), a->head.status,
                  (int)j->rec.attempt_count, j->rec.request_id);
+        if (v.retry && (v.fault == FAULT_AUTH || v.fault == FAULT_QUOTA))
+            log_error("upstream %s: taken out: %s", s->name, err_text(v.err));
         end.message = message_of(a, &v, s);
         end.retry_after_ms = v.retry_after_us < 0 ? -1 : (v.retry_after_us + 999) / 1000;
     }

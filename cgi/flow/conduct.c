@@ -64,6 +64,7 @@ static void write_rows(struct engine *e, struct job *j, enum job_op what)
 
 static void leave(struct engine *e, struct job *j)
 {
+    relay_forget(e, j);
     loop_forget(e, j);
     client_close(&j->client);
     if (j->next)
@@ -174,6 +175,7 @@ void conduct_cancel(struct engine *e, struct job *j)
 
 void conduct_client_gone(struct engine *e, struct job *j)
 {
+    relay_forget(e, j);
     (void)epoll_ctl(e->epoll_fd, EPOLL_CTL_DEL, j->client.fd, NULL);
     client_close(&j->client);
     if (j->state == JOB_FLUSHING)
@@ -346,7 +348,7 @@ static void committed(struct engine *e, struct mail *m)
         return;
     }
     if (result) {
-        conduct_end(e, j, end_error(result == WEIR_E_STORAGE ? WEIR_E_STORAGE : WEIR_E_INTERNAL, CALL_ERROR, -1));
+        conduct_end(e, j, end_error(result, CALL_ERROR, -1));
         return;
     }
     if (what != OP_SENT)

@@ -100,7 +100,7 @@ struct engine {
     bool draining, stopping;
     int64_t drain_until_us;
     struct sb out;                 /* what is being said to one client */
-    struct job *out_job;           /* whose answer's pieces are in it, or NULL */
+    struct job *out_job;           /* which one, or NULL: nothing is being said */
     struct sb scratch;
 
     pthread_mutex_t models_lock;   /* leaf: over the lists of models */
@@ -152,15 +152,14 @@ void pace_turn(struct engine *e);
 int64_t pace_due_us(const struct engine *e);
 void pace_stop(struct engine *e, struct job *j);
 
-/* relay.c: builds e->out and sends it. */
+/* relay.c: what is said to a client is gathered and leaves with relay_flush(), or when another client is spoken to. */
 void relay_accepted(struct engine *e, struct job *j);
 void relay_place(struct engine *e, struct job *j, const struct admit_place *p);
 void relay_start(struct engine *e, struct job *j);
 void relay_retry(struct engine *e, struct job *j, int http_status, enum weir_err err, int64_t delay_us);
-/* Add a piece of the answer. What was added to one job leaves with relay_flush(), or when another's turn comes; nothing else
- * is said in between. */
 void relay_delta(struct engine *e, struct job *j, const char *name, const char *raw, size_t n);
 void relay_flush(struct engine *e);
+void relay_forget(struct engine *e, const struct job *j);       /* it is gone: what was not sent yet is dropped */
 void relay_tick(struct engine *e, struct job *j);               /* pings */
 void relay_end(struct engine *e, struct job *j);                /* the last words, then the connection is ended */
 

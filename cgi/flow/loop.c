@@ -124,7 +124,6 @@ static void curl_act(struct engine *e, curl_socket_t fd, uint32_t events)
     if (events & EPOLLERR)
         what |= CURL_CSELECT_ERR;
     (void)curl_multi_socket_action(e->multi, fd, what, &running);
-    relay_flush(e);
 }
 
 static void curl_collect(struct engine *e)
@@ -207,6 +206,7 @@ static void turn(struct engine *e, const struct epoll_event *ev, int n)
     conduct_turn(e);
     if (e->now_us >= e->tick_us)
         tick(e);
+    relay_flush(e);
     conduct_bury(e);
 }
 

@@ -66,7 +66,6 @@ void pace_start(struct engine *e, struct job *j)
     }
     while (say_word(e, j)) {
     }
-    relay_flush(e);
     finished(e, j);
 }
 
@@ -78,8 +77,7 @@ void pace_turn(struct engine *e)
 
         pace_stop(e, j);
         more = say_word(e, j);
-        relay_flush(e);
-        if (more)
+            if (more)
             line_up(e, j, e->now_us + gap_us(e));
         else
             finished(e, j);

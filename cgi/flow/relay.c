@@ -1,7 +1,10 @@
 /* relay.c - what clients are told: the events of /chat/stream, the answer of
- * /chat/complete, refusals. Text is put together in one buffer and leaves in
- * one system call; a write that fails ends the connection, and epoll reports it
- * like any other client that left. */
+ * /chat/complete, refusals.
+ *
+ * One buffer holds what is being said to one client. It leaves in one system
+ * call when another client's turn comes or the engine's turn ends, so events
+ * that belong together travel together. A write that fails ends the connection,
+ * and epoll reports it like any other client that left. */
 #include <inttypes.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -14,6 +17,7 @@ enum {
     PLACES_PER_SEC = 4,              /* one job is told so often at most */
     ALL_PLACES_PER_SEC = 8000,       /* and all together, which only matters in a very long line */
     LIMITS_GAP_US = 2 * 1000 * 1000,
+    OUT_KEPT = 256 * 1024,           /* a larger buffer is given back after use */
 };
 
 static int64_t ms(int64_t us)
@@ -29,7 +33,10 @@ static void say(struct engine *e, struct job *j, bool last)
     if (j->client.fd >= 0 && sb_ok(&e->out))
         rc = last ? client_write_last(&j->client, sb_str(&e->out), e->out.len)
                   : client_write(&j->client, sb_str(&e->out), e->out.len);
+    e->out_job = NULL;
     sb_reset(&e->out);
+    if (e->out.cap > OUT_KEPT)
+        sb_done(&e->out);
     j->quiet_us = e->now_us;
     if (rc == 0 && client_pending(&j->client) > 0)
         loop_want_out(e, j, true);
@@ -37,8 +44,17 @@ static void say(struct engine *e, struct job *j, bool last)
         (void)shutdown(j->client.fd, SHUT_RDWR);
 }
 
+/* From here on the buffer is this client's. */
+static void say_to(struct engine *e, struct job *j)
+{
+    if (e->out_job != j)
+        relay_flush(e);
+    e->out_job = j;
+}
+
 static void event_begin(struct engine *e, struct job *j, const char *name)
 {
+    say_to(e, j);
     sb_puts(&e->out, "id: ");
     sb_i64(&e->out, ++j->event_id);
     sb_puts(&e->out, "\nevent: ");
@@ -49,6 +65,12 @@ static void event_begin(struct engine *e, struct job *j, const char *name)
 static void event_end(struct engine *e)
 {
     sb_puts(&e->out, "\n\n");
+}
+
+/* Whether there is anybody to tell events to. */
+static bool listens(const struct job *j)
+{
+    return j->headers_sent && j->client.fd >= 0;
 }
 
 static void heads_common(struct sb *out, const struct job *j)
@@ -68,6 +90,7 @@ void relay_accepted(struct engine *e, struct job *j)
 {
     if (j->kind != JOB_STREAM || j->client.fd < 0)
         return;
+    say_to(e, j);
     sb_puts(&e->out, "Status: 200\r\nContent-Type: text/event-stream\r\nX-Accel-Buffering: no\r\n");
     heads_common(&e->out, j);
     sb_puts(&e->out, "\r\n: weir\n\n");
@@ -77,7 +100,6 @@ void relay_accepted(struct engine *e, struct job *j)
     sb_putc(&e->out, '}');
     event_end(e);
     j->headers_sent = true;
-    say(e, j, false);
 }
 
 /* Has what was told become wrong by more than the clock has moved? */
@@ -107,7 +129,7 @@ static bool may_tell_place(const struct engine *e, struct job *j)
 
 void relay_place(struct engine *e, struct job *j, const struct admit_place *p)
 {
-    if (!j->headers_sent || j->client.fd < 0 || !place_moved(e, j, p) || !may_tell_place(e, j))
+    if (!listens(j) || !place_moved(e, j, p) || !may_tell_place(e, j))
         return;
     j->told = *p;
     j->told_start_us = p->eta_us < 0 ? -1 : e->now_us + p->eta_us;
@@ -129,7 +151,6 @@ void relay_place(struct engine *e, struct job *j, const struct admit_place *p)
     sb_json(&e->out, p->upstream >= 0 ? e->s->upstreams[p->upstream].name : NULL);
     sb_putc(&e->out, '}');
     event_end(e);
-    say(e, j, false);
 }
 
 /* Gauges of the job's upstream. */
@@ -149,7 +170,7 @@ static void add_limits(struct engine *e, struct job *j)
 
 void relay_start(struct engine *e, struct job *j)
 {
-    if (!j->headers_sent || j->client.fd < 0)
+    if (!listens(j))
         return;
     event_begin(e, j, "start");
     sb_puts(&e->out, "{\"model\":");
@@ -160,12 +181,11 @@ void relay_start(struct engine *e, struct job *j)
             ms(j->first_sent_us - j->ask.arrived_us));
     event_end(e);
     add_limits(e, j);
-    say(e, j, false);
 }
 
 void relay_retry(struct engine *e, struct job *j, int http_status, enum weir_err err, int64_t delay_us)
 {
-    if (!j->headers_sent || j->client.fd < 0)
+    if (!listens(j))
         return;
     event_begin(e, j, "retry");
     sb_putf(&e->out, "{\"attempt\":%d,\"max\":%" PRId64 ",\"delay_ms\":%" PRId64 ",\"status\":", (int)j->rec.attempt_count,
@@ -178,7 +198,6 @@ void relay_retry(struct engine *e, struct job *j, int http_status, enum weir_err
     sb_json(&e->out, err_code(err));
     sb_putc(&e->out, '}');
     event_end(e);
-    say(e, j, false);
 }
 
 /* --- the answer --- */
@@ -189,11 +208,8 @@ void relay_delta(struct engine *e, struct job *j, const char *name, const char *
         j->first_us = e->now_us;
         j->state = JOB_STREAMING;
     }
-    if (!j->headers_sent || j->client.fd < 0)
+    if (!listens(j))
         return;
-    if (e->out_job != j)
-        relay_flush(e);
-    e->out_job = j;
     event_begin(e, j, "delta");
     sb_puts(&e->out, "{\"");
     sb_puts(&e->out, name);
@@ -208,23 +224,29 @@ void relay_flush(struct engine *e)
 
     if (!j)
         return;
-    e->out_job = NULL;
-    if (e->now_us - j->limits_us >= LIMITS_GAP_US)
+    if (j->state == JOB_STREAMING && e->now_us - j->limits_us >= LIMITS_GAP_US)
         add_limits(e, j);
     say(e, j, false);
 }
 
+void relay_forget(struct engine *e, const struct job *j)
+{
+    if (e->out_job != j)
+        return;
+    e->out_job = NULL;
+    sb_reset(&e->out);
+}
+
 void relay_tick(struct engine *e, struct job *j)
 {
-    if (!j->headers_sent || j->state >= JOB_FLUSHING) {
-        if (j->state == JOB_FLUSHING && e->now_us - j->quiet_us >= STUCK_US)
-            conduct_client_gone(e, j);
+    if (j->state == JOB_FLUSHING && e->now_us - j->quiet_us >= STUCK_US) {
+        conduct_client_gone(e, j);
         return;
     }
-    if (e->now_us - j->quiet_us < PING_US || client_pending(&j->client) > 0 || j->client.fd < 0)
+    if (!listens(j) || j->state >= JOB_FLUSHING || e->now_us - j->quiet_us < PING_US || client_pending(&j->client) > 0)
         return;
+    say_to(e, j);
     sb_puts(&e->out, ": ping\n\n");
-    say(e, j, false);
 }
 
 /* --- the end --- */
@@ -322,6 +344,7 @@ static void add_done_events(struct engine *e, struct job *j)
 
 void relay_end(struct engine *e, struct job *j)
 {
+    say_to(e, j);
     if (j->headers_sent && j->end.err) {
         add_error_event(e, j);
     } else if (j->headers_sent) {

@@ -1,7 +1,7 @@
 /* settle.c - what a call used, what it cost, how long each part of it took. */
-#include <string.h>
+#include <stdlib.h>
 
-#include "base/mem.h"
+#include "base/log.h"
 #include "base/utf8.h"
 #include "flow/engine_impl.h"
 #include "rules/plausible.h"
@@ -116,8 +116,13 @@ static char *decoded(const struct sb *raw, int64_t *bytes)
     *bytes = 0;
     if (raw->len == 0)
         return NULL;
-    text = mem_zalloc(raw->len + 1, 1);
+    text = malloc(raw->len + 1);
+    if (!text) {
+        log_error("settle: no memory for an answer of %zu bytes; it is not kept", raw->len);
+        return NULL;
+    }
     *bytes = (int64_t)span_decode((struct span){sb_str(raw), raw->len}, text);
+    text[*bytes] = '\0';
     return text;
 }
 
