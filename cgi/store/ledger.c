@@ -251,7 +251,7 @@ static enum weir_err merged_hist(struct db *db, int64_t id, const struct ledger_
     for (size_t i = 0; i < n; i++) {
         hist_add(&h, HIST_DURATION, d[i].duration_us);
         hist_add(&h, HIST_WAIT, d[i].queue_us + d[i].retry_us);
-        if (d[i].ttft_us > 0)
+        if (d[i].completion > 0)                   /* a first token came, perhaps within the millisecond */
             hist_add(&h, HIST_TTFT, d[i].ttft_us);
     }
     *packed_n = hist_pack(&h, packed);

@@ -238,7 +238,7 @@ static bool add_durations(struct hist *to, const struct durations *d)
         return hist_unpack(to, d->packed, d->n);
     hist_add(to, HIST_DURATION, d->one->wait_us + d->one->ttft_us + d->one->writing_us);
     hist_add(to, HIST_WAIT, d->one->wait_us);
-    if (d->one->ttft_us > 0)
+    if (d->one->completion > 0)
         hist_add(to, HIST_TTFT, d->one->ttft_us);
     return true;
 }

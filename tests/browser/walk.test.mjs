@@ -80,6 +80,7 @@ for (const scheme of ['light', 'dark'])
       assert.equal(await page.locator('.kpi').count(), 6);
       assert.match(await page.innerText('[data-panel="by-model"]'), /builtin\/eliza/);
       assert.match(await page.innerText('[data-panel="recent"]'), /success/);
+      assert.match(await page.innerText('[data-panel="latency"]'), /First token\s+[\d.]+ s/);
       await b.shot(`dashboard-${name}`, { fullPage: true });
       await b.sound('dashboard');
       await page.click('.range a:has-text("7 d")');
