@@ -91,7 +91,7 @@ export class Monitor {
     let t;
     try { t = (await get(`/monitoring/session-usage/${session}`)).totals; } catch { return; }
     const spent = t.cost_usd === 0 ? "free" : money(t.cost_usd);
-    byId("sum").textContent = t.requests ? `${spent} · ${count(t.total_tokens)} tok` : "";
+    byId("sum").textContent = t.total_tokens ? `${spent} · ${count(t.total_tokens)} tok` : "";
     byId("m-chat").replaceChildren(...facts([
       ["Messages", count(t.requests)],
       ["Tokens in", count(t.prompt_tokens)],

@@ -74,6 +74,8 @@ const ERRORS = {
   storage_unavailable: { head: "Weir is read-only: new messages wait, reading works.", todo: "Try again in a moment.", actions: ["retry", "edit"] },
   draining: { head: "Weir is being restarted.", todo: "Try again in a few seconds.", actions: ["retry", "edit"] },
   cancelled: { head: "Stopped.", todo: "", actions: ["retry"] },
+  invalid_request_error: { head: "This request was refused.", todo: "Change the message, or choose another model.", actions: ["edit", "retry"] },
+  upstream_error: { head: null, todo: "Try again, or choose another model.", actions: ["retry", "edit"] },
   network: { head: "Weir could not be reached.", todo: "Check the connection and try again; your message is kept.", actions: ["retry", "edit"] },
   interrupted: { head: "The connection ended before the answer did.", todo: "What arrived is kept above.", actions: ["retry"] },
 };
@@ -101,7 +103,7 @@ export function queued(q) {
   const place = q.ahead === 0 || q.position === 1 ? "you are next" : `position ${count(q.position)}`;
   const total = q.waiting && q.waiting >= q.position ? ` of ${count(q.waiting)}` : "";
   const begins = q.eta_ms === null || q.eta_ms === undefined ? ""
-    : q.eta_ms < 500 ? " · starts now"
+    : q.eta_ms < 500 ? " · starts any moment"
     : ` · starts in about ${about(q.eta_ms)}${q.eta_error_ms >= 500 ? ` (±\u00a0${about(q.eta_error_ms)})` : ""}`;
   return { head: `Queued: ${place}${total}${begins}`, more: REASONS[q.reason] ?? "" };
 }

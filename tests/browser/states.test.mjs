@@ -117,6 +117,24 @@ test('a reload in the middle of an answer keeps what came, and its figures', asy
   assert.equal(await page.locator('.turn').count(), 0);
 });
 
+test('a provider that asks to wait is waited for, and the pill says that Weir recovers', async () => {
+  const gentle = await startWeir({ upstream: up, openai: { limits: { requests_per_minute: 60 } }, config: { default_model: 'gpt-4o-mini', stabilization_minutes: 5, retry: { budget: 1, max_retries: 3, base_delay: 1, max_delay: 3 } } });
+  const c = await (await openBrowser(gentle)).signIn();
+  await say(c.page, '#fault-429-once please');
+  await c.page.locator('.turn .status').filter({ hasText: /Paused by the provider's rate limit until \d\d:\d\d:\d\d/ }).waitFor();
+  await c.shot('state-paused');
+  await metricsOf(c.page);
+  await c.page.locator('#health').filter({ hasText: /Stabilizing · .* left · at \d+ %/ }).waitFor();
+  await c.sound('stabilizing');
+  await c.shot('state-stabilizing');
+  await c.page.goto(c.url('/app/dashboard'));
+  assert.match(await c.page.innerText('[data-panel="health"]'), /Stabilizing/);
+  assert.match(await c.page.innerText('[data-panel="limits"]'), /running at \d+ %/);
+  await c.sound('dashboard while stabilizing');
+  await c.close();
+  await gentle.stop();
+});
+
 test('limits and queue move in the panel while an answer is written', async () => {
   const limited = await startWeir({ upstream: up, openai: { limits: { requests_per_minute: 10, tokens_per_minute: 5000 } }, config: { default_model: 'gpt-4o-mini' } });
   const c = await (await openBrowser(limited)).signIn();
