@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "flow/keeper.h"
 #include "store/upkeep.h"
@@ -133,25 +134,9 @@ out:
     return status;
 }
 
-static bool read_file(const char *path, struct sb *out)
-{
-    char piece[16384];
-    FILE *f = fopen(path, "re");
-    size_t n;
-    bool ok;
-
-    if (!f)
-        return false;
-    while ((n = fread(piece, 1, sizeof piece, f)) > 0)
-        sb_put(out, piece, n);
-    ok = !ferror(f) && sb_ok(out);
-    (void)fclose(f);
-    return ok;
-}
-
 static int load_prices(struct serve *v)
 {
-    struct sb path = sb_make(1024), text = sb_make(PRICES_MAX);
+    struct sb path = sb_make(1024), text = sb_make(PRICES_MAX), reason = sb_make(1024);
     char why[PRICE_WHY] = "";
     int status = EX_OK;
 
@@ -159,15 +144,15 @@ static int load_prices(struct serve *v)
         sb_puts(&path, v->settings->prices);
     else
         sb_putf(&path, "%s/prices.json", v->settings->data);
-    if (!read_file(sb_str(&path), &text)) {
-        sb_putf(&path, ": the price table cannot be read: %s", strerror(errno));
-        status = fail(EXIT_CONFIG, sb_str(&path));
+    if (!file_read(sb_str(&path), &text, &reason)) {
+        status = fail(EXIT_CONFIG, sb_str(&reason));
     } else if (price_table_load(sb_str(&text), text.len, NULL, 0, &v->prices, why)) {
         sb_putf(&path, ": %s", why);
         status = fail(EXIT_CONFIG, sb_str(&path));
     }
     sb_done(&path);
     sb_done(&text);
+    sb_done(&reason);
     return status;
 }
 

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file.h"
+
 struct values {
     const struct settings *settings;
     const char *user;
@@ -122,24 +124,6 @@ static bool fill(const struct values *v, const char *text, struct sb *out, struc
     return true;
 }
 
-/* The file's text, NUL-terminated, into `out`. */
-static bool read_text(const char *path, struct sb *out, struct sb *why)
-{
-    FILE *f = fopen(path, "re");
-    char part[4096];
-    size_t n;
-    bool ok = f != NULL;
-
-    while (ok && (n = fread(part, 1, sizeof part, f)) > 0)
-        sb_put(out, part, n);
-    ok = ok && !ferror(f) && sb_ok(out);
-    if (!ok)
-        sb_putf(why, "%s cannot be read: %s.", path, strerror(errno));
-    if (f)
-        fclose(f);
-    return ok;
-}
-
 /* The absolute form of a path to something that exists; caller frees. */
 static char *absolute(const char *key, const char *path, struct sb *why)
 {
@@ -175,7 +159,7 @@ bool nginx_conf(const struct settings *s, const char *template_path, const char 
     struct values v = {.settings = s, .user = user};
     bool ok = false;
 
-    if (read_text(template_path, &text, why) && (v.state = absolute("state", s->state, why)) != NULL &&
+    if (file_read(template_path, &text, why) && (v.state = absolute("state", s->state, why)) != NULL &&
         (v.data = absolute("data", s->data, why)) != NULL && (v.socket = absolute_socket(s->socket, why)) != NULL)
         ok = fill(&v, sb_str(&text), out, why) && sb_ok(out);
     free(v.state);

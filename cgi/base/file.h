@@ -1,0 +1,13 @@
+/* file.h - a small file as text. Thread-safe. */
+#ifndef WEIR_FILE_H
+#define WEIR_FILE_H
+
+#include <stdbool.h>
+
+#include "base/sb.h"
+
+/* Append the whole of a file to `out`. False, with "PATH cannot be read: …." appended to `why`: it cannot, or it is larger than
+ * `out` may be. */
+bool file_read(const char *path, struct sb *out, struct sb *why) __attribute__((warn_unused_result));
+
+#endif
