@@ -16,11 +16,12 @@ test('beyond the burst, calls are paced to the limit and the wait is explained',
     assert.equal(s.terminals()[0].event, 'done', s.text);
   }
   const waited = streams.filter((s) => s.all('queue').length);
-  assert.ok(waited.length >= 2 && waited.length <= 4, `${waited.length} waited; the burst is 20`);
+  assert.ok(waited.length >= 1 && waited.length <= 4, `${waited.length} waited; the burst is 20`);
   for (const s of waited) assert.equal(s.first('queue').reason, 'requests_per_minute');
   const at = (await up.calls('paced')).map((c) => c.at_us);
-  const late = at.slice(20);
-  for (let i = 1; i < late.length; i++) assert.ok(late[i] - late[i - 1] >= 480000, `${late[i] - late[i - 1]} us apart`);
+  for (let i = 0; i < at.length; i++)
+    for (let j = i; j < at.length; j++)
+      assert.ok(j - i + 1 <= 20 + Math.ceil((at[j] - at[i]) / 500000 + 0.1), `${j - i + 1} calls in ${at[j] - at[i]} us`);
   assert.equal((await up.judge()).by_status[429], undefined);
   await up.limits({});
   await weir.stop();
@@ -57,7 +58,7 @@ test('a wait that would pass the deadline is refused at once with the honest tim
   assert.equal(first.status, 200, first.text);
   const r = await weir.post('/chat/complete', { model, message: 'beyond it' });
   const e = assertError(r, 429, 'rate_limited', 'queue_timeout');
-  assert.ok(e.retry_after_ms > 2000 && e.retry_after_ms <= 11000, `${e.retry_after_ms}`);
+  assert.ok(e.retry_after_ms > 2000 && e.retry_after_ms <= 11000, `${r.text} ${JSON.stringify(first.json.metrics)}`);
   assert.equal(Number(r.headers['retry-after']), Math.ceil(e.retry_after_ms / 1000));
   await weir.stop();
 });

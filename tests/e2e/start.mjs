@@ -220,6 +220,8 @@ class Weir {
     const how = await this.program.stop();
     await this.nginx?.stop('SIGQUIT');
     alive.delete(this);
+    const report = /^.*(AddressSanitizer|LeakSanitizer|ThreadSanitizer|runtime error:)[^]*/m.exec(this.program.output);
+    if (report) throw new Error(`a sanitizer spoke:\n${report[0].slice(0, 6000)}`);
     if (!this.options.keep) fs.rmSync(this.state, { recursive: true, force: true });
     return how;
   }
