@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "peer/openai.h"
+#include "peer/sse.h"
 #include "unit.h"
 
 #define SEC INT64_C(1000000)
@@ -137,6 +138,41 @@ START_TEST(every_prefix_of_a_chunk_is_invalid_and_harmless)
         memcpy(part, whole, cut);
         part[cut] = '\0';
         ck_assert_int_eq(hear(&h, part), WEIR_E_UPSTREAM_INVALID);
+        heard_done(&h);
+    }
+}
+END_TEST
+
+static enum weir_err hear_event(void *ctx, const char *data, size_t n)
+{
+    struct openai_sink sink = {on_text, on_reasoning, ctx};
+
+    return openai_read(&((struct heard *)ctx)->r, data, n, &sink);
+}
+
+START_TEST(a_stream_cut_at_any_byte_is_whole_only_once_its_reason_came)
+{
+    static const char stream[] =
+        "data: {\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"\"},\"finish_reason\":null}]}\n\n"
+        "data: {\"choices\":[{\"delta\":{\"content\":\"caf\xc3\xa9 \\u20ac\"},\"finish_reason\":null}]}\r\n\r\n"
+        ": a comment\n\n"
+        "data: {\"choices\":[{\"delta\":{\"content\":\" \xf0\x9f\x98\x80\"},\"finish_reason\":null}]}\n\n"
+        "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n"
+        "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":4}}\n\n"
+        "data: [DONE]\n\n";
+    static const char text[] = "caf\xc3\xa9 \\u20ac \xf0\x9f\x98\x80";
+    size_t reason = (size_t)(strstr(stream, "\"stop\"}]}\n") - stream) + 10;      /* its line is whole from here on */
+
+    for (size_t cut = 0; cut < sizeof stream; cut++) {
+        struct heard h = heard_make();
+        struct sse s = {0};
+
+        ck_assert_int_eq(sse_feed(&s, stream, cut, hear_event, &h), WEIR_OK);
+        ck_assert_int_eq(sse_end(&s, hear_event, &h), WEIR_OK);
+        ck_assert_int_eq(h.r.finish_reason[0] != '\0', cut >= reason);
+        ck_assert_mem_eq(sb_str(&h.text), text, h.text.len);
+        ck_assert(cut < reason || h.text.len == sizeof text - 1);
+        sse_done(&s);
         heard_done(&h);
     }
 }
@@ -338,7 +374,7 @@ START_TEST(newer_models_take_the_cap_by_its_newer_name)
 END_TEST
 
 UNIT_MAIN("openai", a_stream_is_text_a_reason_usage_and_done, odd_shapes_are_understood, what_is_not_json_or_no_object_is_invalid,
-          every_prefix_of_a_chunk_is_invalid_and_harmless, usage_that_is_no_count_was_not_said, usage_said_several_times_is_not_summed,
+          every_prefix_of_a_chunk_is_invalid_and_harmless, a_stream_cut_at_any_byte_is_whole_only_once_its_reason_came, usage_that_is_no_count_was_not_said, usage_said_several_times_is_not_summed,
           an_error_may_be_an_object_a_string_or_nothing, refusals_are_told_apart,
           headers_say_when_and_which_limit_before_the_text_does, a_request_with_its_cap_is_one_json_object,
           newer_models_take_the_cap_by_its_newer_name)
