@@ -124,6 +124,7 @@ static void start_all(struct run *r, int64_t now)
         c->granted_us = now;
         c->reserved = g.reserved_output;
         s->started++;
+        s->started_late += now >= SIM_START + s->settle_in_us;
         s->wait_us[c->ask.priority] += now - c->ask.arrived_us;
         s->waits[c->ask.priority]++;
         if (s->granted)
@@ -138,6 +139,10 @@ static void reach(struct run *r, struct sim_call *c, int64_t now)
     enum dim over = provider_refuses(r, c, now);
     int64_t delay;
 
+    if (s->trouble_us && now >= SIM_START + s->trouble_us) {
+        s->trouble_us = 0;
+        over = DIM_REQUESTS_PER_MINUTE;
+    }
     if (over != DIM_COUNT) {
         s->refused++;
         s->refused_late += now >= SIM_START + s->settle_in_us;

@@ -43,11 +43,13 @@ struct sim {
     bool keeps_max;                  /* it counts max_tokens at the start and keeps it */
     int64_t settle_in_us;            /* results count from here after the start on */
     uint64_t seed;
+    int64_t trouble_us;              /* the first request after this is refused, whatever is left; 0: none */
     int64_t restart_every_us;        /* Weir is killed and started again, with what it saved; 0: never */
     void (*granted)(struct sim *s, struct sim_call *c, int64_t now_us);
     /* out */
     struct admit *admit;
     int64_t refused_late;            /* of refused: after settle_in_us */
+    int64_t started_late;            /* of started: after settle_in_us */
     int64_t asked, started, refused, rejected, expired;
     int64_t counted[DIM_COUNT];      /* by the provider, after settle_in_us */
     int64_t user_tokens[SIM_USERS];

@@ -1,0 +1,62 @@
+/* What the queue told people, against what came: log-normal answers of callers
+ * with different means, mixed prompts, more asked than allowed. */
+#include "unit.h"
+
+#include <stdio.h>
+
+#include "sim.h"
+
+static struct sim a_sim(int users, uint64_t seed)
+{
+    return (struct sim){
+        .upstream = {{.name = "strict", .max_concurrent = 500}}, .upstreams = 1, .kind = STRICT_SLIDING,
+        .duration_us = 1800 * SEC, .prompt_least = 20, .prompt_most = 1500, .output_mean = 150, .output_sigma = 0.8,
+        .max_tokens = 2000, .first_us = 200000, .token_us = 2000, .queue_max = 1000, .wait_max_us = 120 * SEC,
+        .users = users, .greed = 1, .seed = seed,
+    };
+}
+
+static void judge(struct sim *s, const char *what)
+{
+    struct admit_counters n;
+    double kept;
+
+    sim_run(s);
+    admit_counters(s->admit, &n);
+    kept = (double)n.promises_kept / (double)n.promises;
+    printf("%s, %d users, seed %llu: %.1f %% of %lld promises kept, median error %.2f s, %lld refused at once, %lld gave up\n",
+           what, s->users, (unsigned long long)s->seed, kept * 100, (long long)n.promises, (double)n.eta_error_us / 1e6,
+           (long long)s->rejected, (long long)s->expired);
+    ck_assert_int_gt(n.promises, 1000);
+    ck_assert_msg(kept >= 0.9, "only %.3f of the promises were kept", kept);
+    ck_assert_int_lt(s->expired * 20, s->started);      /* who cannot be served in time is told at once, not after the wait */
+    sim_done(s);
+}
+
+START_TEST(nine_of_ten_promises_are_kept_when_requests_are_what_is_short)
+{
+    for (int users = 1; users <= 5; users += 2) {
+        struct sim s = a_sim(users, 21);
+
+        s.upstream[0].limit[DIM_REQUESTS_PER_MINUTE] = 60;
+        s.per_second = 1.3;
+        judge(&s, "requests");
+    }
+}
+END_TEST
+
+START_TEST(nine_of_ten_promises_are_kept_when_tokens_are_what_is_short)
+{
+    for (int users = 1; users <= 5; users += 2) {
+        struct sim s = a_sim(users, 22);
+
+        s.upstream[0].limit[DIM_REQUESTS_PER_MINUTE] = 1000;
+        s.upstream[0].limit[DIM_TOKENS_PER_MINUTE] = 150000;
+        s.per_second = users == 1 ? 7 : 3;
+        judge(&s, "tokens");
+    }
+}
+END_TEST
+
+UNIT_MAIN("promises", nine_of_ten_promises_are_kept_when_requests_are_what_is_short,
+          nine_of_ten_promises_are_kept_when_tokens_are_what_is_short)
