@@ -102,6 +102,10 @@ async function play(turn, reading) {
   sessions.chip(session, end.kind === "done" || end.kind === "aborted" ? "" : "failed");
   if (session && end.kind !== "interrupted") remember(`run.${session}`, null);
   if (end.kind === "aborted") composer.restore(turn.text);
+  const next = composer.takeNext();
+  if (next && end.kind === "done" && end.finish_reason !== "cancelled") {
+    ask(next, { model: composer.model.value, priority: composer.priority.value });
+  } else composer.restore(next);
   live.now();
   monitor.chat(session);
 }

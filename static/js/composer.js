@@ -2,14 +2,15 @@
  * priority, and the one button that sends or stops.
  *
  * A draft is kept per conversation 300 ms after the last key and is cleared only
- * when the server has accepted the message. */
-import { byId } from "./dom.js";
+ * when the server has accepted the message. What is sent while an answer is
+ * written is held, and goes out when that has ended well. */
+import { byId, part } from "./dom.js";
 import { isSend, touch } from "./keys.js";
 import { recall, remember } from "./prefs.js";
 import { say } from "./announce.js";
 
 export class Composer {
-  #timer = 0; #unsent = false; #usual;
+  #timer = 0; #unsent = false; #next = "";
 
   /* onSend(text, {model, priority}), onStop(). */
   constructor(session, { onSend, onStop }) {
@@ -21,13 +22,15 @@ export class Composer {
     this.onSend = onSend;
     this.onStop = onStop;
     this.busy = false;
-    this.#usual = byId("hint").textContent = recall("sendkey") === "ctrl" ? "Ctrl or ⌘ with Enter sends." : byId("hint").textContent;
+    if (recall("sendkey") === "ctrl") byId("hint").textContent = "Ctrl or ⌘ with Enter sends.";
     this.#choose(this.model, "model");
     this.#choose(this.priority, "priority");
     this.box.value ||= recall(this.#key());
     this.#fit();
     this.box.addEventListener("input", () => this.#typed());
     this.box.addEventListener("keydown", (e) => this.#key_down(e));
+    byId("next-edit").addEventListener("click", () => this.restore(this.takeNext()));
+    byId("next-remove").addEventListener("click", () => { this.takeNext(); this.box.focus(); });
     byId("composer").addEventListener("submit", (e) => { e.preventDefault(); this.#press(); });
     addEventListener("storage", (e) => this.#elsewhere(e));
     addEventListener("pagehide", () => this.#save());
@@ -36,9 +39,17 @@ export class Composer {
 
   /* Put `text` into the box, before what may stand there. */
   restore(text) {
+    if (!text) return;
     this.box.value = this.box.value ? `${text}\n\n${this.box.value}` : text;
     this.#typed();
     this.box.focus();
+  }
+
+  /* What waits to be sent next, "" if nothing; it is the caller's from here on. */
+  takeNext() {
+    const text = this.#next;
+    this.#hold("");
+    return text;
   }
 
   /* The message was accepted: its draft may go. `session` is where the conversation now lives. */
@@ -52,7 +63,6 @@ export class Composer {
 
   setBusy(busy) {
     this.busy = busy;
-    byId("hint").textContent = this.#usual;
     this.#show();
   }
 
@@ -84,14 +94,24 @@ export class Composer {
     if (e.key === "Escape" && this.busy) return this.onStop();
     if (!isSend(e, recall("sendkey"))) return undefined;
     e.preventDefault();
-    if (this.busy) return this.#later();
+    if (this.busy) return this.#later(this.box.value.trim());
     return this.#press();
   }
 
-  #later() {
-    const hint = byId("hint");
-    hint.textContent = "The answer is still being written; your text is kept.";
-    say(hint.textContent);
+  #later(text) {
+    if (!text) return;
+    this.#save();
+    this.#unsent = true;
+    this.#hold(this.#next ? `${this.#next}\n\n${text}` : text);
+    this.box.value = "";
+    this.#fit();
+    say("Held until the answer has ended");
+  }
+
+  #hold(text) {
+    this.#next = text;
+    part(byId("next"), "text").textContent = text;
+    byId("next").hidden = !text;
   }
 
   #typed() {

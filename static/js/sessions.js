@@ -31,7 +31,7 @@ export class Sessions {
     row.dataset.id = id;
     part(row, "link").href = `/app/c/${id}`;
     part(row, "link").textContent = title;
-    this.#today().prepend(row);
+    this.#group("Today", "prepend").prepend(row);
     this.#mark(row);
     byId("no-sessions")?.remove();
   }
@@ -53,13 +53,13 @@ export class Sessions {
     part(row, "link").setAttribute("aria-current", "page");
   }
 
-  #today() {
-    let group = this.#list.querySelector('section[data-day="Today"] ul');
-    if (!group) {
-      group = el("ul", { class: "rows" });
-      this.#list.prepend(el("section", { "data-day": "Today" }, el("h2", {}, "Today"), group));
-    }
-    return group;
+  /* The rows under a heading; the heading is made at the list's "prepend" or "append" end. */
+  #group(day, end) {
+    const there = this.#list.querySelector(`section[data-day="${day}"] ul`);
+    if (there) return there;
+    const rows = el("ul", { class: "rows" });
+    this.#list[end](el("section", { "data-day": day }, el("h2", {}, day), rows));
+    return rows;
   }
 
   #clicked(e) {
@@ -177,17 +177,8 @@ export class Sessions {
       row.dataset.id = s.session_id;
       part(row, "link").href = `/app/c/${s.session_id}`;
       part(row, "link").textContent = s.title;
-      this.#earlier().append(row);
+      this.#group("Found", "append").append(row);
     }
     this.#show(words);
-  }
-
-  #earlier() {
-    let group = this.#list.querySelector('section[data-day="Found"] ul');
-    if (!group) {
-      group = el("ul", { class: "rows" });
-      this.#list.append(el("section", { "data-day": "Found" }, el("h2", {}, "Found"), group));
-    }
-    return group;
   }
 }

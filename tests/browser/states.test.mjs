@@ -47,6 +47,20 @@ test('an attempt that failed is told with a countdown, and the answer follows', 
   assert.match(await metricsOf(page), /Retries 1$/);
 });
 
+test('what is sent while an answer is written goes out when that has ended', async () => {
+  await fresh();
+  await say(page, '#slow-0-20-60 first');
+  await card().filter({ hasText: /Writing/ }).waitFor();
+  await page.fill('#text', 'and then this');
+  await page.press('#text', 'Enter');
+  await page.locator('#next').filter({ hasText: 'and then this' }).waitFor();
+  await b.sound('held message');
+  await page.locator('.turn .body', { hasText: 'and then this' }).first().waitFor();
+  assert.equal(await page.locator('#next').isVisible(), false);
+  await metricsOf(page);
+  assert.equal(await page.locator('.turn').count(), 2);
+});
+
 test('Stop keeps what came and says so', async () => {
   await fresh();
   await say(page, '#slow-0-20-3000 stop me');
