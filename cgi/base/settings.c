@@ -18,23 +18,12 @@
 enum { FILE_MAX = 1 << 20, KEY_FILE_MAX = 1000, UPSTREAMS_MAX = 64 };
 
 static const char default_file[] = "weir.json";
-extern char **environ;
 
-/* Upstreams that the environment alone can make, and what they start from. */
-static const struct known_upstream {
-    const char *name, *prefix, *base_url;
-    enum protocol protocol;
-} known_upstreams[] = {
-    {"openai", "OPENAI_", "https://api.openai.com/v1", PROTOCOL_OPENAI},
-    {"anthropic", "ANTHROPIC_", "https://api.anthropic.com", PROTOCOL_ANTHROPIC},
-    {"builtin", NULL, NULL, PROTOCOL_BUILTIN},
-};
-enum { N_KNOWN = sizeof known_upstreams / sizeof *known_upstreams };
 static const char *const not_options[] = {"upstreams", NULL};
 
 static const struct known_upstream *known_upstream(const char *name)
 {
-    for (size_t i = 0; i < N_KNOWN; i++)
+    for (size_t i = 0; i < n_known_upstreams; i++)
         if (strcmp(known_upstreams[i].name, name) == 0)
             return &known_upstreams[i];
     return NULL;
@@ -113,16 +102,6 @@ static bool load_layer(const struct cfg_bind *b, size_t nb, struct tuning_settin
     return ok;
 }
 
-/* "my-llm" -> "WEIR_UPSTREAM_MY_LLM_" */
-static void upstream_prefix(struct sb *out, const char *name)
-{
-    sb_puts(out, "WEIR_UPSTREAM_");
-    for (; *name; name++)
-        sb_putc(out, *name >= 'a' && *name <= 'z' ? (char)(*name - 'a' + 'A')
-                     : *name >= '0' && *name <= '9' ? *name : '_');
-    sb_putc(out, '_');
-}
-
 static int keys_given(const struct upstream_settings *u)
 {
     return (u->api_key != NULL) + (u->key_file != NULL) + (u->key_env != NULL);
@@ -138,23 +117,6 @@ static void forget_keys(struct upstream_settings *u)
     u->api_key = u->key_file = u->key_env = NULL;
 }
 
-/* Is any of these variables set under this prefix? `leaves` ends with NULL. */
-static bool env_has(const char *prefix, const char *const *leaves)
-{
-    bool found = false;
-
-    for (; !found && *leaves; leaves++) {
-        struct sb name = sb_make(200);
-        const char *value;
-
-        sb_putf(&name, "%s%s", prefix, *leaves);
-        value = getenv(sb_str(&name));
-        found = value && *value;
-        sb_done(&name);
-    }
-    return found;
-}
-
 static const char *const key_leaves[] = {"API_KEY", "KEY_FILE", "KEY_ENV", NULL};
 static const char *const making_leaves[] = {"API_KEY", "BASE_URL", NULL};
 
@@ -167,14 +129,14 @@ static bool upstream_env(struct upstream_settings *u, const struct known_upstrea
     bool ok = true;
 
     if (known && known->prefix) {
-        if (env_has(known->prefix, making_leaves))
+        if (settings_env_has(known->prefix, making_leaves))
             u->enabled = true;
-        if (env_has(known->prefix, key_leaves))      /* they replace the file's */
+        if (settings_env_has(known->prefix, key_leaves))      /* they replace the file's */
             forget_keys(u);
         ok = load_layer(b, 2, &u->tune, NULL, "", "", NULL, known->prefix, true, why);
     }
-    upstream_prefix(&prefix, name);
-    if (ok && env_has(sb_str(&prefix), key_leaves))
+    settings_env_prefix(&prefix, name);
+    if (ok && settings_env_has(sb_str(&prefix), key_leaves))
         forget_keys(u);
     ok = ok && load_layer(b, 2, &u->tune, NULL, "", "", NULL, sb_str(&prefix), true, why);
     free(u->name);                       /* a name is not for the environment to change */
@@ -344,10 +306,10 @@ static bool add_upstreams(struct settings *s, const struct tuning_settings *buil
         if (entry != builtin_entry && !add_entry(s, &s->defaults, entry, i, why))
             return false;
     }
-    for (size_t i = 0, seen; i < N_KNOWN; i++) {
+    for (size_t i = 0, seen; i < n_known_upstreams; i++) {
         const struct known_upstream *known = &known_upstreams[i];
 
-        if (known->prefix && env_has(known->prefix, making_leaves) && !entry_named(entries, known->name, &seen) &&
+        if (known->prefix && settings_env_has(known->prefix, making_leaves) && !entry_named(entries, known->name, &seen) &&
             !add_upstream(s, &s->defaults, NULL, known->name, known->name, why))
             return false;
     }
@@ -357,39 +319,6 @@ static bool add_upstreams(struct settings *s, const struct tuning_settings *buil
     if (s->n_upstreams == 0)
         sb_putf(why, "%s: no upstream is left; one must be enabled.", s->config ? s->config : "upstreams");
     return s->n_upstreams > 0;
-}
-
-/* A variable that begins with WEIR_ and is nearly the name of a setting is a typing mistake. */
-static bool check_env_names(const struct cfg_bind *b, size_t nb, struct sb *why)
-{
-    for (char **e = environ; e && *e; e++) {
-        struct sb seen = sb_make(64), nearest = sb_make(200);
-        int best = strncmp(*e, "WEIR_", 5) == 0 ? 3 : 0;
-
-        sb_put(&seen, *e, strcspn(*e, "="));
-        for (size_t t = 0; best && t < nb; t++)
-            for (size_t i = 0; best && i < b[t].n; i++) {
-                struct sb name = sb_make(200);
-                int d;
-
-                cfg_env_name(&b[t].options[i], "WEIR_", false, &name);
-                d = cfg_distance(sb_str(&seen), sb_str(&name));
-                if (d < best) {
-                    best = d;
-                    sb_reset(&nearest);
-                    sb_puts(&nearest, sb_str(&name));
-                }
-                sb_done(&name);
-            }
-        if (best && nearest.len)
-            sb_putf(why, "%s (environment) is not a setting; did you mean %s?", sb_str(&seen), sb_str(&nearest));
-        best = best && nearest.len;
-        sb_done(&seen);
-        sb_done(&nearest);
-        if (best)
-            return false;
-    }
-    return true;
 }
 
 /* <folder>/<name> for a path that was not set. */
@@ -436,7 +365,7 @@ static bool load_all(struct settings *s, const json_t *root, struct sb *why)
     cfg_defaults(&top[1]);
     cfg_defaults(&again[1]);
     memset(&builtin.limits, 0, sizeof builtin.limits);   /* unlimited unless configured */
-    ok = check_env_names(top, 2, why) &&
+    ok = settings_env_check(json_object_get(root, "upstreams"), why) &&
          load_layer(top, 2, &s->defaults, root, file, "", not_options, "WEIR_", false, why) &&
          load_layer(again, 2, &builtin, root, file, "", not_options, "WEIR_", false, why) &&
          add_upstreams(s, &builtin, json_object_get(root, "upstreams"), why);

@@ -185,6 +185,13 @@ const struct preset presets[] = {
 };
 const size_t n_presets = sizeof presets / sizeof *presets;
 
+const struct known_upstream known_upstreams[] = {
+    {"openai", "OPENAI_", "https://api.openai.com/v1", PROTOCOL_OPENAI},
+    {"anthropic", "ANTHROPIC_", "https://api.anthropic.com", PROTOCOL_ANTHROPIC},
+    {"builtin", NULL, NULL, PROTOCOL_BUILTIN},
+};
+const size_t n_known_upstreams = sizeof known_upstreams / sizeof *known_upstreams;
+
 struct cfg_bind settings_bind_global(struct settings *s)
 {
     return (struct cfg_bind){global_options, sizeof global_options / sizeof *global_options, s};

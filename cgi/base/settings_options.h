@@ -24,4 +24,22 @@ void preset_apply(const struct preset *p, struct tuning_settings *t);
 /* NULL if there is none of this name. */
 const struct preset *preset_find(const char *name);
 
+/* Upstreams that need no entry in the file: the environment makes them, or they are always there. */
+struct known_upstream {
+    const char *name;
+    const char *prefix;      /* of their variables beside WEIR_UPSTREAM_<NAME>_; NULL: none */
+    const char *base_url;    /* unless set; NULL: none */
+    enum protocol protocol;
+};
+extern const struct known_upstream known_upstreams[];
+extern const size_t n_known_upstreams;
+
+/* settings_env.c: append "WEIR_UPSTREAM_MY_LLM_" for my-llm. */
+void settings_env_prefix(struct sb *out, const char *name);
+/* Is any of these variables set, and not empty, under this prefix? `leaves` ends with NULL. */
+bool settings_env_has(const char *prefix, const char *const *leaves);
+/* False with a sentence if a variable that begins with WEIR_ is nearly a setting, or one of an upstream that neither
+ * the file's `entries` (may be NULL) nor known_upstreams have. */
+bool settings_env_check(const json_t *entries, struct sb *why) __attribute__((warn_unused_result));
+
 #endif

@@ -412,6 +412,31 @@ START_TEST(a_mistyped_environment_name_is_refused_and_a_foreign_one_is_not)
 }
 END_TEST
 
+START_TEST(a_variable_of_an_upstream_must_be_one_of_its_settings)
+{
+    given("{\"upstreams\": [{\"name\": \"my-llm\", \"base_url\": \"http://h\", \"enabled\": false}]}");
+    setenv("WEIR_UPSTREAM_MY_LLM_PAUSE", "1", 1);
+    setenv("WEIR_UPSTREAM_BUILTIN_REQUESTS_PER_MINUTE", "9", 1);
+    struct settings *s = load();
+
+    ck_assert_int_eq(settings_upstream(s, "builtin")->tune.limits.requests_per_minute, 9);
+    settings_free(s);
+    setenv("WEIR_UPSTREAM_BUILTIN_REQUEST_PER_MINUTE", "9", 1);
+    unsetenv("WEIR_UPSTREAM_MY_LLM_PAUSE");
+    unsetenv("WEIR_CONFIG");
+    refused("WEIR_UPSTREAM_BUILTIN_REQUEST_PER_MINUTE (environment)", "did you mean WEIR_UPSTREAM_BUILTIN_REQUESTS_PER_MINUTE?",
+            NULL);
+}
+END_TEST
+
+START_TEST(a_variable_of_no_upstream_is_refused)
+{
+    given(NULL);
+    setenv("WEIR_UPSTREAM_OTHER_API_KEY", "k", 1);
+    refused("WEIR_UPSTREAM_OTHER_API_KEY", "no such upstream", NULL);
+}
+END_TEST
+
 START_TEST(an_empty_environment_variable_counts_as_unset)
 {
     given(NULL);
@@ -557,6 +582,7 @@ UNIT_MAIN("settings", with_nothing_set_the_built_in_model_answers_without_limits
           an_unknown_key_of_an_upstream_is_refused_with_the_nearest_one, a_key_like_no_other_is_refused_without_a_guess,
           a_wrong_value_in_the_environment_is_named,
           a_mistyped_environment_name_is_refused_and_a_foreign_one_is_not,
+          a_variable_of_an_upstream_must_be_one_of_its_settings, a_variable_of_no_upstream_is_refused,
           an_empty_environment_variable_counts_as_unset, a_config_file_that_is_named_must_be_there,
           a_secret_is_never_in_a_sentence, a_key_file_must_be_its_owners_alone, distance_counts_edits_and_swaps,
           the_committed_documents_are_what_the_tables_make, the_example_is_a_configuration_that_starts)
