@@ -22,6 +22,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "flow/keeper.h"
 #include "store/upkeep.h"
 #include "store/usage.h"
@@ -47,7 +48,10 @@ struct serve {
     struct tokens_set tokens;
     struct price_table *prices;
     struct page_set *pages;
-    struct db *db;
+    struct db *db;                           /* the writer's */
+    struct db **readers;                     /* the acceptors' */
+    size_t n_readers;
+    atomic_size_t readers_taken;
     struct keeper *keeper;
     struct fcgi *fcgi;
     int lock_fd, listen_fd;
@@ -226,23 +230,25 @@ static int open_database(struct serve *v)
 
 /* --- threads --- */
 
-static void *open_reader(void *ctx)
+/* Each acceptor gets a connection of its own; they are opened here, where failing is still a sentence. */
+static int open_readers(struct serve *v)
 {
-    const struct serve *v = ctx;
     char why[DB_WHY_SIZE];
-    struct db *db = NULL;
 
-    if (db_open_reader(v->database, &db, why)) {
-        log_error("serve: an acceptor has no database: %s", why);
-        abort();                     /* it could answer nothing; the file was opened a moment ago */
+    v->n_readers = (size_t)v->settings->http.acceptors;
+    v->readers = mem_zalloc(v->n_readers, sizeof(struct db *));
+    for (size_t i = 0; i < v->n_readers; i++) {
+        if (db_open_reader(v->database, &v->readers[i], why))
+            return fail(EX_IOERR, why);
     }
-    return db;
+    return EX_OK;
 }
 
-static void close_reader(void *ctx, void *thread)
+static void *take_reader(void *ctx)
 {
-    (void)ctx;
-    db_close(thread);
+    struct serve *v = ctx;
+
+    return v->readers[atomic_fetch_add(&v->readers_taken, 1)];
 }
 
 static void serve_request(struct fcgi_request *rq, void *ctx, void *thread)
@@ -257,7 +263,7 @@ static int start_threads(struct serve *v)
     struct sb why = sb_make(1024);
     struct fcgi_config c = {
         .threads = (int)v->settings->http.acceptors, .first_timeout_ms = FIRST_TIMEOUT_MS, .io_timeout_ms = IO_TIMEOUT_MS, .ctx = v,
-        .thread_begin = open_reader, .serve = serve_request, .thread_end = close_reader,
+        .thread_begin = take_reader, .serve = serve_request,
     };
     int status = EX_OK;
 
@@ -372,6 +378,9 @@ static void stop(struct serve *v, bool drained)
 
 static void release(struct serve *v)
 {
+    for (size_t i = 0; i < v->n_readers; i++)
+        db_close(v->readers[i]);
+    free(v->readers);
     db_close(v->db);
     auth_free(v->web.auth);
     live_cache_free(v->web.live);
@@ -414,7 +423,8 @@ int cmd_serve(int argc, char **argv)
     raise_descriptors();
     json_object_seed(0);
     fcgi_init();
-    if ((status = take_state_folder(&v)) || (status = load_data(&v)) || (status = open_database(&v)))
+    if ((status = take_state_folder(&v)) || (status = load_data(&v)) || (status = open_database(&v))
+        || (status = open_readers(&v)))
         goto out;
     status = start_threads(&v);
     if (!status) {

@@ -319,8 +319,6 @@ static void *acceptor(void *arg)
         serve_waiting(f, &rq, thread);
     if (ep >= 0)
         (void)close(ep);
-    if (f->config.thread_end)
-        f->config.thread_end(f->config.ctx, thread);
     return NULL;
 }
 

@@ -23,12 +23,11 @@ struct fcgi_config {
     int threads;                 /* acceptors, > 0 */
     int first_timeout_ms;        /* nginx sends the head of a request at once: a peer silent for so long is dropped */
     int io_timeout_ms;           /* the same for bodies and answers, which may have to wait for nginx's turn */
-    void *ctx;                   /* given to the three functions below */
-    /* At an acceptor's start; the result is given to the other two as `thread`. */
+    void *ctx;                   /* given to the two functions below */
+    /* At an acceptor's start; the result is given to `serve` as `thread`. */
     void *(*thread_begin)(void *ctx);
     /* One request. What was neither answered nor moved when this returns is closed unanswered. */
     void (*serve)(struct fcgi_request *rq, void *ctx, void *thread);
-    void (*thread_end)(void *ctx, void *thread);
 };
 
 /* Once in main, before the first thread: libfcgi's own set-up; SIGPIPE is ignored from here on. */
