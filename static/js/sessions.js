@@ -30,7 +30,7 @@ export class Sessions {
     const row = clone("t-session");
     row.dataset.id = id;
     part(row, "link").href = `/app/c/${id}`;
-    part(row, "link").textContent = title;
+    this.#name(row, title);
     this.#group("Today", "prepend").prepend(row);
     this.#mark(row);
     byId("no-sessions")?.remove();
@@ -107,8 +107,13 @@ export class Sessions {
     box.select();
   }
 
-  #title(row, title) {
+  #name(row, title) {
     part(row, "link").textContent = title;
+    part(row, "link").title = title;
+  }
+
+  #title(row, title) {
+    this.#name(row, title);
     if (row.dataset.id === this.current) { byId("title").textContent = title; document.title = `${title} · Weir`; }
   }
 
@@ -176,7 +181,7 @@ export class Sessions {
       const row = clone("t-session");
       row.dataset.id = s.session_id;
       part(row, "link").href = `/app/c/${s.session_id}`;
-      part(row, "link").textContent = s.title;
+      this.#name(row, s.title);
       this.#group("Found", "append").append(row);
     }
     this.#show(words);
