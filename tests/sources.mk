@@ -1,3 +1,4 @@
+include tests/fuzz/sources.mk
 # the provider stand-in and the lints
 noinst_PROGRAMS += tests/upstream/upstream
 tests_upstream_upstream_SOURCES = tests/upstream/upstream.c \
