@@ -10,6 +10,7 @@ enum {
 };
 
 #define LENT_AFTER_US (INT64_C(60) * 1000000)
+#define RESET_SLACK_US (INT64_C(2) * 1000000)
 
 /* n * ppm / 1,000,000 for n up to LIMITS_MAX. */
 static int64_t ppm_of(int64_t n, int64_t ppm)
@@ -71,7 +72,7 @@ static void dim_pace(struct limits *l, struct limits_dim *d)
     int32_t rate = stabilize_rate_ppm(&d->stab, l->now_us);
     int64_t ceiling = d->limit;
 
-    if (d->told_limit > 0 && d->told_limit < ceiling)
+    if (d->told_limit > 0 && !d->told_longer && d->told_limit < ceiling)
         ceiling = d->told_limit;
     ceiling -= ppm_of(ceiling, l->safety_ppm);
     d->ceiling = ceiling < 1 ? 1 : ceiling;
@@ -345,7 +346,7 @@ static int64_t settle_input(struct limits_dim *d, const struct limits_hold *h, i
 }
 
 /* Output. A provider that counts it at the start keeps what was not used. */
-static int64_t settle_output(struct limits_dim *d, const struct limits_hold *h, int64_t used)
+static int64_t settle_output(struct limits_dim *d, const struct limits_hold *h, int64_t used, int64_t now_us)
 {
     if (h->output_at_start) {
         if (used <= h->output)
@@ -353,8 +354,7 @@ static int64_t settle_output(struct limits_dim *d, const struct limits_hold *h, 
         window_add(&d->window, used - h->output);
     } else {
         d->held -= h->output - h->produced;
-        if (used > h->produced)
-            window_add(&d->window, used - h->produced);
+        window_amend(&d->window, now_us, used - h->produced);
     }
     return used - h->output;
 }
@@ -372,7 +372,7 @@ void limits_settle(struct limits *l, const struct limits_hold *h, int64_t input,
             d->open -= h->input;
         }
         if (counts_output((enum dim)i)) {
-            more += settle_output(d, h, output);
+            more += settle_output(d, h, output, l->now_us);
             d->open -= h->output;
         }
         if (more > 0)
@@ -451,7 +451,7 @@ void limits_cool(struct limits *l, int64_t until_us)
         l->cooldown_us = until_us;
 }
 
-int64_t limits_told(struct limits *l, enum dim i, int64_t limit, int64_t remaining)
+int64_t limits_told(struct limits *l, enum dim i, int64_t limit, int64_t remaining, int64_t reset_us)
 {
     struct limits_dim *d = &l->dim[i];
     int64_t unseen;
@@ -462,9 +462,11 @@ int64_t limits_told(struct limits *l, enum dim i, int64_t limit, int64_t remaini
         d->told_remaining = remaining;
     if (!d->limit)
         return 0;
+    if (limit > 0 || remaining >= 0)
+        d->told_longer = reset_us > dim_window_us(i) + RESET_SLACK_US;
     if (limit > 0)
         limits_pace(l);
-    if (remaining < 0)
+    if (remaining < 0 || d->told_longer)
         return 0;
     /* Never more than the truth by our count: what we sent lately it may not have seen, and what left its window may
      * still be in ours. Some round tokens to thousands. */
