@@ -3,7 +3,7 @@ check_PROGRAMS += tests/fuzz/fuzz_answer
 tests_fuzz_fuzz_answer_SOURCES = tests/fuzz/fuzz_answer.c tests/fuzz/fuzz.h tests/fuzz/replay.c
 tests_fuzz_fuzz_answer_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_CORPUS='"answer"'
 tests_fuzz_fuzz_answer_LDADD = libweir.a $(WEIR_LIBS)
-EXTRA_DIST += $(srcdir)/tests/fuzz/corpus
+EXTRA_DIST += tests/fuzz/corpus
 
 FUZZ_SECONDS = 60
 FUZZ_CLANG = clang-14
