@@ -7,6 +7,7 @@
 
 #include "unit.h"
 #include "web/page.h"
+#include "web/view_chat.h"
 #include "web/view_engine.h"
 
 /* The text of a value, which is given up; valid until the next call. */
@@ -146,6 +147,49 @@ START_TEST(health_is_that_of_the_worst_provider_and_down_only_when_all_are)
 }
 END_TEST
 
+START_TEST(conversations_stand_under_their_day_and_pinned_ones_above)
+{
+    static const char *const days[] = {"Pinned", "Today", "Yesterday", "Last 7 days", "Last 30 days", "Earlier"};
+    json_t *items = json_loads("[{\"session_id\":\"a\",\"title\":\"A\",\"pinned\":true,\"updated_at\":\"2026-01-01T00:00:00Z\"},"
+                               "{\"session_id\":\"b\",\"title\":\"B\",\"updated_at\":\"2026-11-22T00:00:00Z\"},"
+                               "{\"session_id\":\"c\",\"title\":\"C\",\"updated_at\":\"2026-11-21T23:59:59Z\"},"
+                               "{\"session_id\":\"d\",\"title\":\"D\",\"updated_at\":\"2026-11-15T00:00:00Z\"},"
+                               "{\"session_id\":\"e\",\"title\":\"E\",\"updated_at\":\"2026-11-14T23:59:59Z\"},"
+                               "{\"session_id\":\"f\",\"title\":\"F\",\"updated_at\":\"2025-01-01T00:00:00Z\"}]", 0, NULL);
+    int64_t noon_ms = INT64_C(1795348800000);      /* 2026-11-22T12:00:00Z */
+    json_t *groups = view_sessions(items, "c", noon_ms);
+
+    ck_assert_uint_eq(json_array_size(groups), 6);
+    for (size_t i = 0; i < 6; i++) {
+        const json_t *g = json_array_get(groups, i), *s = json_array_get(json_object_get(g, "sessions"), 0);
+
+        ck_assert_str_eq(json_string_value(json_object_get(g, "day")), days[i]);
+        ck_assert_int_eq(json_is_true(json_object_get(s, "current")), i == 2);
+    }
+    json_decref(groups);
+    json_decref(items);
+}
+END_TEST
+
+START_TEST(an_answer_says_how_it_ended_unless_it_ended_well)
+{
+    json_t *items = json_loads("[{\"role\":\"user\",\"content\":\"Hello\",\"at\":\"2026-11-22T06:20:09.123Z\"},"
+                               "{\"role\":\"assistant\",\"content\":\"Hi\",\"status\":\"success\",\"finish_reason\":\"stop\"},"
+                               "{\"role\":\"assistant\",\"content\":\"H\",\"status\":\"success\",\"finish_reason\":\"length\"},"
+                               "{\"role\":\"assistant\",\"content\":\"H\",\"status\":\"cancelled\",\"finish_reason\":\"cancelled\"},"
+                               "{\"role\":\"assistant\",\"content\":\"H\",\"status\":\"error\",\"finish_reason\":null},"
+                               "{\"role\":\"system\",\"content\":\"Be kind\"}]", 0, NULL);
+    static const char *const chips[] = {NULL, NULL, "Stopped at the output limit", "Stopped", "This answer broke off"};
+    json_t *list = view_messages(items);
+
+    ck_assert_uint_eq(json_array_size(list), 5);
+    for (size_t i = 0; i < 5; i++)
+        ck_assert_pstr_eq(json_string_value(json_object_get(json_array_get(list, i), "chip")), chips[i]);
+    json_decref(list);
+    json_decref(items);
+}
+END_TEST
+
 START_TEST(every_template_is_well_formed_and_a_message_is_escaped)
 {
     char dir[512], why[PAGE_WHY];
@@ -169,4 +213,5 @@ UNIT_MAIN("view", money_has_six_decimals_below_a_cent_four_below_a_dollar_else_t
           what_is_not_known_is_a_dash_and_never_zero, a_free_model_is_free_and_one_without_a_price_is_a_dash,
           a_change_needs_something_to_compare_with, a_time_shows_the_part_that_is_asked_for,
           the_line_under_an_answer_has_its_seven_parts_in_order, an_answer_without_figures_has_no_line,
-          health_is_that_of_the_worst_provider_and_down_only_when_all_are, every_template_is_well_formed_and_a_message_is_escaped)
+          health_is_that_of_the_worst_provider_and_down_only_when_all_are,
+          conversations_stand_under_their_day_and_pinned_ones_above, an_answer_says_how_it_ended_unless_it_ended_well, every_template_is_well_formed_and_a_message_is_escaped)
