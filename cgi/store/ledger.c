@@ -392,3 +392,8 @@ static enum weir_err on_flush(struct db *db, void *ctx)
     l->count = 0;
     return e;
 }
+
+enum weir_err ledger_write(struct db *db)
+{
+    return on_flush(db, ledger_of(db));
+}

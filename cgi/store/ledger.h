@@ -36,5 +36,8 @@ enum weir_err ledger_rate(struct db *db, const char *version, int64_t rate_in, i
 enum weir_err ledger_combo(struct db *db, const struct ledger_dims *d, int64_t *id);
 /* To be added to the roll-ups before COMMIT. Nothing of the operation may fail after it. */
 void ledger_add(struct db *db, const struct ledger_delta *d);
+/* Write what was gathered now instead of before COMMIT, so that the roll-ups can be read in this transaction. The
+ * operation that asked may then fail with nothing but E_STORAGE. */
+enum weir_err ledger_write(struct db *db) __attribute__((warn_unused_result));
 
 #endif

@@ -57,8 +57,8 @@ enum weir_err report_session_usage(struct db *ro, const struct report_filter *f,
  * …}]}. Without history ratios and percentiles are null and there are no suggestions. */
 enum weir_err report_performance(struct db *ro, const struct report_filter *f, struct sb *out)
     __attribute__((warn_unused_result));
-/* {currency, total, by_model, by_upstream, by_user, by_session, by_endpoint, by_priority, by_day, by_hour, unpriced,
- * budgets}; lists by cost, descending (days and hours by time), at most f->limit entries each. */
+/* {currency, total, by_model, by_upstream, by_user, by_session, by_endpoint, by_priority, by_day, by_hour,
+ * unpriced}; lists by cost, descending (days and hours by time), at most f->limit entries each. */
 enum weir_err report_cost_breakdown(struct db *ro, const struct report_filter *f, struct sb *out)
     __attribute__((warn_unused_result));
 /* {items, next_cursor}: events, newest first. */

@@ -164,37 +164,6 @@ static enum weir_err unpriced_json(struct db *ro, const struct report_scan *s, s
     return e;
 }
 
-static enum weir_err budgets_json(struct db *ro, struct sb *out)
-{
-    static const char *const scopes[] = {"all", "user", "session", "token", "model"};
-    static const char *const windows[] = {"day", "week", "month", "total"};
-    struct query q = query(ro, "SELECT b.budget_id, b.scope, b.key, b.window, b.limit_pico, (SELECT p.spent"
-                               " FROM budget_spend p WHERE p.budget = b.id AND p.key = b.key"
-                               " ORDER BY p.window_ms DESC LIMIT 1) FROM budgets b WHERE b.deleted_ms IS NULL"
-                               " ORDER BY b.id");
-    const char *comma = "";
-
-    sb_puts(out, ",\"budgets\":[");
-    while (query_row(&q)) {
-        sb_putf(out, "%s{\"id\":", comma);
-        sb_json(out, query_col_text(&q, 0));
-        sb_puts(out, ",\"scope\":");
-        sb_json(out, scopes[query_col_i64(&q, 1)]);
-        sb_puts(out, ",\"key\":");
-        sb_json(out, query_col_text(&q, 2));
-        sb_puts(out, ",\"window\":");
-        sb_json(out, windows[query_col_i64(&q, 3)]);
-        sb_puts(out, ",\"limit_usd\":");
-        sb_usd(out, query_col_i64(&q, 4));
-        sb_puts(out, ",\"spent_usd\":");
-        sb_usd(out, query_col_i64(&q, 5));
-        sb_putc(out, '}');
-        comma = ",";
-    }
-    sb_putc(out, ']');
-    return query_end(&q);
-}
-
 enum weir_err report_cost_breakdown(struct db *ro, const struct report_filter *f, struct sb *out)
 {
     static const struct { const char *name; enum report_by by; } lists[] = {
@@ -220,8 +189,6 @@ enum weir_err report_cost_breakdown(struct db *ro, const struct report_filter *f
     times_json(&s, "by_hour", &s.series[1], false, out);
     if (!e)
         e = unpriced_json(ro, &s, out);
-    if (!e)
-        e = budgets_json(ro, out);
     sb_putc(out, '}');
 out:
     report_scan_done(&s, ro);

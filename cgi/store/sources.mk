@@ -1,8 +1,9 @@
 # cgi/store
-SCHEMA = schema/001_first.sql
+SCHEMA = schema/001_first.sql schema/002_budgets.sql
 libweir_a_SOURCES += \
 	cgi/store/account.c cgi/store/account.h cgi/store/account_secret.c cgi/store/account_write.c \
 	cgi/store/audit.c cgi/store/audit.h \
+	cgi/store/budgets.c cgi/store/budgets.h cgi/store/budgets_load.c cgi/store/budgets_row.h \
 	cgi/store/convo.c cgi/store/convo.h cgi/store/convo_messages.c \
 	cgi/store/convo_tree.c cgi/store/convo_tree.h \
 	cgi/store/db.c cgi/store/db.h cgi/store/db_impl.h cgi/store/db_migrate.c cgi/store/db_query.c \

@@ -41,3 +41,7 @@ check_PROGRAMS += tests/unit/test_period
 tests_unit_test_period_SOURCES = tests/unit/test_period.c tests/unit/unit.h
 tests_unit_test_period_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_period_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += tests/unit/test_budgets
+tests_unit_test_budgets_SOURCES = tests/unit/test_budgets.c tests/unit/unit.h $(STORE_FIXTURES)
+tests_unit_test_budgets_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_budgets_LDADD = $(UNIT_LDADD)

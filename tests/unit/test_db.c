@@ -141,7 +141,7 @@ static const char *copy_of_a_crash(bool damaged)
         char zeros[4096] = {0};
         int fd = open(path, O_WRONLY);
 
-        ck_assert_int_eq(pwrite(fd, zeros, sizeof zeros, 40 * 4096), sizeof zeros);
+        ck_assert_int_eq(pwrite(fd, zeros, sizeof zeros, 60 * 4096), sizeof zeros);
         close(fd);
     }
     return path;

@@ -1,0 +1,65 @@
+/* budgets.h - the budgets that were set, and what their windows have spent
+ * according to the records.
+ *
+ * Rows are written by the writer's thread; a removed budget's row stays, since
+ * refusals name it. */
+#ifndef WEIR_BUDGETS_H
+#define WEIR_BUDGETS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "rules/budget.h"
+#include "store/db.h"
+#include "store/zone.h"
+
+enum { BUDGETS_MAX = 1000 };          /* in force at once */
+
+struct budget_row {
+    struct budget_rule rule;
+    char tz[ZONE_NAME_SIZE];
+    int64_t created_ms;
+};
+
+/* Writer only. E_CONFLICT: BUDGETS_MAX are in force. */
+enum weir_err budgets_add(struct db *db, const struct budget_row *r) __attribute__((warn_unused_result));
+/* Writer only. Limit and warn levels of `r` replace those of the budget with its id. E_NOT_FOUND: none in force has it. */
+enum weir_err budgets_change(struct db *db, const struct budget_row *r) __attribute__((warn_unused_result));
+/* Writer only. E_NOT_FOUND as above. */
+enum weir_err budgets_remove(struct db *db, const char *budget_id, int64_t now_ms) __attribute__((warn_unused_result));
+/* One that is in force. Any connection. */
+enum weir_err budgets_find(struct db *db, const char *budget_id, struct budget_row *out) __attribute__((warn_unused_result));
+/* Is there such a user, session or token? True for the other scopes. Any connection. */
+enum weir_err budgets_key_exists(struct db *db, enum budget_scope scope, const char *key, bool *exists)
+    __attribute__((warn_unused_result));
+
+/* What one key has spent of one budget's window. */
+struct budget_sum {
+    size_t row;
+    int64_t at_ms;                    /* a moment of the window */
+    char key[BUDGET_KEY_SIZE];        /* "" unless the budget has `each` */
+    int64_t spent;                    /* the recorded cost */
+    int64_t lost;                     /* what calls that a crash interrupted may have cost beyond their estimate */
+};
+
+/* All budgets in force, in the order they were set, and what their windows have spent: the ones that at_ms lies in and
+ * those before, in which calls may still be under way. */
+struct budget_set {
+    struct budget_row *row;
+    struct zone *zone;                /* of each row */
+    size_t rows;
+    struct budget_sum *sum;
+    size_t sums;
+    int64_t at_ms;
+};
+
+/* Read the rows alone, `sums` stays 0. Any connection. Failure and freeing as below. */
+enum weir_err budgets_list(struct db *db, struct budget_set *out) __attribute__((warn_unused_result));
+/* Read them and what they have spent by now. Sees everything this connection has written, also in the open
+ * transaction, which fails with nothing but E_STORAGE. Writer only. On failure *out is empty; the caller frees it with
+ * budget_set_done() in every case. */
+enum weir_err budgets_load(struct db *db, int64_t now_ms, struct budget_set *out) __attribute__((warn_unused_result));
+void budget_set_done(struct budget_set *s);
+
+#endif
