@@ -22,6 +22,13 @@ void sb_done(struct sb *b)
     *b = sb_make(b->max);
 }
 
+void sb_drop(struct sb *b, size_t n)
+{
+    b->len -= n < b->len ? n : b->len;
+    if (b->p)
+        b->p[b->len] = '\0';
+}
+
 void sb_reset(struct sb *b)
 {
     b->len = 0;

@@ -26,6 +26,8 @@ struct sb sb_make(size_t max_bytes);
 void sb_done(struct sb *b);
 /* Forget the content and a failure, keep the memory. */
 void sb_reset(struct sb *b);
+/* Take back the last n bytes, or as many as there are. */
+void sb_drop(struct sb *b, size_t n);
 /* True if every append so far fitted. */
 bool sb_ok(const struct sb *b) __attribute__((warn_unused_result));
 /* Give the text away (caller frees) and leave the builder empty. Never NULL if sb_ok(). */

@@ -127,7 +127,8 @@ static size_t on_body(char *p, size_t one, size_t n, void *ctx)
     if (!a->failed)
         a->failed = sse_feed(&a->sse, p, n, on_event, a);
     topup(a);
-    if (a->failed || a->reply.error.set)
+    a->penniless = !a->reply.finish_reason[0] && purse_is_empty(a->job);
+    if (a->failed || a->reply.error.set || a->penniless)
         return 0;
     if (e->out.len > CLIENT_HIGH_WATER / 2)
         relay_flush(e);
@@ -267,6 +268,8 @@ static struct openai_verdict judge(struct job_attempt *a, CURLcode code)
 {
     if (a->failed)
         return fault(a->failed, a->failed == WEIR_E_UPSTREAM_TIMEOUT);
+    if (a->penniless)
+        return fault(WEIR_OK, false);
     if (a->head.status == 200)
         return judge_answer(a, code);
     if (a->head.status >= 300) {
@@ -292,10 +295,13 @@ static char *message_of(const struct job_attempt *a, const struct openai_verdict
 }
 
 /* finish_reason as API.md's closed set has it. */
-static const char *finish_of(const struct openai_reply *r)
+static const char *finish_of(const struct job_attempt *a)
 {
     static const char *const known[] = {"stop", "length", "tool_calls", "content_filter"};
+    const struct openai_reply *r = &a->reply;
 
+    if (a->penniless || (a->job->short_of_money && strcmp(r->finish_reason, "length") == 0))
+        return "budget";
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (strcmp(r->finish_reason, known[i]) == 0)
             return known[i];
@@ -334,7 +340,7 @@ void attempt_finished(struct engine *e, CURL *easy, CURLcode code)
     j = a->job;
     s = &e->s->upstreams[j->grant.upstream];
     v = judge(a, code);
-    end = (struct job_end){.err = v.err, .retry_after_ms = -1, .finish = v.err ? NULL : finish_of(&a->reply),
+    end = (struct job_end){.err = v.err, .retry_after_ms = -1, .finish = v.err ? NULL : finish_of(a),
                            .status = !v.err ? CALL_SUCCESS : v.err == WEIR_E_UPSTREAM_TIMEOUT ? CALL_TIMEOUT : CALL_ERROR};
     if (v.err) {
         log_warn("upstream %s: %s, status %d, attempt %d of %s", s->name, err_code(v.err), a->head.status,

@@ -75,7 +75,7 @@ static void leave(struct engine *e, struct job *j)
         e->jobs = j->next;
     e->job_count--;
     j->state = JOB_GONE;
-    j->grave = e->dead;
+    j->chain = e->dead;
     e->dead = j;
 }
 
@@ -84,7 +84,7 @@ void conduct_bury(struct engine *e)
     while (e->dead) {
         struct job *j = e->dead;
 
-        e->dead = j->grave;
+        e->dead = j->chain;
         job_free(j);
     }
 }
@@ -92,6 +92,7 @@ void conduct_bury(struct engine *e)
 /* Nothing is left but to say so. */
 static void tell(struct engine *e, struct job *j)
 {
+    purse_release(e, j);
     j->state = JOB_FLUSHING;
     j->quiet_us = e->now_us;
     if (j->client.fd >= 0)
@@ -105,6 +106,7 @@ static void tell(struct engine *e, struct job *j)
 static void settle(struct engine *e, struct job *j)
 {
     settle_fill(e, j);
+    purse_settle(e, j);
     j->state = JOB_COMMITTING;
     write_rows(e, j, OP_SETTLE);
 }
@@ -143,6 +145,7 @@ void conduct_end(struct engine *e, struct job *j, struct job_end end)
 {
     if (j->ending) {
         free(end.message);
+        free(end.extra);
         return;
     }
     j->ending = true;
@@ -204,11 +207,27 @@ void conduct_client_writable(struct engine *e, struct job *j)
 
 /* --- arrival and line --- */
 
+/* Money, then a place in line: one step, as nothing comes between. Gives why not, or an end without an error. */
+static struct job_end line_up(struct engine *e, struct job *j)
+{
+    struct job_end no = end_error(WEIR_OK, CALL_REJECTED, -1);
+    int64_t wait_us = -1;
+
+    if (e->draining)
+        no.err = WEIR_E_DRAINING;
+    else if (!writer_healthy(e->w))
+        no.err = WEIR_E_STORAGE;
+    else if (purse_take(e, j, &no))
+        no.err = admit_enqueue(e->admit, &j->ask, e->now_us, &j->ticket, &wait_us);
+    if (wait_us >= 0)
+        no.retry_after_ms = (wait_us + 999) / 1000;
+    return no;
+}
+
 void conduct_arrive(struct engine *e, struct mail *m)
 {
     struct job *j = OF(struct job, mail, m);
-    int64_t wait_us = -1;
-    enum weir_err err;
+    struct job_end no;
 
     j->state = JOB_ACCEPTING;
     j->ask.job = j;
@@ -224,14 +243,9 @@ void conduct_arrive(struct engine *e, struct mail *m)
         conduct_end(e, j, end_error(WEIR_E_OVERLOADED, CALL_REJECTED, -1));
         return;
     }
-    if (e->draining)
-        err = WEIR_E_DRAINING;
-    else if (!writer_healthy(e->w))
-        err = WEIR_E_STORAGE;
-    else
-        err = admit_enqueue(e->admit, &j->ask, e->now_us, &j->ticket, &wait_us);
-    if (err) {
-        conduct_end(e, j, end_error(err, CALL_REJECTED, wait_us >= 0 ? (wait_us + 999) / 1000 : -1));
+    no = line_up(e, j);
+    if (no.err) {
+        conduct_end(e, j, no);
         return;
     }
     j->chain = NULL;

@@ -114,6 +114,14 @@ void engine_cancel(struct engine *e, const char *user_id, const char *request_id
     ask(e, &c.q, on_cancel);
 }
 
+/* Whoever looks next sees what was just changed. */
+static void look_anew(struct engine *e)
+{
+    pthread_mutex_lock(&e->snapshot_lock);
+    e->snapshot_keep_us = 0;
+    pthread_mutex_unlock(&e->snapshot_lock);
+}
+
 struct reset_question {
     struct question q;
     const char *upstream;
@@ -133,9 +141,7 @@ static void on_reset(struct engine *e, struct mail *m)
             admit_reset(e->admit, (int)i, e->now_us);
             r->found = true;
         }
-    pthread_mutex_lock(&e->snapshot_lock);
-    e->snapshot_keep_us = 0;                  /* whoever looks next sees it */
-    pthread_mutex_unlock(&e->snapshot_lock);
+    look_anew(e);
     sem_post(&r->q.answered);
 }
 
@@ -187,6 +193,60 @@ void engine_save_state(struct engine *e, struct sb *out)
     struct save_question s = {.out = out};
 
     ask(e, &s.q, on_save);
+}
+
+struct reload_question {
+    struct question q;
+    struct write_op op;
+    struct engine *engine;
+    struct budget_set loaded;
+    enum weir_err result;
+};
+
+static enum weir_err run_load(struct db *db, struct write_op *op)
+{
+    struct reload_question *r = OF(struct reload_question, op, op);
+
+    budget_set_done(&r->loaded);              /* of a first try */
+    return budgets_load(db, clock_utc_ms(), &r->loaded);
+}
+
+static void on_loaded(struct engine *e, struct mail *m)
+{
+    struct reload_question *r = OF(struct reload_question, q.mail, m);
+
+    if (!r->result)
+        purse_replace(e, &r->loaded);
+    look_anew(e);
+    sem_post(&r->q.answered);
+}
+
+/* On the writer's thread. */
+static void loaded(struct write_op *op, enum weir_err result)
+{
+    struct reload_question *r = OF(struct reload_question, op, op);
+
+    r->result = result;
+    r->q.mail.deliver = on_loaded;
+    engine_post(r->engine, &r->q.mail);
+}
+
+/* The engine itself asks the writer, so that the reading has its place among the engine's settlements. */
+static void on_reload(struct engine *e, struct mail *m)
+{
+    struct reload_question *r = OF(struct reload_question, q.mail, m);
+
+    r->op = (struct write_op){.run = run_load, .done = loaded};
+    writer_submit(e->w, &r->op);
+}
+
+enum weir_err engine_reload_budgets(struct engine *e)
+{
+    struct reload_question r = {.engine = e};
+
+    ask(e, &r.q, on_reload);
+    budget_set_done(&r.loaded);
+    return r.result;
 }
 
 struct look_question {
@@ -298,14 +358,13 @@ static void engine_free(struct engine *e)
     if (!e)
         return;
     models_done(e);
-    for (size_t i = 0; i < e->up_count; i++) {
+    for (size_t i = 0; i < e->up_count; i++)
         upstream_free(e->up[i]);
-        sb_done(&e->gauge[i]);
-    }
     if (e->multi)
         curl_multi_cleanup(e->multi);
     if (e->admit)
         admit_free(e->admit);
+    purse_done(e);
     if (e->epoll_fd >= 0)
         close(e->epoll_fd);
     if (e->wake_fd >= 0)
@@ -323,7 +382,7 @@ static void engine_free(struct engine *e)
 
 struct engine *engine_start(const struct settings *s, struct writer *w, const char *saved_state)
 {
-    enum { OUT_MAX = 32 * 1024 * 1024, GAUGE_MAX = 16 * 1024 };
+    enum { OUT_MAX = 32 * 1024 * 1024 };
     struct engine *e = mem_zalloc(1, sizeof *e);
     bool ok = true;
 
@@ -336,8 +395,6 @@ struct engine *engine_start(const struct settings *s, struct writer *w, const ch
     e->pace_end = &e->pace;
     e->out = sb_make(OUT_MAX);
     e->scratch = sb_make(OUT_MAX);
-    for (size_t i = 0; i < e->up_count; i++)
-        e->gauge[i] = sb_make(GAUGE_MAX);
     pthread_mutex_init(&e->inbox_lock, NULL);
     pthread_mutex_init(&e->models_lock, NULL);
     pthread_mutex_init(&e->snapshot_lock, NULL);
@@ -351,7 +408,7 @@ struct engine *engine_start(const struct settings *s, struct writer *w, const ch
             ok = ok && (e->up[i] = upstream_new(&s->upstreams[i], s->ca_file)) != NULL;
     if (saved_state && !admit_load(e->admit, saved_state, strlen(saved_state), e->now_us, clock_utc_ms()))
         log_warn("engine: the saved state of the limits is damaged and was left out");
-    if (!ok || e->epoll_fd < 0 || e->wake_fd < 0 || !e->multi || !models_init(e) ||
+    if (!ok || e->epoll_fd < 0 || e->wake_fd < 0 || !e->multi || !models_init(e) || !purse_init(e) ||
         pthread_create(&e->thread, NULL, loop_run, e) != 0) {
         log_error("engine: cannot start: descriptors, memory or threads are missing");
         engine_free(e);

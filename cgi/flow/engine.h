@@ -15,6 +15,7 @@
 #include "base/settings.h"
 #include "flow/admit.h"
 #include "flow/job.h"
+#include "rules/budget.h"
 #include "flow/writer.h"
 
 struct engine;
@@ -61,6 +62,12 @@ struct snapshot_entry {                /* one waiting request */
     enum gate reason;
 };
 
+struct snapshot_budget {               /* one ledger of the windows of at_ms */
+    struct budget_rule rule;
+    char key[BUDGET_KEY_SIZE];         /* whose */
+    struct budget_view view;           /* its rule and key are the ones above */
+};
+
 struct snapshot {                      /* immutable once published */
     uint64_t version;                  /* changes when the content does */
     int64_t at_ms;                     /* UTC */
@@ -68,6 +75,8 @@ struct snapshot {                      /* immutable once published */
     struct admit_upstream_view *upstreams;     /* times relative: *_until_us are re-based to microseconds from at_ms */
     size_t entry_count;                /* at most 1,000 shown */
     struct snapshot_entry *entries;
+    size_t budget_count;               /* at most 1,000 shown */
+    struct snapshot_budget *budgets;
     int64_t waiting[PRIORITY_COUNT], running, max_concurrent, oldest_wait_ms;
     struct admit_counters counters;
     int64_t wait_ms_p50, wait_ms_p90, wait_ms_p95, wait_ms_p99;   /* of recent grants */
@@ -78,6 +87,10 @@ struct snapshot {                      /* immutable once published */
 /* The state at most 100 ms ago; give it back with snapshot_put(). Never NULL. */
 const struct snapshot *engine_snapshot(struct engine *e);
 void snapshot_put(const struct snapshot *s);
+
+/* Budgets were changed in the database: go by them from now on, what runs already included. Waits for the writer and the
+ * engine. E_STORAGE: they could not be read, and those before stay in force. */
+enum weir_err engine_reload_budgets(struct engine *e) __attribute__((warn_unused_result));
 
 /* State worth keeping over a restart (admit_save), for the keeper to store now and then. */
 void engine_save_state(struct engine *e, struct sb *out);

@@ -9,6 +9,7 @@
  *   pace.c      the same for the built-in model, word by word
  *   relay.c     what clients are told
  *   settle.c    what a call used, cost and took
+ *   purse.c     budgets: what may be spent, is held and was spent
  *   models.c    which upstream serves which model
  *   snapshot.c  what others see
  * and, for all of Weir: job.c, gauge.c (limits as JSON).
@@ -26,6 +27,8 @@
 #include "peer/openai.h"
 #include "peer/sse.h"
 #include "peer/upstream.h"
+#include "rules/budget.h"
+#include "store/budgets.h"
 
 enum {
     ENGINE_TICK_US = 250 * 1000,             /* time-outs, pings and queue events are looked at so often … */
@@ -49,6 +52,7 @@ struct job_attempt {
     struct sb body;                /* of an answer that is no stream */
     enum weir_err failed;          /* decided before the transfer ended */
     bool paused;
+    bool penniless;                /* cut off, because the provider went on beyond what the budgets pay for */
     int64_t started_us, last_us;   /* last: a byte came */
     int64_t body_bytes;
 };
@@ -75,6 +79,8 @@ struct engine {
     const struct settings *s;
     struct writer *w;
     struct admit *admit;
+    struct budget_set budgets;     /* as read last, with their zones */
+    struct budget_book *book;
     struct upstream *up[ADMIT_UPSTREAMS_MAX];   /* NULL: nothing to connect to */
     size_t up_count;
     pthread_t thread;
@@ -102,8 +108,6 @@ struct engine {
     struct sb out;                 /* what is being said to one client */
     struct job *out_job;           /* which one, or NULL: nothing is being said */
     struct sb scratch;
-    struct sb gauge[ADMIT_UPSTREAMS_MAX];        /* each upstream's limits as JSON … */
-    int64_t gauge_us[ADMIT_UPSTREAMS_MAX];       /* … as they were then */
 
     pthread_mutex_t models_lock;   /* leaf: over the lists of models */
     struct model_list models[ADMIT_UPSTREAMS_MAX];
@@ -168,6 +172,24 @@ void relay_end(struct engine *e, struct job *j);                /* the last word
 /* settle.c */
 void settle_usage(struct engine *e, struct job *j);             /* into j->usage, before the ticket is given back */
 void settle_fill(struct engine *e, struct job *j);              /* the record's end, before it is written */
+int64_t settle_output(const struct job *j);                     /* tokens of what came so far, counted by Weir */
+
+/* purse.c */
+/* Read budgets and what they have spent, before the engine's thread starts; false: they cannot be read. */
+bool purse_init(struct engine *e);
+void purse_done(struct engine *e);
+/* Hold what the job may cost at most, its max_tokens lowered to what the budgets pay for. False: it may not start; *no
+ * says why (error, and texts it then owns) and nothing changed. */
+bool purse_take(struct engine *e, struct job *j, struct job_end *no) __attribute__((warn_unused_result));
+/* The job ended; its record says what it cost. */
+void purse_settle(struct engine *e, struct job *j);
+/* It ended before it had a record, and cost nothing. */
+void purse_release(struct engine *e, struct job *j);
+/* A running answer has more tokens than the budgets pay for. */
+bool purse_is_empty(struct job *j);
+/* Budgets were changed in the database: `loaded` (takes it) is what the writer read, between this engine's settlements
+ * before and after. What runs is held anew. */
+void purse_replace(struct engine *e, struct budget_set *loaded);
 
 /* models.c */
 bool models_init(struct engine *e);

@@ -1,4 +1,4 @@
-/* gauge.c - limits as JSON. Shares of a limit are exact to six places, without floats. */
+/* gauge.c - limits and budgets as JSON. Shares of a limit are exact to six places, without floats. */
 #include "flow/gauge.h"
 
 #include <inttypes.h>
@@ -87,4 +87,25 @@ void gauge_json(struct sb *out, const struct admit_upstream_view *v, int64_t at_
     sb_puts(out, ",\"provider_reported\":");
     reported(out, v);
     sb_putf(out, ",\"provider_429s_24h\":%" PRId64 "}", v->provider_429s_24h);
+}
+
+void gauge_budget_json(struct sb *out, const struct budget_view *v)
+{
+    sb_puts(out, "\"id\":");
+    sb_json(out, v->rule->id);
+    sb_putf(out, ",\"scope\":\"%s\",\"window\":\"%s\",\"limit_usd\":", budget_scope_name(v->rule->scope),
+            budget_window_name(v->rule->window));
+    sb_usd(out, v->rule->limit);
+    sb_puts(out, ",\"spent_usd\":");
+    sb_usd(out, v->spent);
+    sb_puts(out, ",\"reserved_usd\":");
+    sb_usd(out, v->held);
+    sb_puts(out, ",\"resets_at\":");
+    if (v->rule->window == BUDGET_TOTAL) {
+        sb_puts(out, "null");
+        return;
+    }
+    sb_putc(out, '"');
+    sb_time(out, v->span.to_ms);
+    sb_putc(out, '"');
 }

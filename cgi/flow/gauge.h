@@ -1,5 +1,6 @@
-/* gauge.h - one upstream's limits as people and programs see them: the object
- * of GET /monitoring/rate-limits and of the stream's `limits` event. Pure. */
+/* gauge.h - limits and budgets as people and programs see them: an upstream's
+ * object of GET /monitoring/rate-limits and of the stream's `limits` event, a
+ * budget's of a refusal and of the lists of budgets. Pure. */
 #ifndef WEIR_GAUGE_H
 #define WEIR_GAUGE_H
 
@@ -7,10 +8,14 @@
 
 #include "base/sb.h"
 #include "flow/admit.h"
+#include "rules/budget.h"
 
 /* Make the view's moments relative to now, as a snapshot has them: from then on they do not depend on this process's clock. */
 void gauge_rebase(struct admit_upstream_view *v, int64_t now_us);
 /* {"name","status","dimensions":{…},"stabilization","cooldown","provider_reported","provider_429s_24h"}; `v` re-based at `at_ms`. */
 void gauge_json(struct sb *out, const struct admit_upstream_view *v, int64_t at_ms);
+/* "id","scope","window","limit_usd","spent_usd","reserved_usd","resets_at" of a budget, without braces; resets_at is null
+ * where nothing resets it. */
+void gauge_budget_json(struct sb *out, const struct budget_view *v);
 
 #endif

@@ -28,6 +28,7 @@ void job_free(struct job *j)
     free(j->reasoning_text);
     free(j->client.pending);
     free(j->end.message);
+    free(j->end.extra);
     free(j->body);
     free(j->builtin_reply);
     free(j->strings);

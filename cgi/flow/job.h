@@ -13,6 +13,7 @@
 #include "flow/admit.h"
 #include "flow/writer.h"
 #include "peer/client.h"
+#include "rules/budget.h"
 #include "rules/price.h"
 #include "rules/tokens.h"
 #include "store/usage.h"
@@ -38,7 +39,8 @@ struct job_end {
     enum weir_err err;               /* WEIR_OK: answered, or cancelled with what there is */
     enum call_status status;
     const char *finish;              /* finish_reason, static; NULL with an error */
-    char *message;                   /* the provider's own words, owned; NULL: the error's default sentence */
+    char *message;                   /* the provider's own words or ours, owned; NULL: the error's default sentence */
+    char *extra;                     /* more members of the error object, owned, or NULL */
     int64_t retry_after_ms;          /* -1: unknown */
 };
 
@@ -75,8 +77,7 @@ struct job {
     struct mail mail;
     struct engine *engine;
     struct job *next, *prev;         /* all jobs */
-    struct job *chain;               /* new ones of this turn … */
-    struct job *grave;               /* … and dead ones: a job can be both */
+    struct job *chain;               /* new ones of this turn, later the dead ones */
     struct job *paced;               /* the next in the built-in model's line … */
     bool pacing;                     /* … if it stands in it */
     uint32_t slot;                   /* in the engine's table, with a generation for epoll */
@@ -87,6 +88,9 @@ struct job {
     bool ending;                     /* `end` is decided */
     struct admit_ticket *ticket;     /* NULL: not in admission's hands */
     struct admit_grant grant;
+    struct budget_hold *money;       /* what it may cost at most, held in every budget that counts it; NULL: none does */
+    bool short_of_money;             /* its max_tokens are what a budget still pays for */
+    int64_t count_at;                /* under a budget: so many pieces, or quarters of their bytes, and its tokens are counted */
     struct job_attempt *attempt;     /* the call that runs, or NULL */
     struct job_end end;
 

@@ -153,24 +153,17 @@ void relay_place(struct engine *e, struct job *j, const struct admit_place *p)
     event_end(e);
 }
 
-/* Gauges of the job's upstream: put into words at most once a tick, however many streams show them. */
+/* Gauges of the job's upstream. */
 static void add_limits(struct engine *e, struct job *j)
 {
-    int i = j->grant.upstream;
-    struct sb *words = &e->gauge[i];
     struct admit_upstream_view v;
 
     j->limits_us = e->now_us;
-    if (words->len == 0 || e->now_us - e->gauge_us[i] >= ENGINE_TICK_US) {
-        e->gauge_us[i] = e->now_us;
-        sb_reset(words);
-        admit_view(e->admit, i, e->now_us, &v);
-        gauge_rebase(&v, e->now_us);
-        gauge_json(words, &v, clock_utc_ms());
-    }
+    admit_view(e->admit, j->grant.upstream, e->now_us, &v);
+    gauge_rebase(&v, e->now_us);
     event_begin(e, j, "limits");
     sb_puts(&e->out, "{\"upstreams\":[");
-    sb_put(&e->out, sb_str(words), words->len);
+    gauge_json(&e->out, &v, clock_utc_ms());
     sb_puts(&e->out, "]}");
     event_end(e);
 }
@@ -298,7 +291,7 @@ static void add_answer(struct sb *out, const struct job *j, bool with_text)
 static struct err_detail detail_of(const struct job *j)
 {
     return (struct err_detail){.message = j->end.message, .request_id = j->rec.request_id,
-                               .retry_after_ms = j->end.retry_after_ms};
+                               .retry_after_ms = j->end.retry_after_ms, .extra = j->end.extra};
 }
 
 /* Status, headers and body in one piece; the body stands in e->scratch. */

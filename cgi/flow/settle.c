@@ -20,6 +20,11 @@ static int64_t count_text(const struct job *j, const struct sb *raw)
     return n == raw->len ? tokens : (int64_t)((double)tokens * (double)raw->len / (double)n);
 }
 
+int64_t settle_output(const struct job *j)
+{
+    return count_text(j, &j->answer) + count_text(j, &j->reasoning);
+}
+
 /* A provider bills the prompt of a call it did not refuse, also when the answer never came. */
 static bool prompt_was_taken(const struct job *j)
 {
@@ -62,7 +67,7 @@ void settle_usage(struct engine *e, struct job *j)
     if (!c.has_prompt && !c.has_completion && !prompt_was_taken(j))
         return;
     c.own_completion = c.has_completion && looks_right(j, c.said.completion)
-                           ? c.said.completion : count_text(j, &j->answer) + count_text(j, &j->reasoning);
+                           ? c.said.completion : settle_output(j);
     f = usage_believe(&c);
     j->usage = f.usage;
     j->estimated = f.estimated;
@@ -96,6 +101,7 @@ static void fill_cost(struct engine *e, struct job *j)
     struct call_cost *to = &j->rec.cost;
     struct cost c = {0};
 
+    to->priced = false;                                 /* until now it said what a crash would charge */
     if (j->builtin_reply && !e->up[j->grant.upstream]) {
         to->priced = true;                              /* free is a price */
     } else if (j->price && price_cost(j->price, &j->usage, PRICE_STANDARD, &c)) {

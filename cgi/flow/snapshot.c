@@ -8,7 +8,7 @@
 #include "flow/engine_impl.h"
 #include "flow/gauge.h"
 
-enum { ENTRIES_MAX = 1000 };
+enum { ENTRIES_MAX = 1000, BUDGETS_SHOWN = 1000 };
 
 void snapshot_note_wait(struct engine *e, int64_t wait_us)
 {
@@ -79,6 +79,28 @@ static void add_entry(void *ctx, void *job, const struct admit_place *p)
     t->reason = p->reason;
 }
 
+static void add_budget(void *ctx, const struct budget_view *v)
+{
+    struct snapshot *s = ctx;
+    struct snapshot_budget *b;
+
+    s->budgets = mem_grow(s->budgets, s->budget_count + 1, sizeof *s->budgets);
+    b = &s->budgets[s->budget_count++];
+    memset(b, 0, sizeof *b);
+    b->rule = *v->rule;
+    copy_text(b->key, sizeof b->key, v->key);
+    b->view = *v;
+}
+
+static void add_budgets(struct engine *e, struct snapshot *s)
+{
+    (void)budget_each(e->book, s->at_ms, BUDGETS_SHOWN, add_budget, s);
+    for (size_t i = 0; i < s->budget_count; i++) {        /* now that they stay where they are */
+        s->budgets[i].view.rule = &s->budgets[i].rule;
+        s->budgets[i].view.key = s->budgets[i].key;
+    }
+}
+
 /* FNV-1a (Fowler, Noll, Vo), eight bytes at a time. */
 static uint64_t mix(uint64_t h, int64_t value)
 {
@@ -114,6 +136,12 @@ static uint64_t fingerprint(const struct snapshot *s)
         h = mix_upstream(h, &s->upstreams[i]);
     for (size_t i = 0; i < s->entry_count; i++)
         h = mix(mix(mix_text(h, s->entries[i].request_id), s->entries[i].position), s->entries[i].reason);
+    for (size_t i = 0; i < s->budget_count; i++) {
+        const struct budget_view *v = &s->budgets[i].view;
+
+        h = mix(mix(mix_text(h, v->rule->id), v->spent), v->held);
+        h = mix(mix(h, v->rule->limit), v->span.from_ms);
+    }
     h = mix(mix(mix(h, s->counters.enqueued), s->counters.admitted), s->counters.cancelled);
     h = mix(mix(mix(h, s->counters.timed_out), s->counters.rejected), s->counters.retries);
     return mix(h, s->draining);
@@ -142,6 +170,7 @@ struct snapshot *snapshot_build(struct engine *e)
     }
     admit_counters(e->admit, &s->counters);
     add_waits(e, s);
+    add_budgets(e, s);
     s->draining = e->draining;
     s->version = fingerprint(s);
     return s;
@@ -151,5 +180,6 @@ void snapshot_free(struct snapshot *s)
 {
     free(s->upstreams);
     free(s->entries);
+    free(s->budgets);
     free(s);
 }

@@ -14,6 +14,7 @@ libweir_a_SOURCES += \
 	cgi/flow/loop.c \
 	cgi/flow/models.c \
 	cgi/flow/pace.c \
+	cgi/flow/purse.c \
 	cgi/flow/relay.c \
 	cgi/flow/settle.c \
 	cgi/flow/snapshot.c \

@@ -247,6 +247,14 @@ void budget_book_spent(struct budget_book *b, size_t rule, const char *key, int6
     b->ledger[at].spent = added(b->ledger[at].spent, cost);
 }
 
+void budget_book_lost(struct budget_book *b, size_t rule, const char *key, int64_t at_ms, int64_t cost)
+{
+    uint32_t at = ledger_make(b, (uint32_t)rule, key, at_ms);
+
+    if (!__builtin_add_overflow(b->ledger[at].held, cost, &cost))
+        b->ledger[at].held = cost;
+}
+
 /* --- calls --- */
 
 /* The key of the rule's ledger that counts this call; NULL: none does. */

@@ -76,6 +76,8 @@ size_t budget_book_add(struct budget_book *b, const struct budget_rule *r);
 size_t budget_book_count(const struct budget_book *b);
 /* `cost` was spent by `key` ("" unless the rule has `each`) in the window that at_ms lies in: what the records say. */
 void budget_book_spent(struct budget_book *b, size_t rule, const char *key, int64_t at_ms, int64_t cost);
+/* As much more may have been spent by calls whose end nobody saw: it stays held as long as the window lasts. */
+void budget_book_lost(struct budget_book *b, size_t rule, const char *key, int64_t at_ms, int64_t cost);
 
 /* Does any budget count this call? */
 bool budget_applies(const struct budget_book *b, const struct budget_call *c);

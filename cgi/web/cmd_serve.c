@@ -47,6 +47,7 @@ struct serve {
     struct web web;
     struct tokens_set tokens;
     struct price_table *prices;
+    struct price fallback;
     struct page_set *pages;
     struct db *db;                           /* the writer's */
     struct db **readers;                     /* the acceptors' */
@@ -280,6 +281,11 @@ static int start_threads(struct serve *v)
         goto out;
     v->web.settings = v->settings;
     v->web.prices = v->prices;
+    v->fallback = (struct price){.provider = "", .id = "", .tiers = 1,
+                                 .tier = {{.in = v->settings->fallback_input, .out = v->settings->fallback_output,
+                                           .cache_read = -1, .cache_write = -1, .cache_write_1h = -1}}};
+    if (v->settings->fallback_input > 0 || v->settings->fallback_output > 0)
+        v->web.fallback_price = &v->fallback;
     v->web.tokens = &v->tokens;
     v->web.pages = v->pages;
     v->web.auth = auth_new(v->web.writer);

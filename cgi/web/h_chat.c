@@ -66,6 +66,8 @@ static enum weir_err find_model(struct exchange *x, struct prompt *p)
         i++;
     p->first = &w->settings->upstreams[i];
     p->price = price_find(w->prices, price_provider(w->prices, p->first->name, p->first->base_url), p->model, &match);
+    if (!p->price && p->first->protocol != PROTOCOL_BUILTIN)
+        p->price = w->fallback_price;
     p->tokens = tokens_for(w->tokens, p->model);
     p->context = p->price ? p->price->context : 0;
     return WEIR_OK;
@@ -185,6 +187,21 @@ static size_t packed_size(const char *s)
     return s ? strlen(s) + 1 : 0;
 }
 
+/* What a crash would charge the call at; the built-in model is free, which is a price. */
+static void fill_price(const struct exchange *x, const struct prompt *p, struct call_cost *to)
+{
+    const struct usage_tokens prompt = {.prompt = p->prompt_tokens};
+    struct cost c;
+
+    (void)snprintf(to->price_version, sizeof to->price_version, "%s",
+                   p->price && p->price == x->web->fallback_price ? "fallback" : price_table_version(x->web->prices));
+    if (p->price && price_cost(p->price, &prompt, PRICE_STANDARD, &c)) {
+        to->rate_in = c.rate_in;
+        to->rate_out = c.rate_out;
+    }
+    to->priced = p->price || p->first->protocol == PROTOCOL_BUILTIN;
+}
+
 static void fill_record(struct exchange *x, const struct prompt *p, struct job *j)
 {
     struct call_record *r = &j->rec;
@@ -220,7 +237,7 @@ static void fill_record(struct exchange *x, const struct prompt *p, struct job *
     r->accepted_at_ms = x->arrived_ms;
     r->prompt_tokens_counted = p->prompt_tokens;
     r->max_tokens = p->max_tokens;
-    (void)snprintf(r->cost.price_version, sizeof r->cost.price_version, "%s", price_table_version(x->web->prices));
+    fill_price(x, p, &r->cost);
     r->cost.priced = p->price || p->first->protocol == PROTOCOL_BUILTIN;
     if (p->price) {                        /* what the call is charged should this process die in it */
         r->cost.rate_in = p->price->tier[0].in;

@@ -121,7 +121,9 @@ static enum weir_err render(struct exchange *x, const struct snapshot *s, const 
         return e;
     sb_puts(out, ",\"errors\":");
     e = errors_json(x, owner, out);
-    sb_puts(out, ",\"budgets\":[],\"alerts\":[],\"batches\":[]}\n");
+    sb_puts(out, ",\"budgets\":");
+    snapshot_budgets_json(s, owner, out);
+    sb_puts(out, ",\"alerts\":[],\"batches\":[]}\n");
     return e;
 }
 

@@ -62,7 +62,18 @@ enum weir_err h_performance(struct exchange *x)
 
 enum weir_err h_cost_breakdown(struct exchange *x)
 {
-    return answer(x, report_cost_breakdown);
+    enum weir_err e = answer(x, report_cost_breakdown);
+    const struct snapshot *s;
+
+    if (e)
+        return e;
+    s = engine_snapshot(x->web->engine);
+    sb_drop(&x->out.body, strlen("}\n"));      /* the report is of what was; budgets are the engine's */
+    sb_puts(&x->out.body, ",\"budgets\":");
+    snapshot_budgets_json(s, owner(x), &x->out.body);
+    sb_puts(&x->out.body, "}\n");
+    snapshot_put(s);
+    return WEIR_OK;
 }
 
 enum weir_err h_history(struct exchange *x)

@@ -2,6 +2,7 @@
 #include "web/snapshot_json.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "flow/gauge.h"
@@ -36,6 +37,45 @@ static void entry_json(const struct snapshot *s, const struct snapshot_entry *w,
     else
         sb_i64(out, w->eta_ms);
     sb_putf(out, ",\"reason\":\"%s\"}", gate_name(w->reason));
+}
+
+void snapshot_level_json(int32_t ppm, struct sb *out)
+{
+    char text[16];
+    size_t n;
+
+    if (!ppm) {
+        sb_puts(out, "null");
+        return;
+    }
+    n = (size_t)snprintf(text, sizeof text, "%d.%06d", ppm / BUDGET_WARN_ALL, ppm % BUDGET_WARN_ALL);
+    while (text[n - 1] == '0')
+        n--;
+    sb_put(out, text, text[n - 1] == '.' ? n - 1 : n);
+}
+
+void snapshot_budgets_json(const struct snapshot *s, const char *user_id, struct sb *out)
+{
+    const char *comma = "";
+
+    sb_putc(out, '[');
+    for (size_t i = 0; i < s->budget_count; i++) {
+        const struct budget_view *v = &s->budgets[i].view;
+
+        if (user_id && (v->rule->scope != BUDGET_USER || strcmp(v->key, user_id) != 0))
+            continue;
+        sb_putf(out, "%s{", comma);
+        gauge_budget_json(out, v);
+        sb_puts(out, ",\"key\":");
+        sb_json(out, *v->key ? v->key : NULL);
+        sb_putf(out, ",\"each\":%s,\"left_usd\":", v->rule->each ? "true" : "false");
+        sb_usd(out, v->left);
+        sb_puts(out, ",\"warned\":");
+        snapshot_level_json(v->warned, out);
+        sb_putc(out, '}');
+        comma = ",";
+    }
+    sb_putc(out, ']');
 }
 
 static bool is_of(const struct snapshot_entry *w, const char *user_id)

@@ -13,6 +13,12 @@ void snapshot_limits_json(const struct snapshot *s, struct sb *out);
  * `user_id` (NULL: everybody's) narrows depth, oldest wait and entries; `upstreams` are named as in the snapshot. */
 void snapshot_queue_json(const struct snapshot *s, const char *user_id, size_t entries, struct sb *out);
 
+/* [{id, scope, window, limit_usd, spent_usd, reserved_usd, resets_at, key, each, left_usd, warned}], one for each ledger.
+ * With `user_id` only that user's own budgets: those of everybody say what others spend. */
+void snapshot_budgets_json(const struct snapshot *s, const char *user_id, struct sb *out);
+/* A warn level in millionths as a share with as many decimals as it has; null for 0. */
+void snapshot_level_json(int32_t ppm, struct sb *out);
+
 /* {status, text}: "healthy" "warning" "limited" "stabilizing" "down", and a sentence. */
 void snapshot_health_json(const struct snapshot *s, struct sb *out);
 

@@ -9,6 +9,7 @@ libweir_a_SOURCES += \
 	cgi/web/fcgi.c cgi/web/fcgi.h \
 	cgi/web/field.c cgi/web/field.h \
 	cgi/web/h_app.c \
+	cgi/web/h_budgets.c \
 	cgi/web/h_chat.c \
 	cgi/web/h_dashboard.c \
 	cgi/web/h_health.c \

@@ -29,6 +29,7 @@ struct live_cache;
 struct web {
     const struct settings *settings;
     const struct price_table *prices;
+    const struct price *fallback_price;    /* of models that are not in the table; NULL: they are unpriced */
     const struct tokens_set *tokens;
     const struct page_set *pages;
     struct engine *engine;

@@ -181,6 +181,36 @@ START_TEST(health_is_the_worst_that_is_true)
 }
 END_TEST
 
+START_TEST(budgets_are_listed_by_ledger_and_a_user_sees_only_their_own)
+{
+    static const struct { enum budget_scope scope; const char *key; } rows[] = {{BUDGET_ALL, ""}, {BUDGET_USER, "usr_a"}, {BUDGET_USER, "usr_b"}};
+    static struct snapshot_budget b[3];
+    struct snapshot s = {.budget_count = 3, .budgets = b};
+    struct sb out = sb_make(65536), own = sb_make(65536);
+    json_t *list, *first;
+
+    for (int i = 0; i < 3; i++) {
+        b[i].rule = (struct budget_rule){.id = "bud_1", .scope = rows[i].scope, .window = BUDGET_DAY, .limit = INT64_C(5000000000000)};
+        strcpy(b[i].key, rows[i].key);
+        b[i].view = (struct budget_view){.rule = &b[i].rule, .key = b[i].key, .span = {0, 86400000}, .spent = INT64_C(4000000000001),
+                                         .held = 1, .left = INT64_C(999999999998), .warned = 800000};
+    }
+    snapshot_budgets_json(&s, NULL, &out);
+    ck_assert_msg(strstr(sb_str(&out), "{\"id\":\"bud_1\",\"scope\":\"all\",\"window\":\"day\",\"limit_usd\":5,\"spent_usd\":4.000000000001,"
+                         "\"reserved_usd\":0.000000000001,\"resets_at\":\"1970-01-02T00:00:00.000Z\",\"key\":null,\"each\":false,"
+                         "\"left_usd\":0.999999999998,\"warned\":0.8}") != NULL, "%s", sb_str(&out));
+    list = parsed(&out);
+    ck_assert_uint_eq(json_array_size(list), 3);
+    json_decref(list);
+    snapshot_budgets_json(&s, "usr_b", &own);
+    list = parsed(&own);
+    first = json_array_get(list, 0);
+    ck_assert_uint_eq(json_array_size(list), 1);
+    ck_assert_str_eq(json_str(first, "key", ""), "usr_b");
+    json_decref(list);
+}
+END_TEST
+
 UNIT_MAIN("snapshot_json", a_limit_is_told_with_its_share_and_a_missing_one_as_null,
           what_the_provider_said_is_told_where_it_said_something, stabilizing_is_told_with_its_end,
-          the_queue_is_told_whole_or_only_ones_own, entries_are_as_many_as_asked_for, health_is_the_worst_that_is_true)
+          the_queue_is_told_whole_or_only_ones_own, entries_are_as_many_as_asked_for, health_is_the_worst_that_is_true, budgets_are_listed_by_ledger_and_a_user_sees_only_their_own)

@@ -1,0 +1,266 @@
+/* test_purse.c - budgets on the real engine: holds, edges, and changes of
+ * budgets while everything runs. What is spent is what the records say. */
+#include <pthread.h>
+
+#include "fixture_engine.h"
+#include "store/budgets.h"
+#include "unit.h"
+
+#define RATE_IN INT64_C(150000)
+#define RATE_OUT INT64_C(600000)
+
+enum { PROMPT = 30 };              /* more than any question here has */
+
+static const struct price price = {.tiers = 1, .tier = {{.in = RATE_IN, .out = RATE_OUT, .cache_read = -1, .cache_write = -1,
+                                                         .cache_write_1h = -1}}};
+
+static struct job *priced_job(struct world *w, struct client *c, enum job_kind kind, const char *message, int64_t max_tokens)
+{
+    struct job *j = job_make(w, c, kind, message);
+    struct openai_turn turn = {"user", message};
+    struct openai_options o = {.stream = kind == JOB_STREAM};
+    struct sb body = sb_make(1 << 20);
+
+    openai_request(&body, "gpt-4o-mini", &turn, 1, &o);
+    j->body_len = body.len;
+    j->body = sb_take(&body);
+    j->stream_upstream = o.stream;
+    j->price = &price;
+    j->tokens.exact = true;
+    j->rec.prompt_tokens_counted = j->ask.prompt_tokens = PROMPT;
+    j->rec.max_tokens = j->ask.max_tokens = max_tokens;
+    return j;
+}
+
+static int64_t worst(int64_t max_tokens)
+{
+    return PROMPT * RATE_IN + max_tokens * RATE_OUT;
+}
+
+struct setting {
+    struct write_op op;
+    struct budget_row row;
+};
+
+static enum weir_err run_set(struct db *db, struct write_op *op)
+{
+    return budgets_add(db, &((struct setting *)op)->row);
+}
+
+static enum weir_err run_remove(struct db *db, struct write_op *op)
+{
+    return budgets_remove(db, ((struct setting *)op)->row.rule.id, 1);
+}
+
+static void change(struct world *w, struct setting *s)
+{
+    ck_assert_int_eq(writer_call(w->w, &s->op), WEIR_OK);
+    ck_assert_int_eq(engine_reload_budgets(w->e), WEIR_OK);
+}
+
+static void set_budget(struct world *w, const char *id, enum budget_scope scope, const char *key, int64_t limit)
+{
+    struct setting s = {.op = {.run = run_set}, .row = {.rule = {.scope = scope, .window = BUDGET_MONTH, .each = !key, .limit = limit},
+                                                       .tz = "UTC"}};
+
+    snprintf(s.row.rule.id, sizeof s.row.rule.id, "%s", id);
+    snprintf(s.row.rule.key, sizeof s.row.rule.key, "%s", key ? key : "");
+    change(w, &s);
+}
+
+static void remove_budget(struct world *w, const char *id)
+{
+    struct setting s = {.op = {.run = run_remove}};
+
+    snprintf(s.row.rule.id, sizeof s.row.rule.id, "%s", id);
+    change(w, &s);
+}
+
+/* What the engine says a budget has spent and held, in all its ledgers. A snapshot may be a tenth of a second old. */
+static void look(struct world *w, const char *id, int64_t *spent, int64_t *held)
+{
+    const struct snapshot *s;
+
+    poll(NULL, 0, 120);
+    s = engine_snapshot(w->e);
+    *spent = *held = 0;
+    for (size_t i = 0; i < s->budget_count; i++)
+        if (strcmp(s->budgets[i].rule.id, id) == 0) {
+            *spent += s->budgets[i].view.spent;
+            *held += s->budgets[i].view.held;
+        }
+    snapshot_put(s);
+}
+
+static void assert_spent(struct world *w, const char *id)
+{
+    int64_t spent, held;
+
+    look(w, id, &spent, &held);
+    ck_assert_int_eq(held, 0);
+    ck_assert_int_eq(spent, fixture_i64(w->ro, "SELECT coalesce(sum(cost_in + cost_out), 0) FROM events"));
+}
+
+START_TEST(a_provider_that_goes_on_beyond_the_budget_is_cut_off_cleanly)
+{
+    struct world *w = world_make(true);
+    static const char ignored[] = ",\"max_completion_tokens\":100000";      /* the stand-in goes by this, not by the cap that follows */
+    struct client c;
+    struct job *j;
+    const char *text;
+
+    world_start(w);
+    set_budget(w, "one", BUDGET_ALL, "", worst(200));
+    j = priced_job(w, &c, JOB_STREAM, "#slow-0-1-5000 on and on", 5000);
+    j->body = mem_grow(j->body, j->body_len + sizeof ignored, 1);
+    memcpy(j->body + j->body_len, ignored, sizeof ignored);
+    j->body_len += sizeof ignored - 1;
+    engine_submit(w->e, j);
+    text = await_end(&c);
+    assert_stream(text);
+    assert_event_str(text, "done", "finish_reason", "budget");
+    ck_assert_int_ge(event_int(text, "done", "usage", "completion_tokens"), 200);
+    ck_assert_int_lt(event_int(text, "done", "usage", "completion_tokens"), 400);
+    assert_spent(w, "one");
+    client_done(&c);
+    world_done(w);
+}
+END_TEST
+
+START_TEST(a_refusal_leaves_nothing_held_and_says_which_budget)
+{
+    struct world *w = world_make(true);
+    int64_t spent, held;
+    struct client c;
+    const char *text;
+
+    world_start(w);
+    set_budget(w, "wide", BUDGET_ALL, "", worst(1000));
+    set_budget(w, "each", BUDGET_USER, NULL, worst(1) - 1);
+    engine_submit(w->e, priced_job(w, &c, JOB_STREAM, "#lorem-5 refused", 10));
+    text = await_end(&c);
+    ck_assert(strstr(text, "Status: 402\r\n"));
+    ck_assert(strstr(text, "\"budget\":{\"id\":\"each\",\"scope\":\"user\",\"window\":\"month\""));
+    look(w, "wide", &spent, &held);
+    ck_assert_int_eq(held, 0);
+    ck_assert_int_eq(fixture_i64(w->ro, "SELECT count(*) FROM events"), 0);
+    client_done(&c);
+    world_done(w);
+}
+END_TEST
+
+START_TEST(what_is_refused_by_the_line_gives_its_money_back)
+{
+    struct world *w = world_make(true);
+    int64_t spent, held;
+    struct client c;
+
+    w->s->queue.max_size = 0;
+    world_start(w);
+    set_budget(w, "one", BUDGET_ALL, "", worst(1000));
+    engine_submit(w->e, priced_job(w, &c, JOB_STREAM, "#lorem-5 refused", 10));
+    ck_assert(strstr(await_end(&c), "Status: 429\r\n"));
+    look(w, "one", &spent, &held);
+    ck_assert_int_eq(held, 0);
+    client_done(&c);
+    world_done(w);
+}
+END_TEST
+
+/* --- everything at once --- */
+
+enum { THREADS = 8, EACH = 125, PAID = 100, ANSWER = 20 };
+
+struct crowd {
+    struct world *w;
+    struct client c[EACH];
+    struct job *j[EACH];
+};
+
+static void *submit_all(void *arg)
+{
+    struct crowd *crowd = arg;
+
+    for (int i = 0; i < EACH; i++)
+        engine_submit(crowd->w->e, crowd->j[i]);
+    return NULL;
+}
+
+/* A thousand jobs from eight threads; `meanwhile` runs beside them. Gives how many were answered. */
+static int crowd_run(struct world *w, void (*meanwhile)(struct world *w))
+{
+    static struct crowd crowd[THREADS];
+    pthread_t thread[THREADS];
+    int answered = 0;
+
+    w->s->queue.max_wait_us = 600 * USEC_PER_SEC;         /* only money is to refuse */
+    for (int t = 0; t < THREADS; t++) {
+        crowd[t].w = w;
+        for (int i = 0; i < EACH; i++)
+            crowd[t].j[i] = priced_job(w, &crowd[t].c[i], i % 2 ? JOB_STREAM : JOB_COMPLETE, "#lorem-20 crowd", ANSWER);
+    }
+    for (int t = 0; t < THREADS; t++)
+        ck_assert_int_eq(pthread_create(&thread[t], NULL, submit_all, &crowd[t]), 0);
+    if (meanwhile)
+        meanwhile(w);
+    for (int t = 0; t < THREADS; t++)
+        pthread_join(thread[t], NULL);
+    for (int t = 0; t < THREADS; t++)
+        for (int i = 0; i < EACH; i++) {
+            const char *text = await_end(&crowd[t].c[i]);
+
+            answered += strstr(text, "Status: 200\r\n") != NULL;
+            ck_assert_msg(strstr(text, "Status: 200\r\n") || strstr(text, "Status: 402\r\n"), "%s", text);
+            client_done(&crowd[t].c[i]);
+        }
+    return answered;
+}
+
+START_TEST(a_thousand_at_once_never_pass_a_budget_for_a_hundred)
+{
+    struct world *w = world_make(true);
+    int answered;
+
+    world_start(w);
+    set_budget(w, "one", BUDGET_ALL, "", PAID * worst(ANSWER));
+    set_budget(w, "each", BUDGET_USER, NULL, 2 * PAID * worst(ANSWER));
+    answered = crowd_run(w, NULL);
+    ck_assert_int_ge(answered, PAID);
+    ck_assert_int_le(fixture_i64(w->ro, "SELECT sum(cost_in + cost_out) FROM events"), PAID * worst(ANSWER));
+    assert_spent(w, "one");
+    assert_spent(w, "each");
+    world_done(w);
+}
+END_TEST
+
+static void change_budgets(struct world *w)
+{
+    for (int i = 0; i < 30; i++) {
+        char id[16];
+
+        snprintf(id, sizeof id, "b%d", i);
+        set_budget(w, id, i % 2 ? BUDGET_ALL : BUDGET_USER, i % 2 ? "" : NULL, INT64_MAX / 4);
+        if (i >= 5) {
+            snprintf(id, sizeof id, "b%d", i - 5);
+            remove_budget(w, id);
+        }
+    }
+}
+
+START_TEST(budgets_that_change_under_load_count_every_call_once)
+{
+    struct world *w = world_make(true);
+
+    world_start(w);
+    set_budget(w, "always", BUDGET_ALL, "", INT64_MAX / 4);
+    ck_assert_int_eq(crowd_run(w, change_budgets), THREADS * EACH);
+    assert_spent(w, "always");
+    assert_spent(w, "b29");
+    assert_spent(w, "b26");
+    world_done(w);
+}
+END_TEST
+
+UNIT_MAIN("purse", a_provider_that_goes_on_beyond_the_budget_is_cut_off_cleanly, a_refusal_leaves_nothing_held_and_says_which_budget,
+          what_is_refused_by_the_line_gives_its_money_back, a_thousand_at_once_never_pass_a_budget_for_a_hundred,
+          budgets_that_change_under_load_count_every_call_once)
