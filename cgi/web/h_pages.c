@@ -2,6 +2,8 @@
  * and what a refusal looks like in a browser. Acceptor threads. */
 #include "web/h_pages.h"
 
+#include <string.h>
+
 #include "base/json.h"
 #include "store/convo.h"
 #include "web/pages.h"
@@ -107,12 +109,26 @@ enum weir_err h_page_chat(struct exchange *x)
     return e;
 }
 
+/* To the sign-in page, and from there back to where one wanted to go. */
+static void send_to_sign_in(struct exchange *x)
+{
+    struct sb to = sb_make(1024);
+
+    sb_puts(&to, "/app/login");
+    if (strcmp(x->in.path, "/app/") != 0) {
+        sb_puts(&to, "?next=");
+        sb_url(&to, x->in.path);
+    }
+    http_see_other(&x->out, sb_str(&to));
+    sb_done(&to);
+}
+
 bool page_refuse(struct exchange *x, enum weir_err e, const struct err_detail *d)
 {
     const char *message = d && d->message ? d->message : err_text(e);
 
     if (e == WEIR_E_UNAUTHENTICATED) {
-        http_see_other(&x->out, "/app/login");
+        send_to_sign_in(x);
         return true;
     }
     json_t *ctx = pages_context(x, "Not possible", NULL, NULL);

@@ -29,10 +29,17 @@ test('the one-time link signs in, once', async () => {
   await other.close();
 });
 
-test('without a session every page leads to the sign-in page', async () => {
+test('without a session a page leads to the sign-in page, and from there back', async () => {
   const b = await openBrowser(weir);
   await b.page.goto(b.url('/app/dashboard'));
   assert.equal(new URL(b.page.url()).pathname, '/app/login');
+  await b.page.fill('#token', 'weir_no_such_token');
+  await b.page.click('#enter');
+  await b.page.locator('#problem:not([hidden])').waitFor();
+  assert.match(await b.page.innerText('#problem'), /not known here/);
+  await b.page.fill('#token', weir.token);
+  await b.page.click('#enter');
+  await b.page.waitForURL(b.url('/app/dashboard'));
   await b.close();
 });
 
