@@ -111,12 +111,13 @@ static struct pick_upstream *upstream_of(struct admit *a, const struct admit_tic
 
 /* --- looking ahead --- */
 
-void admit_look_ahead(struct admit *a, int64_t now_us)
+void admit_look_ahead(struct admit *a, bool anew, int64_t now_us)
 {
     int64_t items = (int64_t)a->pick.queue.items;
     int64_t age = now_us - a->forecast.at_us;
+    int64_t old = !a->stale ? FORECAST_OLD_US : anew && items <= FORECAST_SMALL ? 0 : items * FORECAST_US_PER_ITEM;
 
-    if (a->stale ? items > FORECAST_SMALL && age < items * FORECAST_US_PER_ITEM : age < FORECAST_OLD_US)
+    if (age < old)
         return;
     forecast_run(&a->forecast, &a->pick, &a->arrivals, a->config.queue_max, now_us);
     a->stale = false;
@@ -267,7 +268,7 @@ static int64_t expected_wait(struct admit *a, struct admit_ticket *t, int64_t no
 
     if (starts_now(a, item_of(a, t), now_us))
         return 0;
-    admit_look_ahead(a, now_us);
+    admit_look_ahead(a, false, now_us);
     place = forecast_of(&a->forecast, &a->pick, t->item, now_us);
     admit_promise(t, &place, now_us);
     if (place.start_us == FORECAST_NEVER)

@@ -96,7 +96,7 @@ void admit_provider_word(struct admit *a, int upstream, const struct provider_wo
 
     limits_tick(l, now_us);
     for (int d = 0; d < DIM_COUNT; d++) {
-        if (limits_told(l, (enum dim)d, w->limit[d], w->remaining[d]) > 0)
+        if (limits_told(l, (enum dim)d, w->limit[d], w->remaining[d], w->reset_us[d]) > 0)
             admit_changed(a);
     }
 }

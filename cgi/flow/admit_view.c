@@ -41,7 +41,7 @@ void admit_place(struct admit *a, const struct admit_ticket *t, int64_t now_us, 
     struct admit_ticket *own = a->pick.queue.item[t->item].owner;
     struct forecast_place place;
 
-    admit_look_ahead(a, now_us);
+    admit_look_ahead(a, true, now_us);
     place = forecast_of(&a->forecast, &a->pick, t->item, now_us);
     admit_promise(own, &place, now_us);
     place_out(a, t->item, &place, now_us, out);
@@ -60,7 +60,7 @@ void admit_each_waiting(struct admit *a, int64_t now_us,
 
     if (admit_waiting(a) == 0)
         return;
-    admit_look_ahead(a, now_us);
+    admit_look_ahead(a, true, now_us);
     for (uint32_t i = 0; i < a->forecast.count; i++) {
         uint32_t item = a->forecast.order[i];
         const struct forecast_place *place = &a->forecast.place[item];

@@ -75,7 +75,7 @@ static void leave(struct engine *e, struct job *j)
         e->jobs = j->next;
     e->job_count--;
     j->state = JOB_GONE;
-    j->chain = e->dead;
+    j->grave = e->dead;
     e->dead = j;
 }
 
@@ -84,7 +84,7 @@ void conduct_bury(struct engine *e)
     while (e->dead) {
         struct job *j = e->dead;
 
-        e->dead = j->chain;
+        e->dead = j->grave;
         job_free(j);
     }
 }

@@ -358,8 +358,10 @@ static void engine_free(struct engine *e)
     if (!e)
         return;
     models_done(e);
-    for (size_t i = 0; i < e->up_count; i++)
+    for (size_t i = 0; i < e->up_count; i++) {
         upstream_free(e->up[i]);
+        sb_done(&e->gauge[i]);
+    }
     if (e->multi)
         curl_multi_cleanup(e->multi);
     if (e->admit)
@@ -382,7 +384,7 @@ static void engine_free(struct engine *e)
 
 struct engine *engine_start(const struct settings *s, struct writer *w, const char *saved_state)
 {
-    enum { OUT_MAX = 32 * 1024 * 1024 };
+    enum { OUT_MAX = 32 * 1024 * 1024, GAUGE_MAX = 16 * 1024 };
     struct engine *e = mem_zalloc(1, sizeof *e);
     bool ok = true;
 
@@ -395,6 +397,8 @@ struct engine *engine_start(const struct settings *s, struct writer *w, const ch
     e->pace_end = &e->pace;
     e->out = sb_make(OUT_MAX);
     e->scratch = sb_make(OUT_MAX);
+    for (size_t i = 0; i < e->up_count; i++)
+        e->gauge[i] = sb_make(GAUGE_MAX);
     pthread_mutex_init(&e->inbox_lock, NULL);
     pthread_mutex_init(&e->models_lock, NULL);
     pthread_mutex_init(&e->snapshot_lock, NULL);

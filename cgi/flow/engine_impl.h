@@ -108,6 +108,8 @@ struct engine {
     struct sb out;                 /* what is being said to one client */
     struct job *out_job;           /* which one, or NULL: nothing is being said */
     struct sb scratch;
+    struct sb gauge[ADMIT_UPSTREAMS_MAX];        /* each upstream's limits as JSON … */
+    int64_t gauge_us[ADMIT_UPSTREAMS_MAX];       /* … as they were then */
 
     pthread_mutex_t models_lock;   /* leaf: over the lists of models */
     struct model_list models[ADMIT_UPSTREAMS_MAX];

@@ -77,7 +77,8 @@ struct job {
     struct mail mail;
     struct engine *engine;
     struct job *next, *prev;         /* all jobs */
-    struct job *chain;               /* new ones of this turn, later the dead ones */
+    struct job *chain;               /* new ones of this turn … */
+    struct job *grave;               /* … and dead ones: a job can be both */
     struct job *paced;               /* the next in the built-in model's line … */
     bool pacing;                     /* … if it stands in it */
     uint32_t slot;                   /* in the engine's table, with a generation for epoll */

@@ -24,6 +24,20 @@ static void ids_free(char **id, size_t n)
     free(id);
 }
 
+/* The built-in model's name is its own: a job for it has nothing to send, and one for another model nothing to say. */
+static size_t without_builtin(char **id, size_t n)
+{
+    size_t left = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(id[i], BUILTIN_MODEL) == 0)
+            free(id[i]);
+        else
+            id[left++] = id[i];
+    }
+    return left;
+}
+
 /* A list that is known from the start. */
 static void set_fixed(struct model_list *m, char *const *id, size_t n)
 {
@@ -52,6 +66,7 @@ bool models_init(struct engine *e)
                 set_fixed(m, s->models.items, s->models.n);
             else
                 m->learned = true;
+            m->n = without_builtin(m->id, m->n);
             m->backoff_us = ASK_SOONER_US;
             break;
         case PROTOCOL_ANTHROPIC:
@@ -178,7 +193,7 @@ bool models_finished(struct engine *e, CURL *easy, CURLcode code)
     old = m->id;
     old_n = m->n;
     m->id = ids;
-    m->n = (size_t)n;
+    m->n = without_builtin(ids, (size_t)n);
     m->heard = true;
     pthread_mutex_unlock(&e->models_lock);
     ids_free(old, old_n);

@@ -153,17 +153,24 @@ void relay_place(struct engine *e, struct job *j, const struct admit_place *p)
     event_end(e);
 }
 
-/* Gauges of the job's upstream. */
+/* Gauges of the job's upstream: put into words at most once a tick, however many streams show them. */
 static void add_limits(struct engine *e, struct job *j)
 {
+    int i = j->grant.upstream;
+    struct sb *words = &e->gauge[i];
     struct admit_upstream_view v;
 
     j->limits_us = e->now_us;
-    admit_view(e->admit, j->grant.upstream, e->now_us, &v);
-    gauge_rebase(&v, e->now_us);
+    if (words->len == 0 || e->now_us - e->gauge_us[i] >= ENGINE_TICK_US) {
+        e->gauge_us[i] = e->now_us;
+        sb_reset(words);
+        admit_view(e->admit, i, e->now_us, &v);
+        gauge_rebase(&v, e->now_us);
+        gauge_json(words, &v, clock_utc_ms());
+    }
     event_begin(e, j, "limits");
     sb_puts(&e->out, "{\"upstreams\":[");
-    gauge_json(&e->out, &v, clock_utc_ms());
+    sb_put(&e->out, sb_str(words), words->len);
     sb_puts(&e->out, "]}");
     event_end(e);
 }

@@ -304,13 +304,14 @@ static size_t utf8_put(char *out, unsigned long cp)
     return 4;
 }
 
-/* The code point of the \u escape at p and, if it begins a pair, of both; *used: bytes of text. */
+/* The code point of the \u escape at p and, if it begins a pair, of both; *used: bytes of text. Half a pair is U+FFFD,
+ * and so is NUL, at which others would take the text for ended. */
 static unsigned long unicode_escape(const char *p, size_t left, size_t *used)
 {
     int high = hex4(p + 2), low;
 
     *used = ESCAPED_MAX;
-    if (high < 0xd800 || high > 0xdfff)
+    if (high > 0 && (high < 0xd800 || high > 0xdfff))
         return (unsigned long)high;
     if (high <= 0xdbff && left >= 2 * ESCAPED_MAX && p[6] == '\\' && p[7] == 'u') {
         low = hex4(p + 8);

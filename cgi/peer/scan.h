@@ -47,7 +47,7 @@ void scan_skip(struct scan *s);
 
 bool span_is(struct span s, const char *text);
 /* Undo the escapes of a string's content: UTF-8 into `out`, which may be s.p itself (never longer than before).
- * A lone surrogate becomes U+FFFD. Returns the bytes written; no NUL is added. */
+ * A lone surrogate becomes U+FFFD, and so does NUL: no C string ends early. Returns the bytes written; no NUL is added. */
 size_t span_decode(struct span s, char *out);
 /* The same into a buffer of `size` bytes with a NUL, cut at a character's edge. */
 void span_copy(struct span s, char *out, size_t size);

@@ -16,6 +16,8 @@ struct pass {
 
 static enum weir_err append(char **buf, size_t *len, size_t *cap, const char *p, size_t n)
 {
+    if (n == 0)
+        return WEIR_OK;
     if (n > SSE_EVENT_MAX - *len)
         return WEIR_E_UPSTREAM_TOO_LARGE;
     if (*len + n > *cap) {

@@ -41,6 +41,7 @@ struct limits_dim {
     int64_t held;                 /* output set aside and not yet produced; counts in the window */
     int64_t open;                 /* part of held and window that belongs to calls under way */
     int64_t told_limit, told_remaining;   /* the provider's headers; -1: never */
+    bool told_longer;             /* they are about a longer span than this: shown only */
     struct stabilize stab;
     struct bucket bucket;
     struct window window;
@@ -111,9 +112,10 @@ void limits_release(struct limits *l, const struct limits_hold *h, bool reached)
 void limits_refused(struct limits *l, enum dim d, int64_t began_us, int64_t period_us);
 /* Nothing is sent before until_us. */
 void limits_cool(struct limits *l, int64_t until_us);
-/* What the provider said about one dimension; < 0: nothing. Only ever makes things stricter. Returns the tokens or
- * requests it counts that we did not. */
-int64_t limits_told(struct limits *l, enum dim d, int64_t limit, int64_t remaining);
+/* What the provider said about one dimension; < 0: nothing. Only ever makes things stricter. A reset_us longer than the
+ * window means it spoke of another span (requests a day): that is only shown. Returns the tokens or requests it counts
+ * that we did not. */
+int64_t limits_told(struct limits *l, enum dim d, int64_t limit, int64_t remaining, int64_t reset_us);
 /* Smallest share of a limit in use after 429s; a million: not stabilizing. *until_us is when it ends. */
 int32_t limits_rate_ppm(const struct limits *l, int64_t *until_us);
 /* After a restart, once window and stabilization of a dimension are back: set its bucket as it was gone_us ago. */

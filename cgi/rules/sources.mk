@@ -13,7 +13,9 @@ libweir_a_SOURCES += \
 	cgi/rules/hist.c cgi/rules/hist.h \
 	cgi/rules/idmap.c cgi/rules/idmap.h \
 	cgi/rules/learned.c cgi/rules/learned.h \
-	cgi/rules/limits.c cgi/rules/limits.h \
+	cgi/rules/limits.c cgi/rules/limits.h cgi/rules/limits_inside.h \
+	cgi/rules/limits_told.c \
+	cgi/rules/limits_use.c \
 	cgi/rules/pick.c cgi/rules/pick.h \
 	cgi/rules/plausible.c cgi/rules/plausible.h \
 	cgi/rules/price.c cgi/rules/price.h \

@@ -58,7 +58,7 @@ for (const scheme of ['light', 'dark'])
       assert.ok((await page.innerText('.turn .assistant .body')).length > 10);
       assert.equal(await page.inputValue('#text'), '');
       assert.match(await page.title(), /My project is stuck/);
-      await b.sound('an answer');
+      await b.calm('an answer');
 
       await page.check('#show-monitoring');
       await page.locator('#m-limits > *').first().waitFor();
@@ -79,7 +79,7 @@ for (const scheme of ['light', 'dark'])
       await page.waitForSelector('.msg.assistant .metrics');
       assert.equal(await page.locator('.msg').count(), 4);
       assert.match((await page.locator('.msg.assistant .metrics').last().innerText()).replace(/\s+/g, ' ').trim(), LINE);
-      await b.sound('the conversation again');
+      await b.calm('the conversation again');
 
       await page.goto(b.url('/app/dashboard'));
       await page.waitForSelector('#c-tokens canvas');
@@ -94,7 +94,7 @@ for (const scheme of ['light', 'dark'])
       assert.match(page.url(), /range=7d/);
       await page.waitForSelector('#c-tokens canvas');
       assert.match(await page.innerText('#c-cost'), /Nothing was spent/);
-      await b.sound('dashboard of a week');
+      await b.calm('dashboard of a week');
 
       for (const where of ['settings', 'help/metrics']) {
         await page.goto(b.url(`/app/${where}`));

@@ -472,6 +472,20 @@ START_TEST(models_are_learned_from_a_provider_that_lists_them)
 }
 END_TEST
 
+START_TEST(the_name_of_the_built_in_model_is_its_own)
+{
+    static char claimed[] = BUILTIN_MODEL, model[] = "gpt-4o-mini";
+    static char *models[] = {claimed, model};
+    struct world *w = world_make(false);
+
+    w->s->upstreams[0].models = (struct cfg_list){models, 2};
+    world_start(w);
+    ck_assert_uint_eq(engine_upstreams_for(w->e, BUILTIN_MODEL), 2);
+    ck_assert_uint_eq(engine_upstreams_for(w->e, "gpt-4o-mini"), 1);
+    world_done(w);
+}
+END_TEST
+
 START_TEST(hundreds_at_once_all_end_well)
 {
     enum { MANY = 300 };
@@ -508,4 +522,5 @@ UNIT_MAIN("engine", the_builtin_model_streams_from_acceptance_to_done, a_provide
           stopping_refuses_what_waits_lets_run_and_ends_the_rest_with_an_error,
           a_full_line_refuses_with_a_status_and_a_time, a_provider_that_is_not_there_is_tried_again_and_then_told,
           a_provider_without_tls_gets_no_key_and_no_second_try, nothing_is_sent_while_records_cannot_be_written, a_snapshot_shows_who_runs_and_who_waits,
-          models_are_learned_from_a_provider_that_lists_them, hundreds_at_once_all_end_well)
+          models_are_learned_from_a_provider_that_lists_them,
+          the_name_of_the_built_in_model_is_its_own, hundreds_at_once_all_end_well)

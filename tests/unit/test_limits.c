@@ -284,6 +284,21 @@ START_TEST(a_stream_that_outgrows_its_reservation_is_a_debt_paid_before_anything
 }
 END_TEST
 
+START_TEST(output_told_ahead_of_its_time_is_given_back)
+{
+    struct limits *l = made(&(struct limits_config){.limit = {0, 0, 6000, 0, 0, 0}});
+    struct limits_hold h = limits_take(l, &(struct limits_need){500, 100, false}, false);
+
+    limits_produced(l, &h, 200, 300);
+    ck_assert_int_eq(l->dim[2].window.sum + l->dim[2].held, 800);
+    limits_settle(l, &h, 500, 120);
+    ck_assert_int_eq(l->dim[2].window.sum, 620);
+    ck_assert_int_eq(l->dim[2].held, 0);
+    ck_assert_int_eq(bucket_tokens(&l->dim[2].bucket), 380);
+    free(l);
+}
+END_TEST
+
 START_TEST(an_ask_larger_than_the_burst_starts_on_a_full_bucket)
 {
     struct limits *l = made(&(struct limits_config){.limit = {0, 0, 6000, 0, 0, 0}});
@@ -328,17 +343,19 @@ START_TEST(what_the_provider_says_only_makes_things_stricter)
     struct limits before;
 
     (void)limits_take(l, &(struct limits_need){1000, 1, false}, false);
-    ck_assert_int_eq(limits_told(l, DIM_TOKENS_PER_MINUTE, 6000, 3999), 1000);      /* somebody else used a thousand */
+    ck_assert_int_eq(limits_told(l, DIM_TOKENS_PER_MINUTE, 6000, 3999, -1), 1000);      /* somebody else used a thousand */
     ck_assert_int_eq(l->dim[2].window.sum + l->dim[2].held, 2001);
     before = *l;
-    ck_assert_int_eq(limits_told(l, DIM_TOKENS_PER_MINUTE, 9000, 8900), 0);
+    ck_assert_int_eq(limits_told(l, DIM_TOKENS_PER_MINUTE, 9000, 8900, -1), 0);
     ck_assert_int_eq(l->dim[2].allowed, before.dim[2].allowed);
     ck_assert_int_eq(l->dim[2].window.sum, before.dim[2].window.sum);
     ck_assert_int_eq(l->dim[2].bucket.level, before.dim[2].bucket.level);
     ck_assert_int_eq(l->dim[2].told_limit, 9000);
-    (void)limits_told(l, DIM_REQUESTS_PER_MINUTE, 30, -1);
+    ck_assert_int_eq(limits_told(l, DIM_REQUESTS_PER_MINUTE, 50, 3, 3600 * SEC), 0);      /* fifty a day, not a minute */
+    ck_assert_int_eq(l->dim[0].allowed, 60);
+    (void)limits_told(l, DIM_REQUESTS_PER_MINUTE, 30, -1, 10 * SEC);
     ck_assert_int_eq(l->dim[0].allowed, 30);
-    (void)limits_told(l, DIM_REQUESTS_PER_MINUTE, -1, 0);
+    (void)limits_told(l, DIM_REQUESTS_PER_MINUTE, -1, 0, -1);
     ck_assert_int_eq(bucket_tokens(&l->dim[0].bucket), 0);
     free(l);
 }
@@ -396,6 +413,7 @@ END_TEST
 
 UNIT_MAIN("limits", a_million_random_steps_agree_with_an_exact_model, a_call_that_was_never_sent_leaves_no_trace,
           a_stream_that_outgrows_its_reservation_is_a_debt_paid_before_anything_else,
+          output_told_ahead_of_its_time_is_given_back,
           an_ask_larger_than_the_burst_starts_on_a_full_bucket, the_reserve_is_for_high_and_lent_while_no_high_asks,
           what_the_provider_says_only_makes_things_stricter,
           after_a_429_only_the_dimension_that_was_hit_is_cut_and_climbs_back,

@@ -118,6 +118,18 @@ START_TEST(a_lone_surrogate_becomes_the_replacement_character)
 }
 END_TEST
 
+START_TEST(a_nul_becomes_the_replacement_character)
+{
+    struct span s = {"a\\u0000b", 8};
+    char out[16];
+
+    ck_assert_uint_eq(span_decode(s, out), 5);
+    ck_assert_mem_eq(out, "a\xef\xbf\xbd" "b", 5);
+    span_copy(s, out, sizeof out);
+    ck_assert_str_eq(out, "a\xef\xbf\xbd" "b");
+}
+END_TEST
+
 START_TEST(a_copy_is_cut_at_a_character)
 {
     struct span s = {"ab\\u20acc\xc3\xa9", 11};
@@ -159,4 +171,5 @@ END_TEST
 
 UNIT_MAIN("scan", every_prefix_and_every_changed_byte_is_judged_as_jansson_does, broken_texts_are_refused, nesting_is_bounded,
           strings_are_decoded_as_jansson_decodes_them, a_lone_surrogate_becomes_the_replacement_character,
+          a_nul_becomes_the_replacement_character,
           a_copy_is_cut_at_a_character, integers_are_taken_only_when_they_are_integers_and_fit)

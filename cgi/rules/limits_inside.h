@@ -1,0 +1,36 @@
+/* limits_inside.h - what the files of limits.h share, and nobody else. */
+#ifndef WEIR_LIMITS_INSIDE_H
+#define WEIR_LIMITS_INSIDE_H
+
+#include "rules/limits.h"
+
+/* How much of a dimension a call of these tokens takes. */
+static inline int64_t limits_amount(enum dim d, int64_t input, int64_t output)
+{
+    switch (d) {
+    case DIM_REQUESTS_PER_MINUTE:
+    case DIM_REQUESTS_PER_HOUR: return 1;
+    case DIM_TOKENS_PER_MINUTE:
+    case DIM_TOKENS_PER_HOUR: return input + output;
+    case DIM_INPUT_TOKENS_PER_MINUTE: return input;
+    case DIM_OUTPUT_TOKENS_PER_MINUTE: return output;
+    case DIM_COUNT: break;
+    }
+    return 0;
+}
+
+/* Does this dimension count this class of tokens at all? */
+static inline bool limits_counts_input(enum dim d)
+{
+    return d == DIM_TOKENS_PER_MINUTE || d == DIM_TOKENS_PER_HOUR || d == DIM_INPUT_TOKENS_PER_MINUTE;
+}
+
+static inline bool limits_counts_output(enum dim d)
+{
+    return d == DIM_TOKENS_PER_MINUTE || d == DIM_TOKENS_PER_HOUR || d == DIM_OUTPUT_TOKENS_PER_MINUTE;
+}
+
+/* Set rate, burst and reserve of every dimension to what they are to be now. */
+void limits_pace(struct limits *l);
+
+#endif

@@ -1,0 +1,136 @@
+/* limits_use.c - what calls take: set aside, produced, settled or given back. */
+#include "rules/limits_inside.h"
+
+struct limits_hold limits_take(struct limits *l, const struct limits_need *need, bool output_at_start)
+{
+    struct limits_hold h = {.at_us = l->now_us, .input = need->input, .output = need->output,
+                            .output_at_start = output_at_start};
+
+    l->last_start_us = l->now_us;
+    for (int i = 0; i < DIM_COUNT; i++) {
+        struct limits_dim *d = &l->dim[i];
+        int64_t n = limits_amount((enum dim)i, need->input, need->output);
+
+        if (!d->limit)
+            continue;
+        bucket_take(&d->bucket, n);
+        if (limits_counts_output((enum dim)i) && !output_at_start) {
+            d->held += need->output;
+            window_add(&d->window, n - need->output);
+        } else {
+            window_add(&d->window, n);
+        }
+        if (limits_counts_input((enum dim)i) || limits_counts_output((enum dim)i))
+            d->open += n;
+    }
+    return h;
+}
+
+/* n output tokens that were held become used, now. */
+static void dim_produce(struct limits_dim *d, int64_t n)
+{
+    d->held -= n;
+    window_add(&d->window, n);
+}
+
+/* Set n more output tokens aside, into debt if need be. */
+static void dim_grow(struct limits_dim *d, int64_t n, bool output_at_start)
+{
+    bucket_take(&d->bucket, n);
+    d->open += n;
+    if (output_at_start)
+        window_add(&d->window, n);
+    else
+        d->held += n;
+}
+
+void limits_produced(struct limits *l, struct limits_hold *h, int64_t output, int64_t reserve)
+{
+    int64_t more = reserve - h->output;
+    int64_t fresh = output - h->produced;
+
+    for (int i = 0; i < DIM_COUNT; i++) {
+        if (!l->dim[i].limit || !limits_counts_output((enum dim)i))
+            continue;
+        if (output > h->output && more > 0)
+            dim_grow(&l->dim[i], more, h->output_at_start);
+        if (fresh > 0 && !h->output_at_start)
+            dim_produce(&l->dim[i], fresh);
+    }
+    if (output > h->output && more > 0)
+        h->output = reserve;
+    if (fresh > 0)
+        h->produced = output;
+}
+
+/* Input of an ended call: `reserved` counted at the start, `used` in truth. Returns the difference. */
+static int64_t settle_input(struct limits_dim *d, const struct limits_hold *h, int64_t used)
+{
+    if (used <= h->input)
+        window_amend(&d->window, h->at_us, used - h->input);
+    else
+        window_add(&d->window, used - h->input);
+    return used - h->input;
+}
+
+/* Output. A provider that counts it at the start keeps what was not used. */
+static int64_t settle_output(struct limits_dim *d, const struct limits_hold *h, int64_t used, int64_t now_us)
+{
+    if (h->output_at_start) {
+        if (used <= h->output)
+            return 0;
+        window_add(&d->window, used - h->output);
+    } else {
+        d->held -= h->output - h->produced;
+        window_amend(&d->window, now_us, used - h->produced);
+    }
+    return used - h->output;
+}
+
+void limits_settle(struct limits *l, const struct limits_hold *h, int64_t input, int64_t output)
+{
+    for (int i = 0; i < DIM_COUNT; i++) {
+        struct limits_dim *d = &l->dim[i];
+        int64_t more = 0;
+
+        if (!d->limit)
+            continue;
+        if (limits_counts_input((enum dim)i)) {
+            more += settle_input(d, h, input);
+            d->open -= h->input;
+        }
+        if (limits_counts_output((enum dim)i)) {
+            more += settle_output(d, h, output, l->now_us);
+            d->open -= h->output;
+        }
+        if (more > 0)
+            bucket_take(&d->bucket, more);
+        else
+            bucket_give(&d->bucket, -more);
+    }
+}
+
+void limits_release(struct limits *l, const struct limits_hold *h, bool reached)
+{
+    for (int i = 0; i < DIM_COUNT; i++) {
+        struct limits_dim *d = &l->dim[i];
+        int64_t counted = 0, held = 0;
+
+        if (!d->limit)
+            continue;
+        if (limits_counts_input((enum dim)i)) {
+            counted += h->input;
+            d->open -= h->input;
+        }
+        if (limits_counts_output((enum dim)i)) {
+            counted += h->output_at_start ? h->output : 0;
+            held = h->output_at_start ? 0 : h->output - h->produced;
+            d->open -= h->output;
+        }
+        if (!limits_counts_input((enum dim)i) && !limits_counts_output((enum dim)i))
+            counted = reached ? 0 : 1;
+        window_amend(&d->window, h->at_us, -counted);
+        d->held -= held;
+        bucket_give(&d->bucket, counted + held);
+    }
+}

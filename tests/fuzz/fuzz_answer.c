@@ -1,0 +1,134 @@
+/* fuzz_answer.c - whatever a provider sends, in whichever pieces, is read the
+ * same way, and what is passed on is always the content of a JSON string.
+ *
+ * The first byte of an input says how large the pieces are; the rest is the
+ * body, taken once as an event stream, once as a whole answer, once as a head. */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/utf8.h"
+#include "fuzz.h"
+#include "peer/openai.h"
+#include "peer/sse.h"
+
+struct heard {
+    struct openai_reply r;
+    struct sb text;
+};
+
+static void must(bool ok)
+{
+    if (!ok)
+        abort();
+}
+
+static void on_text(void *ctx, const char *raw, size_t n)
+{
+    struct heard *h = ctx;
+
+    sb_put(&h->text, raw, n);
+}
+
+static enum weir_err on_event(void *ctx, const char *data, size_t n)
+{
+    struct openai_sink sink = {on_text, on_text, ctx};
+
+    return openai_read(&((struct heard *)ctx)->r, data, n, &sink);
+}
+
+/* Each piece in memory of its own, so that a step beyond its end is seen. */
+static enum weir_err feed(struct sse *s, const char *p, size_t n, struct heard *h)
+{
+    char *copy = malloc(n ? n : 1);
+    enum weir_err e;
+
+    memcpy(copy, p, n);
+    e = sse_feed(s, copy, n, on_event, h);
+    free(copy);
+    return e;
+}
+
+static void read_stream(const char *p, size_t n, size_t piece, struct heard *h)
+{
+    struct sse s = {0};
+    enum weir_err e = WEIR_OK;
+
+    *h = (struct heard){.text = sb_make(1 << 20)};
+    for (size_t at = 0; at < n && !e; at += piece)
+        e = feed(&s, p + at, n - at < piece ? n - at : piece, h);
+    if (!e)
+        e = sse_end(&s, on_event, h);
+    sse_done(&s);
+}
+
+/* What was passed on can stand between quotes, and its decoded form is UTF-8 and not longer. */
+static void check_text(const struct heard *h)
+{
+    struct sb quoted = sb_make(1 << 21);
+    struct span whole;
+    struct scan s;
+    char *decoded = malloc(h->text.len + 1);
+    size_t n;
+
+    sb_putc(&quoted, '"');
+    sb_put(&quoted, sb_str(&h->text), h->text.len);
+    sb_putc(&quoted, '"');
+    s = scan_make(sb_str(&quoted), quoted.len);
+    must(scan_string(&s, &whole) && scan_ok(&s));
+    n = span_decode(whole, decoded);
+    must(n <= whole.n);
+    must(utf8_valid(decoded, n) == n);
+    free(decoded);
+    sb_done(&quoted);
+}
+
+static void check_stream(const char *p, size_t n, size_t piece)
+{
+    struct heard whole, cut;
+
+    read_stream(p, n, n ? n : 1, &whole);
+    read_stream(p, n, piece, &cut);
+    must(whole.text.len == cut.text.len && memcmp(sb_str(&whole.text), sb_str(&cut.text), cut.text.len) == 0);
+    must(memcmp(&whole.r, &cut.r, sizeof whole.r) == 0);
+    check_text(&whole);
+    sb_done(&whole.text);
+    sb_done(&cut.text);
+}
+
+static void check_answer(const char *p, size_t n)
+{
+    struct heard h = {.text = sb_make(1 << 20)};
+    struct provider_head head = {0};
+    struct openai_error error = {0};
+
+    (void)on_event(&h, p, n);
+    check_text(&h);
+    openai_read_error(&error, p, n);
+    head_init(&head);
+    for (size_t at = 0; at < n;) {
+        const char *lf = memchr(p + at, '\n', n - at);
+        size_t line = lf ? (size_t)(lf - p) - at + 1 : n - at;
+
+        if (!head_line(&head, p + at, line, INT64_C(1795327200000)))
+            break;
+        at += line;
+    }
+    must(head.retry_after_us >= -1);
+    must(openai_judge(head.status, &error, &head).err != WEIR_OK);
+    sb_done(&h.text);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
+{
+    char *body;
+
+    if (n == 0)
+        return 0;
+    body = malloc(n);
+    memcpy(body, data + 1, n - 1);
+    check_stream(body, n - 1, (size_t)data[0] + 1);
+    check_answer(body, n - 1);
+    free(body);
+    return 0;
+}
