@@ -14,6 +14,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -51,6 +52,7 @@ static inline void standin_start(void)
     standin = fork();
     ck_assert_int_ge(standin, 0);
     if (standin == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGTERM);     /* also when the test itself is killed */
         dup2(out[1], 1);
         close(out[0]);
         execl(program, program, "--port", "0", (char *)NULL);
