@@ -3,6 +3,7 @@
  * nothing itself: sums are the reports', so it shows what the endpoints say.
  * Acceptor threads. */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/json.h"
@@ -279,6 +280,17 @@ static json_t *latency(const json_t *speed)
     return list;
 }
 
+/* A code as words: "upstream timeout". */
+static json_t *spoken(const char *code)
+{
+    char words[100];
+
+    (void)snprintf(words, sizeof words, "%s", code);
+    for (char *c = words; (c = strchr(c, '_')); c++)
+        *c = ' ';
+    return json_string(words);
+}
+
 static void put_outcome(json_t *ctx, const json_t *speed)
 {
     const json_t *retries = json_object_get(speed, "retries");
@@ -286,7 +298,7 @@ static void put_outcome(json_t *ctx, const json_t *speed)
     size_t i;
 
     json_array_foreach(json_object_get(speed, "error_rates"), i, e)
-        json_array_append_new(errors, json_pack("{s:s, s:o}", "kind", json_str(e, "type", ""),
+        json_array_append_new(errors, json_pack("{s:o, s:o}", "kind", spoken(json_str(e, "type", "")),
                                                 "count", count_of(e, "count")));
     json_object_set_new(ctx, "outcome", json_pack("[{s:s, s:o}, {s:s, s:o}, {s:s, s:o}]",
                                                   "name", "Succeeded", "value", view_percent(view_number(speed, "success_rate")),
