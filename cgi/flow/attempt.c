@@ -227,11 +227,17 @@ void attempt_stop(struct engine *e, struct job *j)
 
 void attempt_resume(struct engine *e, struct job *j)
 {
-    if (!j->attempt || !j->attempt->paused)
+    struct job_attempt *a = j->attempt;
+    CURLcode code;
+
+    if (!a || !a->paused)
         return;
-    j->attempt->paused = false;
-    j->attempt->last_us = e->now_us;
-    (void)curl_easy_pause(j->attempt->easy, CURLPAUSE_CONT);     /* may hand over what it held back */
+    a->paused = false;
+    a->last_us = e->now_us;
+    /* What libcurl held back comes now; if that is refused, it says so here and nowhere else. */
+    code = curl_easy_pause(a->easy, CURLPAUSE_CONT);
+    if (code != CURLE_OK)
+        attempt_finished(e, a->easy, code);
 }
 
 /* --- the verdict --- */
@@ -366,13 +372,13 @@ void attempt_tick(struct engine *e, struct job *j)
     if (!a)
         return;
     s = &e->s->upstreams[j->grant.upstream];
-    if (a->paused) {
-        if (now - j->quiet_us >= STUCK_US)
-            conduct_client_gone(e, j);
+    if (a->paused && now - j->quiet_us >= STUCK_US) {
+        conduct_client_gone(e, j);
         return;
     }
+    /* A client that takes little at a time may hold the provider back, but not its place there for ever. */
     if (now - a->started_us >= s->tune.timeouts.total_us ||
-        now - a->last_us >= (a->body_bytes > 0 ? s->tune.timeouts.idle_us : s->tune.timeouts.first_byte_us)) {
+        (!a->paused && now - a->last_us >= (a->body_bytes > 0 ? s->tune.timeouts.idle_us : s->tune.timeouts.first_byte_us))) {
         a->failed = WEIR_E_UPSTREAM_TIMEOUT;
         attempt_finished(e, a->easy, CURLE_OPERATION_TIMEDOUT);
     }

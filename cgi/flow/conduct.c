@@ -196,13 +196,13 @@ void conduct_client_writable(struct engine *e, struct job *j)
         return;
     }
     j->quiet_us = e->now_us;
-    if (client_pending(&j->client) < CLIENT_HIGH_WATER / 2)
-        attempt_resume(e, j);
     if (left == 0) {
         loop_want_out(e, j, false);
         if (j->state == JOB_FLUSHING)
             leave(e, j);
     }
+    if (client_pending(&j->client) < CLIENT_HIGH_WATER / 2)
+        attempt_resume(e, j);         /* last: new bytes may wait after it, or the answer may have ended */
 }
 
 /* --- arrival and line --- */

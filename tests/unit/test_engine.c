@@ -472,6 +472,22 @@ START_TEST(models_are_learned_from_a_provider_that_lists_them)
 }
 END_TEST
 
+START_TEST(a_reader_that_holds_the_provider_back_is_bound_by_the_time_of_a_call)
+{
+    struct world *w = world_make(true);
+    struct client c;
+
+    w->s->upstreams[0].tune.timeouts.total_us = 500 * USEC_PER_MS;
+    world_start(w);
+    send_openai(w, &c, JOB_STREAM, "#lorem-20000 never read");
+    await_rows(w, "SELECT count(*) FROM events WHERE status = 3", 1);
+    await_end(&c);
+    ck_assert(strstr(client_text(&c), "\"code\":\"upstream_timeout\""));
+    client_done(&c);
+    world_done(w);
+}
+END_TEST
+
 START_TEST(the_name_of_the_built_in_model_is_its_own)
 {
     static char claimed[] = BUILTIN_MODEL, model[] = "gpt-4o-mini";
@@ -523,4 +539,5 @@ UNIT_MAIN("engine", the_builtin_model_streams_from_acceptance_to_done, a_provide
           a_full_line_refuses_with_a_status_and_a_time, a_provider_that_is_not_there_is_tried_again_and_then_told,
           a_provider_without_tls_gets_no_key_and_no_second_try, nothing_is_sent_while_records_cannot_be_written, a_snapshot_shows_who_runs_and_who_waits,
           models_are_learned_from_a_provider_that_lists_them,
+          a_reader_that_holds_the_provider_back_is_bound_by_the_time_of_a_call,
           the_name_of_the_built_in_model_is_its_own, hundreds_at_once_all_end_well)
