@@ -229,6 +229,12 @@ static bool set_timeout(int fd, int which, int ms)
     return setsockopt(fd, SOL_SOCKET, which, &tv, sizeof tv) == 0;
 }
 
+/* Said by nginx in the same words where it notices by itself. */
+static const char too_many_headers[] =
+    "Status: 431\r\nContent-Type: application/json\r\nCache-Control: no-store\r\n\r\n"
+    "{\"error\":{\"type\":\"invalid_request_error\",\"code\":\"headers_too_large\",\"message\":\"The request has too many "
+    "headers: about a hundred at most.\",\"param\":null,\"request_id\":null,\"retry_after_ms\":null}}\n";
+
 /* Takes the descriptor. */
 static void serve_connection(struct fcgi *f, struct fcgi_request *rq, int fd, void *thread)
 {
@@ -253,6 +259,8 @@ static void serve_connection(struct fcgi *f, struct fcgi_request *rq, int fd, vo
     method = FCGX_GetParam("REQUEST_METHOD", rq->r.envp);
     if (method && params_in_bounds(rq->r.envp))
         f->config.serve(rq, f->config.ctx, thread);
+    else if (method)
+        (void)fcgi_reply(rq, too_many_headers, sizeof too_many_headers - 1);
     if (rq->moved)
         return;
     (void)read_to_end(rq, 0, NULL);

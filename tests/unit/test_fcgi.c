@@ -37,6 +37,8 @@ static void param(struct sb *out, const char *name, const char *value)
     sb_puts(out, value);
 }
 
+static int extra_params;
+
 /* One whole request with id 7; `body` may be NULL. */
 static struct sb request(const char *uri, const char *body)
 {
@@ -45,6 +47,8 @@ static struct sb request(const char *uri, const char *body)
 
     param(&params, "REQUEST_METHOD", body ? "POST" : "GET");
     param(&params, "REQUEST_URI", uri);
+    for (int i = 0; i < extra_params; i++)
+        param(&params, "HTTP_X", "");
     record(&out, BEGIN, begin, sizeof begin);
     record(&out, PARAMS, params.p, params.len);
     record(&out, PARAMS, "", 0);
@@ -193,6 +197,24 @@ START_TEST(a_body_larger_than_kept_is_still_read_and_counted)
 
     ck_assert(exchange("/echo", "abcdefgh", text, sizeof text));
     ck_assert_str_eq(text, "Status: 200\r\n\r\nabcd 8");
+    stop(f, false);
+}
+END_TEST
+
+START_TEST(a_request_with_too_many_headers_is_told_so_and_not_served)
+{
+    struct fcgi *f = start(1, 1000);
+    char text[1024];
+    int before = atomic_load(&served);
+
+    extra_params = 126;                    /* beside two of every request and libfcgi's FCGI_ROLE */
+    ck_assert(exchange("/echo", "abc", text, sizeof text));
+    ck_assert_int_eq(strncmp(text, "Status: 431\r\n", 13), 0);
+    ck_assert_int_eq(atomic_load(&served), before);
+    extra_params = 125;
+    ck_assert(exchange("/echo", "abc", text, sizeof text));
+    ck_assert_int_eq(strncmp(text, "Status: 200\r\n", 13), 0);
+    extra_params = 0;
     stop(f, false);
 }
 END_TEST
@@ -365,7 +387,8 @@ START_TEST(a_path_too_long_for_a_socket_is_a_sentence)
 END_TEST
 
 UNIT_MAIN("fcgi", parameters_and_body_arrive_and_the_answer_leaves,
-          a_body_larger_than_kept_is_still_read_and_counted, a_request_that_nobody_answers_is_ended,
+          a_body_larger_than_kept_is_still_read_and_counted,
+          a_request_with_too_many_headers_is_told_so_and_not_served, a_request_that_nobody_answers_is_ended,
           a_stalled_peer_holds_up_nobody_else, a_stalled_peer_is_dropped_after_the_time_out,
           a_peer_that_breaks_off_is_not_served, a_user_other_than_nginx_is_refused,
           a_moved_connection_is_answered_by_its_new_owner, stopping_with_drain_serves_what_already_waits,
