@@ -100,7 +100,8 @@ static bool parse_rfc3339(const char *s, int64_t *out_ms)
         return false;
     tm.tm_sec = digits(&s, 2);
     ms = fraction_ms(&s);
-    if (ms < 0 || !offset_s(&s, &offset) || *s || tm.tm_hour > 23 || tm.tm_min > 59 || tm.tm_sec > 59)
+    if (ms < 0 || !offset_s(&s, &offset) || *s || tm.tm_hour > 23 || tm.tm_min < 0 || tm.tm_min > 59 ||
+        tm.tm_sec > 59)
         return false;
     back = tm;
     t = timegm(&back);
@@ -143,10 +144,13 @@ static enum weir_err refuse(char why[160], enum weir_err e, const char *key, con
     return e;
 }
 
+/* Nothing is recorded later than now; far later, a time would not fit into an event's key. */
 static enum weir_err set_time(int64_t *at, int64_t now_ms, const char *key, const char *value, char why[160])
 {
-    if (report_time_parse(value, now_ms, at))
+    if (report_time_parse(value, now_ms, at)) {
+        *at = *at < now_ms + 366 * DAY ? *at : now_ms + 366 * DAY;
         return WEIR_OK;
+    }
     return refuse(why, WEIR_E_INVALID_FIELD, key, value, "a time (2026-11-22T06:20:00Z, -90m, -24h, -7d, now)");
 }
 

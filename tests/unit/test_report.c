@@ -409,7 +409,7 @@ START_TEST(times_are_rfc_3339_or_relative)
     };
     static const char *const bad[] = {"", "yesterday", "2026-11-22", "2026-02-30T00:00:00Z", "2026-11-22T06:20:00",
                                       "2026-11-22T25:00:00Z", "-24", "24h", "-h", "-24hh", "-99999999999999d",
-                                      "2026-11-22T06:20:00Zx", "2026-11-22T06:20:00.Z"};
+                                      "2026-11-22T06:20:00Zx", "2026-11-22T06:20:00.Z", "2026-11-22T06::20Z"};
     int64_t ms;
 
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
@@ -418,6 +418,20 @@ START_TEST(times_are_rfc_3339_or_relative)
     }
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         ck_assert_msg(!report_time_parse(bad[i], NOW, &ms), "%s", bad[i]);
+}
+END_TEST
+
+START_TEST(a_range_in_the_far_future_is_empty)
+{
+    struct report_filter f = report_filter_make(NOW);
+    const char *param;
+    char why[160];
+
+    ck_assert_int_eq(report_filter_set(&f, "to", "9999-01-02T00:00:00Z", why), WEIR_OK);
+    ck_assert_int_eq(report_filter_check(&f, &param, why), WEIR_OK);
+    ck_assert_int_eq(report_filter_set(&f, "from", "9999-01-01T00:00:00Z", why), WEIR_OK);
+    ck_assert_int_eq(report_filter_check(&f, &param, why), WEIR_E_OUT_OF_RANGE);
+    ck_assert_str_eq(param, "from");
 }
 END_TEST
 
@@ -457,4 +471,5 @@ UNIT_MAIN("report", any_range_equals_the_sum_of_its_events, filters_narrow_total
           one_session_is_cut_out_exactly, a_user_sees_their_own_numbers_only, history_pages_newest_first_without_gaps,
           lists_are_by_cost_and_what_is_beyond_the_limit_is_one_entry, a_model_without_a_price_costs_null_and_is_named,
           without_history_ratios_are_null_and_there_is_no_advice, performance_knows_percentiles_success_and_retries,
-          today_is_the_sum_since_midnight, times_are_rfc_3339_or_relative, a_wrong_parameter_is_named)
+          today_is_the_sum_since_midnight, times_are_rfc_3339_or_relative,
+          a_range_in_the_far_future_is_empty, a_wrong_parameter_is_named)
