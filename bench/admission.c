@@ -66,9 +66,9 @@ static void bench_reserve(void)
 static struct admit *waiting(int n, int users, struct admit_ticket **last, double *each_us)
 {
     static const struct admit_upstream u = {.name = "one", .limit = {600, 30000, 150000, 4000000, 100000, 60000},
-                                            .max_concurrent = 64, .reserve_ppm = 150000};
-    struct admit_config c = {.upstreams = &u, .upstream_count = 1, .queue_max = 100000, .stabilization_us = 900 * SEC,
-                             .max_retries = 5, .base_delay_us = SEC, .max_delay_us = 300 * SEC, .retry_budget_ppm = 100000};
+                                            .max_concurrent = 64, .reserve_ppm = 150000,
+                                            .patience = {5, SEC, 300 * SEC, 900 * SEC}};
+    struct admit_config c = {.upstreams = &u, .upstream_count = 1, .queue_max = 100000, .retry_budget_ppm = 100000};
     struct admit *a = admit_new(&c, 1, START);
     struct rng rng = rng_make(1);
     struct admit_grant g;

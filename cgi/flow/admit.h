@@ -19,6 +19,13 @@
 
 enum { ADMIT_UPSTREAMS_MAX = 64 };
 
+/* What follows a failed attempt at an upstream. */
+struct admit_patience {
+    int32_t max_retries;
+    int64_t base_delay_us, max_delay_us;
+    int64_t stabilization_us;     /* time to climb back after a 429 */
+};
+
 /* One account at one provider, as far as admission cares. */
 struct admit_upstream {
     const char *name;             /* borrowed for the life of the admit object */
@@ -31,15 +38,13 @@ struct admit_upstream {
     int32_t safety_ppm;           /* share of each limit never used, in millionths */
     int32_t reserve_ppm;          /* share only High may use (lent when no High asked for a minute) */
     bool reserve_max_output;      /* the provider counts max_tokens at admission; else the learned quantile */
+    struct admit_patience patience;
 };
 
 struct admit_config {
     const struct admit_upstream *upstreams;
     size_t upstream_count;        /* 1 … ADMIT_UPSTREAMS_MAX */
     int64_t queue_max;            /* most asks that wait; a tenth more for users who have little waiting */
-    int64_t stabilization_us;     /* time to climb back after a 429 */
-    int32_t max_retries;
-    int64_t base_delay_us, max_delay_us;
     int32_t retry_budget_ppm;     /* retries per request over the recent past, in millionths */
 };
 

@@ -25,7 +25,7 @@ static void upstream_failed(struct admit *a, const struct item *it, enum attempt
     case FAULT_RATE_LIMIT:
         window_advance(&a->refused[it->upstream], now_us);
         window_add(&a->refused[it->upstream], 1);
-        limits_refused(l, dim, it->began_us, a->config.stabilization_us);
+        limits_refused(l, dim, it->began_us, a->upstream[it->upstream].patience.stabilization_us);
         limits_cool(l, now_us + cooldown_us(retry_after_us));
         break;
     case FAULT_OVERLOADED:
@@ -64,6 +64,7 @@ bool admit_retry(struct admit *a, struct admit_ticket *t, enum attempt_fault fau
                  int64_t now_us, int64_t *delay_us)
 {
     struct item *it = &a->pick.queue.item[t->item];
+    const struct admit_patience *p = &a->upstream[it->upstream].patience;
     int64_t open_us;
 
     limits_tick(&a->pick.limits[a->pick.upstream[it->upstream].group], now_us);
@@ -74,10 +75,10 @@ bool admit_retry(struct admit *a, struct admit_ticket *t, enum attempt_fault fau
     upstream_failed(a, it, fault, dim, retry_after_us, now_us);
     t->failed++;
     open_us = open_again_us(a, it);
-    *delay_us = retry_delay_us(t->failed, a->config.base_delay_us, a->config.max_delay_us, -1, &a->rng);
+    *delay_us = retry_delay_us(t->failed, p->base_delay_us, p->max_delay_us, -1, &a->rng);
     if (open_us != INT64_MAX && open_us - now_us > *delay_us)
         *delay_us = open_us - now_us;
-    if (t->failed > a->config.max_retries || open_us == INT64_MAX || now_us + *delay_us > t->deadline_us ||
+    if (t->failed > p->max_retries || open_us == INT64_MAX || now_us + *delay_us > t->deadline_us ||
         !retry_budget_spend(&a->retries, now_us)) {
         admit_drop(a, t, now_us);
         return false;

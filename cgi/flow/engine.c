@@ -326,6 +326,12 @@ static struct admit_upstream admission_of(const struct upstream_settings *u)
         .safety_ppm = (int32_t)t->safety_margin_permille * 1000,
         .reserve_ppm = (int32_t)t->reserve_permille * 1000,
         .reserve_max_output = t->reserve_output == RESERVE_OUTPUT_MAX,
+        .patience = {
+            .max_retries = (int32_t)t->retry.max_retries,
+            .base_delay_us = t->retry.base_delay_us,
+            .max_delay_us = t->retry.max_delay_us,
+            .stabilization_us = t->stabilization_us,
+        },
     };
 }
 
@@ -336,10 +342,6 @@ static struct admit *admission_new(const struct settings *s, size_t count, int64
         .upstreams = u,
         .upstream_count = count,
         .queue_max = s->queue.max_size,
-        .stabilization_us = s->defaults.stabilization_us,
-        .max_retries = (int32_t)s->defaults.retry.max_retries,
-        .base_delay_us = s->defaults.retry.base_delay_us,
-        .max_delay_us = s->defaults.retry.max_delay_us,
         .retry_budget_ppm = (int32_t)s->retry_budget_permille * 1000,
     };
     struct admit *a;

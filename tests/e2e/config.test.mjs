@@ -59,7 +59,7 @@ test('the seed names of the environment bind the upstream named openai', async (
   const up = await startUpstream();
   const weir = await startWeir({ env: {
     OPENAI_BASE_URL: up.url, OPENAI_API_KEY: 'sk-env', OPENAI_REQUESTS_PER_MINUTE: '7', OPENAI_REQUESTS_PER_HOUR: '0',
-    OPENAI_TOKENS_PER_MINUTE: '9000', OPENAI_OUTPUT_TOKENS_PER_MINUTE: '500', WEIR_MAX_CONCURRENT: '3',
+    OPENAI_TOKENS_PER_MINUTE: '9000', OPENAI_OUTPUT_TOKENS_PER_MINUTE: '500', WEIR_MAX_CONCURRENT: '3', OPENAI_MAX_RETRIES: '0',
   } });
   const { upstreams } = (await weir.get('/monitoring/rate-limits')).json;
   const u = upstreams.find((x) => x.name === 'openai');
@@ -72,6 +72,8 @@ test('the seed names of the environment bind the upstream named openai', async (
   const r = await weir.post('/chat/complete', { model: 'gpt-4o-mini', message: 'by environment' });
   assert.equal(r.status, 200, r.text);
   assert.match((await up.calls('by environment'))[0].auth, /sk-env$/);
+  assert.equal((await weir.post('/chat/complete', { model: 'gpt-4o-mini', message: '#fault-500 not again' })).status, 502);
+  assert.equal((await up.calls('#fault-500 not again')).length, 1);
   await weir.stop();
   await up.stop();
 });

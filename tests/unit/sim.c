@@ -226,8 +226,7 @@ static void begin_again(struct run *r, const struct admit_config *config, int64_
 void sim_run(struct sim *s)
 {
     struct admit_config c = {.upstreams = s->upstream, .upstream_count = s->upstreams, .queue_max = s->queue_max,
-                             .stabilization_us = 900 * SEC, .max_retries = 5, .base_delay_us = SEC,
-                             .max_delay_us = 300 * SEC, .retry_budget_ppm = 100000};
+                             .retry_budget_ppm = 100000};
     struct run r = {.s = s, .rng = rng_make(s->seed)};
     int64_t now = SIM_START, restart = s->restart_every_us ? SIM_START + s->restart_every_us : INT64_MAX;
 
@@ -235,6 +234,8 @@ void sim_run(struct sim *s)
     r.free = mem_zalloc(SIM_CALLS, sizeof *r.free);
     for (uint32_t i = SIM_CALLS; i-- > 0;)
         r.free[r.frees++] = i;
+    for (size_t u = 0; u < s->upstreams; u++)
+        s->upstream[u].patience = (struct admit_patience){5, SEC, 300 * SEC, 900 * SEC};
     s->admit = admit_new(&c, s->seed, now);
     s->end_us = now + s->duration_us;
     for (size_t u = 0; u < s->upstreams; u++) {

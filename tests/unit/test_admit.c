@@ -11,13 +11,13 @@
 /* One upstream, sixty requests a minute and 6,000 tokens, unless the test says otherwise. */
 static struct admit_upstream one_upstream(void)
 {
-    return (struct admit_upstream){.name = "one", .limit = {60, 0, 6000, 0, 0, 0}, .max_concurrent = 32};
+    return (struct admit_upstream){.name = "one", .limit = {60, 0, 6000, 0, 0, 0}, .max_concurrent = 32,
+                                   .patience = {5, SEC, 300 * SEC, 900 * SEC}};
 }
 
 static struct admit *admit_of(const struct admit_upstream *u, size_t n)
 {
-    struct admit_config c = {.upstreams = u, .upstream_count = n, .queue_max = 1000, .stabilization_us = 900 * SEC,
-                             .max_retries = 5, .base_delay_us = SEC, .max_delay_us = 300 * SEC, .retry_budget_ppm = 100000};
+    struct admit_config c = {.upstreams = u, .upstream_count = n, .queue_max = 1000, .retry_budget_ppm = 100000};
 
     return admit_new(&c, 1, START);
 }

@@ -11,13 +11,14 @@
 
 static struct admit *admit_of(const struct admit_upstream *u, size_t n)
 {
-    struct admit_config c = {.upstreams = u, .upstream_count = n, .queue_max = 1000, .stabilization_us = 900 * SEC,
-                             .max_retries = 3, .base_delay_us = SEC, .max_delay_us = 60 * SEC, .retry_budget_ppm = 100000};
+    struct admit_config c = {.upstreams = u, .upstream_count = n, .queue_max = 1000, .retry_budget_ppm = 100000};
 
     return admit_new(&c, 1, START);
 }
 
-static const struct admit_upstream one = {.name = "one", .limit = {60, 0, 6000, 0, 0, 0}, .max_concurrent = 32};
+#define PATIENCE {3, SEC, 60 * SEC, 900 * SEC}
+static const struct admit_upstream one = {.name = "one", .limit = {60, 0, 6000, 0, 0, 0}, .max_concurrent = 32,
+                                          .patience = PATIENCE};
 
 static struct ask an_ask(uint64_t upstreams, int64_t now)
 {
@@ -77,7 +78,7 @@ END_TEST
 
 START_TEST(after_a_429_work_moves_to_the_other_upstream_at_once)
 {
-    const struct admit_upstream two[2] = {one, {.name = "two", .limit = {60}, .max_concurrent = 32}};
+    const struct admit_upstream two[2] = {one, {.name = "two", .limit = {60}, .max_concurrent = 32, .patience = PATIENCE}};
     struct admit *a = admit_of(two, 2);
     struct admit_grant g = started(a, 3, START);
     int64_t delay;
@@ -96,7 +97,7 @@ END_TEST
 
 START_TEST(a_refused_key_takes_its_upstream_out_and_a_lone_one_is_not_retried)
 {
-    const struct admit_upstream two[2] = {one, {.name = "two", .limit = {60}, .max_concurrent = 32}};
+    const struct admit_upstream two[2] = {one, {.name = "two", .limit = {60}, .max_concurrent = 32, .patience = PATIENCE}};
     struct admit *a = admit_of(two, 2);
     struct admit_grant g = started(a, 3, START);
     struct admit_upstream_view v;

@@ -131,7 +131,7 @@ START_TEST(silence_is_ended_by_the_time_outs)
     struct client c[2];
 
     w->s->upstreams[0].tune.timeouts.first_byte_us = w->s->upstreams[0].tune.timeouts.idle_us = 300 * USEC_PER_MS;
-    w->s->defaults.retry.max_retries = 0;
+    w->s->upstreams[0].tune.retry.max_retries = 0;
     world_start(w);
     send_openai(w, &c[0], JOB_STREAM, "#fault-hang x");
     send_openai(w, &c[1], JOB_STREAM, "#fault-hang-3 x");
