@@ -9,8 +9,10 @@
 /* The row of a model over all callers. */
 enum { ANYBODY = 0 };
 
-/* What is expected of a model nobody has used yet, if its cap allows. */
-enum { FIRST_EXPECTATION = 400 };
+/* What is expected of a model nobody has used yet, and what is set aside for it, if its cap allows. Setting the whole
+ * cap aside would let the first calls under a small limit pass only one a minute; what an answer takes beyond it is a
+ * debt like any other. */
+enum { FIRST_EXPECTATION = 400, FIRST_RESERVE = 4 * FIRST_EXPECTATION };
 
 void learned_init(struct learned *l)
 {
@@ -88,7 +90,7 @@ static void learned_add(struct learned *l, uint64_t key, int32_t output)
 struct learned_guess learned_guess(struct learned *l, uint64_t model, uint64_t user, int64_t max_tokens)
 {
     const struct learned_row *r = learned_find(l, idmap_mix(model, user));
-    struct learned_guess g = {max_tokens, max_tokens < FIRST_EXPECTATION ? max_tokens : FIRST_EXPECTATION};
+    struct learned_guess g = {FIRST_RESERVE, FIRST_EXPECTATION};
 
     if (!r || r->n < LEARNED_ENOUGH)
         r = learned_find(l, idmap_mix(model, ANYBODY));

@@ -41,7 +41,7 @@ struct learned_guess {
 
 void learned_init(struct learned *l);
 void learned_done(struct learned *l);
-/* What an answer of at most max_tokens will take. While nothing is known, reserve is max_tokens. */
+/* What an answer of at most max_tokens will take. While nothing is known, a usual answer's size, reserved generously. */
 struct learned_guess learned_guess(struct learned *l, uint64_t model, uint64_t user, int64_t max_tokens);
 /* An answer had this many output tokens. */
 void learned_tell(struct learned *l, uint64_t model, uint64_t user, int64_t output);

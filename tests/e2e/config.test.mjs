@@ -58,16 +58,16 @@ test('with nothing set the built-in model answers, free and named as what it is'
 test('the seed names of the environment bind the upstream named openai', async () => {
   const up = await startUpstream();
   const weir = await startWeir({ env: {
-    OPENAI_BASE_URL: up.url, OPENAI_API_KEY: 'sk-env', OPENAI_REQUESTS_PER_MINUTE: '7', OPENAI_REQUESTS_PER_HOUR: '0',
-    OPENAI_TOKENS_PER_MINUTE: '9000', OPENAI_OUTPUT_TOKENS_PER_MINUTE: '500', WEIR_MAX_CONCURRENT: '3', OPENAI_MAX_RETRIES: '0',
+    OPENAI_BASE_URL: up.url, OPENAI_API_KEY: 'sk-env', OPENAI_REQUESTS_PER_MINUTE: '70', OPENAI_REQUESTS_PER_HOUR: '0',
+    OPENAI_TOKENS_PER_MINUTE: '90000', OPENAI_OUTPUT_TOKENS_PER_MINUTE: '8000', WEIR_MAX_CONCURRENT: '3', OPENAI_MAX_RETRIES: '0',
   } });
   const { upstreams } = (await weir.get('/monitoring/rate-limits')).json;
   const u = upstreams.find((x) => x.name === 'openai');
-  assert.equal(u.dimensions.requests_per_minute.limit, 7);
+  assert.equal(u.dimensions.requests_per_minute.limit, 70);
   assert.equal(u.dimensions.requests_per_hour, null);
-  assert.equal(u.dimensions.tokens_per_minute.limit, 9000);
+  assert.equal(u.dimensions.tokens_per_minute.limit, 90000);
   assert.equal(u.dimensions.tokens_per_hour.limit, 1000000);
-  assert.equal(u.dimensions.output_tokens_per_minute.limit, 500);
+  assert.equal(u.dimensions.output_tokens_per_minute.limit, 8000);
   assert.equal((await weir.get('/monitoring/queue-status')).json.now.max_concurrent, 3 * upstreams.length);
   const r = await weir.post('/chat/complete', { model: 'gpt-4o-mini', message: 'by environment' });
   assert.equal(r.status, 200, r.text);

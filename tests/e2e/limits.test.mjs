@@ -44,6 +44,15 @@ test('tokens are set aside before and corrected after', async () => {
   await weir.stop();
 });
 
+test('the first calls under a small output limit do not wait for each other\'s whole cap', async () => {
+  const weir = await startWeir({ upstream: up, openai: { limits: { requests_per_minute: 50, input_tokens_per_minute: 40000, output_tokens_per_minute: 8000 } } });
+  for (let i = 0; i < 4; i++) {
+    const r = await weir.post('/chat/complete', { model, message: `small limit ${i}` });
+    assert.ok(r.json.metrics.queue_ms < 2000, r.text);
+  }
+  await weir.stop();
+});
+
 test('what alone is larger than the whole limit is refused at once', async () => {
   const weir = await startWeir({ upstream: up, openai: { limits: { tokens_per_minute: 50 } } });
   const before = (await up.judge()).calls;

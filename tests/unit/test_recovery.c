@@ -128,7 +128,8 @@ START_TEST(after_fifty_calls_what_is_set_aside_fits_each_caller)
     const double mean[2] = {150, 900};
 
     learned_init(&l);
-    ck_assert_int_eq(learned_guess(&l, 1, 10, 4096).reserve, 4096);        /* nothing is known */
+    ck_assert_int_eq(learned_guess(&l, 1, 10, 4096).reserve, 1600);        /* nothing is known */
+    ck_assert_int_eq(learned_guess(&l, 1, 10, 300).reserve, 300);
     for (int caller = 0; caller < 2; caller++) {
         double reserved = 0, used = 0;
         int short_of = 0;
