@@ -112,10 +112,10 @@ export function queued(q) {
 export function retrying(r, left) {
   if (r.status === 429) {
     const until = clock(Date.now() + left);
-    return { head: `Paused by the provider's rate limit until ${until} (${countdown(left)})`, more: `Attempt ${r.attempt + 1} of ${r.max} follows by itself. Your message is safe.` };
+    return { head: `Paused by the provider's rate limit until ${until} (${countdown(left)})`, more: `Attempt ${r.attempt + 1} of ${r.max + 1} follows by itself. Your message is safe.` };
   }
   const what = r.status ? `The provider answered ${r.status}.` : "The provider could not be reached.";
-  return { head: `${what} Trying again in ${countdown(left)}`, more: `Attempt ${r.attempt + 1} of ${r.max}. Your message is safe.` };
+  return { head: `${what} Trying again in ${countdown(left)}`, more: `Attempt ${r.attempt + 1} of ${r.max + 1}. Your message is safe.` };
 }
 
 /* The pill for a health object or a status: {word, tone, title}. While a provider recovers,

@@ -41,7 +41,7 @@ test('an attempt that failed is told with a countdown, and the answer follows', 
   await fresh();
   await say(page, '#fault-503-once please');
   await card().filter({ hasText: /The provider answered 503\. Trying again in \d:\d\d/ }).waitFor();
-  assert.match(await card().innerText(), /Attempt 2 of 2.*Your message is safe/);
+  assert.match(await card().innerText(), /Attempt 2 of 3.*Your message is safe/);
   await b.sound('retrying');
   await b.shot('state-retrying');
   assert.match(await metricsOf(page), /Retries 1$/);
