@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdatomic.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -19,17 +18,6 @@ static const char *const names[] = {"error", "warn", "info", "debug"};
 void log_set_level(enum log_level level)
 {
     atomic_store(&level_now, (int)level);
-}
-
-bool log_level_parse(const char *s, enum log_level *out)
-{
-    for (int i = 0; i < 4; i++) {
-        if (strcmp(s, names[i]) == 0) {
-            *out = (enum log_level)i;
-            return true;
-        }
-    }
-    return false;
 }
 
 bool log_enabled(enum log_level level)

@@ -12,8 +12,6 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBU
 
 /* What is logged from now on; before the first call: info. Call before threads start, or on reload. */
 void log_set_level(enum log_level level);
-/* "error" "warn" "info" "debug" -> level; false if it is none of these. */
-bool log_level_parse(const char *s, enum log_level *out);
 bool log_enabled(enum log_level level);
 
 void log_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

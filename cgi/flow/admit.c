@@ -82,11 +82,6 @@ void admit_free(struct admit *a)
     free(a);
 }
 
-size_t admit_upstream_count(const struct admit *a)
-{
-    return a->pick.upstreams;
-}
-
 int64_t admit_waiting(const struct admit *a)
 {
     const uint32_t *w = a->pick.queue.waiting;

@@ -117,7 +117,7 @@ void admit_free(struct admit *a);
 
 /* Put an ask in line. OK: *ticket is the engine's handle until the ask ends.
  * E_QUEUE_FULL; E_QUEUE_TIMEOUT (the forecast misses the deadline; *wait_us is the honest time);
- * E_REQUEST_TOO_LARGE_FOR_LIMIT; E_NO_UPSTREAM (all are down; *wait_us if one is to come back, else -1).
+ * E_REQUEST_TOO_LARGE_FOR_LIMIT; E_NO_UPSTREAM (all are down). *wait_us is -1 where nobody knows.
  * On refusal nothing changed but the counter. */
 enum weir_err admit_enqueue(struct admit *a, const struct ask *ask, int64_t now_us, struct admit_ticket **ticket,
                             int64_t *wait_us) __attribute__((warn_unused_result));
@@ -139,8 +139,8 @@ void admit_settle(struct admit *a, struct admit_ticket *t, int64_t input_tokens,
 void admit_release(struct admit *a, struct admit_ticket *t, int64_t now_us);
 
 /* Decide after a failed attempt, before anything reached the client. `retry_after_us` < 0: the provider said
- * nothing. `input_tokens` counts what the provider will have counted for the failed attempt (a 429 counts a
- * request). True: the ticket waits again, age kept (its reservation is settled), *delay_us says how long at
+ * nothing. What the provider will have counted stays counted: a request, and after FAULT_SERVER also the input and
+ * what was produced. True: the ticket waits again, age kept (its reservation is settled), *delay_us says how long at
  * least; it comes back through admit_next(). False: no retry (attempts or retry budget used up, deadline, no
  * upstream left); the ticket is gone. `dim` is the dimension a 429 named, or DIM_COUNT. */
 bool admit_retry(struct admit *a, struct admit_ticket *t, enum attempt_fault fault, enum dim dim, int64_t retry_after_us,
@@ -148,7 +148,6 @@ bool admit_retry(struct admit *a, struct admit_ticket *t, enum attempt_fault fau
 
 /* What the provider's headers said; local state can only get stricter. */
 void admit_provider_word(struct admit *a, int upstream, const struct provider_word *w, int64_t now_us);
-void admit_set_down(struct admit *a, int upstream, bool down, int64_t now_us);
 
 /* Where a waiting ask stands. Cheap when asked for many in one pass: the forecast is kept until something changes. */
 void admit_place(struct admit *a, const struct admit_ticket *t, int64_t now_us, struct admit_place *out);
@@ -159,7 +158,6 @@ void admit_each_waiting(struct admit *a, int64_t now_us,
 /* Forecast for an ask that is not in line: time until it would start, -1 if never. */
 int64_t admit_forecast(struct admit *a, const struct ask *ask, int64_t now_us);
 
-size_t admit_upstream_count(const struct admit *a);
 void admit_view(struct admit *a, int upstream, int64_t now_us, struct admit_upstream_view *out);
 void admit_counters(const struct admit *a, struct admit_counters *out);
 

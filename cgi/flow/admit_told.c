@@ -102,13 +102,6 @@ void admit_provider_word(struct admit *a, int upstream, const struct provider_wo
     }
 }
 
-void admit_set_down(struct admit *a, int upstream, bool down, int64_t now_us)
-{
-    (void)now_us;
-    a->pick.upstream[upstream].down = down;
-    admit_changed(a);
-}
-
 void admit_reset(struct admit *a, int upstream, int64_t now_us)
 {
     for (int i = 0; i < (int)a->pick.upstreams; i++) {

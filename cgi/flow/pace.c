@@ -77,7 +77,7 @@ void pace_turn(struct engine *e)
 
         pace_stop(e, j);
         more = say_word(e, j);
-            if (more)
+        if (more)
             line_up(e, j, e->now_us + gap_us(e));
         else
             finished(e, j);

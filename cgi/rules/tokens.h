@@ -28,7 +28,6 @@ struct tokens_encoding;
 enum weir_err tokens_load(const char *path, enum tokens_kind kind, struct tokens_encoding **out,
                           char why[TOKENS_WHY]) __attribute__((warn_unused_result));
 void tokens_free(struct tokens_encoding *e);   /* NULL is fine; nobody may be counting */
-const char *tokens_kind_name(enum tokens_kind kind);   /* "o200k_base" … */
 
 /* Tokens of `n` bytes; special tokens' names count as ordinary text. `e` NULL:
  * tokens_guess(). */

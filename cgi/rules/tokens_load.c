@@ -33,11 +33,6 @@ static const struct {
                       "|\\p{N}{1,3}| ?[^" WS "\\p{L}\\p{N}]+[\\r\\n/]*" LINES},
 };
 
-const char *tokens_kind_name(enum tokens_kind kind)
-{
-    return kinds[kind].name;
-}
-
 static bool map_file(struct tokens_encoding *e, const char *path)
 {
     struct stat st;

@@ -104,7 +104,6 @@ void query_null(struct query *q);
 /* The next row; false at the end or after a failure. */
 bool query_row(struct query *q) __attribute__((warn_unused_result));
 int64_t query_col_i64(const struct query *q, int col);
-double query_col_double(const struct query *q, int col);
 bool query_col_null(const struct query *q, int col);
 const char *query_col_text(const struct query *q, int col);            /* NULL for NULL; until the next row */
 const void *query_col_blob(const struct query *q, int col, size_t *n); /* the same */

@@ -128,11 +128,6 @@ int64_t query_col_i64(const struct query *q, int col)
     return sqlite3_column_int64(q->st, col);
 }
 
-double query_col_double(const struct query *q, int col)
-{
-    return sqlite3_column_double(q->st, col);
-}
-
 bool query_col_null(const struct query *q, int col)
 {
     return sqlite3_column_type(q->st, col) == SQLITE_NULL;
