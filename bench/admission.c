@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/rand.h"
 #include "flow/admit.h"
+#include "rules/budget.h"
 #include "rules/limits.h"
 
 #define SEC INT64_C(1000000)
@@ -60,6 +61,46 @@ static void bench_reserve(void)
     if (passed == 0)
         exit(EXIT_FAILURE);
     free(l);
+}
+
+static struct budget_span month(void *ctx, size_t rule, int64_t at_ms)
+{
+    (void)ctx;
+    (void)rule;
+    (void)at_ms;
+    return (struct budget_span){0, INT64_MAX};
+}
+
+/* One budget of each scope counts every call, among `others` that count other users. */
+static void bench_budgets(int others)
+{
+    enum { N = 1000 * 1000 };
+    struct budget_book *b = budget_book_new(month, NULL);
+    struct budget_call c = {.user = "usr_0VbhlFE5DdnKW7aFCpsmam", .session = "ses_0VbhlFnLmH7qGPVeVqJhUK",
+                            .token = "tok_0VbhlFndiNASgCdH90zc08", .model = "gpt-4o-mini", .at_ms = 1};
+    struct budget_view binds;
+    char what[128];
+    double t;
+
+    for (int i = 0; i < BUDGET_SCOPES + others; i++) {
+        struct budget_rule r = {.scope = i < BUDGET_SCOPES ? (enum budget_scope)i : BUDGET_USER, .window = BUDGET_MONTH,
+                                .each = i > 0 && i < BUDGET_SCOPES, .limit = INT64_MAX / 2};
+
+        if (i >= BUDGET_SCOPES)
+            (void)snprintf(r.key, sizeof r.key, "usr_0VbhlFE5DdnKW7aFCpx%03d", i % 1000);
+        (void)budget_book_add(b, &r);
+    }
+    t = real_us();
+    for (int i = 0; i < N; i++) {
+        struct budget_hold *h = budget_reserve(b, &c, 1000, &binds);
+
+        if (!h)
+            exit(EXIT_FAILURE);
+        budget_settle(b, h, 900);
+    }
+    (void)snprintf(what, sizeof what, "reserve and settle over five budgets, one of each scope, among %d", BUDGET_SCOPES + others);
+    figure(what, (real_us() - t) / N, "µs", others ? 20 : 1);
+    budget_book_free(b);
 }
 
 /* A queue of `n` asks of `users` users that all have to wait. */
@@ -145,6 +186,8 @@ static void bench_queue(int n, int users, double enqueue_bound, double forecast_
 int main(void)
 {
     bench_reserve();
+    bench_budgets(0);
+    bench_budgets(995);
     bench_queue(1000, 50, 0, 1000);
     bench_queue(1000, 1, 0, 1000);
     bench_queue(10000, 100, 5, 0);

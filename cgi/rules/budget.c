@@ -29,10 +29,17 @@ struct ledger_of {
     uint32_t holds;
 };
 
+/* A ledger that counts the call which is looked at. */
+struct match {
+    uint32_t rule, ledger;               /* ledger: IDMAP_NONE while it has counted nothing */
+    const char *key;
+};
+
 struct budget_book {
     budget_calendar *calendar;
     void *ctx;
     struct rule *rule;
+    struct match *match;                 /* room for one a rule */
     uint32_t rules;
     struct ledger_of *ledger;
     uint32_t ledgers, cap, free, used;
@@ -103,12 +110,14 @@ void budget_book_free(struct budget_book *b)
     idmap_done(&b->by_hash);
     free(b->ledger);
     free(b->rule);
+    free(b->match);
     free(b);
 }
 
 size_t budget_book_add(struct budget_book *b, const struct budget_rule *r)
 {
     b->rule = mem_grow(b->rule, b->rules + 1, sizeof *b->rule);
+    b->match = mem_grow(b->match, b->rules + 1, sizeof *b->match);
     b->rule[b->rules] = (struct rule){.r = *r, .span = {INT64_MAX, INT64_MIN}};
     return b->rules++;
 }
@@ -218,26 +227,36 @@ static int64_t added(int64_t a, int64_t b)
     return __builtin_add_overflow(a, b, &sum) ? INT64_MAX : sum;
 }
 
+static int64_t left_of(int64_t limit, int64_t spent, int64_t held)
+{
+    return spent < limit && held < limit - spent ? limit - spent - held : 0;
+}
+
 static struct budget_view view_of(const struct rule *r, const char *key, struct budget_span span, int64_t spent, int64_t held)
 {
-    struct budget_view v = {.rule = &r->r, .key = r->r.each ? key : r->r.key, .span = span, .spent = spent, .held = held};
+    struct budget_view v = {.rule = &r->r, .key = r->r.each ? key : r->r.key, .span = span, .spent = spent, .held = held,
+                            .left = left_of(r->r.limit, spent, held)};
 
-    if (spent < r->r.limit && held < r->r.limit - spent)
-        v.left = r->r.limit - spent - held;
     for (int i = 0; i < r->r.warns; i++)                 /* spent / limit >= level, without passing int64 */
         if ((__int128)spent * BUDGET_WARN_ALL >= (__int128)r->r.limit * r->r.warn[i])
             v.warned = r->r.warn[i];
     return v;
 }
 
-/* As it stands; one that has counted nothing yet need not be there. */
-static struct budget_view view_at(struct budget_book *b, uint32_t rule, const char *key, int64_t at_ms)
+static struct match match_of(struct budget_book *b, uint32_t rule, const char *key, int64_t at_ms)
 {
     struct budget_span span = span_at(b, rule, at_ms);
-    uint32_t at = ledger_find(b, rule, key, span, hash_of(rule, key, span.from_ms));
 
-    return at == IDMAP_NONE ? view_of(&b->rule[rule], key, span, 0, 0)
-                            : view_of(&b->rule[rule], key, span, b->ledger[at].spent, b->ledger[at].held);
+    return (struct match){rule, ledger_find(b, rule, key, span, hash_of(rule, key, span.from_ms)), key};
+}
+
+/* As it stands; one that has counted nothing yet need not be there. */
+static struct budget_view view_at(struct budget_book *b, const struct match *m, int64_t at_ms)
+{
+    struct budget_span span = span_at(b, m->rule, at_ms);
+    const struct ledger_of *l = m->ledger == IDMAP_NONE ? NULL : &b->ledger[m->ledger];
+
+    return view_of(&b->rule[m->rule], m->key, span, l ? l->spent : 0, l ? l->held : 0);
 }
 
 void budget_book_spent(struct budget_book *b, size_t rule, const char *key, int64_t at_ms, int64_t cost)
@@ -285,57 +304,82 @@ bool budget_applies(const struct budget_book *b, const struct budget_call *c)
     return false;
 }
 
-/* The ledger with least left, in *least, and how many there are. */
-static uint32_t scan(struct budget_book *b, const struct budget_call *c, struct budget_view *least)
+/* The ledgers that count the call, into b->match; gives how many. */
+static uint32_t scan(struct budget_book *b, const struct budget_call *c)
 {
     uint32_t n = 0;
 
     for (uint32_t i = 0; i < b->rules; i++) {
         const char *key = counts(&b->rule[i].r, c);
-        struct budget_view v;
 
-        if (!key)
-            continue;
-        v = view_at(b, i, key, c->at_ms);
-        if (n++ == 0 || v.left < least->left)
-            *least = v;
+        if (key)
+            b->match[n++] = match_of(b, i, key, c->at_ms);
     }
     return n;
 }
 
-int64_t budget_room(struct budget_book *b, const struct budget_call *c)
+/* The match with least left; the first of several. */
+static const struct match *tightest(struct budget_book *b, uint32_t n, int64_t *left)
 {
-    struct budget_view least;
+    const struct match *least = NULL;
 
-    return scan(b, c, &least) ? least.left : INT64_MAX;
+    for (uint32_t i = 0; i < n; i++) {
+        const struct match *m = &b->match[i];
+        const struct ledger_of *l = m->ledger == IDMAP_NONE ? NULL : &b->ledger[m->ledger];
+        int64_t room = left_of(b->rule[m->rule].r.limit, l ? l->spent : 0, l ? l->held : 0);
+
+        if (!least || room < *left) {
+            least = m;
+            *left = room;
+        }
+    }
+    return least;
 }
 
+bool budget_least(struct budget_book *b, const struct budget_call *c, struct budget_view *least)
+{
+    int64_t left;
+    const struct match *m = tightest(b, scan(b, c), &left);
+
+    if (m)
+        *least = view_at(b, m, c->at_ms);
+    return m != NULL;
+}
+
+int64_t budget_room(struct budget_book *b, const struct budget_call *c)
+{
+    int64_t left = INT64_MAX;
+
+    (void)tightest(b, scan(b, c), &left);
+    return left;
+}
+
+/* Over the n ledgers in b->match. */
 static struct budget_hold *hold(struct budget_book *b, const struct budget_call *c, int64_t cost, uint32_t n)
 {
     struct budget_hold *h = mem_zalloc(1, sizeof *h + n * sizeof *h->ledger);
 
     h->cost = cost;
-    for (uint32_t i = 0; i < b->rules; i++) {
-        const char *key = counts(&b->rule[i].r, c);
-        struct ledger_of *l;
+    h->n = n;
+    for (uint32_t i = 0; i < n; i++) {
+        const struct match *m = &b->match[i];
+        uint32_t at = m->ledger != IDMAP_NONE ? m->ledger : ledger_make(b, m->rule, m->key, c->at_ms);
 
-        if (!key)
-            continue;
-        h->ledger[h->n] = ledger_make(b, i, key, c->at_ms);
-        l = &b->ledger[h->ledger[h->n++]];
-        l->held += cost;
-        l->holds++;
+        h->ledger[i] = at;
+        b->ledger[at].held += cost;
+        b->ledger[at].holds++;
     }
     return h;
 }
 
 struct budget_hold *budget_reserve(struct budget_book *b, const struct budget_call *c, int64_t cost, struct budget_view *binds)
 {
-    struct budget_view least;
-    uint32_t n = scan(b, c, &least);
+    uint32_t n = scan(b, c);
+    int64_t left = INT64_MAX;
+    const struct match *m = tightest(b, n, &left);
 
-    if (n && cost > least.left) {
-        *binds = least;
+    if (m && cost > left) {
+        *binds = view_at(b, m, c->at_ms);
         return NULL;
     }
     return hold(b, c, cost, n);
@@ -343,16 +387,12 @@ struct budget_hold *budget_reserve(struct budget_book *b, const struct budget_ca
 
 struct budget_hold *budget_hold(struct budget_book *b, const struct budget_call *c, int64_t cost)
 {
-    uint32_t n = 0;
+    uint32_t n = scan(b, c);
 
-    for (uint32_t i = 0; i < b->rules; i++) {
-        const char *key = counts(&b->rule[i].r, c);
-        int64_t sum;
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t at = b->match[i].ledger;
 
-        if (!key)
-            continue;
-        n++;
-        if (__builtin_add_overflow(view_at(b, i, key, c->at_ms).held, cost, &sum))
+        if (at != IDMAP_NONE && b->ledger[at].held > INT64_MAX - cost)
             cost = 0;                    /* more is held already than any limit has room for */
     }
     return hold(b, c, cost, n);
@@ -400,13 +440,19 @@ size_t budget_each(struct budget_book *b, int64_t at_ms, size_t max, void (*visi
                 visit(ctx, &v);
         }
         if (!b->rule[r].r.each) {
-            struct budget_view v = view_at(b, r, "", at_ms);
+            struct match m = match_of(b, r, "", at_ms);
+            struct budget_view v = view_at(b, &m, at_ms);
 
             if (n++ < max)
                 visit(ctx, &v);
         }
     }
     return n;
+}
+
+int64_t budget_prompt(int64_t counted, bool exact)
+{
+    return exact ? counted : counted + counted / 4;
 }
 
 int64_t budget_output_for(const struct price *p, int64_t prompt, int64_t room)

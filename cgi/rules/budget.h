@@ -81,6 +81,8 @@ void budget_book_lost(struct budget_book *b, size_t rule, const char *key, int64
 
 /* Does any budget count this call? */
 bool budget_applies(const struct budget_book *b, const struct budget_call *c);
+/* The ledger with least left of those that count this call; false: none does. */
+bool budget_least(struct budget_book *b, const struct budget_call *c, struct budget_view *least) __attribute__((warn_unused_result));
 /* What is left to this call in the budget that has least; INT64_MAX if none counts it. */
 int64_t budget_room(struct budget_book *b, const struct budget_call *c);
 /* Hold `cost` (>= 0) in every ledger that counts the call. NULL: it would pass a budget, which is given in *binds (of
@@ -102,6 +104,8 @@ void budget_spend(struct budget_book *b, const struct budget_call *c, int64_t co
  * anything. Visits at most `max`; gives how many there are. */
 size_t budget_each(struct budget_book *b, int64_t at_ms, size_t max, void (*visit)(void *ctx, const struct budget_view *v), void *ctx);
 
+/* Prompt tokens to hold money for: a prompt that could only be estimated may have a quarter more. */
+int64_t budget_prompt(int64_t counted, bool exact);
 /* How many output tokens `room` pays for at most, after the prompt; -1 if not even that. INT64_MAX: output is free. */
 int64_t budget_output_for(const struct price *p, int64_t prompt, int64_t room);
 
