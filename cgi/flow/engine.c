@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "flow/engine_impl.h"
+#include "flow/gauge.h"
 
 #define OF(type, member, p) ((type *)(void *)((char *)(p) - offsetof(type, member)))
 
@@ -173,6 +174,36 @@ int64_t engine_forecast(struct engine *e, const struct ask *a)
 
     ask(e, &f.q, on_forecast);
     return f.wait_us;
+}
+
+struct budget_question {
+    struct question q;
+    const struct budget_call *call;
+    struct sb *out;
+    int64_t left;
+    bool found;
+};
+
+static void on_budget(struct engine *e, struct mail *m)
+{
+    struct budget_question *b = OF(struct budget_question, q.mail, m);
+    struct budget_view v;
+
+    b->found = budget_least(e->book, b->call, &v);
+    if (b->found) {
+        b->left = v.left;
+        gauge_budget_json(b->out, &v);
+    }
+    sem_post(&b->q.answered);
+}
+
+bool engine_budget(struct engine *e, const struct budget_call *c, int64_t *left, struct sb *out)
+{
+    struct budget_question b = {.call = c, .out = out};
+
+    ask(e, &b.q, on_budget);
+    *left = b.left;
+    return b.found;
 }
 
 struct save_question {

@@ -88,6 +88,11 @@ struct snapshot {                      /* immutable once published */
 const struct snapshot *engine_snapshot(struct engine *e);
 void snapshot_put(const struct snapshot *s);
 
+/* The budget that has least left for such a call: *left picodollars, and its members (gauge_budget_json) appended to
+ * `out`. False: none counts the call. */
+bool engine_budget(struct engine *e, const struct budget_call *c, int64_t *left, struct sb *out)
+    __attribute__((warn_unused_result));
+
 /* Budgets were changed in the database: go by them from now on, what runs already included. Waits for the writer and the
  * engine. E_STORAGE: they could not be read, and those before stay in force. */
 enum weir_err engine_reload_budgets(struct engine *e) __attribute__((warn_unused_result));

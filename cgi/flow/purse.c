@@ -18,12 +18,9 @@ static struct budget_call call_of(const struct job *j)
                                 .model = j->rec.model, .at_ms = j->rec.accepted_at_ms};
 }
 
-/* A prompt that could only be estimated may have a quarter more. */
 static int64_t prompt_of(const struct job *j)
 {
-    int64_t counted = j->rec.prompt_tokens_counted;
-
-    return j->tokens.exact ? counted : counted + counted / 4;
+    return budget_prompt(j->rec.prompt_tokens_counted, j->tokens.exact);
 }
 
 static int64_t worst_of(const struct job *j)

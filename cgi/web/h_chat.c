@@ -346,18 +346,44 @@ enum weir_err h_chat_stream(struct exchange *x)
 
 /* --- without sending anything --- */
 
+/* What the budgets say: max_tokens lowered to what the one with least left pays for, and its object into `out`, or null.
+ * False: not even one token is paid for. */
+static bool estimate_budget(struct exchange *x, struct prompt *p, struct sb *out)
+{
+    struct budget_call c = {.user = x->who.user_id, .session = p->ask.session_id, .token = x->who.token_id, .model = p->model,
+                            .at_ms = x->arrived_ms};
+    struct sb members = sb_make(1024);
+    int64_t left, output;
+    bool fits = true;
+
+    if (p->first->protocol == PROTOCOL_BUILTIN || !engine_budget(x->web->engine, &c, &left, &members)) {
+        sb_puts(out, "null");
+    } else {
+        sb_putf(out, "{%s}", sb_str(&members));
+        output = p->price ? budget_output_for(p->price, budget_prompt(p->prompt_tokens, p->tokens.exact), left) : -1;
+        fits = output > 0;
+        if (fits && output < p->max_tokens)
+            p->max_tokens = output;
+    }
+    sb_done(&members);
+    return fits;
+}
+
 enum weir_err h_chat_estimate(struct exchange *x)
 {
     struct sb *out = &x->out.body;
     struct usage_tokens low;
     struct cost cost;
     struct prompt p;
+    struct sb budget = sb_make(2048);
     struct ask ask;
     int64_t wait_us;
+    bool fits;
     enum weir_err e = prompt_make(x, &p);
 
     if (e)
         return e;
+    fits = estimate_budget(x, &p, &budget);
     fill_ask(x, &p, p.ask.session_id, &ask);
     wait_us = engine_forecast(x->web->engine, &ask);
     low = (struct usage_tokens){.prompt = p.prompt_tokens};
@@ -381,7 +407,8 @@ enum weir_err h_chat_estimate(struct exchange *x)
         sb_i64(out, p.context);
     else
         sb_puts(out, "null");
-    sb_puts(out, ",\"fits\":true,\"budget\":null}\n");
+    sb_putf(out, ",\"fits\":%s,\"budget\":%s}\n", fits ? "true" : "false", sb_str(&budget));
+    sb_done(&budget);
     prompt_done(&p);
     return WEIR_OK;
 }

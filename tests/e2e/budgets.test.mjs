@@ -141,6 +141,21 @@ test('max_tokens is lowered to what the budget pays for, and finish_reason says 
   await weir.stop();
 });
 
+test('an estimate says what the budgets still pay for', async () => {
+  const weir = await startWeir({ upstream: up });
+  const ask = { model, message: 'how much?', max_tokens: 1000 };
+  assert.equal((await weir.post('/chat/estimate', ask)).json.budget, null);
+  await budget(weir, { limit_usd: 100 });
+  const b = await budget(weir, { scope: 'model', each: true, window: 'day', limit_usd: usd(await worst(weir, { ...ask, max_tokens: 50 })) });
+  const e = (await weir.post('/chat/estimate', ask)).json;
+  assert.deepEqual([e.max_completion_tokens, e.fits, e.budget.id, e.budget.scope], [50, true, b.budget_id, 'model']);
+  assert.equal(e.cost_high_usd, b.limit_usd);
+  await weir.request('PATCH', `/admin/budgets/${b.budget_id}`, { limit_usd: 0 });
+  assert.equal((await weir.post('/chat/estimate', ask)).json.fits, false);
+  assert.equal((await weir.post('/chat/estimate', { ...ask, model: 'builtin/eliza' })).json.budget, null);
+  await weir.stop();
+});
+
 test('an answer that ends by itself under a budget ends as usual', async () => {
   const weir = await startWeir({ upstream: up });
   await budget(weir, { limit_usd: 1 });
