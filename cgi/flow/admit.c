@@ -12,7 +12,7 @@
 
 enum {
     FIRST_CALL_US = 3000000,      /* how long a call takes, before any was seen */
-    FORECAST_US_PER_ITEM = 100,   /* a forecast costs about 1 µs an item: so at most 1 % of the time goes into it */
+    FORECAST_REST = 50,           /* microseconds without a forecast for each unit it cost: 1 % of the time */
     FORECAST_SMALL = 64           /* so few items are looked at anew whenever something changed */
 };
 
@@ -110,9 +110,9 @@ void admit_look_ahead(struct admit *a, bool anew, int64_t now_us)
 {
     int64_t items = (int64_t)a->pick.queue.items;
     int64_t age = now_us - a->forecast.at_us;
-    int64_t old = !a->stale ? FORECAST_OLD_US : anew && items <= FORECAST_SMALL ? 0 : items * FORECAST_US_PER_ITEM;
+    int64_t rest = anew && items <= FORECAST_SMALL ? 0 : a->forecast.cost * FORECAST_REST;
 
-    if (age < old)
+    if (age < (a->stale && rest < FORECAST_OLD_US ? rest : FORECAST_OLD_US))
         return;
     forecast_run(&a->forecast, &a->pick, &a->arrivals, a->config.queue_max, now_us);
     a->stale = false;

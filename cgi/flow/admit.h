@@ -151,8 +151,8 @@ void admit_provider_word(struct admit *a, int upstream, const struct provider_wo
 
 /* Where a waiting ask stands. Cheap when asked for many in one pass: the forecast is kept until something changes. */
 void admit_place(struct admit *a, const struct admit_ticket *t, int64_t now_us, struct admit_place *out);
-/* Visit every waiting ask in expected order of start, with its place: from a forecast of the whole queue, at most some
- * 100 µs old for each that waits; whoever came since is visited last, with an estimate. */
+/* Visit every waiting ask in expected order of start, with its place: from a forecast of the whole queue, which is
+ * the older the more it costs, at most a second; whoever came since is visited last, with an estimate. */
 void admit_each_waiting(struct admit *a, int64_t now_us,
                         void (*visit)(void *ctx, void *job, const struct admit_place *place), void *ctx);
 /* Forecast for an ask that is not in line: time until it would start, -1 if never. */

@@ -52,7 +52,7 @@ int64_t admit_waiting(const struct admit *a);
 void admit_changed(struct admit *a);
 /* Take an item out for good: its ticket is freed, the next of its session steps forward. */
 void admit_drop(struct admit *a, struct admit_ticket *t, int64_t now_us);
-/* A forecast as fresh as it pays: the more items, the older it may be. `anew`: of few items, whenever one changed. */
+/* A forecast as fresh as it pays: the more it costs, the older it may be. `anew`: of few items, whenever one changed. */
 void admit_look_ahead(struct admit *a, bool anew, int64_t now_us);
 /* Remember the first full forecast a waiting ask was told. */
 void admit_promise(struct admit_ticket *t, const struct forecast_place *place, int64_t now_us);

@@ -66,7 +66,7 @@ void admit_each_waiting(struct admit *a, int64_t now_us,
         const struct forecast_place *place = &a->forecast.place[item];
         struct admit_ticket *t = q->item[item].owner;
 
-        if (place->age != q->item[item].age || place->guessed || !waits(&q->item[item]))
+        if (!forecast_knows(&a->forecast, &a->pick, item) || place->guessed || !waits(&q->item[item]))
             continue;                             /* it left since */
         admit_promise(t, place, now_us);
         place_out(a, item, place, now_us, &out);
@@ -77,7 +77,7 @@ void admit_each_waiting(struct admit *a, int64_t now_us,
     for (uint32_t i = 0; i < q->items; i++) {     /* those who came since */
         struct forecast_place place;
 
-        if (!waits(&q->item[i]) || (i < a->forecast.cap && a->forecast.place[i].age == q->item[i].age && !a->forecast.place[i].guessed))
+        if (!waits(&q->item[i]) || (forecast_knows(&a->forecast, &a->pick, i) && !a->forecast.place[i].guessed))
             continue;
         place = forecast_of(&a->forecast, &a->pick, i, now_us);
         place_out(a, i, &place, now_us, &out);

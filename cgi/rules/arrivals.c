@@ -30,6 +30,8 @@ struct arrivals_walk arrivals_expect(const struct arrivals *a, int64_t now_us)
     /* The ring is shorter than the minute when many come: then what it holds is repeated more often. */
     if (a->n == ARRIVALS_RING && w.first == 0)
         w.span_us = now_us - arrival_at(a, 0)->at_us + 1;
+    if (w.span_us < ARRIVALS_LEAST_SPAN_US)
+        w.span_us = ARRIVALS_LEAST_SPAN_US;
     w.at = w.first;
     w.shift_us = w.span_us;
     return w;

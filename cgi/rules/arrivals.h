@@ -10,9 +10,11 @@
 
 #include "rules/queue.h"
 
-enum { ARRIVALS_RING = 512 };
+enum { ARRIVALS_RING = 2048 };
 
 #define ARRIVALS_SPAN_US (INT64_C(60) * 1000000)
+/* A burst is no rate: what came at once is not expected again before this. */
+#define ARRIVALS_LEAST_SPAN_US (INT64_C(10) * 1000000)
 
 struct arrival {
     int64_t at_us;

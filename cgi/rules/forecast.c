@@ -6,8 +6,8 @@
 
 #include "base/mem.h"
 
-/* So many arrivals are expected at most; it bounds what a forecast costs. */
-enum { FORECAST_ARRIVALS = 1000 };
+/* These bound what a forecast costs: arrivals expected, and instants looked at in all and for each who waits. */
+enum { FORECAST_ARRIVALS = 500, FORECAST_STEPS_LEAST = 2000, FORECAST_STEPS_EACH = 4 };
 
 void forecast_init(struct forecast *f, uint32_t groups)
 {
@@ -40,13 +40,12 @@ static void forecast_room(struct forecast *f, uint32_t n)
         f->place[old] = (struct forecast_place){.age = UINT64_MAX};
 }
 
-static void forecast_note(struct forecast *f, uint32_t item, int upstream, int64_t start_us)
+static void forecast_place(struct forecast *f, uint32_t item, int upstream, int64_t start_us)
 {
     struct forecast_place *place = &f->place[item];
 
-    *place = (struct forecast_place){f->ahead.queue.item[item].age, start_us, f->upstream[upstream].n + 1, upstream, false};
-    f->order[f->count++] = item;
-    f->left--;
+    *place = (struct forecast_place){.age = f->ahead.queue.item[item].age, .run = f->run, .start_us = start_us,
+                                     .position = f->upstream[upstream].n + 1, .upstream = upstream};
     if (f->upstream[upstream].n == f->upstream[upstream].cap) {
         uint32_t cap = f->upstream[upstream].cap * 2 + 64;
 
@@ -54,6 +53,13 @@ static void forecast_note(struct forecast *f, uint32_t item, int upstream, int64
         f->upstream[upstream].cap = cap;
     }
     f->upstream[upstream].start_us[f->upstream[upstream].n++] = start_us;
+}
+
+static void forecast_note(struct forecast *f, uint32_t item, int upstream, int64_t start_us)
+{
+    f->order[f->count++] = item;
+    f->left--;
+    forecast_place(f, item, upstream, start_us);
 }
 
 /* A call is expected to end when others of its kind did; one that is already late, after half as long again. */
@@ -73,16 +79,53 @@ static void forecast_end(struct forecast *f, uint32_t item)
     queue_remove(&f->ahead.queue, item);
 }
 
-/* Whoever never starts, as far as can be seen: the upstream is down, or nothing ends. */
-static void forecast_rest(struct forecast *f)
+/* When the n-th to start at an upstream will, if the spacing of the last run goes on. */
+static int64_t start_of(const struct forecast *f, int upstream, int64_t position, int64_t now_us)
 {
-    const struct queue *q = &f->ahead.queue;
+    const int64_t *start = f->upstream[upstream].start_us;
+    uint32_t n = f->upstream[upstream].n;
+
+    while (n && start[n - 1] == FORECAST_NEVER)
+        n--;
+    if (position <= n)
+        return start[position - 1] > now_us ? start[position - 1] : now_us;
+    if (n == 0)
+        return f->upstream[upstream].n ? FORECAST_NEVER : now_us;
+    return start[n - 1] + (start[n - 1] - start[0]) / n * (position - n);
+}
+
+/* By priority, then by age. */
+static int by_rank(const void *a, const void *b, void *items)
+{
+    const struct item *x = (const struct item *)items + *(const uint32_t *)a;
+    const struct item *y = (const struct item *)items + *(const uint32_t *)b;
+
+    if (x->priority != y->priority)
+        return x->priority > y->priority ? -1 : 1;
+    return x->age < y->age ? -1 : 1;
+}
+
+/* Who did not start in the copy: never, as far as can be seen, as the upstream is down or nothing ends; or after more
+ * steps than are worth it, and then the spacing so far goes on. */
+static void forecast_rest(struct forecast *f, bool cut_short)
+{
+    struct queue *q = &f->ahead.queue;
+    uint32_t first = f->count;
 
     for (uint32_t i = 0; i < q->items && f->left; i++) {
         const struct item *it = &q->item[i];
 
-        if (it->owner && (it->state == ITEM_READY || it->state == ITEM_PARKED || it->state == ITEM_RESTING))
-            forecast_note(f, i, __builtin_ctzll(it->upstreams), FORECAST_NEVER);
+        if (it->owner && (it->state == ITEM_READY || it->state == ITEM_PARKED || it->state == ITEM_RESTING)) {
+            f->order[f->count++] = i;
+            f->left--;
+        }
+    }
+    qsort_r(f->order + first, f->count - first, sizeof *f->order, by_rank, q->item);
+    for (uint32_t n = first, end = f->count; n < end; n++) {
+        int upstream = __builtin_ctzll(q->item[f->order[n]].upstreams);
+        int64_t position = (int64_t)f->upstream[upstream].n + 1;
+
+        forecast_place(f, f->order[n], upstream, cut_short ? start_of(f, upstream, position, f->at_us) : FORECAST_NEVER);
     }
 }
 
@@ -128,6 +171,7 @@ static void forecast_begin(struct forecast *f, const struct pick *p, int64_t now
     f->left = waiting(q);
     f->ends.n = 0;
     f->at_us = now_us;
+    f->run++;
     for (int i = 0; i < PICK_UPSTREAMS; i++)
         f->upstream[i].n = 0;
     for (uint32_t i = 0; i < q->items; i++) {
@@ -140,11 +184,13 @@ void forecast_run(struct forecast *f, const struct pick *p, const struct arrival
 {
     struct arrivals_walk walk = arrivals_expect(like, now_us);
     int64_t t = now_us;
+    int64_t steps = FORECAST_STEPS_LEAST, begun;
     int expected = 0;
 
     forecast_begin(f, p, now_us);
+    begun = steps += (int64_t)f->left * FORECAST_STEPS_EACH;
     forecast_start(f, t);
-    while (f->left) {
+    while (f->left && steps-- > 0) {
         int64_t comes = expected < FORECAST_ARRIVALS ? arrivals_next_us(&walk) : INT64_MAX;
         int64_t next = f->ahead.wake_us;
 
@@ -165,7 +211,8 @@ void forecast_run(struct forecast *f, const struct pick *p, const struct arrival
         }
         forecast_start(f, t);
     }
-    forecast_rest(f);
+    f->cost = (int64_t)p->queue.items + begun - steps;
+    forecast_rest(f, steps < 0);
 }
 
 static int64_t waiting_at_least(const struct pick *p, enum priority from)
@@ -177,19 +224,9 @@ static int64_t waiting_at_least(const struct pick *p, enum priority from)
     return n;
 }
 
-/* When the n-th to start at an upstream will, if the spacing of the last run goes on. */
-static int64_t start_of(const struct forecast *f, int upstream, int64_t position, int64_t now_us)
+bool forecast_knows(const struct forecast *f, const struct pick *p, uint32_t item)
 {
-    const int64_t *start = f->upstream[upstream].start_us;
-    uint32_t n = f->upstream[upstream].n;
-
-    while (n && start[n - 1] == FORECAST_NEVER)
-        n--;
-    if (position <= n)
-        return start[position - 1] > now_us ? start[position - 1] : now_us;
-    if (n == 0)
-        return f->upstream[upstream].n ? FORECAST_NEVER : now_us;
-    return start[n - 1] + (start[n - 1] - start[0]) / n * (position - n);
+    return item < f->cap && f->place[item].run == f->run && f->place[item].age == p->queue.item[item].age;
 }
 
 struct forecast_place forecast_of(struct forecast *f, const struct pick *p, uint32_t item, int64_t now_us)
@@ -201,13 +238,14 @@ struct forecast_place forecast_of(struct forecast *f, const struct pick *p, uint
     int64_t last;
 
     forecast_room(f, q->items);
-    if (f->place[item].age == it->age)
+    if (forecast_knows(f, p, item))
         return f->place[item];
     /* Behind its own user's last, one round of all users later; or at the end of the first round of its priority. */
     last = waiting_at_least(p, it->priority);
-    place = (struct forecast_place){it->age, FORECAST_NEVER, waiting_at_least(p, it->priority + 1) + l->flows.n,
-                                    __builtin_ctzll(it->upstreams), true};
-    if (it->prev != QUEUE_NONE && it->state == ITEM_READY && f->place[it->prev].age == q->item[it->prev].age) {
+    place = (struct forecast_place){.age = it->age, .run = f->run, .guessed = true,
+                                    .position = waiting_at_least(p, it->priority + 1) + l->flows.n,
+                                    .upstream = __builtin_ctzll(it->upstreams)};
+    if (it->prev != QUEUE_NONE && it->state == ITEM_READY && forecast_knows(f, p, it->prev)) {
         place.position = f->place[it->prev].position + l->flows.n;
         place.upstream = f->place[it->prev].upstream;
     }

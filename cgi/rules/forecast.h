@@ -15,6 +15,7 @@
 
 struct forecast_place {
     uint64_t age;              /* of the item this is about */
+    uint64_t run;              /* of the forecast it belongs to */
     int64_t start_us;          /* expected start; FORECAST_NEVER */
     int64_t position;          /* 1-based, at its upstream */
     int upstream;
@@ -31,6 +32,8 @@ struct forecast {
     uint32_t cap, count;
     uint32_t left;             /* of those who wait in truth, not yet started in the copy */
     int64_t at_us;             /* when it was made */
+    uint64_t run;              /* counts them */
+    int64_t cost;              /* of the last: items copied and instants looked at, each about half a microsecond */
     struct {
         int64_t *start_us;     /* of the n-th to start there */
         uint32_t n, cap;
@@ -42,6 +45,8 @@ void forecast_init(struct forecast *f, uint32_t groups);
 void forecast_done(struct forecast *f);
 /* `like`: what arrivals to expect; at most queue_max wait at a time. */
 void forecast_run(struct forecast *f, const struct pick *p, const struct arrivals *like, int64_t queue_max, int64_t now_us);
+/* Is there a place of this item in the last run, or an estimate made since? */
+bool forecast_knows(const struct forecast *f, const struct pick *p, uint32_t item);
 /* The place of a waiting item: from the last run, or estimated if it came later. */
 struct forecast_place forecast_of(struct forecast *f, const struct pick *p, uint32_t item, int64_t now_us);
 

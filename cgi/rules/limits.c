@@ -186,6 +186,20 @@ int64_t limits_wait_us(const struct limits *l, const struct limits_need *need, e
     return longest;
 }
 
+bool limits_fits(const struct limits *l, const struct limits_need *need)
+{
+    bool all = whole(l, need);
+
+    for (int i = 0; i < DIM_COUNT; i++) {
+        const struct limits_dim *d = &l->dim[i];
+        int64_t n = limits_amount((enum dim)i, need->input, need->output);
+
+        if (d->limit && (bucket_wait_us(&d->bucket, n, all ? 0 : d->keep) > 0 || window_over(d, d->window.sum, n, all) > 0))
+            return false;
+    }
+    return true;
+}
+
 int64_t limits_closed_us(const struct limits *l, enum gate *why)
 {
     int64_t cool = l->cooldown_us - l->now_us;

@@ -89,6 +89,8 @@ int64_t limits_fit_output(const struct limits *l, int64_t input, int64_t output)
 /* Microseconds after which the call could pass if nothing else happened; 0: now; LIMITS_NOT_BY_TIME.
  * *why is the gate that holds longest (untouched if 0). Pause and cooldown are not looked at. */
 int64_t limits_wait_us(const struct limits *l, const struct limits_need *need, enum gate *why);
+/* The same question without the wait: could it pass now? */
+bool limits_fits(const struct limits *l, const struct limits_need *need);
 /* Microseconds until pause and cooldown are over; *why says which. */
 int64_t limits_closed_us(const struct limits *l, enum gate *why);
 /* Set aside. Only right after limits_wait_us() said 0. */

@@ -12,6 +12,7 @@ struct sweep {
     uint64_t open;                           /* could start a call now, as far as calls in general go */
     uint64_t claimed;                        /* somebody ahead waits for it */
     uint64_t lenient;                        /* claimed, but something may still pass */
+    uint64_t foreseen;                       /* when something may pass is known */
     int64_t (*slack)[DIM_COUNT];             /* by group: what may pass */
     uint32_t started;
 };
@@ -89,7 +90,7 @@ static void wake_at(struct pick *p, int64_t at_us)
 /* Bring limits up to now and see which upstreams take calls at all. */
 static void sweep_open(struct pick *p, struct sweep *s)
 {
-    s->open = s->claimed = s->lenient = 0;
+    s->open = s->claimed = s->lenient = s->foreseen = 0;
     for (uint32_t g = 0; g < p->groups; g++)
         limits_tick(&p->limits[g], s->now_us);
     for (int i = 0; i < (int)p->upstreams; i++) {
@@ -169,8 +170,12 @@ static bool sweep_try(struct pick *p, struct sweep *s, uint32_t item)
 
         if (!pick_need(p, it, i, &need))
             continue;
-        if ((s->claimed & bit(i)) && !limits_within(l, &need, s->slack[u->group]))
-            continue;
+        if (s->claimed & bit(i)) {
+            /* Small enough, but not now: to know when, for the first of them, is enough. */
+            if (!limits_within(l, &need, s->slack[u->group]) || ((s->foreseen & bit(i)) && !limits_fits(l, &need)))
+                continue;
+            s->foreseen |= bit(i);
+        }
         wait = limits_wait_us(l, &need, &why);
         if (wait == 0) {
             int64_t room = left == where && !(left & (left - 1)) ? 0 : headroom_ppm(p, i);

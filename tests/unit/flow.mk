@@ -35,3 +35,7 @@ check_PROGRAMS += tests/unit/test_purse
 tests_unit_test_purse_SOURCES = tests/unit/test_purse.c tests/unit/fixture_engine.h tests/unit/fixture_call.h tests/unit/fixture_db.h tests/unit/unit.h
 tests_unit_test_purse_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_purse_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += tests/unit/test_admit_random
+tests_unit_test_admit_random_SOURCES = tests/unit/test_admit_random.c tests/unit/unit.h
+tests_unit_test_admit_random_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_admit_random_LDADD = $(UNIT_LDADD)

@@ -42,3 +42,7 @@ check_PROGRAMS += tests/unit/test_plausible
 tests_unit_test_plausible_SOURCES = tests/unit/test_plausible.c tests/unit/unit.h
 tests_unit_test_plausible_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_plausible_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += tests/unit/test_forecast
+tests_unit_test_forecast_SOURCES = tests/unit/test_forecast.c tests/unit/unit.h
+tests_unit_test_forecast_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_forecast_LDADD = $(UNIT_LDADD)
