@@ -4,7 +4,7 @@ import { startUpstream, startWeir, test, waitFor } from './harness.mjs';
 import { assertError, assertErrorObject, assertMetrics, assertStream, keys } from './shapes.mjs';
 
 const up = await startUpstream();
-const weir = await startWeir({ upstream: up, openai: { max_concurrent: 1 }, config: { queue: { max_size: 4, max_wait: 20 } } });
+const weir = await startWeir({ upstream: up, openai: { max_concurrent: 1 }, config: { queue: { max_size: 4, max_wait: 600 } } });
 const model = 'gpt-4o-mini';
 const reasons = ['concurrency', 'requests_per_minute', 'requests_per_hour', 'tokens_per_minute', 'tokens_per_hour',
   'input_tokens_per_minute', 'output_tokens_per_minute', 'budget', 'pacing', 'stabilizing', 'backoff'];
