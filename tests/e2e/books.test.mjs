@@ -73,7 +73,8 @@ test('what broke off is charged as an estimate near what was billed, never as no
   for (const call of judge.log.filter((c) => c.end === 'aborted' && c.completion_tokens > 0)) {
     const r = record.get(attempt.get(`req_standin${call.seq}`));
     assert.equal(r.estimated, 1, call.tag);
-    assert.ok(r.completion > 0 && Math.abs(r.completion - call.completion_tokens) <= Math.max(4, call.completion_tokens * 0.25), `${r.completion} for ${call.completion_tokens}`);
+    /* up to 40 were under way when it was cut: a fifth of a second */
+    assert.ok(r.completion > 0 && r.completion <= call.completion_tokens + 4 && r.completion >= call.completion_tokens - 40, `${r.completion} for ${call.completion_tokens}`);
     assert.ok(r.prompt > 0 && Math.abs(r.prompt - call.prompt_tokens) <= 12, `${r.prompt} for ${call.prompt_tokens}`);
   }
 });
