@@ -75,7 +75,8 @@ struct snapshot {                      /* immutable once published */
     struct admit_upstream_view *upstreams;     /* times relative: *_until_us are re-based to microseconds from at_ms */
     size_t entry_count;                /* at most 1,000 shown */
     struct snapshot_entry *entries;
-    size_t budget_count;               /* at most 1,000 shown */
+    size_t budget_count;               /* at most 1,000 shown; all that are not one of many come first */
+    bool budgets_cut;                  /* there are more */
     struct snapshot_budget *budgets;
     int64_t waiting[PRIORITY_COUNT], running, max_concurrent, oldest_wait_ms;
     struct admit_counters counters;

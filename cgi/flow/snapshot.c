@@ -94,7 +94,7 @@ static void add_budget(void *ctx, const struct budget_view *v)
 
 static void add_budgets(struct engine *e, struct snapshot *s)
 {
-    (void)budget_each(e->book, s->at_ms, BUDGETS_SHOWN, add_budget, s);
+    s->budgets_cut = budget_each(e->book, s->at_ms, BUDGETS_SHOWN, add_budget, s) > BUDGETS_SHOWN;
     for (size_t i = 0; i < s->budget_count; i++) {        /* now that they stay where they are */
         s->budgets[i].view.rule = &s->budgets[i].rule;
         s->budgets[i].view.key = s->budgets[i].key;

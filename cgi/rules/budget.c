@@ -427,25 +427,21 @@ size_t budget_each(struct budget_book *b, int64_t at_ms, size_t max, void (*visi
     size_t n = 0;
 
     for (uint32_t r = 0; r < b->rules; r++) {
-        struct budget_span span = span_at(b, r, at_ms);
+        struct match m = match_of(b, r, "", at_ms);
+        struct budget_view v = view_at(b, &m, at_ms);
 
-        for (uint32_t i = 0; b->rule[r].r.each && i < b->ledgers; i++) {
-            const struct ledger_of *l = &b->ledger[i];
-            struct budget_view v;
+        if (!b->rule[r].r.each && n++ < max)
+            visit(ctx, &v);
+    }
+    for (uint32_t i = 0; i < b->ledgers; i++) {
+        const struct ledger_of *l = &b->ledger[i];
+        struct budget_view v;
 
-            if (!l->key || l->rule != r || l->span.from_ms != span.from_ms)
-                continue;
-            v = view_of(&b->rule[r], l->key, span, l->spent, l->held);
-            if (n++ < max)
-                visit(ctx, &v);
-        }
-        if (!b->rule[r].r.each) {
-            struct match m = match_of(b, r, "", at_ms);
-            struct budget_view v = view_at(b, &m, at_ms);
-
-            if (n++ < max)
-                visit(ctx, &v);
-        }
+        if (!l->key || !b->rule[l->rule].r.each || l->span.from_ms != span_at(b, l->rule, at_ms).from_ms)
+            continue;
+        v = view_of(&b->rule[l->rule], l->key, l->span, l->spent, l->held);
+        if (n++ < max)
+            visit(ctx, &v);
     }
     return n;
 }

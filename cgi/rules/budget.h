@@ -100,8 +100,8 @@ void budget_release(struct budget_book *b, struct budget_hold *h);
 /* A call cost this much that was not held here. */
 void budget_spend(struct budget_book *b, const struct budget_call *c, int64_t cost);
 
-/* Visit the ledgers of the windows that at_ms lies in, rule by rule; of a rule with `each` those that have counted
- * anything. Visits at most `max`; gives how many there are. */
+/* Visit the ledgers of the windows that at_ms lies in: first those of rules without `each`, in the order they were
+ * added, then of the others those that have counted anything. Visits at most `max`; gives how many there are. */
 size_t budget_each(struct budget_book *b, int64_t at_ms, size_t max, void (*visit)(void *ctx, const struct budget_view *v), void *ctx);
 
 /* Prompt tokens to hold money for: a prompt that could only be estimated may have a quarter more. */

@@ -32,12 +32,23 @@ static void moment(struct sb *out, const char *name, int64_t at_ms, bool known)
     sb_putc(out, '"');
 }
 
+/* null where it is not known, because not all ledgers are shown. */
+static void sum_json(struct sb *out, const char *name, int64_t sum, bool known)
+{
+    sb_putf(out, ",\"%s\":", name);
+    if (known)
+        sb_usd(out, sum);
+    else
+        sb_puts(out, "null");
+}
+
 /* Sums over its ledgers, of which only a budget with `each` has more than one, and the ledgers. */
 static void ledgers_json(const struct snapshot *s, const struct budget_row *r, struct sb *out)
 {
     const struct budget_view *any = NULL;
     struct sb list = sb_make(1024 * 1024);
     int64_t spent = 0, held = 0;
+    bool whole = !r->rule.each || !s->budgets_cut;
 
     for (size_t i = 0; i < s->budget_count; i++) {
         const struct budget_view *v = &s->budgets[i].view;
@@ -59,10 +70,8 @@ static void ledgers_json(const struct snapshot *s, const struct budget_row *r, s
         snapshot_level_json(v->warned, &list);
         sb_putc(&list, '}');
     }
-    sb_puts(out, ",\"spent_usd\":");
-    sb_usd(out, spent);
-    sb_puts(out, ",\"reserved_usd\":");
-    sb_usd(out, held);
+    sum_json(out, "spent_usd", spent, whole);
+    sum_json(out, "reserved_usd", held, whole);
     moment(out, "window_start", any ? any->span.from_ms : 0, any && r->rule.window != BUDGET_TOTAL);
     moment(out, "resets_at", any ? any->span.to_ms : 0, any && r->rule.window != BUDGET_TOTAL);
     sb_putf(out, ",\"ledgers\":[%s]", sb_str(&list));

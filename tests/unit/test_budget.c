@@ -143,6 +143,30 @@ START_TEST(each_user_has_a_ledger_of_their_own)
 }
 END_TEST
 
+static void names_of(void *ctx, const struct budget_view *v)
+{
+    char *names = ctx;
+
+    snprintf(names + strlen(names), 64, "%s/%s ", v->rule->id, v->key);
+}
+
+START_TEST(single_ledgers_are_shown_before_the_many_and_all_are_counted)
+{
+    struct budget_book *b = budget_book_new(days, NULL);
+    struct budget_call a = call("usr_a", NOON), o = call("usr_b", NOON), late = call("usr_c", NOON + DAY_MS);
+    char names[256] = "";
+
+    add(b, "each", rule(BUDGET_USER, NULL, USD));
+    add(b, "all", rule(BUDGET_ALL, "", USD));
+    budget_spend(b, &a, 1);
+    budget_spend(b, &o, 1);
+    budget_spend(b, &late, 1);
+    ck_assert_uint_eq(budget_each(b, NOON, 2, names_of, names), 3);
+    ck_assert_str_eq(names, "all/ each/usr_a ");
+    budget_book_free(b);
+}
+END_TEST
+
 START_TEST(a_call_counts_in_the_window_it_was_admitted_in)
 {
     struct budget_book *b = budget_book_new(days, NULL);
@@ -373,6 +397,7 @@ START_TEST(it_agrees_with_an_exact_slow_model_over_a_million_steps)
 END_TEST
 
 UNIT_MAIN("budget", a_call_is_held_then_spent, a_refusal_changes_nothing_and_names_the_budget_that_binds,
-          each_user_has_a_ledger_of_their_own, a_call_counts_in_the_window_it_was_admitted_in,
+          each_user_has_a_ledger_of_their_own,
+          single_ledgers_are_shown_before_the_many_and_all_are_counted, a_call_counts_in_the_window_it_was_admitted_in,
           warn_levels_are_reached_by_what_is_spent, sums_past_int64_stay_at_its_end,
           a_budget_pays_for_so_many_tokens_and_not_one_more, it_agrees_with_an_exact_slow_model_over_a_million_steps)
