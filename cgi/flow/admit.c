@@ -126,23 +126,27 @@ void admit_promise(struct admit_ticket *t, const struct forecast_place *place, i
     t->promised_at_us = now_us;
 }
 
-/* Could it start this very moment? Then nothing needs to be foretold. */
-static bool starts_now(struct admit *a, const struct item *it, int64_t now_us)
+/* Would this upstream start it this very moment? With others before it, only where nobody was held up just now. */
+static bool upstream_takes(struct admit *a, const struct item *it, int upstream, int64_t before, int64_t now_us)
 {
+    const struct pick_upstream *u = &a->pick.upstream[upstream];
+    struct limits *l = &a->pick.limits[u->group];
     struct limits_need need;
     enum gate why;
 
-    if (it->state != ITEM_READY || admit_waiting(a) > 1)
+    if (u->down || u->cooldown_us > now_us || u->running + before >= u->max_concurrent)
         return false;
-    for (uint64_t left = it->upstreams; left; left &= left - 1) {
-        int i = __builtin_ctzll(left);
-        const struct pick_upstream *u = &a->pick.upstream[i];
-        struct limits *l = &a->pick.limits[u->group];
+    if ((before > 0 && u->why != GATE_NONE) || !pick_need(&a->pick, it, upstream, &need))
+        return false;
+    limits_tick(l, now_us);
+    return limits_closed_us(l, &why) == 0 && limits_fits(l, &need);
+}
 
-        if (u->down || u->cooldown_us > now_us || u->running >= u->max_concurrent || !pick_need(&a->pick, it, i, &need))
-            continue;
-        limits_tick(l, now_us);
-        if (limits_closed_us(l, &why) == 0 && limits_wait_us(l, &need, &why) == 0)
+/* Then nothing needs to be foretold, and it takes no place in the queue. */
+static bool starts_now(struct admit *a, const struct item *it, int64_t before, int64_t now_us)
+{
+    for (uint64_t left = it->upstreams; left; left &= left - 1) {
+        if (upstream_takes(a, it, __builtin_ctzll(left), before, now_us))
             return true;
     }
     return false;
@@ -223,11 +227,17 @@ void admit_drop(struct admit *a, struct admit_ticket *t, int64_t now_us)
     admit_changed(a);
 }
 
+/* As much of an item as pick_need() looks at. */
+static struct item item_like(const struct ask *ask)
+{
+    return (struct item){.priority = ask->priority, .upstreams = ask->upstreams, .input = ask->prompt_tokens,
+                         .max_output = ask->max_tokens, .want_output = 1};
+}
+
 /* Why this ask cannot be taken at all, whatever the load. */
 static enum weir_err refused_outright(const struct admit *a, const struct ask *ask)
 {
-    const struct item it = {.priority = ask->priority, .input = ask->prompt_tokens, .max_output = ask->max_tokens,
-                            .want_output = 1};
+    const struct item it = item_like(ask);
     enum weir_err e = WEIR_E_NO_UPSTREAM;
 
     for (uint64_t left = ask->upstreams; left; left &= left - 1) {
@@ -243,17 +253,20 @@ static enum weir_err refused_outright(const struct admit *a, const struct ask *a
     return e;
 }
 
-/* A full queue still has room for those who have less than half their part of it waiting, or one user could shut all
- * others out: a tenth more. */
-static bool queue_full(const struct admit *a, const struct ask *ask)
+/* What can start at once needs no place. And a full queue still has room for those who have less than half their part
+ * of it waiting, or one user could shut all others out: a tenth more. */
+static bool queue_full(struct admit *a, const struct ask *ask, int64_t now_us)
 {
     const struct queue *q = &a->pick.queue;
+    const struct item it = item_like(ask);
     int64_t room = a->config.queue_max - admit_waiting(a);
 
     if (room > 0)
         return false;
-    return room <= -(a->config.queue_max / 10) ||
-           queue_waiting_of(q, ask->priority, ask->user) >= a->config.queue_max / (2 * ((int64_t)q->sharers + 1));
+    if (room > -(a->config.queue_max / 10) &&
+        queue_waiting_of(q, ask->priority, ask->user) < a->config.queue_max / (2 * ((int64_t)q->sharers + 1)))
+        return false;
+    return queue_session_busy(q, ask->session) || !starts_now(a, &it, admit_waiting(a), now_us);
 }
 
 /* Expected wait of a ticket just put in line, -1: never. */
@@ -261,7 +274,7 @@ static int64_t expected_wait(struct admit *a, struct admit_ticket *t, int64_t no
 {
     struct forecast_place place;
 
-    if (starts_now(a, item_of(a, t), now_us))
+    if (item_of(a, t)->state == ITEM_READY && starts_now(a, item_of(a, t), admit_waiting(a) - 1, now_us))
         return 0;
     admit_look_ahead(a, false, now_us);
     place = forecast_of(&a->forecast, &a->pick, t->item, now_us);
@@ -277,7 +290,7 @@ enum weir_err admit_enqueue(struct admit *a, const struct ask *ask, int64_t now_
     enum weir_err e = refused_outright(a, ask);
 
     *wait_us = -1;
-    if (!e && queue_full(a, ask))
+    if (!e && queue_full(a, ask, now_us))
         e = WEIR_E_QUEUE_FULL;
     if (e) {
         a->counters.rejected++;

@@ -336,6 +336,11 @@ uint32_t queue_waiting_of(const struct queue *q, enum priority p, uint64_t user)
     return i == IDMAP_NONE ? 0 : q->share[i].waiting;
 }
 
+bool queue_session_busy(const struct queue *q, uint64_t session)
+{
+    return session && idmap_get(&q->session_last, session) != IDMAP_NONE;
+}
+
 static uint32_t queue_put(struct queue *q, const struct queue_entry *e, uint32_t flow)
 {
     uint32_t i = q->free_item;

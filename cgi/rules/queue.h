@@ -125,6 +125,8 @@ void queue_copy(struct queue *to, const struct queue *from);
 
 /* How much waits for this user at this priority. */
 uint32_t queue_waiting_of(const struct queue *q, enum priority p, uint64_t user);
+/* Would the next of this session have to wait for another of it? 0 is no session. */
+bool queue_session_busy(const struct queue *q, uint64_t session);
 /* Put in line; gives its number. */
 uint32_t queue_add(struct queue *q, const struct queue_entry *e);
 struct queue_hint queue_hint(const struct queue *q, uint32_t item);

@@ -150,7 +150,37 @@ START_TEST(an_upstream_that_was_taken_out_is_used_again_after_a_reset)
 }
 END_TEST
 
-UNIT_MAIN("admit", an_upstream_that_was_taken_out_is_used_again_after_a_reset,
+START_TEST(where_nothing_may_wait_what_can_start_at_once_is_taken)
+{
+    struct admit_upstream u = one_upstream();
+    struct admit_config c = {.upstreams = &u, .upstream_count = 1, .queue_max = 0};
+    struct admit *a;
+    struct ask ask = an_ask(1, PRIORITY_MEDIUM, 10, START);
+    struct admit_ticket *t;
+    struct admit_grant g;
+    int64_t wait;
+
+    u.max_concurrent = 3;
+    a = admit_new(&c, 1, START);
+    ck_assert_int_eq(admit_enqueue(a, &ask, START, &t, &wait), WEIR_OK);
+    ck_assert_int_eq(admit_enqueue(a, &ask, START, &t, &wait), WEIR_OK);      /* two in one turn */
+    ck_assert(admit_next(a, START, &g));
+    ck_assert(admit_next(a, START, &g));
+    ck_assert(!admit_next(a, START, &g));
+    ask.session = 4;
+    ck_assert_int_eq(admit_enqueue(a, &ask, START, &t, &wait), WEIR_OK);
+    ck_assert_int_eq(admit_enqueue(a, &ask, START, &t, &wait), WEIR_E_QUEUE_FULL);
+    ck_assert(admit_next(a, START, &g));
+    ask.session = 0;
+    ck_assert_int_eq(admit_enqueue(a, &ask, START, &t, &wait), WEIR_E_QUEUE_FULL);
+    admit_settle(a, g.ticket, 10, 1, START);
+    ck_assert_int_eq(admit_enqueue(a, &ask, START, &t, &wait), WEIR_OK);
+    admit_free(a);
+}
+END_TEST
+
+UNIT_MAIN("admit", where_nothing_may_wait_what_can_start_at_once_is_taken,
+          an_upstream_that_was_taken_out_is_used_again_after_a_reset,
           an_ask_that_fits_starts_at_once_and_ends_once,
           what_waits_is_told_its_position_its_start_and_the_gate_that_holds_it,
           a_refusal_by_a_full_queue_or_a_missed_deadline_leaves_nothing_behind)
