@@ -341,7 +341,7 @@ bool admit_next(struct admit *a, int64_t now_us, struct admit_grant *out)
     it = &a->pick.queue.item[item];
     t = it->owner;
     heap_remove(&a->deadlines, a->deadline_pos, a->deadline_pos[item]);
-    a->stale = true;
+    admit_changed(a);
     a->counters.admitted++;
     if (t->failed == 0)
         retry_budget_request(&a->retries, now_us);

@@ -179,7 +179,37 @@ START_TEST(where_nothing_may_wait_what_can_start_at_once_is_taken)
 }
 END_TEST
 
-UNIT_MAIN("admit", where_nothing_may_wait_what_can_start_at_once_is_taken,
+START_TEST(time_alone_starts_all_that_wait_each_at_its_second)
+{
+    struct admit_upstream u = one_upstream();
+    struct admit *a = admit_of(&u, 1);
+    struct admit_ticket *t;
+    struct admit_grant g;
+    int64_t wait, now = START;
+    int started = 0;
+
+    for (int i = 0; i < 30; i++) {
+        struct ask ask = an_ask(1, PRIORITY_MEDIUM, 10, START);
+
+        ck_assert_int_eq(admit_enqueue(a, &ask, START, &t, &wait), WEIR_OK);
+    }
+    while (now != INT64_MAX) {
+        while (admit_next(a, now, &g))
+            started++;
+        ck_assert_int_eq(started, 10 + (now - START) / SEC);
+        now = admit_wake_us(a, now);
+        if (started == 30)
+            break;
+        ck_assert_int_eq((now - START) % SEC, 0);
+    }
+    ck_assert_int_eq(started, 30);
+    ck_assert_int_eq(now, INT64_MAX);
+    admit_free(a);
+}
+END_TEST
+
+UNIT_MAIN("admit", time_alone_starts_all_that_wait_each_at_its_second,
+          where_nothing_may_wait_what_can_start_at_once_is_taken,
           an_upstream_that_was_taken_out_is_used_again_after_a_reset,
           an_ask_that_fits_starts_at_once_and_ends_once,
           what_waits_is_told_its_position_its_start_and_the_gate_that_holds_it,

@@ -155,7 +155,8 @@ START_TEST(what_is_refused_by_the_line_gives_its_money_back)
     int64_t spent, held;
     struct client c;
 
-    w->s->queue.max_size = 0;
+    for (size_t i = 0; i < w->s->n_upstreams; i++)      /* too large for the line, ever */
+        w->s->upstreams[i].tune.limits.tokens_per_minute = 1;
     world_start(w);
     set_budget(w, "one", BUDGET_ALL, "", worst(1000));
     engine_submit(w->e, priced_job(w, &c, JOB_STREAM, "#lorem-5 refused", 10));
