@@ -78,6 +78,7 @@ int err_status(enum weir_err e);            /* HTTP status */
 const char *err_type(enum weir_err e);
 const char *err_code(enum weir_err e);
 const char *err_text(enum weir_err e);      /* the default sentence */
+const char *err_reason(int status);         /* HTTP's phrase for a status: "Not Found" (RFC 9110) */
 enum weir_err err_by_code(const char *code);   /* WEIR_OK if there is no such code */
 
 /* What one refusal says beyond its code. Strings are borrowed. */

@@ -15,7 +15,7 @@
 
 #include "base/mem.h"
 
-enum { FILE_MAX = 1 << 20, KEY_FILE_MAX = 1000, UPSTREAMS_MAX = 64 };
+enum { FILE_MAX = 1 << 20, KEY_FILE_MAX = 1000, UPSTREAMS_MAX = 60 };   /* the environment's two and the built-in one come on top: 64 in all */
 
 static const char default_file[] = "weir.json";
 

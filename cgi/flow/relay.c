@@ -91,7 +91,7 @@ void relay_accepted(struct engine *e, struct job *j)
     if (j->kind != JOB_STREAM || j->client.fd < 0)
         return;
     say_to(e, j);
-    sb_puts(&e->out, "Status: 200\r\nContent-Type: text/event-stream\r\nX-Accel-Buffering: no\r\n");
+    sb_puts(&e->out, "Status: 200 OK\r\nContent-Type: text/event-stream\r\nX-Accel-Buffering: no\r\n");
     heads_common(&e->out, j);
     sb_puts(&e->out, "\r\n: weir\n\n");
     event_begin(e, j, "accepted");
@@ -304,7 +304,8 @@ static struct err_detail detail_of(const struct job *j)
 /* Status, headers and body in one piece; the body stands in e->scratch. */
 static void add_response(struct engine *e, const struct job *j, int status)
 {
-    sb_putf(&e->out, "Status: %d\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n", status, e->scratch.len);
+    sb_putf(&e->out, "Status: %d %s\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n", status, err_reason(status),
+            e->scratch.len);
     heads_common(&e->out, j);
     if (status != 200 && j->end.retry_after_ms >= 0)
         sb_putf(&e->out, "Retry-After: %" PRId64 "\r\n", (j->end.retry_after_ms + 999) / 1000);

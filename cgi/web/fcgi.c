@@ -231,7 +231,7 @@ static bool set_timeout(int fd, int which, int ms)
 
 /* Said by nginx in the same words where it notices by itself. */
 static const char too_many_headers[] =
-    "Status: 431\r\nContent-Type: application/json\r\nCache-Control: no-store\r\n\r\n"
+    "Status: 431 Request Header Fields Too Large\r\nContent-Type: application/json\r\nCache-Control: no-store\r\n\r\n"
     "{\"error\":{\"type\":\"invalid_request_error\",\"code\":\"headers_too_large\",\"message\":\"The request has too many "
     "headers: about a hundred at most.\",\"param\":null,\"request_id\":null,\"retry_after_ms\":null}}\n";
 

@@ -285,29 +285,9 @@ void http_header(struct http_response *rs, const char *name, const char *value)
 }
 
 /* nginx passes the phrase on; some clients print it. */
-static const char *reason(int status)
-{
-    static const struct {
-        int status;
-        const char *phrase;
-    } phrases[] = {
-        {200, "OK"}, {201, "Created"}, {204, "No Content"}, {303, "See Other"}, {304, "Not Modified"}, {400, "Bad Request"},
-        {401, "Unauthorized"}, {402, "Payment Required"}, {403, "Forbidden"}, {404, "Not Found"}, {405, "Method Not Allowed"},
-        {409, "Conflict"}, {410, "Gone"}, {413, "Content Too Large"}, {415, "Unsupported Media Type"},
-        {422, "Unprocessable Content"}, {429, "Too Many Requests"}, {500, "Internal Server Error"}, {502, "Bad Gateway"},
-        {503, "Service Unavailable"}, {504, "Gateway Timeout"},
-    };
-
-    for (size_t i = 0; i < sizeof phrases / sizeof *phrases; i++) {
-        if (phrases[i].status == status)
-            return phrases[i].phrase;
-    }
-    return "Unknown";
-}
-
 void http_head(const struct http_response *rs, const char *request_id, struct sb *out)
 {
-    sb_putf(out, "Status: %d %s\r\n", rs->status, reason(rs->status));
+    sb_putf(out, "Status: %d %s\r\n", rs->status, err_reason(rs->status));
     if (rs->type)
         sb_putf(out, "Content-Type: %s\r\n", rs->type);
     if (rs->status != 204 && rs->status != 304)

@@ -62,7 +62,7 @@ START_TEST(a_complete_answer_is_one_json_object)
     world_start(w);
     send_openai(w, &c, JOB_COMPLETE, "echo \"quoted\" \xe2\x82\xac");
     text = await_end(&c);
-    ck_assert_msg(strncmp(text, "Status: 200\r\n", 13) == 0, "%s", text);
+    ck_assert_msg(strncmp(text, "Status: 200 ", 12) == 0, "%s", text);
     body = strstr(text, "\r\n\r\n") + 4;
     j = json_loads(body, 0, NULL);
     ck_assert_ptr_nonnull(j);
@@ -214,7 +214,7 @@ START_TEST(cancelling_ends_what_waits_and_what_runs)
     ck_assert(strstr(sb_str(&out), stream.request_id));
     engine_cancel(w->e, NULL, complete.request_id, NULL, &out);
     engine_cancel(w->e, "usr_a", held.request_id, NULL, &out);
-    ck_assert(strncmp(await_end(&complete), "Status: 409\r\n", 13) == 0);
+    ck_assert(strncmp(await_end(&complete), "Status: 409 ", 12) == 0);
     assert_event_str(await_end(&stream), "done", "finish_reason", "cancelled");
     assert_event_str(await_end(&held), "done", "finish_reason", "cancelled");
     assert_stream(client_text(&held));
@@ -315,7 +315,7 @@ START_TEST(a_full_line_refuses_with_a_status_and_a_time)
     for (int i = 0; i < 2; i++) {
         send_openai(w, &refused[i], i ? JOB_STREAM : JOB_COMPLETE, "one too many");
         await_end(&refused[i]);
-        ck_assert(strncmp(client_text(&refused[i]), "Status: 429\r\n", 13) == 0);
+        ck_assert(strncmp(client_text(&refused[i]), "Status: 429 ", 12) == 0);
         ck_assert(strstr(client_text(&refused[i]), "\r\nRetry-After: "));
         ck_assert(strstr(client_text(&refused[i]), "\"code\":\"queue_full\""));
         client_done(&refused[i]);
@@ -338,7 +338,7 @@ START_TEST(a_provider_that_is_not_there_is_tried_again_and_then_told)
     world_start(w);
     send_openai(w, &c, JOB_COMPLETE, "hello");
     await_end(&c);
-    ck_assert(strncmp(client_text(&c), "Status: 502\r\n", 13) == 0);
+    ck_assert(strncmp(client_text(&c), "Status: 502 ", 12) == 0);
     ck_assert(strstr(client_text(&c), "\"code\":\"upstream_connect\""));
     ck_assert_int_eq(fixture_i64(w->ro, "SELECT count(*) FROM attempts WHERE http_status = 0"), 4);
     ck_assert_int_eq(fixture_i64(w->ro, "SELECT prompt + completion FROM events"), 0);
@@ -370,7 +370,7 @@ START_TEST(a_provider_without_tls_gets_no_key_and_no_second_try)
     ck_assert_int_eq(write(fd, plain, sizeof plain - 1), sizeof plain - 1);
     close(fd);
     await_end(&c);
-    ck_assert(strncmp(client_text(&c), "Status: 502\r\n", 13) == 0);
+    ck_assert(strncmp(client_text(&c), "Status: 502 ", 12) == 0);
     ck_assert(strstr(client_text(&c), "\"code\":\"upstream_tls\""));
     ck_assert_int_eq(fixture_i64(w->ro, "SELECT count(*) FROM attempts"), 1);
     close(listener);
@@ -392,7 +392,7 @@ START_TEST(nothing_is_sent_while_records_cannot_be_written)
     for (int i = 0; i < 2; i++) {                         /* the first finds out, the second is told at once */
         send_openai(w, &c, i ? JOB_STREAM : JOB_COMPLETE, "hello");
         await_end(&c);
-        ck_assert_msg(strncmp(client_text(&c), "Status: 503\r\n", 13) == 0, "%s", client_text(&c));
+        ck_assert_msg(strncmp(client_text(&c), "Status: 503 ", 12) == 0, "%s", client_text(&c));
         ck_assert(strstr(client_text(&c), "\"code\":\"storage_unavailable\""));
         ck_assert(strstr(client_text(&c), "\r\nRetry-After: "));
         client_done(&c);
