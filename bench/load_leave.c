@@ -121,9 +121,10 @@ int load_leave(const struct load_options *o)
     return 0;
 }
 
+/* A commit as large as one of Weir's for a single call: nine pages. */
 int load_commits(const struct load_options *o)
 {
-    char path[512], sql[] = "INSERT INTO t(x) VALUES (zeroblob(600))";
+    char path[512], sql[] = "INSERT INTO t(x) VALUES (zeroblob(32000))";
     struct sb out = sb_make(4096);
     struct hist h = {0};
     sqlite3 *db = NULL;
