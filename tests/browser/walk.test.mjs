@@ -11,7 +11,7 @@ const weir = await startWeir({ config: { limits: { requests_per_minute: 60 } } }
 const LINE = /^Tokens (≈ )?[\d,]+ in \/ [\d,]+ out · Cost (free|—|\$[\d.]+) · Efficiency (—|[\d.]+ chars\/tok) · First token [\d.]+ s( · Speed [\d.,]+ tok\/s)? · Queued [\d.]+ s · Retries \d+$/;
 
 test('the one-time link signs in, once', async () => {
-  const [, link] = /Sign in once: (\S+)/.exec(weir.program.output);
+  const [, link] = await weir.program.says(/Sign in once: (\S+)\n/);
   const b = await openBrowser(weir);
   await b.page.goto(link);
   await b.page.waitForURL(b.url('/app/'));
