@@ -21,6 +21,11 @@ const running = new Set();      // what is to be stopped at the end
 export async function stopAll() {
   for (const it of [...running].reverse()) await it.stop();
 }
+// Whatever ends this process, nothing it started outlives it.
+process.on('exit', () => {
+  for (const it of running) it.child?.kill('SIGKILL');
+});
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(1));
 
 // ---- waiting -------------------------------------------------------------
 
