@@ -12,17 +12,6 @@ const char *role_name(enum role r)
     return roles[r];
 }
 
-bool role_parse(const char *s, enum role *out)
-{
-    for (int i = 0; i < ROLE_COUNT; i++) {
-        if (strcmp(s, roles[i]) == 0) {
-            *out = (enum role)i;
-            return true;
-        }
-    }
-    return false;
-}
-
 void account_hash(const char *secret, unsigned char hash[SHA256_BYTES])
 {
     sha256(secret, strlen(secret), hash);
@@ -91,23 +80,6 @@ enum weir_err account_by_cookie(struct db *ro, const char *cookie, int64_t now_m
         read_identity(&q, out);
         copy_col(out->csrf, sizeof out->csrf, &q, 4);
         out->touch_due = query_col_i64(&q, 5) <= now_ms - ACCOUNT_TOUCH_MS;
-    }
-    e = query_stop(&q);
-    return e ? e : found ? WEIR_OK : WEIR_E_UNAUTHENTICATED;
-}
-
-enum weir_err account_by_name(struct db *ro, const char *name, struct identity *out, char password_hash[256])
-{
-    struct query q = query(ro, "SELECT user_id, name, role, max_priority, password_hash FROM users"
-                               " WHERE name = ?1 AND disabled_ms IS NULL");
-    bool found;
-    enum weir_err e;
-
-    query_text(&q, name);
-    found = query_row(&q);
-    if (found) {
-        read_identity(&q, out);
-        copy_col(password_hash, 256, &q, 4);
     }
     e = query_stop(&q);
     return e ? e : found ? WEIR_OK : WEIR_E_UNAUTHENTICATED;
@@ -185,34 +157,4 @@ enum weir_err account_users_json(struct db *ro, const char *cursor, int64_t limi
     query_i64(&q, after(cursor));
     query_i64(&q, limit + 1);
     return list_json(&q, limit, user_item, out);
-}
-
-static void token_item(struct sb *out, const struct query *q)
-{
-    sb_puts(out, "{\"token_id\":");
-    sb_json(out, query_col_text(q, 1));
-    sb_puts(out, ",\"user_id\":");
-    sb_json(out, query_col_text(q, 2));
-    sb_puts(out, ",\"name\":");
-    sb_json(out, query_col_text(q, 3));
-    sb_puts(out, ",\"scopes\":");
-    sb_json(out, query_col_text(q, 4));
-    sb_puts(out, ",\"max_priority\":");
-    sb_json(out, priority_name((enum priority)query_col_i64(q, 5)));
-    put_time(out, "created_at", q, 6);
-    put_time(out, "expires_at", q, 7);
-    put_time(out, "revoked_at", q, 8);
-    sb_putc(out, '}');
-}
-
-enum weir_err account_tokens_json(struct db *ro, const char *user_id, const char *cursor, int64_t limit, struct sb *out)
-{
-    struct query q = query(ro, "SELECT t.id, t.token_id, u.user_id, t.name, t.scopes, t.max_priority, t.created_ms,"
-                               " t.expires_ms, t.revoked_ms FROM tokens t JOIN users u ON u.id = t.user"
-                               " WHERE t.id > ?1 AND (?2 IS NULL OR u.user_id = ?2) ORDER BY t.id LIMIT ?3");
-
-    query_i64(&q, after(cursor));
-    query_text(&q, user_id);
-    query_i64(&q, limit + 1);
-    return list_json(&q, limit, token_item, out);
 }

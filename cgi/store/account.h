@@ -19,7 +19,6 @@
 
 enum role { ROLE_USER, ROLE_MONITOR, ROLE_ADMIN, ROLE_COUNT };
 const char *role_name(enum role r);                     /* "user" "monitor" "admin" */
-bool role_parse(const char *s, enum role *out);
 
 enum { ACCOUNT_NAME_MAX = 100 };                        /* bytes of a user's name */
 
@@ -52,15 +51,10 @@ enum weir_err account_by_token(struct db *ro, const char *token, int64_t now_ms,
     __attribute__((warn_unused_result));
 enum weir_err account_by_cookie(struct db *ro, const char *cookie, int64_t now_ms, struct identity *out)
     __attribute__((warn_unused_result));
-/* A user by name, with the stored password hash (crypt format; "" = none set). */
-enum weir_err account_by_name(struct db *ro, const char *name, struct identity *out, char password_hash[256])
-    __attribute__((warn_unused_result));
 
-/* Lists as {"items":[…],"next_cursor":…}, by id. `cursor` NULL: the first page. */
+/* {"items":[…],"next_cursor":…}, by id. `cursor` NULL: the first page. */
 enum weir_err account_users_json(struct db *ro, const char *cursor, int64_t limit, struct sb *out)
     __attribute__((warn_unused_result));
-enum weir_err account_tokens_json(struct db *ro, const char *user_id /* or NULL: all */, const char *cursor,
-                                  int64_t limit, struct sb *out) __attribute__((warn_unused_result));
 
 /* --- writing (in a write_op's run) --- */
 
