@@ -40,7 +40,7 @@ install-vendored:
 uninstall-vendored:
 	@rm -rf '$(DESTDIR)$(pkgdatadir)/static/vendor'
 
-dist-hook: dist-ranks
+dist-hook: dist-ranks share/vendored
 	@test -d share/static/vendor || { echo "A release carries the front-end packages: run 'npm ci --ignore-scripts' first."; exit 1; }
 	rm -rf $(distdir)/static/vendor && cp -R share/static/vendor $(distdir)/static/vendor
 	chmod -R u+w $(distdir)/static/vendor
