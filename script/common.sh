@@ -75,7 +75,7 @@ npm_packages() {
 
 npm_itself=(nodejs/node npm/npm)
 build_packages=(gcc/gcc libc6-dev make/make autoconf/autoconf automake/automake pkg-config/pkg-config ca-certificates
-    libfcgi-dev libsqlite3-dev libjansson-dev libcurl4-openssl-dev libpcre2-dev)
+    libfcgi-dev libsqlite3-dev libjansson-dev libcurl4-openssl-dev libpcre2-dev libsodium-dev)
 
 # build_in FOLDER CONFIGURE-OPTION…: configure there once, then make.
 build_in() {

@@ -6,13 +6,13 @@
  * The input must be, byte for byte, the file OpenAI published (by its SHA-256),
  * and its ranks 0, 1, 2, … without a gap; else nothing is written. */
 #include <errno.h>
+#include <sodium.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
-#include "base/sha256.h"
 #include "rules/ranks.h"
 #include "rules/tokens.h"
 
@@ -62,9 +62,11 @@ static char *read_input(const char *path, size_t *n)
 
 static void check_input(const struct source *src, const char *path, const char *text, size_t n)
 {
-    char hex[SHA256_HEX_SIZE];
+    unsigned char hash[crypto_hash_sha256_BYTES];
+    char hex[2 * sizeof hash + 1];
 
-    sha256_hex(text, n, hex);
+    crypto_hash_sha256(hash, (const unsigned char *)text, n);
+    (void)sodium_bin2hex(hex, sizeof hex, hash, sizeof hash);
     if (strcmp(hex, src->sha256) != 0)
         die("%s: is not the published %s (SHA-256 %s, not %s)", path, src->name, hex, src->sha256);
 }

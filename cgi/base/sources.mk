@@ -12,5 +12,4 @@ libweir_a_SOURCES += \
 	cgi/base/settings.c cgi/base/settings.h \
 	cgi/base/settings_doc.c cgi/base/settings_env.c \
 	cgi/base/settings_options.c cgi/base/settings_options.h \
-	cgi/base/sha256.c cgi/base/sha256.h \
 	cgi/base/utf8.c cgi/base/utf8.h

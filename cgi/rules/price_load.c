@@ -2,6 +2,7 @@
  * another as JSON, by "provider/id", then each model is checked member by member:
  * a misspelt or fractional price is refused, never skipped. */
 #include <jansson.h>
+#include <sodium.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,7 +10,6 @@
 
 #include "base/json.h"
 #include "base/mem.h"
-#include "base/sha256.h"
 #include "rules/price_table.h"
 
 enum { RATE_MAX = 1000000000, TOKENS_MAX = 1000000000 };   /* $1,000 per million tokens */
@@ -281,10 +281,13 @@ static void sort(struct price_table *t)
 
 static void set_version(struct price_table *t, const json_t *doc, const char *own, size_t own_n)
 {
-    char hex[SHA256_HEX_SIZE] = "";
+    unsigned char hash[crypto_hash_sha256_BYTES];
+    char hex[2 * sizeof hash + 1] = "";
 
-    if (own)
-        sha256_hex(own, own_n, hex);
+    if (own) {
+        crypto_hash_sha256(hash, (const unsigned char *)own, own_n);
+        (void)sodium_bin2hex(hex, sizeof hex, hash, sizeof hash);
+    }
     (void)snprintf(t->version, sizeof t->version, "%.10s%s%.8s", json_str(doc, "as_of", "undated"), own ? "+" : "", hex);
 }
 

@@ -2,6 +2,7 @@
  * writes that create, change and end what they present. */
 #include "store/account.h"
 
+#include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -12,9 +13,10 @@ const char *role_name(enum role r)
     return roles[r];
 }
 
-void account_hash(const char *secret, unsigned char hash[SHA256_BYTES])
+void account_hash(const char *secret, unsigned char hash[ACCOUNT_HASH_BYTES])
 {
-    sha256(secret, strlen(secret), hash);
+    _Static_assert(ACCOUNT_HASH_BYTES == crypto_hash_sha256_BYTES, "a hash is a SHA-256");
+    crypto_hash_sha256(hash, (const unsigned char *)secret, strlen(secret));
 }
 
 static void copy_col(char *to, size_t size, const struct query *q, int col)
@@ -42,7 +44,7 @@ enum weir_err account_by_token(struct db *ro, const char *token, int64_t now_ms,
         "SELECT u.user_id, u.name, u.role, min(u.max_priority, t.max_priority), t.token_id, t.scopes"
         " FROM tokens t JOIN users u ON u.id = t.user WHERE t.hash = ?1 AND t.revoked_ms IS NULL"
         " AND (t.expires_ms IS NULL OR t.expires_ms > ?2) AND u.disabled_ms IS NULL";
-    unsigned char hash[SHA256_BYTES];
+    unsigned char hash[ACCOUNT_HASH_BYTES];
     struct query q = query(ro, sql);
     bool found;
     enum weir_err e;
@@ -66,7 +68,7 @@ enum weir_err account_by_cookie(struct db *ro, const char *cookie, int64_t now_m
         "SELECT u.user_id, u.name, u.role, u.max_priority, w.csrf, w.seen_ms"
         " FROM web_sessions w JOIN users u ON u.id = w.user"
         " WHERE w.hash = ?1 AND w.seen_ms > ?2 AND w.created_ms > ?3 AND u.disabled_ms IS NULL";
-    unsigned char hash[SHA256_BYTES];
+    unsigned char hash[ACCOUNT_HASH_BYTES];
     struct query q = query(ro, sql);
     bool found;
     enum weir_err e;

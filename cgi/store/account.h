@@ -13,7 +13,6 @@
 #include "base/err.h"
 #include "base/rand.h"
 #include "base/sb.h"
-#include "base/sha256.h"
 #include "rules/gate.h"
 #include "store/db.h"
 
@@ -31,8 +30,9 @@ void account_token_make(char out[ACCOUNT_TOKEN_SIZE]);
 bool account_token_plausible(const char *s);
 /* 43 characters of 256 random bits, for cookies, sign-in codes and CSRF secrets. */
 void account_secret_make(char out[ACCOUNT_SECRET_SIZE]);
-/* The hash under which any of these is stored. */
-void account_hash(const char *secret, unsigned char hash[SHA256_BYTES]);
+/* The hash under which any of these is stored: SHA-256. */
+enum { ACCOUNT_HASH_BYTES = 32 };
+void account_hash(const char *secret, unsigned char hash[ACCOUNT_HASH_BYTES]);
 
 /* --- who is it? (read-only connection) --- */
 

@@ -81,7 +81,7 @@ enum weir_err account_user_patch(struct db *db, const char *user_id, const struc
 
 enum weir_err account_token_add(struct db *db, const struct account_token *t, int64_t now_ms)
 {
-    unsigned char hash[SHA256_BYTES];
+    unsigned char hash[ACCOUNT_HASH_BYTES];
     int64_t user;
     enum weir_err e = user_number(db, t->user_id, &user);
     struct query q;
@@ -136,7 +136,7 @@ static enum weir_err add_first_admin(struct db *db, int64_t now_ms, char user_id
 
 enum weir_err account_first_start(struct db *db, const char *admin_token, int64_t now_ms, char user_id[RAND_ID_SIZE])
 {
-    unsigned char hash[SHA256_BYTES];
+    unsigned char hash[ACCOUNT_HASH_BYTES];
     char token_id[RAND_ID_SIZE];
     bool known;
     struct query q = query(db, "SELECT user_id FROM users WHERE role = 2 AND disabled_ms IS NULL ORDER BY id LIMIT 1");
@@ -169,7 +169,7 @@ enum weir_err account_first_start(struct db *db, const char *admin_token, int64_
 
 enum weir_err account_code_add(struct db *db, const char *code, const char *user_id, int64_t now_ms, int64_t expires_at_ms)
 {
-    unsigned char hash[SHA256_BYTES];
+    unsigned char hash[ACCOUNT_HASH_BYTES];
     int64_t user;
     enum weir_err e = user_number(db, user_id, &user);
     struct query q;
@@ -191,7 +191,7 @@ enum weir_err account_code_use(struct db *db, const char *code, int64_t now_ms, 
         "UPDATE signin_codes SET used_ms = ?2 WHERE hash = ?1 AND used_ms IS NULL AND expires_ms > ?2"
         " AND user IN (SELECT id FROM users WHERE disabled_ms IS NULL)"
         " RETURNING (SELECT user_id FROM users WHERE id = user)";
-    unsigned char hash[SHA256_BYTES];
+    unsigned char hash[ACCOUNT_HASH_BYTES];
     struct query q = query(db, sql);
     bool found;
     enum weir_err e;
@@ -208,7 +208,7 @@ enum weir_err account_code_use(struct db *db, const char *code, int64_t now_ms, 
 
 enum weir_err account_session_add(struct db *db, const char *cookie, const char *csrf, const char *user_id, int64_t now_ms)
 {
-    unsigned char hash[SHA256_BYTES];
+    unsigned char hash[ACCOUNT_HASH_BYTES];
     int64_t user;
     enum weir_err e = user_number(db, user_id, &user);
     struct query q;
@@ -226,7 +226,7 @@ enum weir_err account_session_add(struct db *db, const char *cookie, const char 
 
 enum weir_err account_session_touch(struct db *db, const char *cookie, int64_t now_ms)
 {
-    unsigned char hash[SHA256_BYTES];
+    unsigned char hash[ACCOUNT_HASH_BYTES];
     struct query q = query(db, "UPDATE web_sessions SET seen_ms = max(seen_ms, ?2) WHERE hash = ?1");
 
     account_hash(cookie, hash);
@@ -237,7 +237,7 @@ enum weir_err account_session_touch(struct db *db, const char *cookie, int64_t n
 
 enum weir_err account_session_end(struct db *db, const char *cookie)
 {
-    unsigned char hash[SHA256_BYTES];
+    unsigned char hash[ACCOUNT_HASH_BYTES];
     struct query q = query(db, "DELETE FROM web_sessions WHERE hash = ?1");
 
     account_hash(cookie, hash);

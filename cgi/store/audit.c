@@ -1,45 +1,44 @@
 /* audit.c - hash = SHA-256(hash before, then each field as length and bytes). */
 #include "store/audit.h"
 
+#include <sodium.h>
 #include <string.h>
 
-#include "base/sha256.h"
-
-static void add_bytes(struct sha256 *s, const void *p, size_t n)
+static void add_bytes(crypto_hash_sha256_state *s, const void *p, size_t n)
 {
     unsigned char len[8];
 
     for (int i = 0; i < 8; i++)
         len[i] = (unsigned char)(n >> (56 - 8 * i));
-    sha256_update(s, len, sizeof len);
-    sha256_update(s, p, n);
+    crypto_hash_sha256_update(s, len, sizeof len);
+    crypto_hash_sha256_update(s, p, n);
 }
 
 /* NULL and "" differ. */
-static void add_text(struct sha256 *s, const char *text)
+static void add_text(crypto_hash_sha256_state *s, const char *text)
 {
     add_bytes(s, text ? "+" : "-", 1);
     add_bytes(s, text, text ? strlen(text) : 0);
 }
 
-static void hash_entry(const unsigned char before[SHA256_BYTES], int64_t seq, const struct audit_entry *a,
-                       unsigned char out[SHA256_BYTES])
+static void hash_entry(const unsigned char before[crypto_hash_sha256_BYTES], int64_t seq, const struct audit_entry *a,
+                       unsigned char out[crypto_hash_sha256_BYTES])
 {
     const char *const text[] = {a->actor, a->action, a->object, a->detail, a->request_id};
-    struct sha256 s;
+    crypto_hash_sha256_state s;
 
-    sha256_init(&s);
-    add_bytes(&s, before, SHA256_BYTES);
+    crypto_hash_sha256_init(&s);
+    add_bytes(&s, before, crypto_hash_sha256_BYTES);
     add_bytes(&s, &seq, sizeof seq);
     add_bytes(&s, &a->at_ms, sizeof a->at_ms);
     for (size_t i = 0; i < sizeof text / sizeof *text; i++)
         add_text(&s, text[i]);
-    sha256_final(&s, out);
+    crypto_hash_sha256_final(&s, out);
 }
 
 enum weir_err audit_add(struct db *db, const struct audit_entry *a)
 {
-    unsigned char before[SHA256_BYTES] = {0}, hash[SHA256_BYTES];
+    unsigned char before[crypto_hash_sha256_BYTES] = {0}, hash[crypto_hash_sha256_BYTES];
     struct query q = query(db, "SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1");
     int64_t seq = 1;
     enum weir_err e;
@@ -71,7 +70,7 @@ enum weir_err audit_add(struct db *db, const struct audit_entry *a)
 
 enum weir_err audit_verify(struct db *db, int64_t *rows, int64_t *bad)
 {
-    unsigned char before[SHA256_BYTES] = {0}, hash[SHA256_BYTES];
+    unsigned char before[crypto_hash_sha256_BYTES] = {0}, hash[crypto_hash_sha256_BYTES];
     struct query q = query(db, "SELECT seq, at_ms, actor, action, object, detail, request_id, hash FROM audit ORDER BY seq");
 
     *rows = *bad = 0;

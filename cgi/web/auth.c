@@ -15,13 +15,12 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/sha256.h"
 
 /* Direct-mapped by the credential's whole hash: a lookup saved is a database read saved, a collision is only a miss. */
 enum { KEPT = 256, KEPT_US = 1000 * 1000 };
 
 struct kept {
-    unsigned char hash[SHA256_BYTES];
+    unsigned char hash[ACCOUNT_HASH_BYTES];
     int64_t until_us;                /* 0: empty */
     struct identity who;
 };
@@ -69,7 +68,7 @@ static bool same(const void *a, const void *b, size_t n)
     return diff == 0;
 }
 
-static bool recall(struct auth *a, const unsigned char hash[SHA256_BYTES], struct identity *out, uint64_t *generation)
+static bool recall(struct auth *a, const unsigned char hash[ACCOUNT_HASH_BYTES], struct identity *out, uint64_t *generation)
 {
     struct kept *k = &a->kept[hash[0] % KEPT];
     int64_t now = clock_mono_us();
@@ -77,7 +76,7 @@ static bool recall(struct auth *a, const unsigned char hash[SHA256_BYTES], struc
 
     (void)pthread_mutex_lock(&a->lock);
     *generation = a->generation;
-    hit = k->until_us > now && same(k->hash, hash, SHA256_BYTES);
+    hit = k->until_us > now && same(k->hash, hash, ACCOUNT_HASH_BYTES);
     if (hit)
         *out = k->who;
     (void)pthread_mutex_unlock(&a->lock);
@@ -85,13 +84,13 @@ static bool recall(struct auth *a, const unsigned char hash[SHA256_BYTES], struc
 }
 
 /* Not if an account changed since `generation`: what was read may be from before. */
-static void keep(struct auth *a, const unsigned char hash[SHA256_BYTES], const struct identity *who, uint64_t generation)
+static void keep(struct auth *a, const unsigned char hash[ACCOUNT_HASH_BYTES], const struct identity *who, uint64_t generation)
 {
     struct kept *k = &a->kept[hash[0] % KEPT];
 
     (void)pthread_mutex_lock(&a->lock);
     if (a->generation == generation) {
-        memcpy(k->hash, hash, SHA256_BYTES);
+        memcpy(k->hash, hash, ACCOUNT_HASH_BYTES);
         k->who = *who;
         k->who.touch_due = false;
         k->until_us = clock_mono_us() + KEPT_US;
@@ -154,7 +153,7 @@ bool auth_bearer(const struct http_request *rq, char token[ACCOUNT_TOKEN_SIZE], 
 enum weir_err auth_identify(struct auth *a, struct db *ro, const struct http_request *rq, struct identity *out)
 {
     char secret[ACCOUNT_TOKEN_SIZE];
-    unsigned char hash[SHA256_BYTES];
+    unsigned char hash[ACCOUNT_HASH_BYTES];
     uint64_t generation;
     bool by_token, given;
     enum weir_err e;

@@ -1,5 +1,5 @@
 # unit tests of cgi/base
-check_PROGRAMS += tests/unit/test_sb tests/unit/test_json tests/unit/test_err tests/unit/test_rand tests/unit/test_sha256 tests/unit/test_utf8
+check_PROGRAMS += tests/unit/test_sb tests/unit/test_json tests/unit/test_err tests/unit/test_rand tests/unit/test_utf8
 tests_unit_test_sb_SOURCES = tests/unit/test_sb.c tests/unit/unit.h
 tests_unit_test_sb_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_sb_LDADD = $(UNIT_LDADD)
@@ -12,9 +12,6 @@ tests_unit_test_err_LDADD = $(UNIT_LDADD)
 tests_unit_test_rand_SOURCES = tests/unit/test_rand.c
 tests_unit_test_rand_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_rand_LDADD = $(UNIT_LDADD)
-tests_unit_test_sha256_SOURCES = tests/unit/test_sha256.c
-tests_unit_test_sha256_CFLAGS = $(UNIT_CFLAGS)
-tests_unit_test_sha256_LDADD = $(UNIT_LDADD)
 tests_unit_test_utf8_SOURCES = tests/unit/test_utf8.c
 tests_unit_test_utf8_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_utf8_LDADD = $(UNIT_LDADD)
