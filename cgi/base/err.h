@@ -43,6 +43,7 @@
     X(E_BODY_TOO_LARGE, 413, "request_too_large", "body_too_large", "The body is too large.")                 \
     X(E_MEDIA_TYPE, 415, "unsupported_media_type", "unsupported_media_type", "Send the body as application/json.") \
     X(E_IDEMPOTENCY_MISMATCH, 422, "idempotency_mismatch", "idempotency_mismatch", "This idempotency key was used with another body.") \
+    X(E_ADDRESS, 422, "invalid_request_error", "address_not_allowed", "Weir does not connect to this address unless 'webhooks.allowed_addresses' in weir.json names it.") \
     X(E_UPSTREAM_UNPROCESSABLE, 422, "invalid_request_error", "upstream_unprocessable", "The provider could not process the request as it is.") \
     X(E_QUEUE_FULL, 429, "rate_limited", "queue_full", "The queue is full. Try again a little later.")        \
     X(E_QUEUE_TIMEOUT, 429, "rate_limited", "queue_timeout", "The request would wait (or has waited) longer than its deadline.") \

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/address.h"
 #include "base/clock.h"
 
 #define MS USEC_PER_MS
@@ -54,6 +55,24 @@ static bool ok_hosts(const char *s)
     return strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.:[], ") == strlen(s);
 }
 
+static bool ok_addresses(const char *s)
+{
+    char one[64];
+
+    while (*(s += strspn(s, ", "))) {
+        size_t n = strcspn(s, ", ");
+
+        if (n >= sizeof one)
+            return false;
+        memcpy(one, s, n);
+        one[n] = '\0';
+        if (!address_parse(one))
+            return false;
+        s += n;
+    }
+    return true;
+}
+
 #define AT(member) offsetof(struct settings, member)
 static const struct cfg_option global_options[] = {
     {.key = "state", .type = CFG_TEXT, .at = AT(state), .fallback = "./var", .ok = ok_path,
@@ -88,6 +107,9 @@ static const struct cfg_option global_options[] = {
      .help = "What a model without a price is taken to cost, in micro-dollars per million input tokens (1000000 = $1). With this and the next 0 it stays unpriced, and is refused where a budget applies."},
     {.key = "fallback_price.output", .type = CFG_INT, .at = AT(fallback_output), .min = 0, .max = LIMIT_MAX, .fallback = "0",
      .help = "The same per million output tokens."},
+    {.key = "webhooks.allowed_addresses", .type = CFG_LIST, .at = AT(webhook_addresses), .ok = ok_addresses,
+     .must = "a list of at most 256 IPv4 or IPv6 addresses, each perhaps with /bits",
+     .help = "Addresses that are not on the public internet and that webhooks may be sent to all the same, as 10.1.2.3 or 10.0.0.0/8."},
     {.key = "drain", .type = CFG_SECONDS, .at = AT(drain_us), .min = 0, .max = HOUR, .fallback = "30",
      .help = "How long running work may take to finish after SIGTERM."},
     {.key = "default_model", .type = CFG_TEXT, .at = AT(default_model), .max = 200,

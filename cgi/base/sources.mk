@@ -1,10 +1,12 @@
 # cgi/base: no idea of Weir in it, but for its settings
 libweir_a_SOURCES += \
+	cgi/base/address.c cgi/base/address.h \
 	cgi/base/cfg.c cgi/base/cfg.h cgi/base/cfg_value.c \
 	cgi/base/clock.c cgi/base/clock.h \
 	cgi/base/err.c cgi/base/err.h \
 	cgi/base/file.c cgi/base/file.h \
 	cgi/base/json.c cgi/base/json.h \
+	cgi/base/keyfile.c cgi/base/keyfile.h \
 	cgi/base/log.c cgi/base/log.h \
 	cgi/base/mem.c cgi/base/mem.h \
 	cgi/base/rand.c cgi/base/rand.h \

@@ -16,14 +16,18 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "flow/alarm.h"
 #include "store/account.h"
 #include "store/upkeep.h"
+#include "store/webhooks.h"
 
 enum { SAVE_S = 5, SWEEP_S = 60, STATE_MAX = 16 * 1024 * 1024 };
 
 struct keeper {
     struct engine *engine;
     struct writer *writer;
+    struct courier *courier;
+    struct alarm *alarm;
     pthread_t thread;
     int stop_fd;                     /* eventfd: readable once it is time to stop */
     uint64_t saved_version;          /* of the snapshot whose state was saved last */
@@ -67,6 +71,8 @@ static enum weir_err run_sweep(struct db *db, struct write_op *op)
     int64_t now_ms = clock_utc_ms();
     enum weir_err e = upkeep_minutes(db, now_ms, &c->minutes);
 
+    if (!e)
+        e = webhooks_sweep(db, now_ms);
     return e ? e : account_sweep(db, now_ms, &c->sign_ins);
 }
 
@@ -94,19 +100,23 @@ static void *keeper(void *arg)
     sweep(k);
     for (int s = SAVE_S; rest(k, SAVE_S); s += SAVE_S) {
         save(k);
+        if (alarm_look(k->alarm))
+            courier_nudge(k->courier);
         if (s % SWEEP_S == 0)
             sweep(k);
     }
     return NULL;
 }
 
-struct keeper *keeper_start(struct engine *e, struct writer *w)
+struct keeper *keeper_start(struct engine *e, struct writer *w, struct courier *c, struct db *ro)
 {
     struct keeper *k = mem_zalloc(1, sizeof *k);
     int rc;
 
     k->engine = e;
     k->writer = w;
+    k->courier = c;
+    k->alarm = alarm_new(e, w, ro);
     k->stop_fd = eventfd(0, EFD_CLOEXEC);
     rc = k->stop_fd < 0 ? errno : pthread_create(&k->thread, NULL, keeper, k);
     if (!rc)
@@ -114,6 +124,7 @@ struct keeper *keeper_start(struct engine *e, struct writer *w)
     log_error("keeper: cannot start: %s", strerror(rc));
     if (k->stop_fd >= 0)
         (void)close(k->stop_fd);
+    alarm_free(k->alarm);
     free(k);
     return NULL;
 }
@@ -128,5 +139,6 @@ void keeper_stop(struct keeper *k)
         log_error("keeper: cannot be stopped: %s", strerror(errno));
     (void)pthread_join(k->thread, NULL);
     (void)close(k->stop_fd);
+    alarm_free(k->alarm);
     free(k);
 }

@@ -5,8 +5,10 @@ libweir_a_SOURCES += \
 	cgi/flow/admit_state.h \
 	cgi/flow/admit_told.c \
 	cgi/flow/admit_view.c \
+	cgi/flow/alarm.c cgi/flow/alarm.h \
 	cgi/flow/attempt.c \
 	cgi/flow/conduct.c \
+	cgi/flow/courier.c cgi/flow/courier.h \
 	cgi/flow/engine.c cgi/flow/engine.h cgi/flow/engine_impl.h \
 	cgi/flow/gauge.c cgi/flow/gauge.h \
 	cgi/flow/job.c cgi/flow/job.h \

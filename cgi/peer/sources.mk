@@ -6,4 +6,5 @@ libweir_a_SOURCES += \
 	cgi/peer/openai.c cgi/peer/openai_request.c cgi/peer/openai.h \
 	cgi/peer/scan.c cgi/peer/scan.h \
 	cgi/peer/sse.c cgi/peer/sse.h \
-	cgi/peer/upstream.c cgi/peer/upstream.h
+	cgi/peer/upstream.c cgi/peer/upstream.h \
+	cgi/peer/webhook.c cgi/peer/webhook.h

@@ -1,5 +1,6 @@
 # cgi/rules
 libweir_a_SOURCES += \
+	cgi/rules/alert.c cgi/rules/alert.h \
 	cgi/rules/arrivals.c cgi/rules/arrivals.h \
 	cgi/rules/bpe.c cgi/rules/bpe.h \
 	cgi/rules/budget.c cgi/rules/budget.h \

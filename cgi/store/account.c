@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "store/list.h"
+
 static const char *const roles[ROLE_COUNT] = {"user", "monitor", "admin"};
 
 const char *role_name(enum role r)
@@ -89,52 +91,6 @@ enum weir_err account_by_cookie(struct db *ro, const char *cookie, int64_t now_m
 
 /* --- lists --- */
 
-static void put_time(struct sb *out, const char *name, const struct query *q, int col)
-{
-    sb_putf(out, ",\"%s\":", name);
-    if (query_col_null(q, col)) {
-        sb_puts(out, "null");
-        return;
-    }
-    sb_putc(out, '"');
-    sb_time(out, query_col_i64(q, col));
-    sb_putc(out, '"');
-}
-
-/* Rows whose column 0 is the id to page by: one more than `limit` is asked for, to know if there is a next page. */
-static enum weir_err list_json(struct query *q, int64_t limit, void (*item)(struct sb *, const struct query *),
-                               struct sb *out)
-{
-    int64_t n = 0, last = 0;
-    bool more = false;
-
-    sb_puts(out, "{\"items\":[");
-    while (query_row(q)) {
-        more = n == limit;
-        if (more)
-            break;
-        if (n++)
-            sb_putc(out, ',');
-        last = query_col_i64(q, 0);
-        item(out, q);
-    }
-    sb_puts(out, "],\"next_cursor\":");
-    if (more)
-        sb_putf(out, "\"%lld\"", (long long)last);
-    else
-        sb_puts(out, "null");
-    sb_putc(out, '}');
-    return query_stop(q);
-}
-
-/* A cursor is the last id of the page before. */
-static int64_t after(const char *cursor)
-{
-    long long n = 0;
-
-    return cursor && sscanf(cursor, "%lld", &n) == 1 ? n : 0;
-}
-
 static void user_item(struct sb *out, const struct query *q)
 {
     sb_puts(out, "{\"user_id\":");
@@ -146,8 +102,8 @@ static void user_item(struct sb *out, const struct query *q)
     sb_puts(out, ",\"max_priority\":");
     sb_json(out, priority_name((enum priority)query_col_i64(q, 4)));
     sb_puts(out, query_col_i64(q, 5) ? ",\"has_password\":true" : ",\"has_password\":false");
-    put_time(out, "created_at", q, 6);
-    put_time(out, "disabled_at", q, 7);
+    list_time(out, "created_at", q, 6);
+    list_time(out, "disabled_at", q, 7);
     sb_putc(out, '}');
 }
 
@@ -156,7 +112,7 @@ enum weir_err account_users_json(struct db *ro, const char *cursor, int64_t limi
     struct query q = query(ro, "SELECT id, user_id, name, role, max_priority, password_hash IS NOT NULL, created_ms,"
                                " disabled_ms FROM users WHERE id > ?1 ORDER BY id LIMIT ?2");
 
-    query_i64(&q, after(cursor));
+    query_i64(&q, list_after(cursor));
     query_i64(&q, limit + 1);
-    return list_json(&q, limit, user_item, out);
+    return list_rows(&q, limit, user_item, out);
 }

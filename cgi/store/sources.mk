@@ -1,7 +1,8 @@
 # cgi/store
-SCHEMA = schema/001_first.sql schema/002_budgets.sql
+SCHEMA = schema/001_first.sql schema/002_budgets.sql schema/009_alerts.sql
 libweir_a_SOURCES += \
 	cgi/store/account.c cgi/store/account.h cgi/store/account_secret.c cgi/store/account_write.c \
+	cgi/store/alert_rules.c cgi/store/alerts.c cgi/store/alerts.h \
 	cgi/store/audit.c cgi/store/audit.h \
 	cgi/store/budgets.c cgi/store/budgets.h cgi/store/budgets_load.c cgi/store/budgets_row.h \
 	cgi/store/convo.c cgi/store/convo.h cgi/store/convo_messages.c \
@@ -10,6 +11,7 @@ libweir_a_SOURCES += \
 	cgi/store/event_row.c cgi/store/event_row.h \
 	cgi/store/keymap.c cgi/store/keymap.h \
 	cgi/store/ledger.c cgi/store/ledger.h \
+	cgi/store/list.c cgi/store/list.h \
 	cgi/store/period.c cgi/store/period.h \
 	cgi/store/record.c cgi/store/record.h \
 	cgi/store/report.h cgi/store/report_cost.c cgi/store/report_filter.c cgi/store/report_history.c \
@@ -17,6 +19,7 @@ libweir_a_SOURCES += \
 	cgi/store/report_scan.c cgi/store/report_scan.h cgi/store/report_usage.c \
 	cgi/store/upkeep.c cgi/store/upkeep.h \
 	cgi/store/usage.c cgi/store/usage.h cgi/store/usage_recover.c \
+	cgi/store/webhooks.c cgi/store/webhooks.h \
 	cgi/store/zone.c cgi/store/zone.h
 nodist_libweir_a_SOURCES += cgi/store/schema_sql.c
 

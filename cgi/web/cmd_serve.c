@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/keyfile.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -54,6 +55,7 @@ struct serve {
     size_t n_readers;
     atomic_size_t readers_taken;
     struct keeper *keeper;
+    struct db *keeper_reader, *courier_reader;
     struct fcgi *fcgi;
     int lock_fd, listen_fd;
     char database[512];
@@ -223,6 +225,10 @@ static int open_database(struct serve *v)
         (void)snprintf(why, sizeof why, "%.400s cannot be put in order: %s", v->database, err_text(e));
         status = fail(EX_IOERR, why);
     }
+    sb_reset(&path);
+    sb_putf(&path, "%s/webhook-key", v->settings->state);
+    if (!status && !keyfile_load(sb_str(&path), v->web.webhook_key, &why_token))
+        status = fail(EXIT_CONFIG, sb_str(&why_token));
     explicit_bzero(token, sizeof token);
     sb_done(&path);
     sb_done(&why_token);
@@ -236,6 +242,8 @@ static int open_readers(struct serve *v)
 {
     char why[DB_WHY_SIZE];
 
+    if (db_open_reader(v->database, &v->keeper_reader, why) || db_open_reader(v->database, &v->courier_reader, why))
+        return fail(EX_IOERR, why);
     v->n_readers = (size_t)v->settings->http.acceptors;
     v->readers = mem_zalloc(v->n_readers, sizeof(struct db *));
     for (size_t i = 0; i < v->n_readers; i++) {
@@ -277,7 +285,8 @@ static int start_threads(struct serve *v)
     status = EX_OSERR;
     if (!(v->web.writer = writer_start(v->db))
         || !(v->web.engine = engine_start(v->settings, v->web.writer, v->saved.len ? sb_str(&v->saved) : NULL))
-        || !(v->keeper = keeper_start(v->web.engine, v->web.writer)))
+        || !(v->web.courier = courier_start(v->settings, v->courier_reader, v->web.writer, v->web.webhook_key))
+        || !(v->keeper = keeper_start(v->web.engine, v->web.writer, v->web.courier, v->keeper_reader)))
         goto out;
     v->web.settings = v->settings;
     v->web.prices = v->prices;
@@ -372,6 +381,7 @@ static void stop(struct serve *v, bool drained)
     if (v->listen_fd >= 0)
         (void)close(v->listen_fd);
     keeper_stop(v->keeper);
+    courier_stop(v->web.courier);
     if (v->web.engine)
         engine_stop(v->web.engine, drained ? LAST_WORDS_MS : 0, &state);
     if (v->web.writer)
@@ -387,6 +397,9 @@ static void release(struct serve *v)
     for (size_t i = 0; i < v->n_readers; i++)
         db_close(v->readers[i]);
     free(v->readers);
+    db_close(v->keeper_reader);
+    db_close(v->courier_reader);
+    explicit_bzero(v->web.webhook_key, sizeof v->web.webhook_key);
     db_close(v->db);
     auth_free(v->web.auth);
     live_cache_free(v->web.live);

@@ -1,7 +1,7 @@
 /* h_live.c - GET /monitoring/live: one small snapshot for pages that refresh.
  *
- * Its ETag is made of what it is made of: the engine's snapshot, the version of
- * the records and the quarter of an hour (days end). What role user sees is
+ * Its ETag is made of what it is made of: the engine's snapshot, the versions
+ * of the records and the alerts, and the quarter of an hour (days end). What role user sees is
  * rendered each time; what monitor and admin see is the same for all of them and
  * kept until one of these changes. */
 #include <inttypes.h>
@@ -12,12 +12,13 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "store/alerts.h"
 #include "store/report.h"
 #include "web/live.h"
 #include "web/route.h"
 #include "web/snapshot_json.h"
 
-enum { LIVE_MAX = 256 * 1024, ERRORS_SHOWN = 3, TAG_SIZE = 128 };
+enum { LIVE_MAX = 256 * 1024, ERRORS_SHOWN = 3, ALERTS_SHOWN = 20, TAG_SIZE = 128 };
 #define QUARTER_MS INT64_C(900000)
 
 struct live_cache {
@@ -123,7 +124,12 @@ static enum weir_err render(struct exchange *x, const struct snapshot *s, const 
     e = errors_json(x, owner, out);
     sb_puts(out, ",\"budgets\":");
     snapshot_budgets_json(s, owner, out);
-    sb_puts(out, ",\"alerts\":[],\"batches\":[]}\n");
+    sb_puts(out, ",\"alerts\":");
+    if (owner)
+        sb_puts(out, "[]");                  /* they speak of everybody's work */
+    else if (!e)
+        e = alerts_live_json(x->db, ALERTS_SHOWN, out);
+    sb_puts(out, ",\"batches\":[]}\n");
     return e;
 }
 
@@ -134,8 +140,9 @@ enum weir_err h_live(struct exchange *x)
     enum weir_err e = WEIR_OK;
     char tag[TAG_SIZE];
 
-    (void)snprintf(tag, sizeof tag, "%" PRIx64 "-%" PRIx64 "-%" PRIx64 "-%" PRIx64 "-%s", (uint64_t)x->web->started_ms, s->version,
-                   (uint64_t)report_version(x->db), (uint64_t)(x->arrived_ms / QUARTER_MS), owner ? owner : "all");
+    (void)snprintf(tag, sizeof tag, "%" PRIx64 "-%" PRIx64 "-%" PRIx64 "-%" PRIx64 "-%" PRIx64 "-%s", (uint64_t)x->web->started_ms,
+                   s->version, (uint64_t)report_version(x->db), (uint64_t)alerts_version(x->db),
+                   (uint64_t)(x->arrived_ms / QUARTER_MS), owner ? owner : "all");
     if (!http_etag(&x->in, &x->out, tag) && (owner || !recall(x->web->live, tag, &x->out.body))) {
         e = render(x, s, owner, &x->out.body);
         if (!e && !owner && sb_ok(&x->out.body))

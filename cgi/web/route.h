@@ -78,6 +78,19 @@ enum route_body {
     X(GET, "/admin/budgets/{id}", ADMIN, NONE, "", h_budget_get)                                           \
     X(PATCH, "/admin/budgets/{id}", ADMIN, JSON, "", h_budget_patch)                                       \
     X(DELETE, "/admin/budgets/{id}", ADMIN, NONE, "", h_budget_delete)                                     \
+    X(GET, "/admin/alerts", ADMIN, NONE, "state limit cursor", h_alerts_list)                               \
+    X(POST, "/admin/alerts", ADMIN, JSON, "", h_alert_create)                                              \
+    X(PATCH, "/admin/alerts/{id}", ADMIN, JSON, "", h_alert_patch)                                         \
+    X(DELETE, "/admin/alerts/{id}", ADMIN, NONE, "", h_alert_delete)                                       \
+    X(POST, "/admin/alerts/{id}/acknowledge", ADMIN, MAYBE, "", h_alert_acknowledge)                       \
+    X(GET, "/admin/webhooks", ADMIN, NONE, "", h_webhooks_list)                                            \
+    X(POST, "/admin/webhooks", ADMIN, JSON, "", h_webhook_create)                                          \
+    X(GET, "/admin/webhooks/{id}", ADMIN, NONE, "", h_webhook_get)                                         \
+    X(PATCH, "/admin/webhooks/{id}", ADMIN, JSON, "", h_webhook_patch)                                     \
+    X(DELETE, "/admin/webhooks/{id}", ADMIN, NONE, "", h_webhook_delete)                                   \
+    X(POST, "/admin/webhooks/{id}/test", ADMIN, MAYBE, "", h_webhook_test)                                 \
+    X(GET, "/admin/webhooks/{id}/deliveries", ADMIN, NONE, "state limit cursor", h_deliveries_list)         \
+    X(POST, "/admin/webhooks/{id}/deliveries/{id}/send-again", ADMIN, MAYBE, "", h_delivery_again)          \
     X(POST, "/monitoring/reset-rate-limits", ADMIN, MAYBE, "", h_reset_rate_limits)
 
 struct route {

@@ -1,5 +1,6 @@
 # cgi/web
 libweir_a_SOURCES += \
+	cgi/web/admin.c cgi/web/admin.h \
 	cgi/web/ask.c cgi/web/ask.h \
 	cgi/web/auth.c cgi/web/auth.h \
 	cgi/web/cmd.h \
@@ -8,6 +9,7 @@ libweir_a_SOURCES += \
 	cgi/web/cmd_serve.c \
 	cgi/web/fcgi.c cgi/web/fcgi.h \
 	cgi/web/field.c cgi/web/field.h \
+	cgi/web/h_alerts.c \
 	cgi/web/h_app.c \
 	cgi/web/h_budgets.c \
 	cgi/web/h_chat.c \
@@ -18,6 +20,7 @@ libweir_a_SOURCES += \
 	cgi/web/h_monitor.c \
 	cgi/web/h_pages.c cgi/web/h_pages.h \
 	cgi/web/h_session.c \
+	cgi/web/h_webhooks.c \
 	cgi/web/http.c cgi/web/http.h \
 	cgi/web/nginx_conf.c cgi/web/nginx_conf.h \
 	cgi/web/page.c cgi/web/page.h \

@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "base/rand.h"
 #include "base/settings.h"
+#include "flow/courier.h"
 #include "flow/engine.h"
 #include "flow/writer.h"
 #include "rules/price.h"
@@ -35,6 +36,8 @@ struct web {
     struct engine *engine;
     struct writer *writer;
     struct auth *auth;
+    struct courier *courier;
+    unsigned char webhook_key[WEBHOOK_KEY_BYTES];
     struct live_cache *live;          /* h_live.c's rendered snapshot */
     int64_t started_ms;               /* UTC */
     atomic_bool draining;             /* the engine takes no new work: /readyz says so */

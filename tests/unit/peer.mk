@@ -23,3 +23,7 @@ check_PROGRAMS += tests/unit/test_eliza
 tests_unit_test_eliza_SOURCES = tests/unit/test_eliza.c tests/unit/unit.h
 tests_unit_test_eliza_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_eliza_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += tests/unit/test_webhook
+tests_unit_test_webhook_SOURCES = tests/unit/test_webhook.c tests/unit/unit.h
+tests_unit_test_webhook_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_webhook_LDADD = $(UNIT_LDADD)

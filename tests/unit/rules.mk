@@ -46,3 +46,7 @@ check_PROGRAMS += tests/unit/test_forecast
 tests_unit_test_forecast_SOURCES = tests/unit/test_forecast.c tests/unit/unit.h
 tests_unit_test_forecast_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_forecast_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += tests/unit/test_alert
+tests_unit_test_alert_SOURCES = tests/unit/test_alert.c tests/unit/unit.h
+tests_unit_test_alert_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_alert_LDADD = $(UNIT_LDADD)
