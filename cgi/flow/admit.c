@@ -62,6 +62,9 @@ struct admit *admit_new(const struct admit_config *config, uint64_t seed, int64_
                                                      .output_at_start = u->reserve_max_output, .why = GATE_NONE};
         window_init(&a->refused[i], DAY_US, now_us);
     }
+    a->told = mem_zalloc(groups, sizeof *a->told);
+    for (uint32_t g = 0; g < groups; g++)
+        admit_told_init(a, g, now_us);
     a->changed = a->stale = true;
     return a;
 }
@@ -79,6 +82,7 @@ void admit_free(struct admit *a)
     learned_done(&a->learned);
     heap_done(&a->deadlines);
     free(a->deadline_pos);
+    free(a->told);
     free(a);
 }
 

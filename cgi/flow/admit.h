@@ -88,6 +88,8 @@ struct admit_dim_view {
     int64_t remaining;
     int64_t resets_in_us;         /* until used + reserved would be 0 with no more traffic */
     int64_t provider_limit, provider_remaining;   /* what its headers last said; -1: never */
+    int64_t provider_ago_us;      /* when that was */
+    int64_t drift;                /* what it counted in this window beyond what was sent from here; counts as used */
 };
 
 enum admit_status { ADMIT_HEALTHY, ADMIT_WARNING, ADMIT_ERROR };   /* API.md: warning from 0.8 or stabilizing; error in cooldown or down */
@@ -145,6 +147,11 @@ void admit_release(struct admit *a, struct admit_ticket *t, int64_t now_us);
  * upstream left); the ticket is gone. `dim` is the dimension a 429 named, or DIM_COUNT. */
 bool admit_retry(struct admit *a, struct admit_ticket *t, enum attempt_fault fault, enum dim dim, int64_t retry_after_us,
                  int64_t now_us, int64_t *delay_us) __attribute__((warn_unused_result));
+
+/* An attempt failed after a part of its answer had reached the client: it is not tried again, but its upstream is cut,
+ * paused or taken out as by admit_retry(). The ticket stays, until it is settled. */
+void admit_failed(struct admit *a, const struct admit_ticket *t, enum attempt_fault fault, enum dim dim, int64_t retry_after_us,
+                  int64_t now_us);
 
 /* What the provider's headers said; local state can only get stricter. */
 void admit_provider_word(struct admit *a, int upstream, const struct provider_word *w, int64_t now_us);

@@ -27,6 +27,12 @@ struct admit_ticket {
     int64_t parked_us, rested_us;     /* waited for its session; for its retry */
 };
 
+/* What a provider's headers said about one dimension of a quota group, beside what limits keep of it. */
+struct admit_told {
+    struct window drift;              /* what it counted and we had not sent, in the window now */
+    int64_t at_us;                    /* when it last said anything; -1: never */
+};
+
 struct admit {
     struct pick pick;
     struct forecast forecast;
@@ -37,6 +43,7 @@ struct admit {
     struct admit_config config;       /* its upstreams are our own copy */
     struct admit_upstream upstream[ADMIT_UPSTREAMS_MAX];
     struct window refused[ADMIT_UPSTREAMS_MAX];      /* 429s of a day */
+    struct admit_told (*told)[DIM_COUNT];            /* by quota group */
     struct heap deadlines;
     uint32_t *deadline_pos;           /* by item */
     uint32_t deadline_cap;
@@ -54,6 +61,8 @@ void admit_changed(struct admit *a);
 void admit_drop(struct admit *a, struct admit_ticket *t, int64_t now_us);
 /* A forecast as fresh as it pays: the more it costs, the older it may be. `anew`: of few items, whenever one changed. */
 void admit_look_ahead(struct admit *a, bool anew, int64_t now_us);
+/* Nothing was ever said about this group. */
+void admit_told_init(struct admit *a, uint32_t group, int64_t now_us);
 /* Remember the first full forecast a waiting ask was told. */
 void admit_promise(struct admit_ticket *t, const struct forecast_place *place, int64_t now_us);
 

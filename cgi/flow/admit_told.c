@@ -41,6 +41,16 @@ static void upstream_failed(struct admit *a, const struct item *it, enum attempt
     }
 }
 
+void admit_failed(struct admit *a, const struct admit_ticket *t, enum attempt_fault fault, enum dim dim, int64_t retry_after_us,
+                  int64_t now_us)
+{
+    const struct item *it = &a->pick.queue.item[t->item];
+
+    limits_tick(&a->pick.limits[a->pick.upstream[it->upstream].group], now_us);
+    upstream_failed(a, it, fault, dim, retry_after_us, now_us);
+    admit_changed(a);
+}
+
 /* The soonest that one of its upstreams takes calls again; INT64_MAX: all are down. */
 static int64_t open_again_us(const struct admit *a, const struct item *it)
 {
@@ -91,14 +101,31 @@ bool admit_retry(struct admit *a, struct admit_ticket *t, enum attempt_fault fau
     return true;
 }
 
+void admit_told_init(struct admit *a, uint32_t group, int64_t now_us)
+{
+    for (int d = 0; d < DIM_COUNT; d++) {
+        window_init(&a->told[group][d].drift, dim_window_us((enum dim)d), now_us);
+        a->told[group][d].at_us = -1;
+    }
+}
+
 void admit_provider_word(struct admit *a, int upstream, const struct provider_word *w, int64_t now_us)
 {
-    struct limits *l = &a->pick.limits[a->pick.upstream[upstream].group];
+    uint32_t group = a->pick.upstream[upstream].group;
+    struct limits *l = &a->pick.limits[group];
 
     limits_tick(l, now_us);
     for (int d = 0; d < DIM_COUNT; d++) {
-        if (limits_told(l, (enum dim)d, w->limit[d], w->remaining[d], w->reset_us[d]) > 0)
+        struct admit_told *told = &a->told[group][d];
+        int64_t unseen = limits_told(l, (enum dim)d, w->limit[d], w->remaining[d], w->reset_us[d]);
+
+        if (w->limit[d] >= 0 || w->remaining[d] >= 0)
+            told->at_us = now_us;
+        window_advance(&told->drift, now_us);
+        if (unseen > 0) {
+            window_restore(&told->drift, now_us - limits_told_age_us((enum dim)d, w->reset_us[d]), unseen);
             admit_changed(a);
+        }
     }
 }
 
@@ -111,6 +138,7 @@ void admit_reset(struct admit *a, int upstream, int64_t now_us)
             continue;
         limits_tick(&a->pick.limits[u->group], now_us);
         limits_reset(&a->pick.limits[u->group]);
+        admit_told_init(a, u->group, now_us);
         u->cooldown_us = INT64_MIN / 2;
         u->down = false;
     }

@@ -90,12 +90,14 @@ static int64_t not_negative(int64_t n)
     return n > 0 ? n : 0;
 }
 
-static void dim_view(const struct limits *l, enum dim i, struct admit_dim_view *v)
+static void dim_view(const struct limits *l, enum dim i, struct admit_told *told, struct admit_dim_view *v)
 {
     const struct limits_dim *d = &l->dim[i];
     int64_t all = d->window.sum + d->held;
 
-    *v = (struct admit_dim_view){.provider_limit = d->told_limit, .provider_remaining = d->told_remaining};
+    window_advance(&told->drift, l->now_us);
+    *v = (struct admit_dim_view){.provider_limit = d->told_limit, .provider_remaining = d->told_remaining,
+                                 .provider_ago_us = told->at_us < 0 ? 0 : l->now_us - told->at_us, .drift = told->drift.sum};
     if (!d->limit)
         return;
     v->limit = d->limit;
@@ -135,7 +137,7 @@ void admit_view(struct admit *a, int upstream, int64_t now_us, struct admit_upst
     for (int d = 0; d < DIM_COUNT; d++) {
         struct admit_dim_view *v = &out->dim[d];
 
-        dim_view(l, (enum dim)d, v);
+        dim_view(l, (enum dim)d, &a->told[u->group][d], v);
         high = high || (v->limit && (v->used + v->reserved) * 1000000 / v->limit >= WARN_PPM);
     }
     out->rate_ppm = limits_rate_ppm(l, &out->stabilizing_until_us);

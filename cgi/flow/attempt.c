@@ -356,7 +356,9 @@ void attempt_finished(struct engine *e, CURL *easy, CURLcode code)
         end.message = message_of(a, &v, s);
         end.retry_after_ms = v.retry_after_us < 0 ? -1 : (v.retry_after_us + 999) / 1000;
     }
-    if (v.err && v.retry && !j->first_us && !j->ending && try_again(e, j, &v)) {
+    if (v.err && v.retry && j->first_us)              /* the client has had a part, so this is for the next ones */
+        admit_failed(e->admit, j->ticket, v.fault, v.dim, v.retry_after_us, e->now_us);
+    else if (v.err && v.retry && try_again(e, j, &v)) {
         free(end.message);
         return;
     }

@@ -38,7 +38,7 @@ static void moment(struct sb *out, int64_t at_ms, int64_t in_us)
 }
 
 /* What its own headers last said, where they said anything. */
-static void reported(struct sb *out, const struct admit_upstream_view *v)
+static void reported(struct sb *out, const struct admit_upstream_view *v, int64_t at_ms)
 {
     bool any = false;
 
@@ -56,6 +56,13 @@ static void reported(struct sb *out, const struct admit_upstream_view *v)
             sb_puts(out, "null");
         else
             sb_i64(out, v->dim[d].provider_remaining);
+        sb_puts(out, ",\"at\":\"");
+        sb_time(out, at_ms - v->dim[d].provider_ago_us / USEC_PER_MS);
+        sb_puts(out, "\",\"drift\":");
+        if (v->dim[d].limit)
+            sb_i64(out, v->dim[d].drift);
+        else
+            sb_puts(out, "null");
         sb_putc(out, '}');
     }
     sb_puts(out, any ? "}" : "null");
@@ -85,7 +92,7 @@ void gauge_json(struct sb *out, const struct admit_upstream_view *v, int64_t at_
         sb_puts(out, "null");
     }
     sb_puts(out, ",\"provider_reported\":");
-    reported(out, v);
+    reported(out, v, at_ms);
     sb_putf(out, ",\"provider_429s_24h\":%" PRId64 "}", v->provider_429s_24h);
 }
 

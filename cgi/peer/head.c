@@ -17,6 +17,8 @@ void head_init(struct provider_head *h)
     *h = (struct provider_head){.retry_after_us = -1, .bytes = h->bytes};
     for (int d = 0; d < DIM_COUNT; d++)
         h->word.limit[d] = h->word.remaining[d] = h->word.reset_us[d] = -1;
+    for (int i = 0; i < HEAD_LIMITS; i++)
+        h->said[i] = (struct head_limit){-1, -1, -1};
 }
 
 /* Digits with an optional fraction, in millionths; moves *at behind them. -1: no number. */
@@ -72,30 +74,51 @@ int64_t head_duration_us(const char *s, size_t n)
     return sum_us;
 }
 
+/* 2026-11-22T06:00:12.5Z, or with an offset as +02:00, in milliseconds; false: none of it. */
+static bool rfc3339_ms(const char *text, int64_t *ms)
+{
+    struct tm tm = {0};
+    int end = 0, hours, minutes, zone_end = 0;
+    int64_t fraction = 0, unit = 100;
+    char sign;
+
+    if (sscanf(text, "%4d-%2d-%2d%*1[Tt]%2d:%2d:%2d%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour, &tm.tm_min,
+               &tm.tm_sec, &end) != 6 || !end)
+        return false;
+    text += end;
+    if (*text == '.')
+        for (text++; *text >= '0' && *text <= '9'; text++, unit /= 10)
+            fraction += (*text - '0') * unit;
+    tm.tm_year -= 1900;
+    tm.tm_mon -= 1;
+    *ms = (int64_t)timegm(&tm) * 1000 + fraction;
+    if ((*text == 'Z' || *text == 'z') && !text[1])
+        return true;
+    if (sscanf(text, "%c%2d:%2d%n", &sign, &hours, &minutes, &zone_end) != 3 || text[zone_end] ||
+        (sign != '+' && sign != '-'))
+        return false;
+    *ms -= (sign == '-' ? -1 : 1) * (hours * 60 + minutes) * INT64_C(60000);
+    return true;
+}
+
 /* A moment as HTTP or RFC 3339 writes it, as the time from now; 0 if it has passed, -1 if it is none. */
 static int64_t until_us(const char *s, size_t n, int64_t utc_ms)
 {
     char text[64];
-    struct tm tm = {0};
-    int end = 0;
-    time_t at;
-    int64_t wait_ms;
+    int64_t at_ms, wait_ms;
 
     if (n >= sizeof text)
         return -1;
     memcpy(text, s, n);
     text[n] = '\0';
-    if (sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour, &tm.tm_min,
-               &tm.tm_sec, &end) == 6 && (text[end] == 'Z' || text[end] == '.')) {
-        tm.tm_year -= 1900;
-        tm.tm_mon -= 1;
-        at = timegm(&tm);
-    } else {
-        at = isalpha((unsigned char)text[0]) ? curl_getdate(text, NULL) : (time_t)-1;
+    if (!rfc3339_ms(text, &at_ms)) {
+        time_t at = isalpha((unsigned char)text[0]) ? curl_getdate(text, NULL) : (time_t)-1;
+
+        if (at == (time_t)-1)
+            return -1;
+        at_ms = (int64_t)at * 1000;
     }
-    if (at == (time_t)-1)
-        return -1;
-    wait_ms = (int64_t)at * 1000 - utc_ms;
+    wait_ms = at_ms - utc_ms;
     if (wait_ms <= 0)
         return 0;
     return wait_ms > WAIT_MAX_US / 1000 ? WAIT_MAX_US : wait_ms * 1000;
@@ -119,14 +142,7 @@ static int64_t count(const char *s, size_t n)
     size_t at = 0;
     int64_t micro = number_micro(s, n, &at);
 
-    return at == n ? micro / 1000000 : -1;
-}
-
-/* Two headers may speak of one dimension (an organisation's and a project's limit): the stricter counts. */
-static void stricter(int64_t *have, int64_t said)
-{
-    if (said >= 0 && (*have < 0 || said < *have))
-        *have = said;
+    return micro >= 0 && at == n ? micro / 1000000 : -1;
 }
 
 static bool named(const char *name, size_t n, const char *want)
@@ -134,34 +150,55 @@ static bool named(const char *name, size_t n, const char *want)
     return n == strlen(want) && strncasecmp(name, want, n) == 0;
 }
 
+/* The names providers have for limits. */
+static const struct {
+    const char *name;
+    enum dim dim;
+} limits[HEAD_LIMITS] = {
+    {"requests", DIM_REQUESTS_PER_MINUTE}, {"project-requests", DIM_REQUESTS_PER_MINUTE},
+    {"tokens", DIM_TOKENS_PER_MINUTE}, {"project-tokens", DIM_TOKENS_PER_MINUTE},
+    {"input-tokens", DIM_INPUT_TOKENS_PER_MINUTE}, {"output-tokens", DIM_OUTPUT_TOKENS_PER_MINUTE},
+};
+
+/* Two names may speak of one dimension (an organisation's and a project's limit): the stricter counts, with its own
+ * reset. */
+static void conclude(struct provider_head *h, enum dim dim)
+{
+    int64_t *limit = &h->word.limit[dim], *remaining = &h->word.remaining[dim], *reset_us = &h->word.reset_us[dim];
+
+    *limit = *remaining = *reset_us = -1;
+    for (int i = 0; i < HEAD_LIMITS; i++) {
+        const struct head_limit *s = &h->said[i];
+
+        if (limits[i].dim != dim || s->limit == 0)
+            continue;
+        if (s->limit > 0 && (*limit < 0 || s->limit < *limit))
+            *limit = s->limit;
+        if (s->remaining >= 0 ? *remaining < 0 || s->remaining < *remaining : *remaining < 0 && s->reset_us >= 0) {
+            *remaining = s->remaining;
+            *reset_us = s->reset_us;
+        }
+    }
+    h->has_word |= *limit >= 0 || *remaining >= 0;
+}
+
 /* One figure about one limit: OpenAI writes figure-limit, Anthropic limit-figure. */
 static void rate_limit(struct provider_head *h, struct name figure, struct name limit, const char *value, size_t n,
                        int64_t utc_ms)
 {
-    static const struct {
-        const char *word;
-        enum dim dim;
-    } limits[] = {
-        {"requests", DIM_REQUESTS_PER_MINUTE}, {"tokens", DIM_TOKENS_PER_MINUTE},
-        {"project-tokens", DIM_TOKENS_PER_MINUTE}, {"input-tokens", DIM_INPUT_TOKENS_PER_MINUTE},
-        {"output-tokens", DIM_OUTPUT_TOKENS_PER_MINUTE},
-    };
-    enum dim dim = DIM_COUNT;
+    int i = 0;
 
-    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
-        if (named(limit.p, limit.n, limits[i].word))
-            dim = limits[i].dim;
-    if (dim == DIM_COUNT)
+    while (i < HEAD_LIMITS && !named(limit.p, limit.n, limits[i].name))
+        i++;
+    if (i == HEAD_LIMITS)
         return;
-    if (named(figure.p, figure.n, "limit")) {
-        if (count(value, n) > 0)                        /* 0 and -1 mean "unknown" at Azure */
-            stricter(&h->word.limit[dim], count(value, n));
-    } else if (named(figure.p, figure.n, "remaining")) {
-        stricter(&h->word.remaining[dim], count(value, n));
-    } else if (named(figure.p, figure.n, "reset")) {
-        h->word.reset_us[dim] = wait_us(value, n, utc_ms);
-    }
-    h->has_word = true;
+    if (named(figure.p, figure.n, "limit"))
+        h->said[i].limit = n > 0 && value[0] == '-' ? 0 : count(value, n);
+    else if (named(figure.p, figure.n, "remaining"))
+        h->said[i].remaining = count(value, n);
+    else if (named(figure.p, figure.n, "reset"))
+        h->said[i].reset_us = wait_us(value, n, utc_ms);
+    conclude(h, limits[i].dim);
 }
 
 static bool begins(const char *name, size_t n, const char *want)

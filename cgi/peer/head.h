@@ -2,8 +2,8 @@
  * body, how long to wait, how much of its limits is left.
  *
  * Knows the spellings of OpenAI (x-ratelimit-*, Go durations), Azure (plain
- * seconds), Anthropic (anthropic-ratelimit-*, RFC 3339 times) and RFC 9110's
- * Retry-After. What cannot be understood counts as not said. No I/O, no clock. */
+ * seconds, -1 and 0 for unknown), Anthropic (anthropic-ratelimit-*, RFC 3339
+ * times) and RFC 9110's Retry-After. What cannot be understood counts as not said. No I/O, no clock. */
 #ifndef WEIR_HEAD_H
 #define WEIR_HEAD_H
 
@@ -13,14 +13,21 @@
 
 #include "rules/provider.h"
 
-enum { HEAD_BYTES_MAX = 64 * 1024 };
+enum { HEAD_BYTES_MAX = 64 * 1024, HEAD_LIMITS = 6 };
+
+/* One limit under the name a provider gives it; members < 0: not said. */
+struct head_limit {
+    int64_t limit;                   /* 0: said to be unknown, so what is said beside it means nothing */
+    int64_t remaining, reset_us;
+};
 
 struct provider_head {
     int status;                      /* 0: none yet */
     bool event_stream;               /* Content-Type: text/event-stream */
     int64_t retry_after_us;          /* -1: not said; never more than a day */
     char request_id[64];             /* the provider's own, printable; "" if it gave none */
-    struct provider_word word;
+    struct head_limit said[HEAD_LIMITS];
+    struct provider_word word;       /* the strictest of them for each dimension */
     bool has_word;                   /* at least one member of it was said */
     size_t bytes;                    /* of all header lines so far */
 };

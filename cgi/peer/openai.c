@@ -2,6 +2,7 @@
  * and a whole answer differ by one name, `delta` and `message`. */
 #include "peer/openai.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -220,17 +221,50 @@ static bool is_quota(const struct openai_error *e)
     return false;
 }
 
-/* Which limit a 429 is about: its type, its text, or the figure its headers say is used up. */
+/* What a 429's text says of the limit: "on tokens per min (TPM): Limit 30000, Used 24945, Requested 5926". -1: nothing. */
+static int64_t figure(const struct openai_error *e, const char *name)
+{
+    const char *at = strstr(e->message, name);
+    long long n;
+
+    return at && sscanf(at + strlen(name), " %18lld", &n) == 1 && n >= 0 ? n : -1;
+}
+
+/* Which limit a 429 is about: its text, its type, or the figure its headers say is used up. A day's limit is the
+ * business of the longest dimension there is. */
 static enum dim limit_named(const struct openai_error *e, const struct provider_head *h)
 {
-    if (strcmp(e->type, "requests") == 0 || strcasestr(e->message, "requests per min"))
+    static const struct {
+        const char *phrase;
+        enum dim dim;
+    } phrases[] = {
+        {"input tokens per min", DIM_INPUT_TOKENS_PER_MINUTE}, {"output tokens per min", DIM_OUTPUT_TOKENS_PER_MINUTE},
+        {"requests per min", DIM_REQUESTS_PER_MINUTE}, {"tokens per min", DIM_TOKENS_PER_MINUTE},
+        {"requests per hour", DIM_REQUESTS_PER_HOUR}, {"tokens per hour", DIM_TOKENS_PER_HOUR},
+        {"requests per day", DIM_REQUESTS_PER_HOUR}, {"tokens per day", DIM_TOKENS_PER_HOUR},
+        {"call rate limit", DIM_REQUESTS_PER_MINUTE}, {"token rate limit", DIM_TOKENS_PER_MINUTE},      /* Azure's */
+    };
+
+    for (size_t i = 0; i < sizeof phrases / sizeof *phrases; i++)
+        if (strcasestr(e->message, phrases[i].phrase))
+            return phrases[i].dim;
+    if (strcmp(e->type, "requests") == 0)
         return DIM_REQUESTS_PER_MINUTE;
-    if (strcmp(e->type, "tokens") == 0 || strcasestr(e->message, "on tokens per min"))
+    if (strcmp(e->type, "tokens") == 0)
         return DIM_TOKENS_PER_MINUTE;
     for (int d = 0; d < DIM_COUNT; d++)
         if (h->word.remaining[d] == 0)
             return (enum dim)d;
     return DIM_COUNT;
+}
+
+/* Waiting does not help: it asks for more than the whole limit. Azure says so with a day. */
+static bool is_too_large(const struct openai_error *e)
+{
+    int64_t limit = figure(e, "Limit");
+
+    return strncmp(e->message, "Request too large", 17) == 0 || (limit > 0 && figure(e, "Requested") > limit) ||
+           strcasestr(e->message, "retry after 86400 seconds");
 }
 
 /* How long to stay away: the headers, the exhausted limit's reset, or the text's "try again in 1.742s". */
@@ -257,16 +291,43 @@ static int64_t retry_after(const struct openai_error *e, const struct provider_h
     return -1;
 }
 
+/* The status of an error inside a 200, where headers have long been sent. */
+static int status_inside(const struct openai_error *e)
+{
+    static const struct {
+        const char *name;
+        int status;
+    } names[] = {
+        {"rate_limit_exceeded", 429}, {"slow_down", 429}, {"rate_limit_error", 429}, {"requests", 429}, {"tokens", 429},
+        {"invalid_api_key", 401}, {"authentication_error", 401}, {"server_is_overloaded", 503},
+        {"service_unavailable_error", 503}, {"overloaded_error", 529}, {"model_not_found", 404},
+        {"context_length_exceeded", 400}, {"invalid_request_error", 400},
+    };
+    const char *said[] = {e->code, e->type};              /* the code is the more exact */
+
+    if (e->status >= 400 && e->status <= 599)
+        return (int)e->status;
+    for (size_t s = 0; s < 2; s++)
+        for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+            if (strcmp(said[s], names[i].name) == 0)
+                return names[i].status;
+    return 500;
+}
+
 struct openai_verdict openai_judge(int status, const struct openai_error *e, const struct provider_head *h)
 {
     struct openai_verdict v = {.err = WEIR_E_UPSTREAM, .dim = DIM_COUNT, .retry_after_us = -1};
 
     if (status == 200)
-        status = e->status >= 400 && e->status <= 599 ? (int)e->status : 500;
-    if ((status == 429 || status == 402) && (is_quota(e) || status == 402)) {
+        status = status_inside(e);
+    if (status == 402 || is_quota(e)) {
         v.err = WEIR_E_UPSTREAM_QUOTA;
         v.retry = true;
         v.fault = FAULT_QUOTA;
+        if (status == 402 && h->retry_after_us >= 0) {    /* OpenRouter: only as long as other calls hold the money */
+            v.fault = FAULT_OVERLOADED;
+            v.retry_after_us = h->retry_after_us;
+        }
         return v;
     }
     switch (status) {
@@ -294,7 +355,7 @@ struct openai_verdict openai_judge(int status, const struct openai_error *e, con
         v.fault = FAULT_AUTH;
         break;
     case 429:
-        if (strncmp(e->message, "Request too large", 17) == 0) {
+        if (is_too_large(e)) {
             v.err = WEIR_E_REQUEST_TOO_LARGE_FOR_LIMIT;
             v.pass_message = true;
             break;

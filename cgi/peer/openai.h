@@ -78,7 +78,9 @@ struct openai_verdict {
     bool pass_message;               /* the provider's message is the caller's business */
 };
 
-/* `status` is HTTP's; an error inside a 200 is judged by its own code, or as a fault of the provider's. */
+/* `status` is HTTP's; an error inside a 200 is judged by its own code or type, or as a fault of the provider's. A 429 is
+ * one of three: money or quota is gone (FAULT_QUOTA), the request is larger than the whole limit (never tried again), or
+ * a limit is used up for now (FAULT_RATE_LIMIT). */
 struct openai_verdict openai_judge(int status, const struct openai_error *e, const struct provider_head *h);
 
 #endif

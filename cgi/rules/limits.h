@@ -118,6 +118,9 @@ void limits_cool(struct limits *l, int64_t until_us);
  * window means it spoke of another span (requests a day): that is only shown. Returns the tokens or requests it counts
  * that we did not. */
 int64_t limits_told(struct limits *l, enum dim d, int64_t limit, int64_t remaining, int64_t reset_us);
+/* How long ago that was sent, at the least: when a limit is whole again (reset_us, < 0: not said), all that its provider
+ * counts now is forgotten. */
+int64_t limits_told_age_us(enum dim d, int64_t reset_us);
 /* Smallest share of a limit in use after 429s; a million: not stabilizing. *until_us is when it ends. */
 int32_t limits_rate_ppm(const struct limits *l, int64_t *until_us);
 /* After a restart, once window and stabilization of a dimension are back: set its bucket as it was gone_us ago. */

@@ -50,6 +50,13 @@ void limits_cool(struct limits *l, int64_t until_us)
         l->cooldown_us = until_us;
 }
 
+int64_t limits_told_age_us(enum dim i, int64_t reset_us)
+{
+    int64_t age_us = dim_window_us(i) - reset_us - RESET_SLACK_US;
+
+    return reset_us > 0 && age_us > 0 ? age_us : 0;
+}
+
 int64_t limits_told(struct limits *l, enum dim i, int64_t limit, int64_t remaining, int64_t reset_us)
 {
     struct limits_dim *d = &l->dim[i];
@@ -72,7 +79,7 @@ int64_t limits_told(struct limits *l, enum dim i, int64_t limit, int64_t remaini
     unseen = (d->told_limit > 0 && d->told_limit < d->limit ? d->told_limit : d->limit) - d->window.sum - d->held - remaining;
     if (unseen <= (remaining % ROUNDED == 0 && remaining > 0 ? ROUNDED / 2 : 0))
         return 0;
-    window_add(&d->window, unseen);
+    window_restore(&d->window, l->now_us - limits_told_age_us(i, reset_us), unseen);
     bucket_lower(&d->bucket, remaining);
     return unseen;
 }

@@ -115,6 +115,8 @@ export async function startUpstream(...args) {
     judge: () => ask('GET', '/_judge'),
     reset: () => ask('POST', '/_judge/reset', {}),
     limits: (limits) => ask('POST', '/_judge/limits', limits),
+    // What others send with the same key: {requests, tokens}.
+    foreign: (much) => ask('POST', '/_judge/foreign', much),
     // The calls whose user message begins with `tag` (at most 63 bytes are kept).
     calls: async (tag) => (await ask('GET', '/_judge')).log.filter((c) => c.tag.startsWith(tag)),
     stop: () => program.stop(),

@@ -282,7 +282,71 @@ START_TEST(damaged_state_is_refused_or_ignored_and_changes_nothing_it_should_not
 }
 END_TEST
 
-UNIT_MAIN("admit_told", a_429_cuts_pauses_and_is_retried_after_what_was_asked_for,
+START_TEST(a_refusal_in_mid_answer_cuts_or_takes_out_like_any_other)
+{
+    static const struct admit_upstream two[] = {
+        {.name = "one", .limit = {60, 0, 6000, 0, 0, 0}, .max_concurrent = 32, .patience = PATIENCE},
+        {.name = "other", .limit = {60, 0, 6000, 0, 0, 0}, .max_concurrent = 32, .patience = PATIENCE},
+    };
+    struct admit *a = admit_of(two, 2);
+    struct admit_grant g = started(a, 1, START), h = started(a, 2, START);
+    struct admit_upstream_view v;
+
+    admit_failed(a, g.ticket, FAULT_RATE_LIMIT, DIM_TOKENS_PER_MINUTE, 7 * SEC, START + SEC);
+    admit_settle(a, g.ticket, 100, 5, START + SEC);
+    admit_view(a, 0, START + SEC, &v);
+    ck_assert_int_eq(v.cooldown_until_us, START + 8 * SEC);
+    ck_assert_int_eq(v.dim[DIM_TOKENS_PER_MINUTE].allowed, 3000);
+    ck_assert_int_eq(v.dim[DIM_REQUESTS_PER_MINUTE].allowed, 60);
+    ck_assert_int_eq(v.dim[DIM_TOKENS_PER_MINUTE].used, 105);
+    ck_assert_int_eq(v.provider_429s_24h, 1);
+    admit_failed(a, h.ticket, FAULT_QUOTA, DIM_COUNT, -1, START + SEC);
+    admit_settle(a, h.ticket, 100, 5, START + SEC);
+    admit_view(a, 1, START + SEC, &v);
+    ck_assert(v.down);
+    ck_assert(!v.stabilizing);
+    ck_assert_int_eq(v.running, 0);
+    admit_free(a);
+}
+END_TEST
+
+START_TEST(what_others_send_with_the_same_key_is_drift)
+{
+    struct admit *a = admit_of(&one, 1);
+    struct admit_grant g = started(a, 1, START);
+    struct provider_word w;
+    struct admit_upstream_view v;
+
+    for (int d = 0; d < DIM_COUNT; d++)
+        w.limit[d] = w.remaining[d] = w.reset_us[d] = -1;
+    admit_settle(a, g.ticket, 100, 5, START);
+    admit_view(a, 0, START, &v);
+    ck_assert_int_eq(v.dim[DIM_TOKENS_PER_MINUTE].drift, 0);
+    w.limit[DIM_TOKENS_PER_MINUTE] = 6000;
+    w.remaining[DIM_TOKENS_PER_MINUTE] = 6000 - 105;                  /* ours alone */
+    admit_provider_word(a, 0, &w, START);
+    admit_view(a, 0, START, &v);
+    ck_assert_int_eq(v.dim[DIM_TOKENS_PER_MINUTE].drift, 0);
+    w.remaining[DIM_TOKENS_PER_MINUTE] -= 2001;                       /* others' */
+    admit_provider_word(a, 0, &w, START + SEC);
+    admit_provider_word(a, 0, &w, START + 2 * SEC);                   /* said again, not more of them */
+    w.remaining[DIM_TOKENS_PER_MINUTE] -= 500;
+    admit_provider_word(a, 0, &w, START + 3 * SEC);
+    admit_view(a, 0, START + 4 * SEC, &v);
+    ck_assert_int_eq(v.dim[DIM_TOKENS_PER_MINUTE].drift, 2501);
+    ck_assert_int_eq(v.dim[DIM_TOKENS_PER_MINUTE].used, 105 + 2501);
+    ck_assert_int_eq(v.dim[DIM_TOKENS_PER_MINUTE].provider_ago_us, SEC);
+    ck_assert_int_eq(v.dim[DIM_REQUESTS_PER_MINUTE].drift, 0);
+    admit_view(a, 0, START + 62 * SEC, &v);
+    ck_assert_int_eq(v.dim[DIM_TOKENS_PER_MINUTE].drift, 500);
+    admit_view(a, 0, START + 120 * SEC, &v);
+    ck_assert_int_eq(v.dim[DIM_TOKENS_PER_MINUTE].drift, 0);
+    admit_free(a);
+}
+END_TEST
+
+UNIT_MAIN("admit_told", a_refusal_in_mid_answer_cuts_or_takes_out_like_any_other, what_others_send_with_the_same_key_is_drift,
+          a_429_cuts_pauses_and_is_retried_after_what_was_asked_for,
           after_a_429_work_moves_to_the_other_upstream_at_once,
           a_refused_key_takes_its_upstream_out_and_a_lone_one_is_not_retried,
           retries_end_with_their_number_or_when_the_deadline_would_be_missed,

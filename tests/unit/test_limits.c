@@ -361,6 +361,27 @@ START_TEST(what_the_provider_says_only_makes_things_stricter)
 }
 END_TEST
 
+START_TEST(what_others_used_is_forgotten_when_the_provider_forgets_it)
+{
+    static const struct {
+        int64_t reset_us, least_us, most_us;      /* when a call of all 6000 fits, from now */
+    } table[] = {
+        {20 * SEC, 20 * SEC, 24 * SEC}, {SEC, SEC, 5 * SEC}, {59 * SEC, 59 * SEC, 61 * SEC}, {-1, 60 * SEC, 61 * SEC}, {0, 60 * SEC, 61 * SEC},
+    };
+
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        struct limits *l = made(&(struct limits_config){.limit = {0, 0, 6000, 0, 0, 0}});
+        int64_t gone_us;
+
+        ck_assert_int_eq(limits_told(l, DIM_TOKENS_PER_MINUTE, 6000, 0, table[i].reset_us), 6000);
+        gone_us = window_wait_us(&l->dim[DIM_TOKENS_PER_MINUTE].window, 6000, l->now_us);
+        ck_assert_int_ge(gone_us, table[i].least_us);
+        ck_assert_int_le(gone_us, table[i].most_us);
+        free(l);
+    }
+}
+END_TEST
+
 START_TEST(after_a_429_only_the_dimension_that_was_hit_is_cut_and_climbs_back)
 {
     struct limits *l = made(&(struct limits_config){.limit = {60, 0, 6000, 0, 0, 0}});
@@ -413,7 +434,7 @@ END_TEST
 
 UNIT_MAIN("limits", a_million_random_steps_agree_with_an_exact_model, a_call_that_was_never_sent_leaves_no_trace,
           a_stream_that_outgrows_its_reservation_is_a_debt_paid_before_anything_else,
-          output_told_ahead_of_its_time_is_given_back,
+          output_told_ahead_of_its_time_is_given_back, what_others_used_is_forgotten_when_the_provider_forgets_it,
           an_ask_larger_than_the_burst_starts_on_a_full_bucket, the_reserve_is_for_high_and_lent_while_no_high_asks,
           what_the_provider_says_only_makes_things_stricter,
           after_a_429_only_the_dimension_that_was_hit_is_cut_and_climbs_back,

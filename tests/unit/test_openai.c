@@ -298,6 +298,36 @@ START_TEST(refusals_are_told_apart)
         {418, "", WEIR_E_UPSTREAM, false, 0, DIM_COUNT, -1},
         {200, "{\"error\":{\"code\":429,\"message\":\"m\"}}", WEIR_E_UPSTREAM_RATE_LIMITED, true, FAULT_RATE_LIMIT, DIM_COUNT, -1},
         {200, "{\"error\":{\"message\":\"m\"}}", WEIR_E_UPSTREAM, true, FAULT_SERVER, DIM_COUNT, -1},
+        /* which of the three a 429 is, and whose limit */
+        {429, "{\"error\":{\"code\":\"credit_balance_exhausted\"}}", WEIR_E_UPSTREAM_QUOTA, true, FAULT_QUOTA, DIM_COUNT, -1},
+        {429, "{\"error\":{\"code\":\"organization_spend_limit_exceeded\"}}", WEIR_E_UPSTREAM_QUOTA, true, FAULT_QUOTA, DIM_COUNT, -1},
+        {429, "{\"error\":{\"code\":\"organization_usage_limit_exceeded\"}}", WEIR_E_UPSTREAM_QUOTA, true, FAULT_QUOTA, DIM_COUNT, -1},
+        {400, "{\"error\":{\"code\":\"billing_hard_limit_reached\"}}", WEIR_E_UPSTREAM_QUOTA, true, FAULT_QUOTA, DIM_COUNT, -1},
+        {429, "{\"error\":{\"message\":\"on tokens per min (TPM): Limit 30000, Requested 64000. The input\"}}",
+         WEIR_E_REQUEST_TOO_LARGE_FOR_LIMIT, false, 0, DIM_COUNT, -1},
+        {429, "{\"error\":{\"code\":\"429\",\"message\":\"exceeded token rate limit. Please retry after 86400 seconds.\"}}",
+         WEIR_E_REQUEST_TOO_LARGE_FOR_LIMIT, false, 0, DIM_COUNT, -1},
+        {429, "{\"error\":{\"code\":\"429\",\"message\":\"have exceeded token rate limit of your S0 tier. Please retry after 1 second.\"}}",
+         WEIR_E_UPSTREAM_RATE_LIMITED, true, FAULT_RATE_LIMIT, DIM_TOKENS_PER_MINUTE, SEC},
+        {429, "{\"error\":{\"code\":\"429\",\"message\":\"have exceeded call rate limit of your S0 tier.\"}}",
+         WEIR_E_UPSTREAM_RATE_LIMITED, true, FAULT_RATE_LIMIT, DIM_REQUESTS_PER_MINUTE, -1},
+        {429, "{\"error\":{\"type\":\"rate_limit_error\",\"message\":\"your rate limit of 40,000 input tokens per minute\"}}",
+         WEIR_E_UPSTREAM_RATE_LIMITED, true, FAULT_RATE_LIMIT, DIM_INPUT_TOKENS_PER_MINUTE, -1},
+        {429, "{\"error\":{\"type\":\"rate_limit_error\",\"message\":\"your rate limit of 8,000 output tokens per minute\"}}",
+         WEIR_E_UPSTREAM_RATE_LIMITED, true, FAULT_RATE_LIMIT, DIM_OUTPUT_TOKENS_PER_MINUTE, -1},
+        {429, "{\"error\":{\"type\":\"requests\",\"message\":\"on requests per day (RPD): Limit 200, Used 200, Requested 1. Please try again in 7m12s.\"}}",
+         WEIR_E_UPSTREAM_RATE_LIMITED, true, FAULT_RATE_LIMIT, DIM_REQUESTS_PER_HOUR, 432 * SEC},
+        {429, "{\"error\":{\"type\":\"rate_limit_error\",\"code\":\"slow_down\"}}", WEIR_E_UPSTREAM_RATE_LIMITED, true,
+         FAULT_RATE_LIMIT, DIM_COUNT, -1},
+        /* inside a stream there is no status */
+        {200, "{\"error\":{\"type\":\"tokens\",\"code\":\"rate_limit_exceeded\",\"message\":\"try again in 1.5s\"}}",
+         WEIR_E_UPSTREAM_RATE_LIMITED, true, FAULT_RATE_LIMIT, DIM_TOKENS_PER_MINUTE, SEC + SEC / 2},
+        {200, "{\"error\":{\"type\":\"rate_limit_error\"}}", WEIR_E_UPSTREAM_RATE_LIMITED, true, FAULT_RATE_LIMIT, DIM_COUNT, -1},
+        {200, "{\"error\":{\"type\":\"insufficient_quota\",\"code\":\"insufficient_quota\"}}", WEIR_E_UPSTREAM_QUOTA, true, FAULT_QUOTA, DIM_COUNT, -1},
+        {200, "{\"error\":{\"type\":\"invalid_request_error\",\"code\":\"invalid_api_key\"}}", WEIR_E_UPSTREAM_AUTH, true, FAULT_AUTH, DIM_COUNT, -1},
+        {200, "{\"error\":{\"type\":\"overloaded_error\"}}", WEIR_E_UPSTREAM, true, FAULT_OVERLOADED, DIM_COUNT, -1},
+        {200, "{\"error\":{\"type\":\"invalid_request_error\",\"code\":null}}", WEIR_E_UPSTREAM_REFUSED, false, 0, DIM_COUNT, -1},
+        {200, "{\"error\":{\"code\":99}}", WEIR_E_UPSTREAM, true, FAULT_SERVER, DIM_COUNT, -1},
     };
 
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
@@ -331,6 +361,21 @@ START_TEST(headers_say_when_and_which_limit_before_the_text_does)
     ck_assert_int_eq(v.retry_after_us, 12 * SEC);
     ck_assert(head_line(&h, "Retry-After: 3", 14, 0));
     v = openai_judge(429, &e, &h);
+    ck_assert_int_eq(v.retry_after_us, 3 * SEC);
+}
+END_TEST
+
+START_TEST(a_402_that_says_when_is_not_for_ever)
+{
+    struct openai_error e = {.set = true, .status = 402};
+    struct provider_head h = {0};
+    struct openai_verdict v;
+
+    head_init(&h);
+    ck_assert(head_line(&h, "Retry-After: 3", 14, 0));
+    v = openai_judge(402, &e, &h);
+    ck_assert_int_eq(v.err, WEIR_E_UPSTREAM_QUOTA);
+    ck_assert_int_eq(v.fault, FAULT_OVERLOADED);
     ck_assert_int_eq(v.retry_after_us, 3 * SEC);
 }
 END_TEST
@@ -376,5 +421,5 @@ END_TEST
 UNIT_MAIN("openai", a_stream_is_text_a_reason_usage_and_done, odd_shapes_are_understood, what_is_not_json_or_no_object_is_invalid,
           every_prefix_of_a_chunk_is_invalid_and_harmless, a_stream_cut_at_any_byte_is_whole_only_once_its_reason_came, usage_that_is_no_count_was_not_said, usage_said_several_times_is_not_summed,
           an_error_may_be_an_object_a_string_or_nothing, refusals_are_told_apart,
-          headers_say_when_and_which_limit_before_the_text_does, a_request_with_its_cap_is_one_json_object,
+          headers_say_when_and_which_limit_before_the_text_does, a_402_that_says_when_is_not_for_ever, a_request_with_its_cap_is_one_json_object,
           newer_models_take_the_cap_by_its_newer_name)

@@ -80,11 +80,19 @@ START_TEST(what_the_provider_said_is_told_where_it_said_something)
 
     set_up();
     up[0].dim[DIM_TOKENS_PER_MINUTE].provider_remaining = 7;
+    up[0].dim[DIM_TOKENS_PER_MINUTE].provider_ago_us = 1000 * 1000;
+    up[0].dim[DIM_TOKENS_PER_MINUTE].drift = 12;
+    up[0].dim[DIM_TOKENS_PER_MINUTE].limit = 0;
+    up[0].dim[DIM_REQUESTS_PER_MINUTE].provider_limit = 60;
+    up[0].dim[DIM_REQUESTS_PER_MINUTE].drift = 12;
     snapshot_limits_json(&snap, &out);
     list = parsed(&out);
     said = json_object_get(json_array_get(list, 0), "provider_reported");
-    ck_assert_uint_eq(json_object_size(said), 1);
+    ck_assert_uint_eq(json_object_size(said), 2);
+    ck_assert_int_eq(json_int(json_object_get(said, "requests_per_minute"), "drift", -1), 12);
     said = json_object_get(said, "tokens_per_minute");
+    ck_assert_str_eq(json_str(said, "at", ""), "1970-01-01T00:00:00.000Z");
+    ck_assert(json_is_null(json_object_get(said, "drift")));          /* it has no limit here, so nothing is counted */
     ck_assert(json_is_null(json_object_get(said, "limit")));
     ck_assert_int_eq(json_int(said, "remaining", -1), 7);
     json_decref(list);

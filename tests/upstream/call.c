@@ -233,6 +233,34 @@ static bool stream_odd(struct call *k, struct sb *b)
     }
 }
 
+/* An error in mid-answer, as OpenAI words it; the status is in the words alone. */
+static void stream_error(struct call *k)
+{
+    static const struct {
+        int status;
+        const char *text;
+    } errors[] = {
+        {401, "\"message\":\"Incorrect API key provided.\",\"type\":\"invalid_request_error\",\"param\":null,\"code\":\"invalid_api_key\""},
+        {402, "\"message\":\"You exceeded your current quota, please check your plan and billing details.\","
+              "\"type\":\"insufficient_quota\",\"param\":null,\"code\":\"insufficient_quota\""},
+        {429, "\"message\":\"Rate limit reached on tokens per min (TPM): Limit 90000, Used 60000, Requested 40000. Please try "
+              "again in 1.2s.\",\"type\":\"tokens\",\"param\":null,\"code\":\"rate_limit_exceeded\""},
+        {503, "\"message\":\"Slow down.\",\"type\":\"service_unavailable_error\",\"param\":null,\"code\":\"server_is_overloaded\""},
+        {500, "\"message\":\"The server had an error.\",\"type\":\"server_error\",\"param\":null,\"code\":null"},
+    };
+    struct sb b = sb_make(4096);
+    size_t i = 0;
+
+    while (i + 1 < sizeof errors / sizeof *errors && errors[i].status != k->plan.event_status)
+        i++;
+    sb_putf(&b, "data: {\"error\":{%s}}\n\n", errors[i].text);
+    if (call_put(k, b.p, b.len)) {
+        sb_puts(net_out(k->conn), "0\r\n\r\n");
+        call_end(k, CALL_BROKEN, CONN_GOES_ON);
+    }
+    sb_done(&b);
+}
+
 static void drip(struct call *k, int64_t now_us)
 {
     size_t left = k->drip.len - k->drip_at, n = left < 7 ? left : 7;
@@ -267,6 +295,11 @@ static void stream_on(struct call *k, int64_t now_us)
     while (on && k->sent < k->total) {
         if (k->plan.hang_after >= 0 && k->sent >= k->plan.hang_after) {
             net_flush(c);
+            on = false;
+            break;
+        }
+        if (k->plan.event_status && k->sent >= k->plan.event_after) {
+            stream_error(k);
             on = false;
             break;
         }

@@ -30,7 +30,7 @@ static const struct refusal {
     {409, "server_error", NULL, "The resource is locked."},
     {413, "invalid_request_error", NULL, "Request body too large."},
     {422, "invalid_request_error", NULL, "Unprocessable."},
-    {429, "requests", "rate_limit_exceeded", "Rate limit reached for requests per min (RPM): Limit 60, Used 60, Requested 1. Please try again in 1s."},
+    {429, "requests", "rate_limit_exceeded", "Rate limit reached for requests per min (RPM): Limit 6000, Used 6000, Requested 1. Please try again in 1s."},
     {500, "server_error", NULL, "The server had an error while processing your request. Sorry about that!"},
     {502, NULL, NULL, "Bad gateway"},
     {503, "service_unavailable_error", "server_is_overloaded", "The engine is currently overloaded, please try again later."},
@@ -43,32 +43,60 @@ void chat_init(const char *key)
     wanted_key = key;
 }
 
-/* Every header a provider adds, each with its line end. Go-style durations, as OpenAI writes them. */
+/* A time until something, as Go writes it. */
+static void put_duration(struct sb *b, int64_t ms)
+{
+    if (ms >= 60000)
+        sb_putf(b, "%" PRId64 "m%" PRId64 ".%03" PRId64 "s", ms / 60000, ms % 60000 / 1000, ms % 1000);
+    else if (ms >= 1000)
+        sb_putf(b, "%" PRId64 ".%03" PRId64 "s", ms / 1000, ms % 1000);
+    else
+        sb_putf(b, "%" PRId64 "ms", ms);
+}
+
+/* What one limit looks like from outside, in the spelling that is asked for. */
+static void put_limit(struct sb *b, const char *name, struct limit *l, int64_t now_us)
+{
+    int64_t reset_ms = (limit_reset_us(l, now_us) + 999) / 1000, left = limit_remaining(l, now_us);
+    time_t at = (time_t)((clock_utc_ms() + reset_ms + 999) / 1000);
+    char date[32];
+    struct tm tm;
+
+    switch (judge_spelling) {
+    case SPELL_OPENAI:
+    case SPELL_PROJECT:
+        name = judge_spelling == SPELL_OPENAI ? name : strcmp(name, "tokens") == 0 ? "project-tokens" : "project-requests";
+        sb_putf(b, "x-ratelimit-limit-%s: %" PRId64 "\r\nx-ratelimit-remaining-%s: %" PRId64 "\r\nx-ratelimit-reset-%s: ",
+                name, l->max, name, left, name);
+        put_duration(b, reset_ms);
+        sb_puts(b, "\r\n");
+        break;
+    case SPELL_AZURE:
+        sb_putf(b, "x-ratelimit-limit-%s: %" PRId64 "\r\nx-ratelimit-remaining-%s: %" PRId64 "\r\nx-ratelimit-reset-%s: %" PRId64
+                "\r\n", name, l->max, name, left, name, (reset_ms + 999) / 1000);
+        break;
+    case SPELL_UNKNOWN:
+        sb_putf(b, "x-ratelimit-limit-%s: -1\r\nx-ratelimit-remaining-%s: 0\r\nx-ratelimit-reset-%s: 0\r\n", name, name, name);
+        break;
+    case SPELL_ANTHROPIC:
+        (void)gmtime_r(&at, &tm);
+        (void)strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", &tm);
+        sb_putf(b, "anthropic-ratelimit-%s-limit: %" PRId64 "\r\nanthropic-ratelimit-%s-remaining: %" PRId64
+                "\r\nanthropic-ratelimit-%s-reset: %s\r\n", name, l->max, name, left, name, date);
+        break;
+    case SPELL_NONE: break;
+    }
+}
+
+/* Every header a provider adds, each with its line end. */
 static void put_headers(struct sb *b, int64_t seq, int64_t began_us, int64_t now_us)
 {
-    const struct {
-        const char *name;
-        struct limit *l;
-    } both[] = {{"requests", &judge_requests}, {"tokens", &judge_tokens}};
-
     sb_putf(b, "x-request-id: req_standin%" PRId64 "\r\nopenai-processing-ms: %" PRId64
             "\r\nopenai-version: 2020-10-01\r\nopenai-organization: stand-in\r\n", seq, (now_us - began_us) / 1000);
-    for (size_t i = 0; i < 2; i++) {
-        int64_t reset_ms;
-
-        if (!both[i].l->max)
-            continue;
-        reset_ms = (limit_reset_us(both[i].l, now_us) + 999) / 1000;
-        sb_putf(b, "x-ratelimit-limit-%s: %" PRId64 "\r\nx-ratelimit-remaining-%s: %" PRId64 "\r\nx-ratelimit-reset-%s: ",
-                both[i].name, both[i].l->max, both[i].name, limit_remaining(both[i].l, now_us), both[i].name);
-        if (reset_ms >= 60000)
-            sb_putf(b, "%" PRId64 "m%" PRId64 ".%03" PRId64 "s\r\n", reset_ms / 60000, reset_ms % 60000 / 1000,
-                    reset_ms % 1000);
-        else if (reset_ms >= 1000)
-            sb_putf(b, "%" PRId64 ".%03" PRId64 "s\r\n", reset_ms / 1000, reset_ms % 1000);
-        else
-            sb_putf(b, "%" PRId64 "ms\r\n", reset_ms);
-    }
+    if (judge_requests.max)
+        put_limit(b, "requests", &judge_requests, now_us);
+    if (judge_tokens.max)
+        put_limit(b, "tokens", &judge_tokens, now_us);
 }
 
 /* An answer that is whole: status, headers of `log`'s call, body. */
@@ -176,8 +204,9 @@ static bool refuse_by_limits(struct conn *c, struct call_log *log, int64_t token
                        "Limit %" PRId64 ", Used %" PRId64 ", Requested %" PRId64 ". Please try again in %" PRId64 "ms.",
                        log->model, by_tokens ? "tokens" : "requests", by_tokens ? "TPM" : "RPM", l->max, l->used,
                        by_tokens ? tokens : 1, (wait_us + 999) / 1000);
-        (void)snprintf(headers, sizeof headers, "Retry-After: %" PRId64 "\r\nretry-after-ms: %" PRId64 "\r\n",
-                       (wait_us + 999999) / 1000000, (wait_us + 999) / 1000);
+        if (judge_spelling != SPELL_NONE)
+            (void)snprintf(headers, sizeof headers, "Retry-After: %" PRId64 "\r\nretry-after-ms: %" PRId64 "\r\n",
+                           (wait_us + 999999) / 1000000, (wait_us + 999) / 1000);
     }
     refuse(c, log, 429, by_tokens ? "tokens" : "requests", "rate_limit_exceeded", NULL, message, headers);
     return true;
@@ -297,6 +326,8 @@ static void chat(struct conn *c, const struct request *r, int64_t now_us)
         refuse_by_plan(c, log, &plan);
         goto out;
     }
+    if (plan.event_status && plan.refusals && judge_repeats(a.model, a.message, a.message_len) >= plan.refusals)
+        plan.event_status = 0;
     if (answer_oddly(c, log, plan.odd))
         goto out;
     put_headers(&h, log->seq, now_us, clock_mono_us());

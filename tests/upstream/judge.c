@@ -13,6 +13,7 @@
 enum { JUDGE_LOG = 16384, JUDGE_TEXTS = 256, REPEATS = 65536 };
 
 struct limit judge_requests, judge_tokens;
+enum spelling judge_spelling;
 
 static struct {
     int64_t seq, base;            /* the latest call; the latest before the reset */
@@ -199,7 +200,33 @@ static void judge_json(struct sb *b, bool log, int64_t now_us)
     sb_puts(b, "]}\n");
 }
 
-/* {"requests_per_minute":N,"tokens_per_minute":N,"window":"bucket|sliding|fixed","window_ms":60000} */
+static bool spelling_parse(const char *name, enum spelling *out)
+{
+    static const char *const names[] = {"openai", "project", "azure", "unknown", "anthropic", "none"};
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(name, names[i]) == 0) {
+            *out = (enum spelling)i;
+            return true;
+        }
+    return false;
+}
+
+/* {"requests":N,"tokens":N}: taken from the limits, and no call of ours. */
+static bool judge_foreign(const struct request *r, int64_t now_us)
+{
+    char why[160];
+    json_t *o;
+
+    if (json_parse_object(r->body, r->body_len, &json_limits_own, &o, why))
+        return false;
+    limit_take(&judge_requests, json_int(o, "requests", 0), now_us);
+    limit_take(&judge_tokens, json_int(o, "tokens", 0), now_us);
+    json_decref(o);
+    return true;
+}
+
+/* {"requests_per_minute":N,"tokens_per_minute":N,"window":"bucket|sliding|fixed","window_ms":60000,"headers":"openai|…"} */
 static bool judge_limits(const struct request *r, int64_t now_us)
 {
     char why[160];
@@ -211,7 +238,8 @@ static bool judge_limits(const struct request *r, int64_t now_us)
     if (json_parse_object(r->body, r->body_len, &json_limits_own, &o, why))
         return false;
     window_us = json_int(o, "window_ms", 60000) * 1000;
-    good = limit_kind_parse(json_str(o, "window", "bucket"), &kind) && window_us > 0;
+    good = limit_kind_parse(json_str(o, "window", "bucket"), &kind) && window_us > 0 &&
+           spelling_parse(json_str(o, "headers", "openai"), &judge_spelling);
     if (good) {
         limit_set(&judge_requests, kind, json_int(o, "requests_per_minute", 0), window_us, now_us);
         limit_set(&judge_tokens, kind, json_int(o, "tokens_per_minute", 0), window_us, now_us);
@@ -247,6 +275,8 @@ bool judge_request(struct conn *c, const struct request *r, int64_t now_us)
         judge_reset();
         answer(c, 200, ok, sizeof ok - 1);
     } else if (post && strcmp(r->path, "/_judge/limits") == 0 && judge_limits(r, now_us))
+        answer(c, 200, ok, sizeof ok - 1);
+    else if (post && strcmp(r->path, "/_judge/foreign") == 0 && judge_foreign(r, now_us))
         answer(c, 200, ok, sizeof ok - 1);
     else
         answer(c, 400, bad, sizeof bad - 1);

@@ -1,8 +1,9 @@
 /* judge.h - what the stand-in saw and billed, for tests to hold Weir against.
  *
  * GET /_judge answers it as JSON, GET /_judge/totals without the calls; POST
- * /_judge/reset forgets it; POST /_judge/limits sets the provider's limits. One
- * thread. */
+ * /_judge/reset forgets it; POST /_judge/limits sets the provider's limits and
+ * the spelling of the headers that tell them; POST /_judge/foreign is what others
+ * send with the same key. One thread. */
 #ifndef WEIR_TESTS_JUDGE_H
 #define WEIR_TESTS_JUDGE_H
 
@@ -29,6 +30,10 @@ struct call_log {
     char tag[64];                 /* the begin of the last user message */
 };
 
+/* SPELL_PROJECT: OpenAI's of a project; SPELL_UNKNOWN: Azure's -1 and 0; SPELL_NONE: no header, only a 429's text. */
+enum spelling { SPELL_OPENAI, SPELL_PROJECT, SPELL_AZURE, SPELL_UNKNOWN, SPELL_ANTHROPIC, SPELL_NONE };
+
+extern enum spelling judge_spelling;
 extern struct limit judge_requests, judge_tokens;    /* a minute */
 
 void judge_init(bool keep_texts);

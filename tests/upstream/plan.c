@@ -99,6 +99,12 @@ static bool plan_numbers(const char *s, struct plan *p)
     } else if (end = 0, sscanf(s, "fault-end-%lld%n", &a, &end) == 1 && !s[end]) {
         p->brk = BREAK_END;
         p->break_at = a;
+    } else if (end = 0, sscanf(s, "fault-event-%3lld-%lld%n-%7s", &a, &b, &end, word) >= 2 && a >= 400 && a < 600) {
+        p->event_status = (int)a;
+        p->event_after = b;
+        p->tokens = b + 12;
+        p->refusals = strcmp(word, "once") == 0;
+        return s[end] ? p->refusals > 0 : true;
     } else if (end = 0, sscanf(s, "fault-%3lld%n-%7s", &a, &end, word) >= 1 && a >= 400 && a < 600) {
         p->status = (int)a;
         p->refusals = strcmp(word, "once") == 0 ? 1 : strcmp(word, "twice") == 0 ? 2 : 0;

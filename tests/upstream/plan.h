@@ -12,6 +12,7 @@
  *   fault-quota, fault-too-large             the 429s that no retry helps
  *   fault-hang[-N], fault-cut-N, fault-reset-N, fault-end-N   silence after N tokens; the
  *                               connection closed, reset or the body ended after N bytes
+ *   fault-event-STATUS-N[-once] a stream that after N tokens has an error event of that meaning (402: quota)
  *   fault-json, -html, -empty, -redirect, -200-error, -mid-error, -huge-line, -huge-header
  *   fault-usage-missing|null|string|negative|huge|fraction|twice|less
  *
@@ -52,7 +53,9 @@ struct plan {
     int status;                  /* 200, or the refusal */
     enum plan_after after;       /* how a 429 says when */
     bool quota, too_large;       /* which 429 */
-    int refusals;                /* how many calls of one message are refused; 0 = all, if status is not 200 */
+    int event_status;            /* a stream ends with such an error after event_after tokens; 0: it does not */
+    int64_t event_after;
+    int refusals;                /* how many calls of one message are refused, or have the event; 0 = all */
 };
 
 /* The plan of a name of `n` bytes. False: no such model. */

@@ -95,6 +95,12 @@ START_TEST(numbers_in_a_name_are_understood)
     ck_assert(plan_parse("fault-cut-400", 13, &p));
     ck_assert_int_eq(p.break_at, 400);
     ck_assert_int_eq(p.status, 200);
+    ck_assert(plan_parse("fault-event-429-3-once", 22, &p));
+    ck_assert_int_eq(p.event_status, 429);
+    ck_assert_int_eq(p.event_after, 3);
+    ck_assert_int_eq(p.refusals, 1);
+    ck_assert_int_eq(p.status, 200);
+    ck_assert(!plan_parse("fault-event-429-3-never", 23, &p));
 }
 END_TEST
 
