@@ -59,6 +59,8 @@ static enum weir_err find_model(struct exchange *x, struct prompt *p)
     else
         engine_default_model(w->engine, p->model);
     p->upstreams = engine_upstreams_for(w->engine, p->model);
+    if (!p->upstreams && !engine_models_known(w->engine))
+        return web_refuse(x, WEIR_E_UNAVAILABLE, NULL, "The providers are being asked for their models; a moment later it is known.");
     if (!p->upstreams)
         return web_refuse(x, WEIR_E_MODEL_NOT_FOUND, "model", "There is no model '%.100s' here; GET /chat/models lists them.",
                           p->model);

@@ -78,6 +78,7 @@ for (const s of scenes)
     if (process.env.STEADY) console.error(s.window + s.name, what);
     assert.equal(judge.by_status[429], undefined, what);
     assert.ok(most <= LIMIT, what);
+    assert.equal(answers[404], undefined, what);
     assert.ok(answers[429] > answers[200] / 2, `it was no flood: ${what}`);
     assert.ok(used >= s.least * LIMIT, what);
   }, s.todo);
