@@ -24,7 +24,8 @@ struct usage_finding {
 };
 
 /* Totals beyond ten windows count as not said. Below half or above twice the own count (beyond a few tokens) they are
- * suspect, and the larger counts. */
+ * suspect, and the larger counts, for it is what the provider will charge: a claim of more than max_tokens, which was
+ * all that was held for, is then spent all the same, and a budget it passes shows that and refuses the next. */
 struct usage_finding usage_believe(const struct usage_claim *c);
 
 #endif

@@ -378,6 +378,8 @@ enum weir_err h_page_dashboard(struct exchange *x)
     json_object_set_new(ctx, "kpis", kpis(&s));
     json_object_set_new(ctx, "upstreams", view_limits(s.now, x->web->settings));
     json_object_set_new(ctx, "queue", view_queue(s.now, mine));
+    json_object_set_new(ctx, "budgets", view_budgets(s.now, mine));
+    json_object_set_new(ctx, "has_budgets", json_boolean(json_array_size(json_object_get(ctx, "budgets")) > 0));
     json_object_set_new(ctx, "series", series(s.usage, s.range));
     put_summaries(ctx, s.usage);
     json_object_set_new(ctx, "cost_tables", cost_tables(x, s.cost));

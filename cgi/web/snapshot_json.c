@@ -54,6 +54,11 @@ void snapshot_level_json(int32_t ppm, struct sb *out)
     sb_put(out, text, text[n - 1] == '.' ? n - 1 : n);
 }
 
+bool snapshot_budget_is_of(const struct snapshot_budget *b, const char *user_id)
+{
+    return !user_id || (b->view.rule->scope == BUDGET_USER && strcmp(b->view.key, user_id) == 0);
+}
+
 void snapshot_budgets_json(const struct snapshot *s, const char *user_id, struct sb *out)
 {
     const char *comma = "";
@@ -62,7 +67,7 @@ void snapshot_budgets_json(const struct snapshot *s, const char *user_id, struct
     for (size_t i = 0; i < s->budget_count; i++) {
         const struct budget_view *v = &s->budgets[i].view;
 
-        if (user_id && (v->rule->scope != BUDGET_USER || strcmp(v->key, user_id) != 0))
+        if (!snapshot_budget_is_of(&s->budgets[i], user_id))
             continue;
         sb_putf(out, "%s{", comma);
         gauge_budget_json(out, v);

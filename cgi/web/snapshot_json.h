@@ -22,4 +22,7 @@ void snapshot_level_json(int32_t ppm, struct sb *out);
 /* {status, text}: "healthy" "warning" "limited" "stabilizing" "down", and a sentence. */
 void snapshot_health_json(const struct snapshot *s, struct sb *out);
 
+/* May this user see the ledger? Everybody's if user_id is NULL, else only those kept for the user. */
+bool snapshot_budget_is_of(const struct snapshot_budget *b, const char *user_id);
+
 #endif

@@ -131,6 +131,74 @@ json_t *view_limits(const struct snapshot *s, const struct settings *settings)
     return list;
 }
 
+/* "Month of this user: usr_a" */
+static json_t *budget_name(const struct budget_view *v)
+{
+    static const char *const spans[] = {[BUDGET_DAY] = "Day", [BUDGET_WEEK] = "Week", [BUDGET_MONTH] = "Month", [BUDGET_TOTAL] = "Total"};
+
+    if (v->rule->scope == BUDGET_ALL)
+        return view_text("%s of everything", spans[v->rule->window]);
+    return view_text("%s of %s %s", spans[v->rule->window], budget_scope_name(v->rule->scope), v->key);
+}
+
+/* The lowest warn level that is not reached; all of it if there is none. */
+static int32_t next_warn(const struct budget_view *v)
+{
+    for (int i = 0; i < v->rule->warns; i++)
+        if (v->rule->warn[i] > v->warned)
+            return v->rule->warn[i];
+    return BUDGET_WARN_ALL;
+}
+
+/* "80 % reached · resets 2026-12-01 00:00 UTC" */
+static json_t *budget_foot(const struct budget_view *v)
+{
+    json_t *reached = view_percent((double)v->warned / BUDGET_WARN_ALL), *at = NULL, *text;
+    struct sb time = sb_make(64);
+
+    if (v->rule->window != BUDGET_TOTAL) {
+        json_t *to;
+
+        sb_time(&time, v->span.to_ms);
+        to = json_string(sb_str(&time));
+        at = view_time(to, VIEW_MINUTE);
+        json_decref(to);
+    }
+    text = view_text("%s%s%s%s%s%s", v->warned ? json_string_value(reached) : "", v->warned ? " reached" : "",
+                     v->warned && at ? " · " : "", at ? "resets " : "", at ? json_string_value(at) : "", at ? " UTC" : "");
+    json_decref(reached);
+    json_decref(at);
+    sb_done(&time);
+    return text;
+}
+
+static json_t *budget_gauge(const struct budget_view *v)
+{
+    double limit = (double)v->rule->limit, used = limit > 0 ? (double)v->spent / limit : 1, held = limit > 0 ? (double)v->held / limit : 0;
+    json_t *spent = view_money((double)v->spent / 1e12), *of = view_money(limit / 1e12);
+    const char *tone = v->left == 0 ? "err" : v->warned ? "warn" : "ok";
+    json_t *g = json_pack("{s:o, s:o, s:s, s:I, s:o, s:o, s:o, s:o, s:o}", "name", budget_name(v),
+                          "num", view_text("%s of %s", json_string_value(spent), json_string_value(of)), "tone", tone,
+                          "now", (json_int_t)lround(100 * fmin(1, used + held)),
+                          "valuetext", view_text("%s of %s spent", json_string_value(spent), json_string_value(of)),
+                          "used_pct", view_length(used), "held_pct", view_length(fmin(held, fmax(0, 1 - used))),
+                          "reserve_pct", view_length((double)next_warn(v) / BUDGET_WARN_ALL), "foot", budget_foot(v));
+
+    json_decref(spent);
+    json_decref(of);
+    return g;
+}
+
+json_t *view_budgets(const struct snapshot *s, const char *user_id)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < s->budget_count; i++)
+        if (snapshot_budget_is_of(&s->budgets[i], user_id))
+            json_array_append_new(list, budget_gauge(&s->budgets[i].view));
+    return list;
+}
+
 int64_t view_waiting(const struct snapshot *s)
 {
     int64_t n = 0;

@@ -1,5 +1,5 @@
 /* view_engine.h - what the engine's snapshot says, in the words of a page:
- * health, limits, queue. Pure; any thread. */
+ * health, limits, queue, budgets. Pure; any thread. */
 #ifndef WEIR_VIEW_ENGINE_H
 #define WEIR_VIEW_ENGINE_H
 
@@ -16,6 +16,10 @@ json_t *view_limits(const struct snapshot *s, const struct settings *settings);
 
 /* {running, waiting, oldest, waits, lifetime, promises, has_entries, entries}; of `user_id` only, or everybody's if NULL. */
 json_t *view_queue(const struct snapshot *s, const char *user_id);
+
+/* A list of what templates/gauge.mustache takes, one for each ledger; the line in it is the warn level that comes next, and
+ * its tone is the levels' own. Of `user_id` only (as snapshot_budgets_json()), or all if NULL. */
+json_t *view_budgets(const struct snapshot *s, const char *user_id);
 
 /* How many wait, all priorities together. */
 int64_t view_waiting(const struct snapshot *s);

@@ -72,6 +72,34 @@ START_TEST(what_is_refused_by_the_line_gives_its_money_back)
 }
 END_TEST
 
+START_TEST(a_deadline_that_passes_in_line_gives_its_money_back)
+{
+    struct world *w = world_make(true);
+    int64_t spent, held;
+    struct client first, late;
+    struct job *j;
+
+    w->s->upstreams[0].tune.max_concurrent = 1;
+    world_start(w);
+    set_budget(w, "one", BUDGET_ALL, "", worst(10000));
+    engine_submit(w->e, priced_job(w, &first, JOB_STREAM, "#slow-0-20-1000 first", 1000));
+    await_text(&first, "event: delta\n");
+    j = priced_job(w, &late, JOB_STREAM, "#lorem-5 late", 10);
+    j->ask.deadline_us = j->ask.arrived_us + 300 * USEC_PER_MS;
+    engine_submit(w->e, j);
+    ck_assert(strstr(await_end(&late), "queue_timeout"));
+    look(w, "one", &spent, &held);
+    ck_assert_int_eq(held, worst(1000));                /* the first's alone */
+    ck_assert_int_eq(spent, 0);
+    client_leave(&first);
+    await_rows(w, "SELECT count(*) FROM events WHERE state < 2", 0);
+    assert_spent(w, "one");
+    client_done(&first);
+    client_done(&late);
+    world_done(w);
+}
+END_TEST
+
 /* --- everything at once --- */
 
 enum { THREADS = 8, EACH = 125, PAID = 100, ANSWER = 20 };
@@ -167,5 +195,5 @@ START_TEST(budgets_that_change_under_load_count_every_call_once)
 END_TEST
 
 UNIT_MAIN("purse", a_provider_that_goes_on_beyond_the_budget_is_cut_off_cleanly, a_refusal_leaves_nothing_held_and_says_which_budget,
-          what_is_refused_by_the_line_gives_its_money_back, a_thousand_at_once_never_pass_a_budget_for_a_hundred,
+          what_is_refused_by_the_line_gives_its_money_back, a_deadline_that_passes_in_line_gives_its_money_back, a_thousand_at_once_never_pass_a_budget_for_a_hundred,
           budgets_that_change_under_load_count_every_call_once)

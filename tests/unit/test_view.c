@@ -147,6 +147,59 @@ START_TEST(health_is_that_of_the_worst_provider_and_down_only_when_all_are)
 }
 END_TEST
 
+/* One ledger of a user, its levels at a half and four fifths. */
+static struct snapshot_budget ledger(const char *key, int64_t limit, int64_t spent, int64_t held, int32_t warned)
+{
+    struct snapshot_budget b = {.rule = {.id = "bud_a", .scope = BUDGET_USER, .window = BUDGET_MONTH, .each = true, .limit = limit,
+                                         .warn = {500000, 800000}, .warns = 2},
+                                .view = {.span = {0, INT64_C(1796083200000)}, .spent = spent, .held = held,
+                                         .left = limit - spent - held, .warned = warned}};
+
+    snprintf(b.key, sizeof b.key, "%s", key);
+    return b;
+}
+
+static const char *part(const json_t *gauge, const char *name)
+{
+    return json_string_value(json_object_get(gauge, name));
+}
+
+START_TEST(a_budget_shows_what_is_spent_and_the_warning_it_has_reached)
+{
+    const int64_t usd = INT64_C(1000000000000);
+    struct snapshot_budget b[] = {ledger("usr_a", 5 * usd, 0, 0, 0), ledger("usr_a", 5 * usd, 3 * usd, usd, 500000),
+                                  ledger("usr_b", 5 * usd, 5 * usd, 0, 800000)};
+    struct snapshot s = {.budget_count = 3, .budgets = b};
+    json_t *all, *mine, *g;
+
+    for (size_t i = 0; i < 3; i++) {
+        b[i].view.rule = &b[i].rule;
+        b[i].view.key = b[i].key;
+    }
+    all = view_budgets(&s, NULL);
+    mine = view_budgets(&s, "usr_b");
+    ck_assert_uint_eq(json_array_size(all), 3);
+    ck_assert_uint_eq(json_array_size(mine), 1);
+    g = json_array_get(all, 0);
+    ck_assert_str_eq(part(g, "tone"), "ok");
+    ck_assert_str_eq(part(g, "foot"), "resets 2026-12-01 00:00 UTC");
+    ck_assert_str_eq(part(g, "reserve_pct"), "50.00%");
+    g = json_array_get(all, 1);
+    ck_assert_str_eq(part(g, "name"), "Month of user usr_a");
+    ck_assert_str_eq(part(g, "num"), "$3.00 of $5.00");
+    ck_assert_str_eq(part(g, "tone"), "warn");
+    ck_assert_str_eq(part(g, "foot"), "50 % reached · resets 2026-12-01 00:00 UTC");
+    ck_assert_str_eq(part(g, "used_pct"), "60.00%");
+    ck_assert_str_eq(part(g, "held_pct"), "20.00%");
+    ck_assert_str_eq(part(g, "reserve_pct"), "80.00%");
+    g = json_array_get(mine, 0);
+    ck_assert_str_eq(part(g, "tone"), "err");
+    ck_assert_str_eq(part(g, "reserve_pct"), "100.00%");
+    json_decref(all);
+    json_decref(mine);
+}
+END_TEST
+
 START_TEST(conversations_stand_under_their_day_and_pinned_ones_above)
 {
     static const char *const days[] = {"Pinned", "Today", "Yesterday", "Last 7 days", "Last 30 days", "Earlier"};
@@ -214,4 +267,4 @@ UNIT_MAIN("view", money_has_six_decimals_below_a_cent_four_below_a_dollar_else_t
           a_change_needs_something_to_compare_with, a_time_shows_the_part_that_is_asked_for,
           the_line_under_an_answer_has_its_seven_parts_in_order, an_answer_without_figures_has_no_line,
           health_is_that_of_the_worst_provider_and_down_only_when_all_are,
-          conversations_stand_under_their_day_and_pinned_ones_above, an_answer_says_how_it_ended_unless_it_ended_well, every_template_is_well_formed_and_a_message_is_escaped)
+          a_budget_shows_what_is_spent_and_the_warning_it_has_reached, conversations_stand_under_their_day_and_pinned_ones_above, an_answer_says_how_it_ended_unless_it_ended_well, every_template_is_well_formed_and_a_message_is_escaped)

@@ -131,6 +131,7 @@ static void usage_json(struct sb *b, const struct call *k)
         sb_putf(b, "{\"prompt_tokens\":%" PRId64 ".5,\"completion_tokens\":%" PRId64 ".5}", in, out);
         return;
     case USAGE_LESS: out = 1; break;
+    case USAGE_MORE: out = 1000; break;
     case USAGE_RIGHT: case USAGE_TWICE: break;
     }
     sb_putf(b, "{\"prompt_tokens\":%" PRId64 ",\"completion_tokens\":%" PRId64 ",\"total_tokens\":%" PRId64

@@ -15,7 +15,7 @@ const char *const plan_models[] = {
     "fault-hang", "fault-hang-3", "fault-cut-400", "fault-reset-400", "fault-end-400", "fault-json", "fault-html",
     "fault-empty", "fault-redirect", "fault-200-error", "fault-mid-error", "fault-huge-line", "fault-huge-header",
     "fault-usage-missing", "fault-usage-null", "fault-usage-string", "fault-usage-negative", "fault-usage-huge",
-    "fault-usage-fraction", "fault-usage-twice", "fault-usage-less",
+    "fault-usage-fraction", "fault-usage-twice", "fault-usage-less", "fault-usage-more",
     NULL
 };
 
@@ -56,6 +56,7 @@ static const struct {
     {"fault-usage-fraction", {.usage = USAGE_FRACTION}},
     {"fault-usage-twice", {.usage = USAGE_TWICE}},
     {"fault-usage-less", {.usage = USAGE_LESS}},
+    {"fault-usage-more", {.usage = USAGE_MORE}},
 };
 
 /* Defaults of what a table line leaves at zero. */
