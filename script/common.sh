@@ -77,7 +77,7 @@ npm_itself=(nodejs/node npm/npm)
 build_packages=(gcc/gcc libc6-dev make/make autoconf/autoconf automake/automake pkg-config/pkg-config ca-certificates
     libfcgi-dev libsqlite3-dev libjansson-dev libcurl4-openssl-dev libpcre2-dev libsodium-dev)
 
-# build_in FOLDER CONFIGURE-OPTION…: configure there once, then make all, or what build_targets names.
+# build_in FOLDER CONFIGURE-OPTION…: configure there once, then make.
 build_in() {
     local dir=$1
     shift
@@ -90,8 +90,8 @@ build_in() {
         say "Configuring ${dir#"$top"/}"
         ( cd "$dir" && quietly "$dir/configure.log" "$top/configure" -q "$@" )
     fi
-    if ! make -q -C "$dir" "${build_targets[@]-all}" >/dev/null 2>&1; then
+    if ! make -q -C "$dir" all >/dev/null 2>&1; then
         say "Building ${dir#"$top"/}"
-        quietly "$dir/make.log" make -s -C "$dir" -j"$(nproc)" "${build_targets[@]-all}"
+        quietly "$dir/make.log" make -s -C "$dir" -j"$(nproc)"
     fi
 }
