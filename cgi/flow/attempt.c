@@ -145,10 +145,16 @@ static size_t on_head(char *p, size_t one, size_t n, void *ctx)
 
     (void)one;
     a->last_us = a->engine->now_us;
-    if (head_line(&a->head, p, n, clock_utc_ms()))
-        return n;
-    a->failed = WEIR_E_UPSTREAM_TOO_LARGE;
-    return 0;
+    if (!head_line(&a->head, p, n, clock_utc_ms())) {
+        a->failed = WEIR_E_UPSTREAM_TOO_LARGE;
+        return 0;
+    }
+    /* What remains is true now, and no more at the end of a long answer. */
+    if (n <= 2 && a->head.status >= 200 && a->head.has_word) {
+        admit_provider_word(a->engine->admit, a->job->grant.upstream, &a->head.word, a->engine->now_us);
+        a->head.has_word = false;
+    }
+    return n;
 }
 
 /* --- start and stop --- */
@@ -208,20 +214,11 @@ void attempt_start(struct engine *e, struct job *j)
     (void)curl_multi_add_handle(e->multi, a->easy);
 }
 
-/* Its headers' word about limits, once. */
-static void hear_word(struct engine *e, struct job *j)
-{
-    if (j->attempt->head.has_word)
-        admit_provider_word(e->admit, j->grant.upstream, &j->attempt->head.word, e->now_us);
-    j->attempt->head.has_word = false;
-}
-
 void attempt_stop(struct engine *e, struct job *j)
 {
     if (!j->attempt)
         return;
     attempt_close_row(e, j, j->attempt->head.status, j->end.err, j->attempt->head.request_id);
-    hear_word(e, j);
     attempt_free(j->attempt);
 }
 
@@ -321,7 +318,6 @@ static bool try_again(struct engine *e, struct job *j, const struct openai_verdi
     int64_t delay_us = 0;
     int status = a->head.status;
 
-    hear_word(e, j);
     if (!admit_retry(e->admit, j->ticket, v->fault, v->dim, v->retry_after_us, e->now_us, &delay_us)) {
         j->ticket = NULL;
         return false;

@@ -291,6 +291,17 @@ static int64_t retry_after(const struct openai_error *e, const struct provider_h
     return -1;
 }
 
+/* A 403 about what was asked, not about who asks: one user's prompt must not take the key from all others. */
+static bool is_objection(const struct openai_error *e)
+{
+    static const char *const words[] = {"moderation", "flagged", "guardrail", "content policy", "content_policy"};
+
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strcasestr(e->message, words[i]) || strcasestr(e->code, words[i]))
+            return true;
+    return false;
+}
+
 /* The status of an error inside a 200, where headers have long been sent. */
 static int status_inside(const struct openai_error *e)
 {
@@ -348,8 +359,14 @@ struct openai_verdict openai_judge(int status, const struct openai_error *e, con
         v.err = WEIR_E_UPSTREAM_UNPROCESSABLE;
         v.pass_message = true;
         break;
-    case 401:
     case 403:
+        if (strcmp(e->code, "model_not_found") == 0 || is_objection(e)) {      /* says nothing of the key */
+            v.err = is_objection(e) ? WEIR_E_UPSTREAM_REFUSED : WEIR_E_MODEL_NOT_FOUND;
+            v.pass_message = true;
+            break;
+        }
+        /* fall through */
+    case 401:
         v.err = WEIR_E_UPSTREAM_AUTH;
         v.retry = true;
         v.fault = FAULT_AUTH;

@@ -36,6 +36,33 @@ for (const headers of ['openai', 'project', 'azure', 'anthropic'])
     await up.limits({});
   });
 
+for (const [kind, message] of [['stream', '#lorem-3 word'], ['400', '#fault-400 word'], ['500', '#fault-500 word'], ['429', '#fault-429-ms word']])
+  test(`the word of every answer is heard: ${kind}`, async () => {
+    await reset();
+    await up.limits({ ...limits, window: 'sliding' });
+    await up.foreign({ requests: 200 });
+    const s = await weir.stream({ model, message, max_tokens: 50 });
+    const u = await shown('its word', (x) => x.provider_reported?.requests_per_minute);
+    assert.ok(u.provider_reported.requests_per_minute.remaining < 400, JSON.stringify(u.provider_reported));
+    assert.equal(u.provider_reported.requests_per_minute.drift, 200);
+    s.leave();
+    await up.limits({});
+  });
+
+test('what a provider says at the begin of a long answer is heard then, and not at its end', async () => {
+  await reset();
+  await up.limits({ ...limits, window: 'sliding' });
+  const s = await weir.stream({ model, message: '#slow-0-50-1000 long', max_tokens: 1000 });
+  await s.next('delta');
+  await shown('its word', (u) => u.provider_reported?.requests_per_minute.remaining === 599);
+  await weir.post('/chat/complete', { model, message: 'meanwhile', max_tokens: 50 });
+  s.leave();
+  await weir.settled(s.first('accepted').request_id);
+  const u = await shown('the later word', (x) => x.provider_reported.requests_per_minute.remaining === 598);
+  assert.equal(u.provider_reported.requests_per_minute.drift, 0);
+  await up.limits({});
+});
+
 test('a limit said to be unknown blocks nothing', async () => {
   await reset();
   await up.limits({ ...limits, headers: 'unknown' });

@@ -298,6 +298,11 @@ START_TEST(refusals_are_told_apart)
         {418, "", WEIR_E_UPSTREAM, false, 0, DIM_COUNT, -1},
         {200, "{\"error\":{\"code\":429,\"message\":\"m\"}}", WEIR_E_UPSTREAM_RATE_LIMITED, true, FAULT_RATE_LIMIT, DIM_COUNT, -1},
         {200, "{\"error\":{\"message\":\"m\"}}", WEIR_E_UPSTREAM, true, FAULT_SERVER, DIM_COUNT, -1},
+        {403, "{\"error\":{\"code\":403,\"message\":\"Your input was flagged\",\"metadata\":{\"reasons\":[\"x\"]}}}",
+         WEIR_E_UPSTREAM_REFUSED, false, 0, DIM_COUNT, -1},
+        {403, "{\"error\":{\"code\":\"model_not_found\",\"message\":\"Project proj_x does not have access to model gpt-4\"}}",
+         WEIR_E_MODEL_NOT_FOUND, false, 0, DIM_COUNT, -1},
+        {403, "{\"error\":{\"code\":\"unsupported_country_region_territory\"}}", WEIR_E_UPSTREAM_AUTH, true, FAULT_AUTH, DIM_COUNT, -1},
         /* which of the three a 429 is, and whose limit */
         {429, "{\"error\":{\"code\":\"credit_balance_exhausted\"}}", WEIR_E_UPSTREAM_QUOTA, true, FAULT_QUOTA, DIM_COUNT, -1},
         {429, "{\"error\":{\"code\":\"organization_spend_limit_exceeded\"}}", WEIR_E_UPSTREAM_QUOTA, true, FAULT_QUOTA, DIM_COUNT, -1},
