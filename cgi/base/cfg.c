@@ -9,7 +9,34 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEY_MAX = 200, NAME_MAX_EDITS = 63 };
+#include "base/mem.h"
+
+enum { KEY_MAX = 200, NAME_MAX_EDITS = 63, HIDDEN_MAX = 128 };
+
+static struct {
+    char *name[HIDDEN_MAX], *value[HIDDEN_MAX];
+    size_t n;
+} hidden;                    /* written before the first thread, read only after */
+
+const char *cfg_env(const char *name)
+{
+    for (size_t i = 0; i < hidden.n; i++)
+        if (strcmp(hidden.name[i], name) == 0)
+            return hidden.value[i];
+    return getenv(name);
+}
+
+void cfg_env_hide(const char *name)
+{
+    char *value = getenv(name);
+
+    if (!value || hidden.n == HIDDEN_MAX)
+        return;
+    hidden.name[hidden.n] = mem_strdup(name);
+    hidden.value[hidden.n++] = mem_strdup(value);
+    explicit_bzero(value, strlen(value));
+    (void)unsetenv(name);
+}
 
 /* Is `key` one of the blank-separated words of `list`? */
 static bool word_in(const char *list, const char *key)
@@ -135,6 +162,9 @@ static bool json_to_text(const struct cfg_option *o, const json_t *v, struct sb 
         else
             sb_putf(out, "%.15g", json_number_value(v));
         return json_is_number(v) || (json_is_string(v) && o->type != CFG_RATIO);
+    case CFG_USD:                    /* without an exponent: an amount so small has all its digits after the point */
+        sb_putf(out, json_number_value(v) < 1e-3 ? "%.12f" : "%.15g", json_number_value(v));
+        return json_is_number(v);
     case CFG_TEXT:
     case CFG_SECRET:
     case CFG_CHOICE:
@@ -248,7 +278,7 @@ bool cfg_load_env(const struct cfg_bind *b, size_t nb, const char *prefix, bool 
             const char *text;
 
             cfg_env_name(&b[t].options[i], prefix, leaf, &name);
-            text = getenv(sb_str(&name));
+            text = cfg_env(sb_str(&name));
             sb_puts(&name, " (environment)");
             if (text && *text)
                 ok = cfg_set(&b[t].options[i], b[t].base, text, sb_str(&name), why);
@@ -269,6 +299,7 @@ void cfg_value_json(const struct cfg_option *o, const void *base, struct sb *out
     case CFG_BOOL:
     case CFG_INT:
     case CFG_SECONDS:
+    case CFG_USD:
     case CFG_RATIO: sb_puts(out, s); break;
     case CFG_MINUTES:
         if (strchr(s, 's'))

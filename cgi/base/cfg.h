@@ -4,8 +4,8 @@
  * come from a JSON object or from the environment, are parsed strictly and
  * written into a struct at the option's offset. What is wrong stops the load
  * with one sentence that names the source, the key, the value and what is
- * allowed; a secret's value is never in it. Main calls this before the first
- * thread; not thread-safe against setenv(). */
+ * allowed; a secret's value is never in it. Loading reads the environment, so
+ * nobody may call setenv() once there are threads. */
 #ifndef WEIR_CFG_H
 #define WEIR_CFG_H
 
@@ -28,6 +28,7 @@ enum cfg_type {
     CFG_SECONDS,    /* int64_t microseconds; written as decimal seconds or with a unit: 250ms 2s 5m 1h 7d */
     CFG_MINUTES,    /* the same, a bare number means minutes */
     CFG_RATIO,      /* int64_t thousandths; written as 0.15 */
+    CFG_USD,        /* int64_t picodollars; written as dollars: 5.25 */
     CFG_TEXT,       /* char *, owned; NULL = not set */
     CFG_SECRET,     /* char *, owned, wiped when freed; never printed */
     CFG_CHOICE,     /* int: the position in `choices` */
@@ -46,6 +47,7 @@ struct cfg_option {
     const char *leaf;       /* name in a prefixed environment variable (OPENAI_…); NULL = the key's last part */
     bool (*ok)(const char *text);   /* a further check of a text, or NULL */
     const char *must;       /* what `ok` demands: "an IPv4 or IPv6 address" */
+    bool restart;           /* a reload leaves it as it was at the start */
 };
 
 /* A table and the struct it fills. */
@@ -88,6 +90,17 @@ void cfg_allowed(const struct cfg_option *o, struct sb *out);
 void cfg_value_json(const struct cfg_option *o, const void *base, struct sb *out);
 /* The value as plain text; nothing for what is not set and for a secret. */
 void cfg_value_text(const struct cfg_option *o, const void *base, struct sb *out);
+
+/* Of two structs of one table: is this option the same in both? Secrets are compared too. */
+bool cfg_equal(const struct cfg_option *o, const void *a, const void *b);
+/* Give `to` what `from` has, as a copy of its own; what was there is freed. */
+void cfg_copy(const struct cfg_option *o, void *to, const void *from);
+
+/* A variable of the environment, also one that cfg_env_hide() took out of it; NULL if there is none. Borrowed. */
+const char *cfg_env(const char *name);
+/* Take a variable out of the process's environment, where children and /proc would show it; later loads still find it.
+ * Main only, before the first thread. */
+void cfg_env_hide(const char *name);
 
 /* Number of single-letter edits (a swap of neighbours counts one) from a to b, at most 63 letters each. */
 int cfg_distance(const char *a, const char *b);

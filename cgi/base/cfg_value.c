@@ -10,6 +10,8 @@
 
 enum { TEXT_MAX = 4096, LIST_MAX = 256 };
 
+#define PICO INT64_C(1000000000000)
+
 static const struct {
     const char *name;
     int64_t us;
@@ -179,6 +181,10 @@ static bool set_value(const struct cfg_option *o, void *base, const char *text)
         if (!parse_number(text, 1000, &n))
             return false;
         break;
+    case CFG_USD:
+        if (!parse_number(text, PICO, &n))
+            return false;
+        break;
     case CFG_TEXT:
     case CFG_SECRET:
         if (!text_ok(o, text))
@@ -252,6 +258,12 @@ void cfg_allowed(const struct cfg_option *o, struct sb *out)
         put_decimal(out, o->max, 1000);
         sb_puts(out, " with at most three decimals");
         return;
+    case CFG_USD:
+        sb_puts(out, "a number of dollars from ");
+        put_decimal(out, o->min, PICO);
+        sb_puts(out, " to ");
+        put_decimal(out, o->max, PICO);
+        return;
     case CFG_TEXT:
     case CFG_SECRET: sb_puts(out, "text that is not empty and has no control characters"); return;
     case CFG_CHOICE:
@@ -311,6 +323,7 @@ void cfg_free(const struct cfg_bind *b)
         case CFG_SECONDS:
         case CFG_MINUTES:
         case CFG_RATIO:
+        case CFG_USD:
         case CFG_CHOICE: break;
         }
     }
@@ -337,6 +350,7 @@ void cfg_value_text(const struct cfg_option *o, const void *base, struct sb *out
     case CFG_SECONDS: put_decimal(out, *(const int64_t *)at, USEC_PER_SEC); return;
     case CFG_MINUTES: put_minutes(out, *(const int64_t *)at); return;
     case CFG_RATIO: put_decimal(out, *(const int64_t *)at, 1000); return;
+    case CFG_USD: put_decimal(out, *(const int64_t *)at, PICO); return;
     case CFG_TEXT: sb_puts(out, *(char *const *)at); return;
     case CFG_SECRET: return;
     case CFG_CHOICE:
@@ -348,6 +362,69 @@ void cfg_value_text(const struct cfg_option *o, const void *base, struct sb *out
             sb_puts(out, i ? "," : "");
             sb_puts(out, l->items[i]);
         }
+        return;
+    }
+}
+
+static bool same_text(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+bool cfg_equal(const struct cfg_option *o, const void *a, const void *b)
+{
+    const void *x = (const char *)a + o->at, *y = (const char *)b + o->at;
+    const struct cfg_list *l = x, *m = y;
+
+    switch (o->type) {
+    case CFG_BOOL: return *(const bool *)x == *(const bool *)y;
+    case CFG_INT:
+    case CFG_SECONDS:
+    case CFG_MINUTES:
+    case CFG_RATIO:
+    case CFG_USD: return *(const int64_t *)x == *(const int64_t *)y;
+    case CFG_CHOICE: return memcmp(x, y, sizeof(int)) == 0;
+    case CFG_TEXT:
+    case CFG_SECRET: return same_text(*(char *const *)x, *(char *const *)y);
+    case CFG_LIST:
+        for (size_t i = 0; l->n == m->n && i < l->n; i++)
+            if (strcmp(l->items[i], m->items[i]) != 0)
+                return false;
+        return l->n == m->n;
+    }
+    return false;
+}
+
+void cfg_copy(const struct cfg_option *o, void *to, const void *from)
+{
+    const void *y = (const char *)from + o->at;
+    void *x = (char *)to + o->at;
+    const struct cfg_list *l = y;
+    struct cfg_list copy = {0};
+    char *old;
+
+    switch (o->type) {
+    case CFG_BOOL: *(bool *)x = *(const bool *)y; return;
+    case CFG_INT:
+    case CFG_SECONDS:
+    case CFG_MINUTES:
+    case CFG_RATIO:
+    case CFG_USD: *(int64_t *)x = *(const int64_t *)y; return;
+    case CFG_CHOICE: memcpy(x, y, sizeof(int)); return;
+    case CFG_TEXT:
+    case CFG_SECRET:
+        old = *(char **)x;
+        *(char **)x = mem_strdup(*(char *const *)y);
+        if (o->type == CFG_SECRET)
+            wipe(old);
+        else
+            free(old);
+        return;
+    case CFG_LIST:
+        for (size_t i = 0; i < l->n; i++)
+            (void)list_add(&copy, l->items[i], strlen(l->items[i]));
+        list_free(x);
+        *(struct cfg_list *)x = copy;
         return;
     }
 }

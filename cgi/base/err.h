@@ -27,6 +27,7 @@
     X(E_BODY_INCOMPLETE, 400, "invalid_request_error", "body_incomplete", "The body is shorter than its Content-Length says.") \
     X(E_CONTEXT_LENGTH, 400, "invalid_request_error", "context_length_exceeded", "The prompt does not fit the model's context window. Shorten it or choose a larger model.") \
     X(E_UPSTREAM_REFUSED, 400, "invalid_request_error", "upstream_refused", "The provider refused the request as it is.") \
+    X(E_CONFIG, 400, "invalid_request_error", "invalid_config", "The configuration file is wrong; the one before stays in force.") \
     X(E_UNAUTHENTICATED, 401, "authentication_error", "invalid_token", "Sign in, or send a valid token as 'Authorization: Bearer …'.") \
     X(E_BUDGET, 402, "budget_exceeded", "budget_exceeded", "This would pass a budget; nothing was sent or charged.") \
     X(E_UNPRICED, 402, "unpriced_model", "unpriced_model", "This model has no price and a budget applies; ask an administrator to set one.") \

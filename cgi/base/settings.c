@@ -15,11 +15,12 @@
 
 #include "base/mem.h"
 
-enum { FILE_MAX = 1 << 20, KEY_FILE_MAX = 1000, UPSTREAMS_MAX = 60 };   /* the environment's two and the built-in one come on top: 64 in all */
+/* The environment's two upstreams and the built-in one come on top. */
+enum { FILE_MAX = 1 << 20, KEY_FILE_MAX = 1000, UPSTREAMS_MAX = SETTINGS_UPSTREAMS - 4 };
 
 static const char default_file[] = "weir.json";
 
-static const char *const not_options[] = {"upstreams", NULL};
+static const char *const not_options[] = {"upstreams", "budgets", NULL};
 
 static const struct known_upstream *known_upstream(const char *name)
 {
@@ -67,7 +68,9 @@ static json_t *read_config(const char *path, struct sb *why)
     if (text) {
         root = json_loads(text, JSON_REJECT_DUPLICATES, &je);
         if (!root)
-            sb_putf(why, "%s is not valid JSON: line %d, column %d: %s.", path, je.line, je.column, je.text);
+            sb_putf(why, "%s is not valid JSON: line %d, column %d: %.*s.", path, je.line, je.column,
+                    (int)(strstr(je.text, " near ") ? (size_t)(strstr(je.text, " near ") - je.text) : strlen(je.text)),
+                    je.text);                /* what it is near may be a key */
         else if (!json_is_object(root)) {
             sb_putf(why, "%s must hold one JSON object.", path);
             json_decref(root);
@@ -158,7 +161,7 @@ static bool resolve_key(struct upstream_settings *u, const char *at, struct sb *
         return false;
     }
     if (u->key_env) {
-        found = getenv(u->key_env);
+        found = cfg_env(u->key_env);
         if (!found || !*found)
             sb_putf(why, "%s.key_env is \"%s\", but this environment variable is not set.", at, u->key_env);
     } else if (u->key_file) {
@@ -214,7 +217,7 @@ static bool finish_upstream(const struct settings *s, struct upstream_settings *
     return !u->enabled || resolve_key(u, at, why);
 }
 
-static void upstream_done(struct upstream_settings *u)
+void settings_upstream_done(struct upstream_settings *u)
 {
     struct cfg_bind b = settings_bind_upstream(u), t = settings_bind_tuning(&u->tune);
 
@@ -250,9 +253,10 @@ static bool add_upstream(struct settings *s, const struct tuning_settings *base,
     ok = ok && upstream_env(&u, known, why) && finish_upstream(s, &u, sb_str(&place), why);
     if (ok && u.enabled) {
         s->upstreams = mem_grow(s->upstreams, s->n_upstreams + 1, sizeof *s->upstreams);
+        u.rank = s->n_upstreams;
         s->upstreams[s->n_upstreams++] = u;
     } else
-        upstream_done(&u);
+        settings_upstream_done(&u);
     sb_done(&prefix);
     sb_done(&place);
     return ok;
@@ -368,7 +372,8 @@ static bool load_all(struct settings *s, const json_t *root, struct sb *why)
     ok = settings_env_check(json_object_get(root, "upstreams"), why) &&
          load_layer(top, 2, &s->defaults, root, file, "", not_options, "WEIR_", false, why) &&
          load_layer(again, 2, &builtin, root, file, "", not_options, "WEIR_", false, why) &&
-         add_upstreams(s, &builtin, json_object_get(root, "upstreams"), why);
+         add_upstreams(s, &builtin, json_object_get(root, "upstreams"), why) &&
+         settings_load_budgets(s, json_object_get(root, "budgets"), why);
     cfg_free(&again[1]);
     if (!ok)
         return false;
@@ -416,7 +421,13 @@ void settings_free(struct settings *s)
     cfg_free(&top);
     cfg_free(&tune);
     for (size_t i = 0; i < s->n_upstreams; i++)
-        upstream_done(&s->upstreams[i]);
+        settings_upstream_done(&s->upstreams[i]);
+    for (size_t i = 0; i < s->n_budgets; i++) {
+        struct cfg_bind b = settings_bind_budget(&s->budgets[i]);
+
+        cfg_free(&b);
+    }
+    free(s->budgets);
     free(s->upstreams);
     free(s->config);
     free(s);

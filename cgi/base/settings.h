@@ -1,8 +1,10 @@
 /* settings.h - every setting Weir has, after file, environment and defaults were laid over one another.
  *
  * The tables are in settings_options.c; docs/settings.md is made from them.
- * A struct settings is read-only once loaded, so every thread may read it. A reload makes a
- * new one. Durations are microseconds, ratios thousandths, 0 in a limit means unlimited. */
+ * A struct settings is read-only once loaded, so every thread may read it. A reload loads another,
+ * lets it follow the one in force (settings_follow) and puts it in its place; all that were ever in
+ * force live until Weir stops, so whoever has a pointer into one may keep it and needs no count.
+ * Durations are microseconds, ratios thousandths, 0 in a limit means unlimited. */
 #ifndef WEIR_SETTINGS_H
 #define WEIR_SETTINGS_H
 
@@ -13,6 +15,8 @@
 #include "base/cfg.h"
 #include "base/log.h"
 #include "base/sb.h"
+
+enum { SETTINGS_UPSTREAMS = 64, SETTINGS_BUDGETS = 100, SETTINGS_WARNS = 8 };
 
 enum protocol { PROTOCOL_OPENAI, PROTOCOL_ANTHROPIC, PROTOCOL_BUILTIN };
 
@@ -52,7 +56,9 @@ struct tuning_settings {
 /* One account at one provider. */
 struct upstream_settings {
     char *name;                          /* unique; "builtin" is there unless its entry disables it, and comes last */
-    bool enabled;                        /* true in every loaded entry: the others were dropped */
+    bool enabled;                        /* true in every loaded entry: the others were dropped. False after a reload
+                                            where the upstream is gone: the entry is its place, without its key */
+    size_t rank;                         /* its place in the order of configuration, where one has to come first */
     enum protocol protocol;
     char *base_url;                      /* http(s)://host[:port][/path] without a slash at its end; NULL for builtin */
     char *api_key;                       /* NULL = none is sent; never log or print it */
@@ -60,6 +66,17 @@ struct upstream_settings {
     struct cfg_list models;              /* model ids; empty = ask its /models */
     char *quota_group;                   /* upstreams of one group share limits; NULL = its own */
     struct tuning_settings tune;
+};
+
+/* One budget of the file. */
+struct budget_settings {
+    int scope, window;                   /* enum budget_scope and budget_window */
+    bool each;
+    char *key;                           /* NULL with scope all and with each */
+    char *tz;
+    int64_t limit_pico;
+    int32_t warn_ppm[SETTINGS_WARNS];    /* rising, millionths of the limit */
+    int warns;
 };
 
 struct settings {
@@ -89,8 +106,10 @@ struct settings {
     int64_t drain_us;                    /* on SIGTERM running work may take this long to finish */
     int64_t builtin_words_per_second;    /* pace of the built-in model; 0 = at once */
     struct tuning_settings defaults;     /* what every upstream started from */
-    struct upstream_settings *upstreams; /* never empty */
+    struct upstream_settings *upstreams; /* never empty; an upstream keeps its place over every reload */
     size_t n_upstreams;
+    struct budget_settings *budgets;     /* no two of the same scope, key, each and window */
+    size_t n_budgets;
 };
 
 /* Load `path`; NULL = $WEIR_CONFIG, else ./weir.json if it is there, else none.
@@ -102,6 +121,31 @@ void settings_free(struct settings *s);
 
 /* The upstream of this name, NULL if there is none. Borrowed. */
 const struct upstream_settings *settings_upstream(const struct settings *s, const char *name);
+
+struct settings_change {
+    char *key;                           /* "queue.max_size", "upstreams.openai.limits.tokens_per_minute" */
+    char *before, *after;                /* as JSON; a secret is "(not shown)", and null where there is none */
+    bool restart;                        /* stays as it was until Weir is started anew */
+};
+struct settings_changes {
+    struct settings_change *v;
+    size_t n;
+};
+
+/* Prepare `fresh`, just loaded, to take the place of `now`: upstreams stay where they are in `now`, new ones come behind,
+ * what needs a restart keeps its value. *out, which is empty, says what differs; the caller frees it in every case. False
+ * with a sentence in `why`: there is no place left for a new upstream. */
+bool settings_follow(struct settings *fresh, const struct settings *now, struct settings_changes *out, struct sb *why)
+    __attribute__((warn_unused_result));
+/* Does any of them take effect without a restart? */
+bool settings_changes_apply(const struct settings_changes *c);
+void settings_changes_done(struct settings_changes *c);
+
+/* The settings in force, keys of providers included, as sixteen hexadecimal digits: the same digits, the same settings. */
+enum { SETTINGS_HASH_SIZE = 17 };
+void settings_hash(const struct settings *s, char out[SETTINGS_HASH_SIZE]);
+/* "user.usr_1.month", "model.each.day", "all.total": what tells one budget from another. */
+void settings_budget_name(const struct budget_settings *b, struct sb *out);
 
 /* `weir config check`: true and what was read and found, or false and the sentence, appended to `out`. */
 bool settings_check(const char *path, struct sb *out) __attribute__((warn_unused_result));

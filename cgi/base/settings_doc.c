@@ -15,6 +15,11 @@ bool settings_check(const char *path, struct sb *out)
     for (size_t i = 0; i < s->n_upstreams; i++)
         sb_putf(out, "%s %s", i ? "," : "", s->upstreams[i].name);
     sb_puts(out, ".");
+    for (size_t i = 0; i < s->n_budgets; i++) {
+        sb_puts(out, i ? ", " : " Budgets: ");
+        settings_budget_name(&s->budgets[i], out);
+    }
+    sb_puts(out, s->n_budgets ? "." : "");
     settings_free(s);
     return true;
 }
@@ -41,9 +46,25 @@ void settings_show(const struct settings *s, struct sb *out)
         struct cfg_bind b[] = {settings_bind_upstream(u), settings_bind_tuning(&u->tune)};
         struct sb prefix = sb_make(100);
 
+        if (!u->enabled)
+            continue;
         sb_putf(&prefix, "upstreams.%s.", u->name);
         show_table(out, &b[0], sb_str(&prefix));
         show_table(out, &b[1], sb_str(&prefix));
+        sb_done(&prefix);
+    }
+    for (size_t i = 0; i < s->n_budgets; i++) {
+        struct cfg_bind b = settings_bind_budget(&s->budgets[i]);
+        struct sb prefix = sb_make(400);
+
+        sb_puts(&prefix, "budgets.");
+        settings_budget_name(&s->budgets[i], &prefix);
+        sb_putc(&prefix, '.');
+        show_table(out, &b, sb_str(&prefix));
+        sb_putf(out, "%swarn=", sb_str(&prefix));
+        for (int w = 0; w < s->budgets[i].warns; w++)
+            sb_putf(out, "%s%d.%06d", w ? "," : "", (int)s->budgets[i].warn_ppm[w] / 1000000, (int)s->budgets[i].warn_ppm[w] % 1000000);
+        sb_putc(out, '\n');
         sb_done(&prefix);
     }
 }
@@ -52,7 +73,7 @@ static void doc_line(struct sb *out, const struct cfg_option *o, const char *pre
 {
     struct sb env = sb_make(200), allowed = sb_make(1000);
 
-    if (strcmp(o->key, "name") != 0)     /* what the variables are named after */
+    if (prefix && strcmp(o->key, "name") != 0)     /* what the variables are named after */
         cfg_env_name(o, prefix, leaf, &env);
     cfg_allowed(o, &allowed);
     sb_putf(out, "| `%s`", o->key);
@@ -62,8 +83,9 @@ static void doc_line(struct sb *out, const struct cfg_option *o, const char *pre
         sb_putf(out, ", `%.*s`", (int)n, p);
         p += n + strspn(p + n, " ");
     }
-    sb_putf(out, " | %s%s%s | %s | %s | %s |\n", env.len ? "`" : "", env.len ? sb_str(&env) : "–", env.len ? "`" : "",
-            o->fallback ? o->fallback : "–", sb_str(&allowed), o->help);
+    sb_putf(out, " | %s%s%s | %s | %s | %s%s |\n", env.len ? "`" : "", env.len ? sb_str(&env) : "–", env.len ? "`" : "",
+            o->fallback ? o->fallback : "–", sb_str(&allowed), o->help,
+            o->restart ? " A change needs a restart." : "");
     sb_done(&env);
     sb_done(&allowed);
 }
@@ -79,7 +101,7 @@ static void doc_table(struct sb *out, const struct cfg_bind *b, const char *pref
 void settings_doc(struct sb *out)
 {
     struct cfg_bind global = settings_bind_global(NULL), tuning = settings_bind_tuning(NULL),
-                    upstream = settings_bind_upstream(NULL);
+                    upstream = settings_bind_upstream(NULL), budget = settings_bind_budget(NULL);
 
     sb_puts(out,
             "# Settings\n\n"
@@ -90,6 +112,12 @@ void settings_doc(struct sb *out)
             "exit status 78 and a sentence that says which and why; `weir config check` says the same without starting,\n"
             "`weir config show` prints what is in force. A duration is a number of seconds (`1.2`) or a text with a unit\n"
             "(`\"250ms\"`, `\"90s\"`, `\"5m\"`, `\"1h\"`, `\"7d\"`). `null`, and an empty environment variable, mean: not set.\n\n"
+            "`POST /admin/reload`, or SIGHUP to `weir serve` or `script/server`, reads the file and its key files again; the\n"
+            "environment is that of the start. A file that is wrong changes nothing: the answer and the log say why. One that is\n"
+            "right takes effect at once, and nothing that runs is dropped: calls under way keep the address and key they began\n"
+            "with, what a limit has counted and a budget holds stays, an upstream that is gone takes no new calls and what waited\n"
+            "for it alone is told so. The few settings that need a restart say so below; until then they keep their old value, and\n"
+            "the answer names them.\n\n"
             "## Weir as a whole\n\n");
     doc_table(out, &global, "WEIR_", false);
     sb_puts(out,
@@ -107,6 +135,12 @@ void settings_doc(struct sb *out)
             "capitals with `_` for all else. The upstream `builtin` is there without an entry; one may give it limits, or\n"
             "`\"enabled\": false`.\n\n");
     doc_table(out, &upstream, "OPENAI_", true);
+    sb_puts(out,
+            "## One budget: an entry of `budgets`\n\n"
+            "`{\"budgets\": [{\"scope\": \"user\", \"each\": true, \"window\": \"month\", \"limit_usd\": 20}]}`, beside those that\n"
+            "were set at `/admin/budgets`, where these are shown too and can be changed in the file alone. `warn` is a rising list\n"
+            "of shares of the limit, `[0.5, 0.8, 0.95]` unless set.\n\n");
+    doc_table(out, &budget, NULL, false);
     sb_puts(out, "## Presets\n\n| name | sets | meaning |\n| --- | --- | --- |\n");
     for (size_t i = 0; i < n_presets; i++) {
         sb_putf(out, "| `%s` |", presets[i].name);

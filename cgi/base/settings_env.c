@@ -26,7 +26,7 @@ bool settings_env_has(const char *prefix, const char *const *leaves)
         const char *value;
 
         sb_putf(&name, "%s%s", prefix, *leaves);
-        value = getenv(sb_str(&name));
+        value = cfg_env(sb_str(&name));
         found = value && *value;
         sb_done(&name);
     }

@@ -75,27 +75,27 @@ static bool ok_addresses(const char *s)
 
 #define AT(member) offsetof(struct settings, member)
 static const struct cfg_option global_options[] = {
-    {.key = "state", .type = CFG_TEXT, .at = AT(state), .fallback = "./var", .ok = ok_path,
+    {.key = "state", .restart = true, .type = CFG_TEXT, .at = AT(state), .fallback = "./var", .ok = ok_path,
      .must = "a path without quotes, backslash, semicolon, braces or $",
      .help = "Folder for database, sockets, logs, pid files and the admin token; made with mode 0700."},
-    {.key = "data", .type = CFG_TEXT, .at = AT(data), .ok = ok_path,
+    {.key = "data", .restart = true, .type = CFG_TEXT, .at = AT(data), .ok = ok_path,
      .must = "a path without quotes, backslash, semicolon, braces or $",
      .help = "Folder with templates, static, schema, ranks and prices.json; as built or installed unless set."},
-    {.key = "socket", .type = CFG_TEXT, .at = AT(socket), .max = 100, .ok = ok_path,
+    {.key = "socket", .restart = true, .type = CFG_TEXT, .at = AT(socket), .max = 100, .ok = ok_path,
      .must = "a path of at most 100 bytes without quotes, backslash, semicolon, braces or $",
      .help = "FastCGI socket between nginx and Weir; `weir.sock` in the state folder unless set."},
-    {.key = "http.address", .type = CFG_TEXT, .at = AT(http.address), .fallback = "127.0.0.1", .ok = ok_address,
+    {.key = "http.address", .restart = true, .type = CFG_TEXT, .at = AT(http.address), .fallback = "127.0.0.1", .ok = ok_address,
      .must = "an IPv4 or IPv6 address", .help = "Where nginx listens."},
-    {.key = "http.port", .type = CFG_INT, .at = AT(http.port), .min = 1, .max = 65535, .fallback = "8080",
+    {.key = "http.port", .restart = true, .type = CFG_INT, .at = AT(http.port), .min = 1, .max = 65535, .fallback = "8080",
      .help = "Port on which nginx listens."},
-    {.key = "http.hosts", .type = CFG_LIST, .at = AT(http.hosts), .ok = ok_hosts,
+    {.key = "http.hosts", .restart = true, .type = CFG_LIST, .at = AT(http.hosts), .ok = ok_hosts,
      .must = "a list of at most 256 host names without port, as a browser shows them",
      .help = "Host names that are answered, the others get 421; unless set localhost and the address, and any name where the address is 0.0.0.0 or ::."},
-    {.key = "http.max_body_bytes", .type = CFG_INT, .at = AT(http.max_body_bytes), .min = KIB, .max = 64 * MIB,
+    {.key = "http.max_body_bytes", .restart = true, .type = CFG_INT, .at = AT(http.max_body_bytes), .min = KIB, .max = 64 * MIB,
      .fallback = "1048576", .help = "Largest request body, `/v1` apart; a larger one gets 413."},
-    {.key = "http.max_body_v1_bytes", .type = CFG_INT, .at = AT(http.max_body_v1_bytes), .min = KIB, .max = 256 * MIB,
+    {.key = "http.max_body_v1_bytes", .restart = true, .type = CFG_INT, .at = AT(http.max_body_v1_bytes), .min = KIB, .max = 256 * MIB,
      .fallback = "33554432", .help = "Largest request body under `/v1`, where images travel inside."},
-    {.key = "http.acceptors", .type = CFG_INT, .at = AT(http.acceptors), .min = 1, .max = 64, .fallback = "8",
+    {.key = "http.acceptors", .restart = true, .type = CFG_INT, .at = AT(http.acceptors), .min = 1, .max = 64, .fallback = "8",
      .help = "Threads that take requests and give the short answers."},
     {.key = "queue.max_size", .type = CFG_INT, .at = AT(queue.max_size), .min = 0, .max = 100000, .fallback = "1000",
      .help = "Requests that may wait at once; one more gets 429 `queue_full`. 0 = nothing ever waits."},
@@ -116,9 +116,9 @@ static const struct cfg_option global_options[] = {
      .help = "Model of a request that names none; the first model of the first upstream unless set."},
     {.key = "builtin.words_per_second", .type = CFG_INT, .at = AT(builtin_words_per_second), .min = 0, .max = 10000,
      .fallback = "25", .help = "Pace at which the built-in model writes; 0 = at once."},
-    {.key = "ca_file", .type = CFG_TEXT, .at = AT(ca_file), .fallback = "/etc/ssl/certs/ca-certificates.crt",
+    {.key = "ca_file", .restart = true, .type = CFG_TEXT, .at = AT(ca_file), .fallback = "/etc/ssl/certs/ca-certificates.crt",
      .help = "Certificates that are trusted when calling providers."},
-    {.key = "prices", .type = CFG_TEXT, .at = AT(prices), .help = "Price table instead of the one Weir brings along."},
+    {.key = "prices", .restart = true, .type = CFG_TEXT, .at = AT(prices), .help = "Price table instead of the one Weir brings along."},
     {.key = "log.level", .type = CFG_CHOICE, .at = AT(log_level), .choices = "error warn info debug",
      .fallback = "info", .help = "Least important kind of log line that is written."},
 };
@@ -179,7 +179,7 @@ static const struct cfg_option upstream_options[] = {
      .help = "Its name in pages, records and metrics; required and unique. `builtin` is the built-in model's."},
     {.key = "enabled", .type = CFG_BOOL, .at = AT(enabled), .fallback = "true",
      .help = "false: the entry is checked but not used."},
-    {.key = "protocol", .type = CFG_CHOICE, .at = AT(protocol), .choices = "openai anthropic builtin",
+    {.key = "protocol", .restart = true, .type = CFG_CHOICE, .at = AT(protocol), .choices = "openai anthropic builtin",
      .fallback = "openai", .help = "What it speaks. This version does not call `anthropic` upstreams yet: their models are not offered."},
     {.key = "base_url", .type = CFG_TEXT, .at = AT(base_url), .max = 500, .ok = ok_base_url,
      .must = "http:// or https://, a host and perhaps a port and a path, without user, query or fragment",
@@ -191,9 +191,26 @@ static const struct cfg_option upstream_options[] = {
     {.key = "key_env", .type = CFG_TEXT, .at = AT(key_env), .max = 200, .help = "Environment variable that holds the key."},
     {.key = "models", .type = CFG_LIST, .at = AT(models),
      .help = "Model ids it serves; asked from its `/models` unless set."},
-    {.key = "quota_group", .type = CFG_TEXT, .at = AT(quota_group), .max = 32, .ok = ok_name,
+    {.key = "quota_group", .restart = true, .type = CFG_TEXT, .at = AT(quota_group), .max = 32, .ok = ok_name,
      .must = "at most 32 lower-case letters, digits, - _ or ., beginning with a letter or digit",
      .help = "Upstreams that name the same group share one set of limits."},
+};
+#undef AT
+
+#define AT(member) offsetof(struct budget_settings, member)
+static const struct cfg_option budget_options[] = {
+    {.key = "scope", .type = CFG_CHOICE, .at = AT(scope), .choices = "all user session token model",
+     .help = "What it counts: everything, or the calls of one user, session, token or model. Required."},
+    {.key = "key", .type = CFG_TEXT, .at = AT(key), .max = 127,
+     .help = "Whose: an id of a user, session or token, or the name of a model. With every scope but `all` either this or `each`."},
+    {.key = "each", .type = CFG_BOOL, .at = AT(each), .fallback = "false",
+     .help = "true: each user, session, token or model has this budget of its own."},
+    {.key = "window", .type = CFG_CHOICE, .at = AT(window), .choices = "day week month total",
+     .help = "The span of the calendar it is for. Required."},
+    {.key = "tz", .type = CFG_TEXT, .at = AT(tz), .max = 47, .fallback = "UTC",
+     .help = "Time zone whose days, weeks and months these are, as Europe/Berlin."},
+    {.key = "limit_usd", .type = CFG_USD, .at = AT(limit_pico), .min = 0, .max = 2000000 * LIMIT_MAX,
+     .help = "What may be spent in a window. Required."},
 };
 #undef AT
 
@@ -231,6 +248,11 @@ struct cfg_bind settings_bind_tuning(struct tuning_settings *t)
 struct cfg_bind settings_bind_upstream(struct upstream_settings *u)
 {
     return (struct cfg_bind){upstream_options, sizeof upstream_options / sizeof *upstream_options, u};
+}
+
+struct cfg_bind settings_bind_budget(struct budget_settings *b)
+{
+    return (struct cfg_bind){budget_options, sizeof budget_options / sizeof *budget_options, b};
 }
 
 const struct preset *preset_find(const char *name)

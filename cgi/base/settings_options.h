@@ -4,10 +4,16 @@
 
 #include "base/settings.h"
 
-/* The three tables, bound to the struct they fill. Borrow `s`, `t`, `u`. */
+/* The tables, bound to the struct they fill. Borrow what they are given. */
 struct cfg_bind settings_bind_global(struct settings *s);
 struct cfg_bind settings_bind_tuning(struct tuning_settings *t);
 struct cfg_bind settings_bind_upstream(struct upstream_settings *u);
+struct cfg_bind settings_bind_budget(struct budget_settings *b);
+
+/* settings.c: free what an upstream's entry owns. */
+void settings_upstream_done(struct upstream_settings *u);
+/* settings_budgets.c: read the member `budgets` (may be NULL). */
+bool settings_load_budgets(struct settings *s, const json_t *list, struct sb *why) __attribute__((warn_unused_result));
 
 /* A preset is a named handful of tuning values; NULL ends the list of values. */
 struct preset {
