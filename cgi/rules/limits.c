@@ -85,22 +85,43 @@ void limits_init(struct limits *l, const struct limits_config *c, int64_t now_us
 {
     memset(l, 0, sizeof *l);
     l->now_us = now_us;
-    l->pause_us = c->pause_us;
     l->last_start_us = INT64_MIN / 2;
     l->high_seen_us = INT64_MIN / 2;
     l->cooldown_us = INT64_MIN / 2;
+    for (int i = 0; i < DIM_COUNT; i++) {
+        l->dim[i].told_limit = l->dim[i].told_remaining = -1;
+        window_init(&l->dim[i].window, dim_window_us((enum dim)i), now_us);
+    }
+    limits_change(l, c, now_us);
+}
+
+/* A dimension is limited from now on. Its bucket has what is left of the limit after what was used, not more: what the
+ * bucket would have given out before is not known. */
+static void dim_begin(struct limits *l, enum dim i, const struct limits_config *c)
+{
+    struct limits_dim *d = &l->dim[i];
+    int64_t left = d->limit - d->window.sum - d->held;
+
+    d->bucket = bucket_make(d->limit, dim_window_us(i), burst_of(c, i), l->now_us);
+    bucket_lower(&d->bucket, left > 0 ? left : 0);
+}
+
+void limits_change(struct limits *l, const struct limits_config *c, int64_t now_us)
+{
+    limits_tick(l, now_us);
+    l->pause_us = c->pause_us;
     l->safety_ppm = c->safety_ppm;
     l->reserve_ppm = c->reserve_ppm;
     for (int i = 0; i < DIM_COUNT; i++) {
         struct limits_dim *d = &l->dim[i];
+        int64_t before = d->limit;
 
-        d->told_limit = d->told_remaining = -1;
+        limits_catch_up(l, d);
         d->limit = c->limit[i] > LIMITS_MAX ? LIMITS_MAX : c->limit[i];
-        if (!d->limit)
-            continue;
-        d->burst = burst_of(c, (enum dim)i);
-        d->bucket = bucket_make(d->limit, dim_window_us((enum dim)i), d->burst, now_us);
-        window_init(&d->window, dim_window_us((enum dim)i), now_us);
+        if (d->limit)
+            d->burst = burst_of(c, (enum dim)i);
+        if (d->limit && !before)
+            dim_begin(l, (enum dim)i, c);
     }
     limits_pace(l);
 }

@@ -3,7 +3,9 @@
  * Six dimensions, each with two gates: a token bucket for pace and burst, a
  * sliding window for the promise. A call passes when all gates of all
  * dimensions agree, in one step; looking changes nothing. Upstreams of one
- * quota group share one of these. Amounts are estimates until settled.
+ * quota group share one of these. Amounts are estimates until settled. What is
+ * used is counted in every dimension, limited or not, so that a limit that is set
+ * while calls run knows of them.
  *
  * Times are monotonic microseconds. Call limits_tick() before asking. */
 #ifndef WEIR_LIMITS_H
@@ -32,7 +34,7 @@ struct limits_config {
 };
 
 struct limits_dim {
-    int64_t limit;                /* as configured; 0: unlimited, the rest is unused */
+    int64_t limit;                /* as configured; 0: unlimited, and but for held, open and window the rest is unused */
     int64_t ceiling;              /* limit, or what the provider said if that is less, without the safety margin */
     int64_t allowed;              /* ceiling while not stabilizing */
     int64_t burst;
@@ -74,6 +76,9 @@ struct limits_hold {
 };
 
 void limits_init(struct limits *l, const struct limits_config *c, int64_t now_us);
+/* The configuration is another one from now on. Whatever was used, is set aside, is owed or was cut after a 429 stays;
+ * where that is more than a lowered limit, nothing passes until it fits again. */
+void limits_change(struct limits *l, const struct limits_config *c, int64_t now_us);
 /* Bring everything up to now. A clock that steps back changes nothing. */
 void limits_tick(struct limits *l, int64_t now_us);
 /* A High asks: the reserve is taken back for a minute. */

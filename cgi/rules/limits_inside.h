@@ -30,6 +30,13 @@ static inline bool limits_counts_output(enum dim d)
     return d == DIM_TOKENS_PER_MINUTE || d == DIM_TOKENS_PER_HOUR || d == DIM_OUTPUT_TOKENS_PER_MINUTE;
 }
 
+/* Bring a window to now before something is counted in it: those of unlimited dimensions are left behind by limits_tick(). */
+static inline void limits_catch_up(const struct limits *l, struct limits_dim *d)
+{
+    if (!d->limit)
+        window_advance(&d->window, l->now_us);
+}
+
 /* Set rate, burst and reserve of every dimension to what they are to be now. */
 void limits_pace(struct limits *l);
 

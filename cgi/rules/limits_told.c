@@ -125,14 +125,14 @@ void limits_reset(struct limits *l)
         struct limits_dim *d = &l->dim[i];
         int64_t window_us = dim_window_us((enum dim)i);
 
-        if (!d->limit)
-            continue;
         d->told_limit = d->told_remaining = -1;
         d->stab = (struct stabilize){0};
         window_init(&d->window, window_us, l->now_us);
         /* What is under way stays counted: held as it is, the rest (open - held) anew. */
         if (d->open > d->held)
             window_add(&d->window, d->open - d->held);
+        if (!d->limit)
+            continue;
         d->bucket = bucket_make(d->limit, window_us, d->burst, l->now_us);
         bucket_take(&d->bucket, d->open);
     }

@@ -11,9 +11,9 @@ struct limits_hold limits_take(struct limits *l, const struct limits_need *need,
         struct limits_dim *d = &l->dim[i];
         int64_t n = limits_amount((enum dim)i, need->input, need->output);
 
-        if (!d->limit)
-            continue;
-        bucket_take(&d->bucket, n);
+        limits_catch_up(l, d);
+        if (d->limit)
+            bucket_take(&d->bucket, n);
         if (limits_counts_output((enum dim)i) && !output_at_start) {
             d->held += need->output;
             window_add(&d->window, n - need->output);
@@ -36,7 +36,8 @@ static void dim_produce(struct limits_dim *d, int64_t n)
 /* Set n more output tokens aside, into debt if need be. */
 static void dim_grow(struct limits_dim *d, int64_t n, bool output_at_start)
 {
-    bucket_take(&d->bucket, n);
+    if (d->limit)
+        bucket_take(&d->bucket, n);
     d->open += n;
     if (output_at_start)
         window_add(&d->window, n);
@@ -50,8 +51,9 @@ void limits_produced(struct limits *l, struct limits_hold *h, int64_t output, in
     int64_t fresh = output - h->produced;
 
     for (int i = 0; i < DIM_COUNT; i++) {
-        if (!l->dim[i].limit || !limits_counts_output((enum dim)i))
+        if (!limits_counts_output((enum dim)i))
             continue;
+        limits_catch_up(l, &l->dim[i]);
         if (output > h->output && more > 0)
             dim_grow(&l->dim[i], more, h->output_at_start);
         if (fresh > 0 && !h->output_at_start)
@@ -93,8 +95,7 @@ void limits_settle(struct limits *l, const struct limits_hold *h, int64_t input,
         struct limits_dim *d = &l->dim[i];
         int64_t more = 0;
 
-        if (!d->limit)
-            continue;
+        limits_catch_up(l, d);
         if (limits_counts_input((enum dim)i)) {
             more += settle_input(d, h, input);
             d->open -= h->input;
@@ -103,9 +104,9 @@ void limits_settle(struct limits *l, const struct limits_hold *h, int64_t input,
             more += settle_output(d, h, output, l->now_us);
             d->open -= h->output;
         }
-        if (more > 0)
+        if (d->limit && more > 0)
             bucket_take(&d->bucket, more);
-        else
+        else if (d->limit)
             bucket_give(&d->bucket, -more);
     }
 }
@@ -116,8 +117,7 @@ void limits_release(struct limits *l, const struct limits_hold *h, bool reached)
         struct limits_dim *d = &l->dim[i];
         int64_t counted = 0, held = 0;
 
-        if (!d->limit)
-            continue;
+        limits_catch_up(l, d);
         if (limits_counts_input((enum dim)i)) {
             counted += h->input;
             d->open -= h->input;
@@ -131,6 +131,7 @@ void limits_release(struct limits *l, const struct limits_hold *h, bool reached)
             counted = reached ? 0 : 1;
         window_amend(&d->window, h->at_us, -counted);
         d->held -= held;
-        bucket_give(&d->bucket, counted + held);
+        if (d->limit)
+            bucket_give(&d->bucket, counted + held);
     }
 }

@@ -22,7 +22,7 @@ void pick_init(struct pick *p, uint32_t groups)
     memset(p, 0, sizeof *p);
     queue_init(&p->queue);
     p->groups = groups;
-    p->limits = mem_zalloc(groups, sizeof *p->limits);
+    p->limits = mem_zalloc(PICK_UPSTREAMS, sizeof *p->limits);
     p->turn = PRIORITY_HIGH;
 }
 

@@ -55,7 +55,7 @@ struct pick {
     int64_t wake_us;           /* after pick_next() said false: when to ask again */
 };
 
-/* Room for the limits of `groups` groups; the caller fills upstreams and limits in. */
+/* For `groups` groups, with room for as many as there can be; the caller fills upstreams and limits in. */
 void pick_init(struct pick *p, uint32_t groups);
 void pick_done(struct pick *p);
 void pick_copy(struct pick *to, const struct pick *from);

@@ -25,6 +25,11 @@ void retry_budget_init(struct retry_budget *b, int32_t share_ppm, int64_t now_us
     window_init(&b->retries, MINUTE_US, now_us);
 }
 
+void retry_budget_change(struct retry_budget *b, int32_t share_ppm)
+{
+    b->share_ppm = share_ppm;
+}
+
 void retry_budget_request(struct retry_budget *b, int64_t now_us)
 {
     window_advance(&b->requests, now_us);

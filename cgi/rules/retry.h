@@ -27,6 +27,8 @@ struct retry_budget {
 int64_t retry_delay_us(int failed, int64_t base_us, int64_t max_us, int64_t retry_after_us, struct rng *rng);
 
 void retry_budget_init(struct retry_budget *b, int32_t share_ppm, int64_t now_us);
+/* `share_ppm` is another from now on. */
+void retry_budget_change(struct retry_budget *b, int32_t share_ppm);
 void retry_budget_request(struct retry_budget *b, int64_t now_us);
 /* Spend one retry; false: none is left. */
 bool retry_budget_spend(struct retry_budget *b, int64_t now_us);
