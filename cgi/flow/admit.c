@@ -11,61 +11,25 @@
 #include "flow/admit_state.h"
 
 enum {
-    FIRST_CALL_US = 3000000,      /* how long a call takes, before any was seen */
     FORECAST_REST = 50,           /* microseconds without a forecast for each unit it cost: 1 % of the time */
     FORECAST_SMALL = 64           /* so few items are looked at anew whenever something changed */
 };
 
 #define FORECAST_OLD_US INT64_C(1000000)
-#define DAY_US (INT64_C(86400) * 1000000)
 
 /* --- made and freed --- */
-
-/* The group an upstream belongs to: its own number, or that of the first with the same name of group. */
-static uint32_t group_of(const struct admit_config *c, size_t upstream, uint32_t *groups, const uint32_t *group)
-{
-    const char *name = c->upstreams[upstream].quota_group;
-
-    for (size_t i = 0; name && i < upstream; i++) {
-        if (c->upstreams[i].quota_group && strcmp(c->upstreams[i].quota_group, name) == 0)
-            return group[i];
-    }
-    return (*groups)++;
-}
 
 struct admit *admit_new(const struct admit_config *config, uint64_t seed, int64_t now_us)
 {
     struct admit *a = mem_zalloc(1, sizeof *a);
-    uint32_t group[ADMIT_UPSTREAMS_MAX], groups = 0;
 
-    for (size_t i = 0; i < config->upstream_count; i++)
-        group[i] = group_of(config, i, &groups, group);
-    a->config = *config;
-    memcpy(a->upstream, config->upstreams, config->upstream_count * sizeof *a->upstream);
-    a->config.upstreams = a->upstream;
-    pick_init(&a->pick, groups);
-    forecast_init(&a->forecast, groups);
+    pick_init(&a->pick, 0);
+    forecast_init(&a->forecast, 0);
     learned_init(&a->learned);
     retry_budget_init(&a->retries, config->retry_budget_ppm, now_us);
     a->rng = rng_make(seed);
-    a->pick.upstreams = (uint32_t)config->upstream_count;
-    for (size_t i = config->upstream_count; i-- > 0;) {      /* the first of a group sets its limits */
-        const struct admit_upstream *u = &a->upstream[i];
-        struct limits_config lc = {.burst_requests = u->burst_requests, .burst_tokens = u->burst_tokens,
-                                   .pause_us = u->pause_us, .safety_ppm = u->safety_ppm, .reserve_ppm = u->reserve_ppm};
-
-        memcpy(lc.limit, u->limit, sizeof lc.limit);
-        limits_init(&a->pick.limits[group[i]], &lc, now_us);
-        a->pick.group_mask[group[i]] |= UINT64_C(1) << i;
-        a->pick.upstream[i] = (struct pick_upstream){.group = group[i], .max_concurrent = u->max_concurrent,
-                                                     .cooldown_us = INT64_MIN / 2, .call_us = FIRST_CALL_US,
-                                                     .output_at_start = u->reserve_max_output, .why = GATE_NONE};
-        window_init(&a->refused[i], DAY_US, now_us);
-    }
-    a->told = mem_zalloc(groups, sizeof *a->told);
-    for (uint32_t g = 0; g < groups; g++)
-        admit_told_init(a, g, now_us);
-    a->changed = a->stale = true;
+    a->told = mem_zalloc(ADMIT_UPSTREAMS_MAX, sizeof *a->told);
+    admit_change(a, config, 0, now_us);
     return a;
 }
 
@@ -238,23 +202,28 @@ static struct item item_like(const struct ask *ask)
                          .max_output = ask->max_tokens, .want_output = 1};
 }
 
-/* Why this ask cannot be taken at all, whatever the load. */
-static enum weir_err refused_outright(const struct admit *a, const struct ask *ask)
+enum weir_err admit_unservable(const struct admit *a, const struct item *it)
 {
-    const struct item it = item_like(ask);
     enum weir_err e = WEIR_E_NO_UPSTREAM;
 
-    for (uint64_t left = ask->upstreams; left; left &= left - 1) {
+    for (uint64_t left = it->upstreams; left; left &= left - 1) {
         int i = __builtin_ctzll(left);
         struct limits_need need;
 
         if (i >= (int)a->pick.upstreams || a->pick.upstream[i].down)
             continue;
-        if (pick_need(&a->pick, &it, i, &need))
+        if (pick_need(&a->pick, it, i, &need))
             return WEIR_OK;
         e = WEIR_E_REQUEST_TOO_LARGE_FOR_LIMIT;
     }
     return e;
+}
+
+static enum weir_err refused_outright(const struct admit *a, const struct ask *ask)
+{
+    const struct item it = item_like(ask);
+
+    return admit_unservable(a, &it);
 }
 
 /* What can start at once needs no place. And a full queue still has room for those who have less than half their part

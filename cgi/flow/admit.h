@@ -28,7 +28,7 @@ struct admit_patience {
 
 /* One account at one provider, as far as admission cares. */
 struct admit_upstream {
-    const char *name;             /* borrowed for the life of the admit object */
+    const char *name;             /* borrowed for the life of the admit object, as is the next */
     const char *quota_group;      /* upstreams with the same group share their limits; NULL: its own */
     int64_t limit[DIM_COUNT];     /* 0: unlimited */
     int64_t burst_requests;       /* bucket capacity; 0: a sixth of the per-minute limit */
@@ -39,6 +39,8 @@ struct admit_upstream {
     int32_t reserve_ppm;          /* share only High may use (lent when no High asked for a minute) */
     bool reserve_max_output;      /* the provider counts max_tokens at admission; else the learned quantile */
     struct admit_patience patience;
+    bool gone;                    /* out of the configuration: takes no new calls */
+    size_t rank;                  /* of those that share a quota group and are not gone, the lowest sets the limits */
 };
 
 struct admit_config {
@@ -103,6 +105,7 @@ struct admit_upstream_view {
     int32_t rate_ppm;             /* share of the limits in use: 1,000,000 = all */
     int64_t cooldown_until_us;    /* 0: none; nothing is sent before it */
     bool down;                    /* taken out: key refused or quota gone */
+    bool gone;                    /* out of the configuration; shown only while something runs there */
     int64_t running, max_concurrent, waiting;
     int64_t provider_429s_24h;
 };
@@ -116,6 +119,15 @@ struct admit_counters {           /* since start */
 /* Make one. `config` is copied (names borrowed). `seed` drives jitter only. Caller frees with admit_free(). */
 struct admit *admit_new(const struct admit_config *config, uint64_t seed, int64_t now_us);
 void admit_free(struct admit *a);
+
+/* The configuration is another one: upstreams stay at their index, keep their group, and more may follow; those in the
+ * mask `renewed` have another address or key and are used again if they had been taken out. What is used, set aside,
+ * owed or being stabilized stays; forecasts are made anew. Afterwards take out what cannot be served any more with
+ * admit_stranded(). */
+void admit_change(struct admit *a, const struct admit_config *config, uint64_t renewed, int64_t now_us);
+/* The next waiting ask that no upstream can serve, taken out of the queue (its ticket is gone), and why: E_NO_UPSTREAM
+ * or E_REQUEST_TOO_LARGE_FOR_LIMIT. NULL if none. */
+void *admit_stranded(struct admit *a, int64_t now_us, enum weir_err *why);
 
 /* Put an ask in line. OK: *ticket is the engine's handle until the ask ends.
  * E_QUEUE_FULL; E_QUEUE_TIMEOUT (the forecast misses the deadline; *wait_us is the honest time);

@@ -1,5 +1,5 @@
 /* admit_state.h - what is inside struct admit, for the files that make it up:
- * admit.c (asks come and go), admit_told.c (what providers say and do),
+ * admit.c (asks come and go), admit_change.c (upstreams come and go), admit_told.c (what providers say and do),
  * admit_view.c (what is shown), admit_save.c (what outlives a restart). */
 #ifndef WEIR_ADMIT_STATE_H
 #define WEIR_ADMIT_STATE_H
@@ -53,6 +53,8 @@ struct admit {
     bool stale;                       /* since the last forecast */
 };
 
+/* Why an item cannot be served at all, whatever the load; OK if it can. */
+enum weir_err admit_unservable(const struct admit *a, const struct item *it);
 /* All that waits. */
 int64_t admit_waiting(const struct admit *a);
 /* Something happened that may let somebody start, or moves the forecast. */

@@ -140,7 +140,7 @@ void admit_reset(struct admit *a, int upstream, int64_t now_us)
         limits_reset(&a->pick.limits[u->group]);
         admit_told_init(a, u->group, now_us);
         u->cooldown_us = INT64_MIN / 2;
-        u->down = false;
+        u->down = a->upstream[i].gone;
     }
     admit_changed(a);
 }

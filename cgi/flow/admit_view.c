@@ -143,9 +143,10 @@ void admit_view(struct admit *a, int upstream, int64_t now_us, struct admit_upst
     out->rate_ppm = limits_rate_ppm(l, &out->stabilizing_until_us);
     out->stabilizing = out->stabilizing_until_us > 0;
     out->cooldown_until_us = cooldown > now_us ? cooldown : 0;
+    out->gone = a->upstream[upstream].gone;
     out->down = u->down;
     out->running = u->running;
-    out->max_concurrent = u->max_concurrent;
+    out->max_concurrent = out->gone ? 0 : u->max_concurrent;
     out->waiting = waiting_for(a, upstream);
     out->provider_429s_24h = a->refused[upstream].sum;
     if (u->down || out->cooldown_until_us)

@@ -340,8 +340,10 @@ void attempt_finished(struct engine *e, CURL *easy, CURLcode code)
 
     curl_easy_getinfo(easy, CURLINFO_PRIVATE, &a);
     j = a->job;
-    s = &e->s->upstreams[j->grant.upstream];
+    s = upstream_settings(a->upstream);
     v = judge(a, code);
+    if ((v.fault == FAULT_AUTH || v.fault == FAULT_QUOTA) && a->upstream != e->up[j->grant.upstream])
+        v.fault = FAULT_SERVER;              /* that was said of a key which is no longer the upstream's */
     end = (struct job_end){.err = v.err, .retry_after_ms = -1, .finish = v.err ? NULL : finish_of(a),
                            .status = !v.err ? CALL_SUCCESS : v.err == WEIR_E_UPSTREAM_TIMEOUT ? CALL_TIMEOUT : CALL_ERROR};
     if (v.err) {
@@ -369,7 +371,7 @@ void attempt_tick(struct engine *e, struct job *j)
 
     if (!a)
         return;
-    s = &e->s->upstreams[j->grant.upstream];
+    s = upstream_settings(a->upstream);      /* the time-outs it began with */
     if (a->paused && now - j->quiet_us >= STUCK_US) {
         conduct_client_gone(e, j);
         return;

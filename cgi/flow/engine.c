@@ -4,7 +4,6 @@
  * when they arrive and again when the writer is through with their rows;
  * questions are letters on the asker's stack, who waits for the answer. */
 #include <errno.h>
-#include <semaphore.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -58,13 +57,7 @@ void engine_submit(struct engine *e, struct job *j)
     engine_post(e, &j->mail);
 }
 
-/* A question that waits for its answer; each kind has this first. */
-struct question {
-    struct mail mail;
-    sem_t answered;
-};
-
-static void ask(struct engine *e, struct question *q, void (*deliver)(struct engine *, struct mail *))
+void engine_ask(struct engine *e, struct question *q, void (*deliver)(struct engine *, struct mail *))
 {
     q->mail.deliver = deliver;
     sem_init(&q->answered, 0, 0);
@@ -112,11 +105,10 @@ void engine_cancel(struct engine *e, const char *user_id, const char *request_id
 {
     struct cancel_question c = {.user_id = user_id, .request_id = request_id, .session_id = session_id, .out = out};
 
-    ask(e, &c.q, on_cancel);
+    engine_ask(e, &c.q, on_cancel);
 }
 
-/* Whoever looks next sees what was just changed. */
-static void look_anew(struct engine *e)
+void engine_look_anew(struct engine *e)
 {
     pthread_mutex_lock(&e->snapshot_lock);
     e->snapshot_keep_us = 0;
@@ -142,7 +134,7 @@ static void on_reset(struct engine *e, struct mail *m)
             admit_reset(e->admit, (int)i, e->now_us);
             r->found = true;
         }
-    look_anew(e);
+    engine_look_anew(e);
     sem_post(&r->q.answered);
 }
 
@@ -150,7 +142,7 @@ bool engine_reset_limits(struct engine *e, const char *upstream)
 {
     struct reset_question r = {.upstream = upstream};
 
-    ask(e, &r.q, on_reset);
+    engine_ask(e, &r.q, on_reset);
     return r.found;
 }
 
@@ -172,7 +164,7 @@ int64_t engine_forecast(struct engine *e, const struct ask *a)
 {
     struct forecast_question f = {.ask = a};
 
-    ask(e, &f.q, on_forecast);
+    engine_ask(e, &f.q, on_forecast);
     return f.wait_us;
 }
 
@@ -201,7 +193,7 @@ bool engine_budget(struct engine *e, const struct budget_call *c, int64_t *left,
 {
     struct budget_question b = {.call = c, .out = out};
 
-    ask(e, &b.q, on_budget);
+    engine_ask(e, &b.q, on_budget);
     *left = b.left;
     return b.found;
 }
@@ -223,61 +215,7 @@ void engine_save_state(struct engine *e, struct sb *out)
 {
     struct save_question s = {.out = out};
 
-    ask(e, &s.q, on_save);
-}
-
-struct reload_question {
-    struct question q;
-    struct write_op op;
-    struct engine *engine;
-    struct budget_set loaded;
-    enum weir_err result;
-};
-
-static enum weir_err run_load(struct db *db, struct write_op *op)
-{
-    struct reload_question *r = OF(struct reload_question, op, op);
-
-    budget_set_done(&r->loaded);              /* of a first try */
-    return budgets_load(db, clock_utc_ms(), &r->loaded);
-}
-
-static void on_loaded(struct engine *e, struct mail *m)
-{
-    struct reload_question *r = OF(struct reload_question, q.mail, m);
-
-    if (!r->result)
-        purse_replace(e, &r->loaded);
-    look_anew(e);
-    sem_post(&r->q.answered);
-}
-
-/* On the writer's thread. */
-static void loaded(struct write_op *op, enum weir_err result)
-{
-    struct reload_question *r = OF(struct reload_question, op, op);
-
-    r->result = result;
-    r->q.mail.deliver = on_loaded;
-    engine_post(r->engine, &r->q.mail);
-}
-
-/* The engine itself asks the writer, so that the reading has its place among the engine's settlements. */
-static void on_reload(struct engine *e, struct mail *m)
-{
-    struct reload_question *r = OF(struct reload_question, q.mail, m);
-
-    r->op = (struct write_op){.run = run_load, .done = loaded};
-    writer_submit(e->w, &r->op);
-}
-
-enum weir_err engine_reload_budgets(struct engine *e)
-{
-    struct reload_question r = {.engine = e};
-
-    ask(e, &r.q, on_reload);
-    budget_set_done(&r.loaded);
-    return r.result;
+    engine_ask(e, &s.q, on_save);
 }
 
 struct look_question {
@@ -318,7 +256,7 @@ const struct snapshot *engine_snapshot(struct engine *e)
     old = snapshot_is_old(e, clock_mono_us());
     pthread_mutex_unlock(&e->snapshot_lock);
     if (old)
-        ask(e, &l.q, on_look);
+        engine_ask(e, &l.q, on_look);
     pthread_mutex_lock(&e->snapshot_lock);
     s = e->snapshot;
     __atomic_add_fetch(&e->snapshot->refs, 1, __ATOMIC_RELAXED);
@@ -363,23 +301,30 @@ static struct admit_upstream admission_of(const struct upstream_settings *u)
             .max_delay_us = t->retry.max_delay_us,
             .stabilization_us = t->stabilization_us,
         },
+        .gone = !u->enabled,
+        .rank = u->rank,
     };
 }
 
-static struct admit *admission_new(const struct settings *s, size_t count, int64_t now_us)
+struct admit_config engine_admission(const struct settings *s, struct admit_upstream *u)
 {
-    struct admit_upstream *u = mem_zalloc(count, sizeof *u);
-    struct admit_config c = {
+    for (size_t i = 0; i < s->n_upstreams; i++)
+        u[i] = admission_of(&s->upstreams[i]);
+    return (struct admit_config){
         .upstreams = u,
-        .upstream_count = count,
+        .upstream_count = s->n_upstreams,
         .queue_max = s->queue.max_size,
         .retry_budget_ppm = (int32_t)s->retry_budget_permille * 1000,
     };
+}
+
+static struct admit *admission_new(const struct settings *s, int64_t now_us)
+{
+    struct admit_upstream *u = mem_zalloc(s->n_upstreams, sizeof *u);
+    struct admit_config c = engine_admission(s, u);
     struct admit *a;
     uint64_t seed;
 
-    for (size_t i = 0; i < count; i++)
-        u[i] = admission_of(&s->upstreams[i]);
     rand_bytes(&seed, sizeof seed);
     a = admit_new(&c, seed, now_us);
     free(u);
@@ -417,13 +362,13 @@ static void engine_free(struct engine *e)
 
 struct engine *engine_start(const struct settings *s, struct writer *w, const char *saved_state)
 {
-    enum { OUT_MAX = 32 * 1024 * 1024, GAUGE_MAX = 16 * 1024 };
+    enum { OUT_MAX = 32 * 1024 * 1024 };
     struct engine *e = mem_zalloc(1, sizeof *e);
     bool ok = true;
 
     e->s = s;
     e->w = w;
-    e->up_count = s->n_upstreams < ADMIT_UPSTREAMS_MAX ? s->n_upstreams : ADMIT_UPSTREAMS_MAX;
+    e->up_count = s->n_upstreams;
     e->begun_us = e->now_us = clock_mono_us();
     e->inbox_end = &e->inbox;
     e->fresh_end = &e->fresh;
@@ -431,7 +376,7 @@ struct engine *engine_start(const struct settings *s, struct writer *w, const ch
     e->out = sb_make(OUT_MAX);
     e->scratch = sb_make(OUT_MAX);
     for (size_t i = 0; i < e->up_count; i++)
-        e->gauge[i] = sb_make(GAUGE_MAX);
+        e->gauge[i] = sb_make(ENGINE_GAUGE_MAX);
     pthread_mutex_init(&e->inbox_lock, NULL);
     pthread_mutex_init(&e->models_lock, NULL);
     pthread_mutex_init(&e->snapshot_lock, NULL);
@@ -439,7 +384,7 @@ struct engine *engine_start(const struct settings *s, struct writer *w, const ch
     e->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     ok = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;       /* safe from any thread since 7.84, counted */
     e->multi = curl_multi_init();
-    e->admit = admission_new(s, e->up_count, e->now_us);
+    e->admit = admission_new(s, e->now_us);
     for (size_t i = 0; i < e->up_count; i++)
         if (s->upstreams[i].protocol == PROTOCOL_OPENAI)
             ok = ok && (e->up[i] = upstream_new(&s->upstreams[i], s->ca_file)) != NULL;

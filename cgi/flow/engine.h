@@ -38,7 +38,8 @@ bool engine_reset_limits(struct engine *e, const char *upstream);
  * from a provider's /v1/models are included. */
 uint64_t engine_upstreams_for(struct engine *e, const char *model);
 
-/* The model of a request that names none: settings->default_model, else the first upstream's first model known now,
+/* The model of a request that names none: settings->default_model, else the first model known now of the first upstream
+ * in the order of configuration,
  * the built-in one if there is no other. */
 enum { MODEL_NAME_SIZE = 128 };
 void engine_default_model(struct engine *e, char out[MODEL_NAME_SIZE]);
@@ -97,6 +98,12 @@ bool engine_budget(struct engine *e, const struct budget_call *c, int64_t *left,
 /* Budgets were changed in the database: go by them from now on, what runs already included. Waits for the writer and the
  * engine. E_STORAGE: they could not be read, and those before stay in force. */
 enum weir_err engine_reload_budgets(struct engine *e) __attribute__((warn_unused_result));
+
+/* Another configuration, which followed the one in force (settings_follow), takes its place together with its budgets,
+ * in one step between two others of the engine: nothing that runs is dropped, and what has to be refused from now on is
+ * told so. Borrowed until engine_stop(), as the ones before. Waits for the writer and the engine. E_STORAGE: budgets
+ * could not be read; E_OVERLOADED: no memory; either way nothing changed. */
+enum weir_err engine_reload(struct engine *e, const struct settings *s) __attribute__((warn_unused_result));
 
 /* State worth keeping over a restart (admit_save), for the keeper to store now and then. */
 void engine_save_state(struct engine *e, struct sb *out);

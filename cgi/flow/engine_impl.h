@@ -11,6 +11,7 @@
  *   settle.c    what a call used, cost and took
  *   purse.c     budgets: what may be spent, is held and was spent
  *   models.c    which upstream serves which model
+ *   reload.c    another configuration, and budgets as they are by now
  *   snapshot.c  what others see
  * and, for all of Weir: job.c, gauge.c (limits as JSON).
  */
@@ -19,6 +20,7 @@
 
 #include <curl/curl.h>
 #include <pthread.h>
+#include <semaphore.h>
 
 #include "base/clock.h"
 #include "flow/engine.h"
@@ -69,14 +71,15 @@ struct model_list {
     bool learned;                  /* asked for, not configured */
     bool heard;                    /* the first question was answered, or failed */
     bool healthy;
-    CURL *easy;                    /* the question that runs, or NULL */
+    CURL *easy;                    /* the question that runs, or NULL … */
+    struct upstream *asked;        /* … and by which connection */
     struct sb body;
     int64_t ask_us;                /* when to ask next */
     int64_t backoff_us;
 };
 
 struct engine {
-    const struct settings *s;
+    const struct settings *s;      /* changed under models_lock, as is up_count: others read both there */
     struct writer *w;
     struct admit *admit;
     struct budget_set budgets;     /* as read last, with their zones */
@@ -111,7 +114,7 @@ struct engine {
     struct sb gauge[ADMIT_UPSTREAMS_MAX];        /* each upstream's limits as JSON … */
     int64_t gauge_us[ADMIT_UPSTREAMS_MAX];       /* … as they were then */
 
-    pthread_mutex_t models_lock;   /* leaf: over the lists of models */
+    pthread_mutex_t models_lock;   /* leaf: over the lists of models, s and up_count */
     struct model_list models[ADMIT_UPSTREAMS_MAX];
 
     pthread_mutex_t snapshot_lock; /* leaf: over the pointer and its count */
@@ -125,6 +128,17 @@ struct engine {
 void engine_post(struct engine *e, struct mail *m);
 /* Deliver what has come. */
 void engine_deliver(struct engine *e);
+/* A question that waits for its answer: each kind has this first, and posts `answered` when it is through. */
+struct question {
+    struct mail mail;
+    sem_t answered;
+};
+void engine_ask(struct engine *e, struct question *q, void (*deliver)(struct engine *, struct mail *));
+/* Whoever looks next sees what was just changed. */
+void engine_look_anew(struct engine *e);
+/* What admission goes by; `u` has room for all upstreams of `s` and is borrowed by what is given. */
+struct admit_config engine_admission(const struct settings *s, struct admit_upstream *u);
+enum { ENGINE_GAUGE_MAX = 16 * 1024 };       /* of one upstream's limits as JSON */
 
 /* loop.c */
 void *loop_run(void *engine);
@@ -197,6 +211,8 @@ void purse_replace(struct engine *e, struct budget_set *loaded);
 bool models_init(struct engine *e);
 void models_done(struct engine *e);
 void models_tick(struct engine *e);
+/* An upstream's settings are others, or it is new and not counted yet: what is not configured is asked for anew. */
+void models_change(struct engine *e, size_t i, const struct upstream_settings *s);
 bool models_finished(struct engine *e, CURL *easy, CURLcode code);    /* false: not one of its transfers */
 
 /* snapshot.c */

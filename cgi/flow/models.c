@@ -47,47 +47,74 @@ static void set_fixed(struct model_list *m, char *const *id, size_t n)
         m->id[i] = mem_strdup(id[i]);
 }
 
-bool models_init(struct engine *e)
+/* What is known of an upstream by its settings alone. */
+static struct model_list list_of(const struct upstream_settings *s)
 {
     static char builtin[] = BUILTIN_MODEL;
+    struct model_list m = {.healthy = true, .body = sb_make(LIST_BYTES_MAX), .backoff_us = ASK_SOONER_US};
 
-    for (size_t i = 0; i < e->up_count; i++) {
-        const struct upstream_settings *s = &e->s->upstreams[i];
-        struct model_list *m = &e->models[i];
-
-        m->healthy = true;
-        m->body = sb_make(LIST_BYTES_MAX);
-        switch (s->protocol) {
-        case PROTOCOL_BUILTIN:
-            set_fixed(m, (char *[]){builtin}, 1);
-            break;
-        case PROTOCOL_OPENAI:
-            if (s->models.n > 0)
-                set_fixed(m, s->models.items, s->models.n);
-            else
-                m->learned = true;
-            m->n = without_builtin(m->id, m->n);
-            m->backoff_us = ASK_SOONER_US;
-            break;
-        case PROTOCOL_ANTHROPIC:
-            log_warn("upstream %s: this Weir does not speak Anthropic's protocol; its models are not offered", s->name);
-            break;
-        }
+    if (!s->enabled)
+        return m;
+    switch (s->protocol) {
+    case PROTOCOL_BUILTIN:
+        set_fixed(&m, (char *[]){builtin}, 1);
+        break;
+    case PROTOCOL_OPENAI:
+        if (s->models.n > 0)
+            set_fixed(&m, s->models.items, s->models.n);
+        else
+            m.learned = true;
+        m.n = without_builtin(m.id, m.n);
+        break;
+    case PROTOCOL_ANTHROPIC:
+        log_warn("upstream %s: this Weir does not speak Anthropic's protocol; its models are not offered", s->name);
+        break;
     }
+    return m;
+}
+
+bool models_init(struct engine *e)
+{
+    for (size_t i = 0; i < e->up_count; i++)
+        e->models[i] = list_of(&e->s->upstreams[i]);
     return true;
+}
+
+static void forget_question(struct engine *e, struct model_list *m)
+{
+    if (m->easy) {
+        (void)curl_multi_remove_handle(e->multi, m->easy);
+        upstream_give(m->asked, m->easy);
+    }
+    m->easy = NULL;
+    sb_done(&m->body);
+}
+
+void models_change(struct engine *e, size_t i, const struct upstream_settings *s)
+{
+    struct model_list *m = &e->models[i], fresh = list_of(s), old;
+
+    if (i < e->up_count)
+        forget_question(e, m);
+    pthread_mutex_lock(&e->models_lock);
+    old = *m;
+    if (fresh.learned && old.learned) {      /* what it said before holds until it has answered again */
+        fresh.id = old.id;
+        fresh.n = old.n;
+        fresh.heard = old.heard;
+        old.id = NULL;
+        old.n = 0;
+    }
+    *m = fresh;
+    pthread_mutex_unlock(&e->models_lock);
+    ids_free(old.id, old.n);
 }
 
 void models_done(struct engine *e)
 {
     for (size_t i = 0; i < e->up_count; i++) {
-        struct model_list *m = &e->models[i];
-
-        if (m->easy) {
-            (void)curl_multi_remove_handle(e->multi, m->easy);
-            upstream_give(e->up[i], m->easy);
-        }
-        ids_free(m->id, m->n);
-        sb_done(&m->body);
+        forget_question(e, &e->models[i]);
+        ids_free(e->models[i].id, e->models[i].n);
     }
 }
 
@@ -144,7 +171,8 @@ static void ask_for_list(struct engine *e, size_t i)
     struct model_list *m = &e->models[i];
 
     sb_reset(&m->body);
-    m->easy = upstream_list_models(e->up[i], on_list, m);
+    m->asked = e->up[i];
+    m->easy = upstream_list_models(m->asked, on_list, m);
     if (m->easy)
         (void)curl_multi_add_handle(e->multi, m->easy);
     m->ask_us = INT64_MAX;
@@ -174,10 +202,7 @@ bool models_finished(struct engine *e, CURL *easy, CURLcode code)
     curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
     if (code == CURLE_OK && status == 200)
         n = read_list(sb_str(&m->body), m->body.len, &ids);
-    (void)curl_multi_remove_handle(e->multi, easy);
-    upstream_give(e->up[i], easy);
-    m->easy = NULL;
-    sb_done(&m->body);
+    forget_question(e, m);
     if (n < 0) {
         set_heard(e, m);
         if (m->backoff_us == ASK_SOONER_US)
@@ -247,12 +272,16 @@ bool engine_models_known(struct engine *e)
 
 void engine_default_model(struct engine *e, char out[MODEL_NAME_SIZE])
 {
-    const char *found = e->s->default_model;
+    const char *found;
+    size_t first = SETTINGS_UPSTREAMS;
 
     pthread_mutex_lock(&e->models_lock);
-    for (size_t i = 0; i < e->up_count && !found; i++)
-        if (e->models[i].n > 0)
+    found = e->s->default_model;
+    for (size_t i = 0; i < e->up_count && !e->s->default_model; i++)
+        if (e->models[i].n > 0 && (!found || e->s->upstreams[i].rank < first)) {
             found = e->models[i].id[0];
+            first = e->s->upstreams[i].rank;
+        }
     (void)snprintf(out, MODEL_NAME_SIZE, "%s", found ? found : "");
     pthread_mutex_unlock(&e->models_lock);
 }

@@ -54,6 +54,7 @@ static struct budget_book *open_book(struct engine *e)
 
 struct reading {
     struct write_op op;
+    const struct settings *s;
     struct budget_set set;
 };
 
@@ -62,12 +63,12 @@ static enum weir_err run_read(struct db *db, struct write_op *op)
     struct reading *r = (struct reading *)op;
 
     budget_set_done(&r->set);         /* of a first try */
-    return budgets_load(db, clock_utc_ms(), &r->set);
+    return budgets_load(db, r->s, clock_utc_ms(), &r->set);
 }
 
 bool purse_init(struct engine *e)
 {
-    struct reading r = {.op = {.run = run_read}};
+    struct reading r = {.op = {.run = run_read}, .s = e->s};
     enum weir_err err = writer_call(e->w, &r.op);
 
     if (err) {

@@ -123,7 +123,7 @@ static uint64_t mix_upstream(uint64_t h, const struct admit_upstream_view *u)
         h = mix(mix(h, u->dim[d].provider_limit), u->dim[d].provider_remaining);
     }
     h = mix(mix(mix(h, u->status), u->stabilizing), u->cooldown_until_us > 0);
-    h = mix(mix(mix(h, u->down), u->running), u->waiting);
+    h = mix(mix(mix(mix(h, u->down), u->gone), u->running), u->waiting);
     return mix(mix(h, u->provider_429s_24h), u->max_concurrent);
 }
 

@@ -1,6 +1,7 @@
 # cgi/flow
 libweir_a_SOURCES += \
 	cgi/flow/admit.c cgi/flow/admit.h \
+	cgi/flow/admit_change.c \
 	cgi/flow/admit_save.c \
 	cgi/flow/admit_state.h \
 	cgi/flow/admit_told.c \
@@ -18,6 +19,7 @@ libweir_a_SOURCES += \
 	cgi/flow/pace.c \
 	cgi/flow/purse.c \
 	cgi/flow/relay.c \
+	cgi/flow/reload.c \
 	cgi/flow/settle.c \
 	cgi/flow/snapshot.c \
 	cgi/flow/writer.c cgi/flow/writer.h

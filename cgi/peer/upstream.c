@@ -18,6 +18,8 @@ struct upstream {
     struct curl_slist *headers;
     CURL *stock[STOCK_MAX];          /* set up for chat, not in use */
     size_t stocked;
+    size_t out;                      /* handles given and not back yet */
+    bool retired;
 };
 
 static char *url_of(const char *base, const char *path)
@@ -75,6 +77,19 @@ void upstream_free(struct upstream *u)
     free(u);
 }
 
+void upstream_retire(struct upstream *u)
+{
+    if (u && u->out > 0)
+        u->retired = true;
+    else
+        upstream_free(u);
+}
+
+const struct upstream_settings *upstream_settings(const struct upstream *u)
+{
+    return u->s;
+}
+
 /* What every call to this account has in common. False if libcurl refuses or has no memory. */
 static bool set_up(struct upstream *u, CURL *c, const char *url)
 {
@@ -118,6 +133,7 @@ CURL *upstream_chat(struct upstream *u, const char *body, size_t n, upstream_dat
         curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_head);
         curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body);
     }
+    u->out++;
     curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)n);
     curl_easy_setopt(c, CURLOPT_POSTFIELDS, body);
     curl_easy_setopt(c, CURLOPT_HEADERDATA, ctx);
@@ -134,6 +150,7 @@ CURL *upstream_list_models(struct upstream *u, upstream_data_fn *on_body, void *
         curl_easy_cleanup(c);
         return NULL;
     }
+    u->out++;
     curl_easy_setopt(c, CURLOPT_HTTPGET, 1L);
     curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)(u->s->tune.timeouts.first_byte_us / USEC_PER_MS));
     curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body);
@@ -146,9 +163,12 @@ void upstream_give(struct upstream *u, CURL *easy)
 {
     char *url = NULL;
 
+    u->out--;
     curl_easy_getinfo(easy, CURLINFO_EFFECTIVE_URL, &url);
-    if (u->stocked == STOCK_MAX || !url || strcmp(url, u->chat_url) != 0) {
+    if (u->retired || u->stocked == STOCK_MAX || !url || strcmp(url, u->chat_url) != 0) {
         curl_easy_cleanup(easy);
+        if (u->retired && u->out == 0)
+            upstream_free(u);
         return;
     }
     curl_easy_setopt(easy, CURLOPT_POSTFIELDS, NULL);

@@ -22,6 +22,10 @@ typedef size_t upstream_data_fn(char *p, size_t one, size_t n, void *ctx);
 /* `s` is borrowed; `ca_file` too (NULL: the system's). NULL if libcurl has no memory. */
 struct upstream *upstream_new(const struct upstream_settings *s, const char *ca_file);
 void upstream_free(struct upstream *u);   /* NULL is fine; no handle may be out */
+/* Another takes its place: it is freed with the last handle that is given back. NULL is fine. */
+void upstream_retire(struct upstream *u);
+/* The settings it was made from, which are those of every call it made. */
+const struct upstream_settings *upstream_settings(const struct upstream *u);
 
 /* A handle that will POST `body` (borrowed until upstream_give) to …/chat/completions. `ctx` is its CURLOPT_PRIVATE
  * and goes to both callbacks. NULL if there is no memory. */

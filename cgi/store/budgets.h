@@ -1,8 +1,9 @@
 /* budgets.h - the budgets that were set, and what their windows have spent
  * according to the records.
  *
- * Rows are written by the writer's thread; a removed budget's row stays, since
- * refusals name it. */
+ * Some were set at /admin/budgets and are rows of the table; the others stand in
+ * the configuration file and nowhere else. Rows are written by the writer's
+ * thread; a removed budget's row stays, since refusals name it. */
 #ifndef WEIR_BUDGETS_H
 #define WEIR_BUDGETS_H
 
@@ -10,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/settings.h"
 #include "rules/budget.h"
 #include "store/db.h"
 #include "store/zone.h"
@@ -20,7 +22,13 @@ struct budget_row {
     struct budget_rule rule;
     char tz[ZONE_NAME_SIZE];
     int64_t created_ms;
+    bool from_file;                   /* then created_ms is 0 */
 };
+
+/* One of the configuration's budgets. Its id is made of scope, key, each and window: it stays the same over restarts. */
+void budgets_from_file(const struct budget_settings *b, struct budget_row *out);
+/* Can the configuration's budgets be kept? False with a sentence in `why`: there is no such time zone. */
+bool budgets_check(const struct settings *s, struct sb *why) __attribute__((warn_unused_result));
 
 /* Writer only. E_CONFLICT: BUDGETS_MAX are in force. */
 enum weir_err budgets_add(struct db *db, const struct budget_row *r) __attribute__((warn_unused_result));
@@ -28,7 +36,7 @@ enum weir_err budgets_add(struct db *db, const struct budget_row *r) __attribute
 enum weir_err budgets_change(struct db *db, const struct budget_row *r) __attribute__((warn_unused_result));
 /* Writer only. E_NOT_FOUND as above. */
 enum weir_err budgets_remove(struct db *db, const char *budget_id, int64_t now_ms) __attribute__((warn_unused_result));
-/* One that is in force. Any connection. */
+/* One that is in the table and in force. Any connection. */
 enum weir_err budgets_find(struct db *db, const char *budget_id, struct budget_row *out) __attribute__((warn_unused_result));
 /* Is there such a user, session or token? True for the other scopes. Any connection. */
 enum weir_err budgets_key_exists(struct db *db, enum budget_scope scope, const char *key, bool *exists)
@@ -43,7 +51,7 @@ struct budget_sum {
     int64_t lost;                     /* what calls that a crash interrupted may have cost beyond their estimate */
 };
 
-/* All budgets in force, in the order they were set, and what their windows have spent: the ones that at_ms lies in and
+/* All budgets in force, those of the table in the order they were set, then the file's, and what their windows have spent: the ones that at_ms lies in and
  * those before, in which calls may still be under way. */
 struct budget_set {
     struct budget_row *row;
@@ -54,12 +62,12 @@ struct budget_set {
     int64_t at_ms;
 };
 
-/* Read the rows alone, `sums` stays 0. Any connection. Failure and freeing as below. */
-enum weir_err budgets_list(struct db *db, struct budget_set *out) __attribute__((warn_unused_result));
+/* Read the rows alone, with those of `s` (NULL: none); `sums` stays 0. Any connection. Failure and freeing as below. */
+enum weir_err budgets_list(struct db *db, const struct settings *s, struct budget_set *out) __attribute__((warn_unused_result));
 /* Read them and what they have spent by now. Sees everything this connection has written, also in the open
  * transaction, which fails with nothing but E_STORAGE. Writer only. On failure *out is empty; the caller frees it with
  * budget_set_done() in every case. */
-enum weir_err budgets_load(struct db *db, int64_t now_ms, struct budget_set *out) __attribute__((warn_unused_result));
+enum weir_err budgets_load(struct db *db, const struct settings *s, int64_t now_ms, struct budget_set *out) __attribute__((warn_unused_result));
 void budget_set_done(struct budget_set *s);
 
 #endif

@@ -59,26 +59,35 @@ static int64_t id_of(int64_t at_ms, int64_t unit_ms, int bits)
     return n >= INT64_MAX >> bits ? INT64_MAX : n << bits;
 }
 
-enum weir_err budgets_list(struct db *db, struct budget_set *s)
+static void add_row(struct budget_set *s, const struct budget_row *r)
 {
+    s->row = mem_grow(s->row, s->rows + 1, sizeof *s->row);
+    s->zone = mem_grow(s->zone, s->rows + 1, sizeof *s->zone);
+    s->row[s->rows] = *r;
+    if (!zone_load(r->tz, &s->zone[s->rows]))
+        log_error("budget %s: there is no time zone %s here any more; its windows are those of UTC", r->rule.id, r->tz);
+    s->rows++;
+}
+
+enum weir_err budgets_list(struct db *db, const struct settings *s, struct budget_set *out)
+{
+    struct budget_row r;
     enum weir_err e;
     struct query q;
 
-    memset(s, 0, sizeof *s);
+    memset(out, 0, sizeof *out);
     q = query(db, "SELECT " BUDGETS_COLUMNS " FROM budgets WHERE deleted_ms IS NULL ORDER BY id");
-
     while (query_row(&q)) {
-        s->row = mem_grow(s->row, s->rows + 1, sizeof *s->row);
-        s->zone = mem_grow(s->zone, s->rows + 1, sizeof *s->zone);
-        budgets_row_read(&q, &s->row[s->rows]);
-        if (!zone_load(s->row[s->rows].tz, &s->zone[s->rows]))
-            log_error("budget %s: there is no time zone %s here any more; its windows are those of UTC", s->row[s->rows].rule.id,
-                      s->row[s->rows].tz);
-        s->rows++;
+        budgets_row_read(&q, &r);
+        add_row(out, &r);
     }
     e = query_end(&q);
+    for (size_t i = 0; !e && s && i < s->n_budgets; i++) {
+        budgets_from_file(&s->budgets[i], &r);
+        add_row(out, &r);
+    }
     if (e)
-        budget_set_done(s);
+        budget_set_done(out);
     return e;
 }
 
@@ -120,13 +129,13 @@ static enum weir_err load_sums(struct db *db, struct budget_set *s, size_t row)
     return e;
 }
 
-enum weir_err budgets_load(struct db *db, int64_t now_ms, struct budget_set *out)
+enum weir_err budgets_load(struct db *db, const struct settings *s, int64_t now_ms, struct budget_set *out)
 {
     enum weir_err e = ledger_write(db);
 
     memset(out, 0, sizeof *out);
     if (!e)
-        e = budgets_list(db, out);
+        e = budgets_list(db, s, out);
     out->at_ms = now_ms;
     for (size_t i = 0; !e && i < out->rows; i++)
         e = load_sums(db, out, i);

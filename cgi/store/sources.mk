@@ -4,7 +4,7 @@ libweir_a_SOURCES += \
 	cgi/store/account.c cgi/store/account.h cgi/store/account_secret.c cgi/store/account_write.c \
 	cgi/store/alert_rules.c cgi/store/alerts.c cgi/store/alerts.h \
 	cgi/store/audit.c cgi/store/audit.h \
-	cgi/store/budgets.c cgi/store/budgets.h cgi/store/budgets_load.c cgi/store/budgets_row.h \
+	cgi/store/budgets.c cgi/store/budgets.h cgi/store/budgets_file.c cgi/store/budgets_load.c cgi/store/budgets_row.h \
 	cgi/store/convo.c cgi/store/convo.h cgi/store/convo_messages.c \
 	cgi/store/convo_tree.c cgi/store/convo_tree.h \
 	cgi/store/db.c cgi/store/db.h cgi/store/db_impl.h cgi/store/db_migrate.c cgi/store/db_query.c \

@@ -7,15 +7,29 @@
 #include <unistd.h>
 
 #include "base/settings.h"
+#include "store/budgets.h"
 #include "web/nginx_conf.h"
 
 enum { OUT_MAX = 1 << 20 };
 
+struct settings *config_load(const char *path, struct sb *why)
+{
+    struct settings *s = settings_load(path, why);
+
+    if (s && !budgets_check(s, why)) {
+        settings_free(s);
+        s = NULL;
+    }
+    return s;
+}
+
 /* Each prints to `out` and returns true, or says why not in `why`. `arg` is the word after its name, or NULL. */
 static bool print_check(const char *arg, struct sb *out, struct sb *why)
 {
-    bool ok = settings_check(arg, why);
+    struct settings *s = config_load(arg, why);
+    bool ok = s && settings_check(arg, why);
 
+    settings_free(s);
     if (ok) {
         sb_puts(out, sb_str(why));
         sb_putc(out, '\n');
@@ -25,7 +39,7 @@ static bool print_check(const char *arg, struct sb *out, struct sb *why)
 
 static bool print_show(const char *arg, struct sb *out, struct sb *why)
 {
-    struct settings *s = settings_load(arg, why);
+    struct settings *s = config_load(arg, why);
 
     if (s)
         settings_show(s, out);

@@ -1,10 +1,11 @@
-/* cmd_serve.c - weir serve: everything is started in order, then main waits for a
- * signal, then everything is stopped in the opposite order.
+/* cmd_serve.c - weir serve: everything is started in order, then main waits for
+ * signals, then everything is stopped in the opposite order.
  *
  * settings → lock → database, recovery, accounts → writer → engine → keeper →
  * acceptors → ready. A wrong setting or an unusable database ends with 78, a
  * state folder in use with 73. The first SIGTERM or SIGINT refuses new chats and
- * lets the running ones finish, the second ends them. */
+ * lets the running ones finish, the second ends them. SIGHUP reads the
+ * configuration again. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -31,6 +32,7 @@
 #include "web/cmd_config.h"
 #include "web/fcgi.h"
 #include "web/live.h"
+#include "web/reload.h"
 #include "web/web.h"
 
 enum {
@@ -44,11 +46,10 @@ enum {
 #define SIGN_IN_LINK_MS INT64_C(43200000)    /* 12 h: as long as an idle browser session */
 
 struct serve {
-    struct settings *settings;
+    const struct settings *settings;         /* the first: what stays as it was at the start */
     struct web web;
     struct tokens_set tokens;
     struct price_table *prices;
-    struct price fallback;
     struct page_set *pages;
     struct db *db;                           /* the writer's */
     struct db **readers;                     /* the acceptors' */
@@ -106,12 +107,9 @@ static void forget_keys(const struct settings *s)
 
     for (size_t i = 0; i < s->n_upstreams + sizeof names / sizeof *names; i++) {
         const char *name = i < s->n_upstreams ? s->upstreams[i].key_env : names[i - s->n_upstreams];
-        char *value = name ? getenv(name) : NULL;
 
-        if (!value)
-            continue;
-        explicit_bzero(value, strlen(value));
-        (void)unsetenv(name);
+        if (name)
+            cfg_env_hide(name);
     }
 }
 
@@ -288,13 +286,7 @@ static int start_threads(struct serve *v)
         || !(v->web.courier = courier_start(v->settings, v->courier_reader, v->web.writer, v->web.webhook_key))
         || !(v->keeper = keeper_start(v->web.engine, v->web.writer, v->web.courier, v->keeper_reader)))
         goto out;
-    v->web.settings = v->settings;
     v->web.prices = v->prices;
-    v->fallback = (struct price){.provider = "", .id = "", .tiers = 1,
-                                 .tier = {{.in = v->settings->fallback_input, .out = v->settings->fallback_output,
-                                           .cache_read = -1, .cache_write = -1, .cache_write_1h = -1}}};
-    if (v->settings->fallback_input > 0 || v->settings->fallback_output > 0)
-        v->web.fallback_price = &v->fallback;
     v->web.tokens = &v->tokens;
     v->web.pages = v->pages;
     v->web.auth = auth_new(v->web.writer);
@@ -340,7 +332,29 @@ static void say_ready(const struct serve *v)
     sb_done(&base);
 }
 
+static void reload(struct serve *v)
+{
+    struct sb said = sb_make(1 << 20);
+
+    log_info("serve: SIGHUP, reading the configuration again");
+    (void)reload_now(v->web.reload, "weir", NULL, &said);
+    sb_done(&said);
+}
+
 /* --- stop --- */
+
+/* Until SIGTERM or SIGINT; from then on SIGHUP has nothing to say. */
+static void await_stop(struct serve *v, sigset_t *signals)
+{
+    int number = 0;
+
+    while (sigwait(signals, &number) != 0 || number == SIGHUP)
+        if (number == SIGHUP)
+            reload(v);
+    (void)sigdelset(signals, SIGHUP);
+    log_info("serve: %s, stopping", strsignal(number));
+}
+
 
 static int64_t under_way(struct serve *v)
 {
@@ -356,7 +370,8 @@ static int64_t under_way(struct serve *v)
 /* New chats get 503 from now on; true once none is under way, false after the time or at a second signal. */
 static bool drain(struct serve *v, const sigset_t *signals)
 {
-    int64_t until = clock_mono_us() + v->settings->drain_us, n = 0;
+    const struct settings *s = v->web.settings;
+    int64_t until = clock_mono_us() + s->drain_us, n = 0;
 
     atomic_store(&v->web.draining, true);
     while (clock_mono_us() < until && (n = under_way(v)) > 0) {
@@ -407,7 +422,7 @@ static void release(struct serve *v)
     price_table_free(v->prices);
     tokens_set_done(&v->tokens);
     sb_done(&v->saved);
-    settings_free(v->settings);
+    reload_free(v->web.reload);
     if (v->lock_fd >= 0)
         (void)close(v->lock_fd);
 }
@@ -416,8 +431,9 @@ int cmd_serve(int argc, char **argv)
 {
     static struct serve v = {.lock_fd = -1, .listen_fd = -1};
     struct sb why = sb_make(8192);
+    struct settings *settings;
     sigset_t signals;
-    int status, signal_number;
+    int status;
 
     (void)argv;
     if (argc != 0)
@@ -428,14 +444,17 @@ int cmd_serve(int argc, char **argv)
     (void)sigemptyset(&signals);
     (void)sigaddset(&signals, SIGTERM);
     (void)sigaddset(&signals, SIGINT);
+    (void)sigaddset(&signals, SIGHUP);
     (void)pthread_sigmask(SIG_BLOCK, &signals, NULL);
-    v.settings = settings_load(NULL, &why);
-    if (!v.settings) {
+    settings = config_load(NULL, &why);
+    if (!settings) {
         status = fail(EXIT_CONFIG, sb_str(&why));
         sb_done(&why);
         return status;
     }
     sb_done(&why);
+    v.settings = settings;
+    v.web.reload = reload_new(&v.web, settings);
     log_set_level(v.settings->log_level);
     forget_keys(v.settings);
     hide_memory();
@@ -448,8 +467,7 @@ int cmd_serve(int argc, char **argv)
     status = start_threads(&v);
     if (!status) {
         say_ready(&v);
-        (void)sigwait(&signals, &signal_number);
-        log_info("serve: %s, stopping", strsignal(signal_number));
+        await_stop(&v, &signals);
     }
     stop(&v, status ? false : drain(&v, &signals));
 out:

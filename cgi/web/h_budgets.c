@@ -1,7 +1,8 @@
 /* h_budgets.c - /admin/budgets: set, change, look at and remove budgets.
  *
  * A change is written together with its line in the audit log; then the engine
- * goes by it, before the answer is given. What is spent and reserved comes from
+ * goes by it, before the answer is given. Those of the configuration file are
+ * shown beside them and changed there alone. What is spent and reserved comes from
  * the engine's snapshot, which is made anew after a change. */
 #include <math.h>
 #include <stdio.h>
@@ -94,7 +95,8 @@ static void row_json(const struct snapshot *s, const struct budget_row *r, struc
         snapshot_level_json(r->rule.warn[i], out);
     }
     sb_putc(out, ']');
-    moment(out, "created_at", r->created_ms, true);
+    sb_putf(out, ",\"from_file\":%s", r->from_file ? "true" : "false");
+    moment(out, "created_at", r->created_ms, !r->from_file);
     ledgers_json(s, r, out);
     sb_putc(out, '}');
 }
@@ -112,7 +114,7 @@ enum weir_err h_budgets_list(struct exchange *x)
 {
     const struct snapshot *s;
     struct budget_set set;
-    enum weir_err e = budgets_list(x->db, &set);
+    enum weir_err e = budgets_list(x->db, x->web->settings, &set);
 
     if (e)
         return e;
@@ -128,10 +130,34 @@ enum weir_err h_budgets_list(struct exchange *x)
     return WEIR_OK;
 }
 
+/* From the file or from the table. */
+static enum weir_err find(struct exchange *x, struct budget_row *r)
+{
+    const struct settings *s = x->web->settings;
+
+    for (size_t i = 0; i < s->n_budgets; i++) {
+        budgets_from_file(&s->budgets[i], r);
+        if (strcmp(r->rule.id, x->arg[0]) == 0)
+            return WEIR_OK;
+    }
+    return budgets_find(x->db, x->arg[0], r);
+}
+
+/* The same, to be changed. */
+static enum weir_err find_own(struct exchange *x, struct budget_row *r)
+{
+    enum weir_err e = find(x, r);
+
+    if (e || !r->from_file)
+        return e;
+    return web_refuse(x, WEIR_E_CONFLICT, NULL, "This budget comes from %.600s: change or remove it there, then POST /admin/reload.",
+                      x->web->settings->config);
+}
+
 enum weir_err h_budget_get(struct exchange *x)
 {
     struct budget_row r;
-    enum weir_err e = budgets_find(x->db, x->arg[0], &r);
+    enum weir_err e = find(x, &r);
 
     if (!e)
         show(x, &r);
@@ -305,7 +331,7 @@ enum weir_err h_budget_patch(struct exchange *x)
 
     if (e)
         return web_refuse(x, e, fault.param, "%s", fault.why);
-    if ((e = budgets_find(x->db, x->arg[0], &r)) || (e = read_levels(x, &w, &r.rule)) ||
+    if ((e = find_own(x, &r)) || (e = read_levels(x, &w, &r.rule)) ||
         (e = apply(x, &r, "budget.change", make_change)))
         return e;
     show(x, &r);
@@ -315,7 +341,7 @@ enum weir_err h_budget_patch(struct exchange *x)
 enum weir_err h_budget_delete(struct exchange *x)
 {
     struct budget_row r;
-    enum weir_err e = budgets_find(x->db, x->arg[0], &r);
+    enum weir_err e = find_own(x, &r);
 
     if (!e)
         e = apply(x, &r, "budget.remove", make_remove);

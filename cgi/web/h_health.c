@@ -3,7 +3,9 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "web/reload.h"
 #include "web/route.h"
+#include "web/snapshot_json.h"
 
 enum weir_err h_healthz(struct exchange *x)
 {
@@ -97,6 +99,22 @@ static const struct {
     {"weir_retries_total", "Further attempts after a failed one.", offsetof(struct admit_counters, retries)},
 };
 
+/* Which configuration is in force, and how reading it again went. */
+static void config_metrics(struct reload *r, struct sb *out)
+{
+    struct reload_state s;
+
+    reload_look(r, &s);
+    family(out, "weir_config_info", "gauge", "The configuration in force: the same hash, the same settings.");
+    sb_putf(out, "weir_config_info{hash=\"%s\",version=\"%" PRId64 "\"} 1\n", s.hash, s.version);
+    family(out, "weir_config_reloads_total", "counter", "Times the configuration was read again and found right.");
+    sb_putf(out, "weir_config_reloads_total %" PRId64 "\n", s.succeeded);
+    family(out, "weir_config_reload_failed_total", "counter", "Times it was wrong, or could not be put in force.");
+    sb_putf(out, "weir_config_reload_failed_total %" PRId64 "\n", s.failed);
+    family(out, "weir_config_last_reload_success_timestamp_seconds", "gauge", "When it was last read and found right.");
+    sb_putf(out, "weir_config_last_reload_success_timestamp_seconds %" PRId64 "\n", s.success_ms / 1000);
+}
+
 #define COUNT(table) (sizeof(table) / sizeof *(table))
 
 enum weir_err h_metrics(struct exchange *x)
@@ -109,6 +127,7 @@ enum weir_err h_metrics(struct exchange *x)
     sb_putf(out, "weir_build_info{version=\"%s\",prices_as_of=\"%s\"} 1\n", PACKAGE_VERSION, price_table_version(x->web->prices));
     family(out, "weir_uptime_seconds", "gauge", "Since the start.");
     sb_putf(out, "weir_uptime_seconds %" PRId64 "\n", (x->arrived_ms - x->web->started_ms) / 1000);
+    config_metrics(x->web->reload, out);
     family(out, "weir_queue_depth", "gauge", "Requests that wait.");
     for (int p = 0; p < PRIORITY_COUNT; p++)
         sb_putf(out, "weir_queue_depth{priority=\"%s\"} %" PRId64 "\n", priority_name((enum priority)p), s->waiting[p]);
@@ -120,6 +139,8 @@ enum weir_err h_metrics(struct exchange *x)
     for (size_t g = 0; g < COUNT(gauges); g++) {
         family(out, gauges[g].name, "gauge", gauges[g].help);
         for (size_t i = 0; i < s->upstream_count; i++) {
+            if (!snapshot_shows(&s->upstreams[i]))
+                continue;
             sb_putf(out, "%s{", gauges[g].name);
             label(out, "provider", s->upstreams[i].name);
             sb_putf(out, "} %" PRId64 "\n", gauges[g].value(&s->upstreams[i]));
@@ -131,7 +152,7 @@ enum weir_err h_metrics(struct exchange *x)
             for (int d = 0; d < DIM_COUNT; d++) {
                 const struct admit_dim_view *v = &s->upstreams[i].dim[d];
 
-                if (v->limit == 0)
+                if (v->limit == 0 || !snapshot_shows(&s->upstreams[i]))
                     continue;
                 sb_putf(out, "%s{", dim_gauges[g].name);
                 label(out, "provider", s->upstreams[i].name);

@@ -73,6 +73,7 @@ enum route_body {
     X(GET, "/monitoring/live", ALL, NONE, Q_ANY, h_live)                                                   \
     X(GET, "/monitoring/history", ALL, NONE, Q_RANGE " limit cursor", h_history)                           \
     X(GET, "/monitoring/requests/{id}", ALL, NONE, "", h_request)                                        \
+    X(POST, "/admin/reload", ADMIN, MAYBE, "", h_reload)                                                  \
     X(GET, "/admin/budgets", ADMIN, NONE, "", h_budgets_list)                                              \
     X(POST, "/admin/budgets", ADMIN, JSON, "", h_budget_create)                                            \
     X(GET, "/admin/budgets/{id}", ADMIN, NONE, "", h_budget_get)                                           \

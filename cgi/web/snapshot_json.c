@@ -7,13 +7,22 @@
 
 #include "flow/gauge.h"
 
+bool snapshot_shows(const struct admit_upstream_view *u)
+{
+    return !u->gone || u->running > 0;
+}
+
 void snapshot_limits_json(const struct snapshot *s, struct sb *out)
 {
+    const char *comma = "";
+
     sb_putc(out, '[');
     for (size_t i = 0; i < s->upstream_count; i++) {
-        if (i)
-            sb_putc(out, ',');
+        if (!snapshot_shows(&s->upstreams[i]))
+            continue;
+        sb_puts(out, comma);
         gauge_json(out, &s->upstreams[i], s->at_ms);
+        comma = ",";
     }
     sb_putc(out, ']');
 }
@@ -126,11 +135,14 @@ void snapshot_queue_json(const struct snapshot *s, const char *user_id, size_t e
 
 void snapshot_health_json(const struct snapshot *s, struct sb *out)
 {
-    size_t down = 0, paused = 0, stabilizing = 0, near = 0;
+    size_t all = 0, down = 0, paused = 0, stabilizing = 0, near = 0;
 
     for (size_t i = 0; i < s->upstream_count; i++) {
         const struct admit_upstream_view *u = &s->upstreams[i];
 
+        if (u->gone)
+            continue;
+        all++;
         down += u->down;
         paused += !u->down && u->status == ADMIT_ERROR;
         stabilizing += u->stabilizing;
@@ -138,7 +150,7 @@ void snapshot_health_json(const struct snapshot *s, struct sb *out)
     }
     if (s->draining)
         sb_puts(out, "{\"status\":\"down\",\"text\":\"Weir is being restarted.\"}");
-    else if (down == s->upstream_count)
+    else if (down == all)
         sb_puts(out, "{\"status\":\"down\",\"text\":\"No provider can be used right now.\"}");
     else if (down || paused)
         sb_puts(out, "{\"status\":\"limited\",\"text\":\"A provider is paused or out of service.\"}");

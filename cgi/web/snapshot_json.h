@@ -6,6 +6,9 @@
 #include "base/sb.h"
 #include "flow/engine.h"
 
+/* Is this upstream to be shown? One that is out of the configuration is while something still runs there. */
+bool snapshot_shows(const struct admit_upstream_view *u);
+
 /* A list of what gauge_json() writes, one for each upstream. */
 void snapshot_limits_json(const struct snapshot *s, struct sb *out);
 

@@ -19,6 +19,7 @@ libweir_a_SOURCES += \
 	cgi/web/h_models.c \
 	cgi/web/h_monitor.c \
 	cgi/web/h_pages.c cgi/web/h_pages.h \
+	cgi/web/h_reload.c \
 	cgi/web/h_session.c \
 	cgi/web/h_webhooks.c \
 	cgi/web/http.c cgi/web/http.h \
@@ -26,6 +27,7 @@ libweir_a_SOURCES += \
 	cgi/web/page.c cgi/web/page.h \
 	cgi/web/page_parse.c cgi/web/page_parse.h \
 	cgi/web/pages.c cgi/web/pages.h \
+	cgi/web/reload.c cgi/web/reload.h \
 	cgi/web/route.c cgi/web/route.h \
 	cgi/web/snapshot_json.c cgi/web/snapshot_json.h \
 	cgi/web/title.c cgi/web/title.h \

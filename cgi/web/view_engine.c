@@ -122,8 +122,11 @@ json_t *view_limits(const struct snapshot *s, const struct settings *settings)
     for (size_t i = 0; i < s->upstream_count; i++) {
         const struct admit_upstream_view *u = &s->upstreams[i];
         enum health h = upstream_health(u);
-        json_t *g = gauges(u, settings);
+        json_t *g;
 
+        if (!snapshot_shows(u))
+            continue;
+        g = gauges(u, settings);
         json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:o, s:b, s:o}", "name", u->name, "tone", health_words[h].tone,
                                               "word", health_words[h].word, "note", upstream_note(u),
                                               "has_gauges", json_array_size(g) > 0, "gauges", g));

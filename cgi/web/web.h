@@ -1,8 +1,8 @@
 /* web.h - what every handler is given: the parts of a running Weir, and one
  * exchange, a request with its answer.
  *
- * struct web is filled in main before the first acceptor and read-only after;
- * an exchange belongs to its acceptor. */
+ * struct web is filled in main before the first acceptor and read-only after,
+ * but for what a reload exchanges; an exchange belongs to its acceptor. */
 #ifndef WEIR_WEB_H
 #define WEIR_WEB_H
 
@@ -26,13 +26,18 @@
 struct db;
 struct fcgi_request;
 struct live_cache;
+struct reload;
 
 struct web {
-    const struct settings *settings;
+    /* A reload puts others in their place (reload.h). Whoever takes the pointer once sees one configuration, and may keep
+     * it: it lives until Weir stops. An upstream's bit in the engine's masks is its index here; take the mask first, then
+     * the settings, which are never older than what the engine goes by. */
+    const struct settings *_Atomic settings;
     const struct price_table *prices;
-    const struct price *fallback_price;    /* of models that are not in the table; NULL: they are unpriced */
+    const struct price *_Atomic fallback_price;    /* lives as long; of models that are not in the table; NULL: they are unpriced */
     const struct tokens_set *tokens;
     const struct page_set *pages;
+    struct reload *reload;
     struct engine *engine;
     struct writer *writer;
     struct auth *auth;
@@ -43,7 +48,7 @@ struct web {
     atomic_bool draining;             /* the engine takes no new work: /readyz says so */
 };
 
-enum { WEB_ARGS = 2, WEB_ARG_MAX = 64, WEB_PARAM_MAX = 96, WEB_MESSAGE_MAX = 320 };
+enum { WEB_ARGS = 2, WEB_ARG_MAX = 64, WEB_PARAM_MAX = 96, WEB_MESSAGE_MAX = 1000 };
 
 struct exchange {
     struct web *web;

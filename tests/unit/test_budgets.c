@@ -44,7 +44,7 @@ static struct budget_set load(struct db *db, int64_t now_ms)
     struct budget_set s;
 
     ck_assert_int_eq(db_begin(db), WEIR_OK);
-    ck_assert_int_eq(budgets_load(db, now_ms, &s), WEIR_OK);
+    ck_assert_int_eq(budgets_load(db, NULL, now_ms, &s), WEIR_OK);
     ck_assert_int_eq(db_commit(db), WEIR_OK);
     return s;
 }
@@ -145,7 +145,7 @@ START_TEST(a_token_is_charged_for_its_own_calls)
     ck_assert_int_eq(usage_accept(db, &r, true), WEIR_OK);
     fixture_answered(&r);
     ck_assert_int_eq(usage_settle(db, &r), WEIR_OK);
-    ck_assert_int_eq(budgets_load(db, FIXTURE_NOW, &s), WEIR_OK);      /* in the same transaction */
+    ck_assert_int_eq(budgets_load(db, NULL, FIXTURE_NOW, &s), WEIR_OK);      /* in the same transaction */
     ck_assert_int_eq(db_commit(db), WEIR_OK);
     assert_sum(&s, "token", "", COST, 0);
     budget_set_done(&s);
@@ -165,7 +165,7 @@ START_TEST(roll_ups_of_the_open_transaction_are_seen_and_written_once)
     ck_assert_int_eq(usage_accept(db, &r, true), WEIR_OK);
     fixture_answered(&r);
     ck_assert_int_eq(usage_settle(db, &r), WEIR_OK);
-    ck_assert_int_eq(budgets_load(db, FIXTURE_NOW, &s), WEIR_OK);
+    ck_assert_int_eq(budgets_load(db, NULL, FIXTURE_NOW, &s), WEIR_OK);
     assert_sum(&s, "all", "", COST, 0);
     budget_set_done(&s);
     ck_assert_int_eq(db_commit(db), WEIR_OK);
