@@ -165,7 +165,12 @@ static bool resolve_key(struct upstream_settings *u, const char *at, struct sb *
         if (!found || !*found)
             sb_putf(why, "%s.key_env is \"%s\", but this environment variable is not set.", at, u->key_env);
     } else if (u->key_file) {
+        size_t before = why->len;
+
+        sb_putf(why, "%s.key_file: ", at);
         text = read_file(u->key_file, KEY_FILE_MAX, &mode, why);
+        if (text)
+            sb_drop(why, why->len - before);
         if (text && (mode & 077)) {
             sb_putf(why, "%s.key_file is \"%s\", but others may read that file; run: chmod 600 %s", at, u->key_file,
                     u->key_file);

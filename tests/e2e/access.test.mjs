@@ -18,7 +18,7 @@ const guarded = [
   ['GET', '/chat/sessions/ses_0000000000000000000000/messages'],
   ...['token-usage', 'session-usage/ses_0000000000000000000000', 'queue-status', 'rate-limits', 'performance', 'cost-breakdown', 'live']
     .map((p) => ['GET', `/monitoring/${p}`]),
-  ['POST', '/monitoring/reset-rate-limits'], ['GET', '/app/me'],
+  ['POST', '/monitoring/reset-rate-limits'], ['POST', '/admin/reload'], ['GET', '/app/me'],
 ];
 
 test('without a credential nothing but health, sign-in and static files answers', async () => {

@@ -53,6 +53,22 @@ test('SIGINT takes both down as well', async () => {
   forget();
 });
 
+test('SIGHUP makes Weir read its configuration again, each time, and ends nothing', async () => {
+  const server = await started();
+  const token = fs.readFileSync(path.join(server.state, 'admin-token'), 'utf8').trim();
+  const limit = async () => (await request({ port: server.port, path: '/monitoring/rate-limits', headers: { Authorization: `Bearer ${token}` } }))
+    .json.upstreams[0].dimensions.requests_per_minute?.limit;
+  for (const rpm of [11, 12]) {
+    fs.writeFileSync(path.join(server.state, 'weir.json'), JSON.stringify({ limits: { requests_per_minute: rpm } }));
+    server.program.child.kill('SIGHUP');
+    await waitFor('the new limit', async () => await limit() === rpm);
+  }
+  assert.ok(server.pids.every(lives));
+  assert.equal((await server.program.stop('SIGTERM')).code, 0, server.program.output);
+  await gone(server.pids);
+  forget();
+});
+
 test('a wrong value is shown and its exit status passed on', async () => {
   const { program } = await start({ WEIR_CONFIG: '', WEIR_QUEUE_MAX_SIZE: 'many' });
   assert.equal((await program.exit).code, 78, program.output);

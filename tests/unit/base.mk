@@ -28,3 +28,7 @@ check_PROGRAMS += tests/unit/test_address
 tests_unit_test_address_SOURCES = tests/unit/test_address.c tests/unit/unit.h
 tests_unit_test_address_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_address_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += tests/unit/test_settings_change
+tests_unit_test_settings_change_SOURCES = tests/unit/test_settings_change.c tests/unit/unit.h
+tests_unit_test_settings_change_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_settings_change_LDADD = $(UNIT_LDADD)

@@ -43,3 +43,7 @@ check_PROGRAMS += tests/unit/test_crowd
 tests_unit_test_crowd_SOURCES = tests/unit/test_crowd.c tests/unit/fixture_budget.h tests/unit/fixture_engine.h tests/unit/fixture_call.h tests/unit/fixture_db.h tests/unit/unit.h
 tests_unit_test_crowd_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_crowd_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += tests/unit/test_admit_change
+tests_unit_test_admit_change_SOURCES = tests/unit/test_admit_change.c tests/unit/unit.h
+tests_unit_test_admit_change_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_admit_change_LDADD = $(UNIT_LDADD)

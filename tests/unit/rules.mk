@@ -50,3 +50,7 @@ check_PROGRAMS += tests/unit/test_alert
 tests_unit_test_alert_SOURCES = tests/unit/test_alert.c tests/unit/unit.h
 tests_unit_test_alert_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_alert_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += tests/unit/test_limits_change
+tests_unit_test_limits_change_SOURCES = tests/unit/test_limits_change.c tests/unit/unit.h
+tests_unit_test_limits_change_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_limits_change_LDADD = $(UNIT_LDADD)

@@ -128,6 +128,7 @@ START_TEST(each_role_may_do_what_api_md_says)
         {HTTP_GET, "/monitoring/cost-breakdown", true, true, true},
         {HTTP_GET, "/metrics", false, true, true},
         {HTTP_POST, "/monitoring/reset-rate-limits", false, false, true},
+        {HTTP_POST, "/admin/reload", false, false, true},
         {HTTP_GET, "/app/me", true, true, true},
         {HTTP_GET, "/healthz", true, true, true},
     };
