@@ -50,8 +50,7 @@ static void upstream_begin(struct admit *a, size_t i, int64_t now_us)
     a->pick.upstreams++;
 }
 
-/* Who sets the limits of a group; NULL: all of it are gone. */
-static const struct admit_upstream *leader(const struct admit *a, uint32_t group)
+const struct admit_upstream *admit_leader(const struct admit *a, uint32_t group)
 {
     const struct admit_upstream *first = NULL;
 
@@ -85,7 +84,7 @@ void admit_change(struct admit *a, const struct admit_config *config, uint64_t r
         u->output_at_start = a->upstream[i].reserve_max_output;
     }
     for (uint32_t g = 0; g < a->pick.groups; g++) {
-        const struct admit_upstream *u = leader(a, g);
+        const struct admit_upstream *u = admit_leader(a, g);
 
         if (u) {
             const struct limits_config c = limits_of(u);

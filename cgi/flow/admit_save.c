@@ -13,10 +13,12 @@
 #include "base/json.h"
 #include "flow/admit_state.h"
 
-/* An upstream's limits are saved under the name of the first of its group. */
+/* An upstream's limits are saved under the name of the first of its group, which it also is at the next start. */
 static const char *group_name(const struct admit *a, uint32_t group)
 {
-    return a->upstream[__builtin_ctzll(a->pick.group_mask[group])].name;
+    const struct admit_upstream *first = admit_leader(a, group);
+
+    return first ? first->name : a->upstream[__builtin_ctzll(a->pick.group_mask[group])].name;
 }
 
 /* [[age in µs, amount], …] of what is in the window, oldest first. */

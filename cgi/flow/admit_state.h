@@ -55,6 +55,8 @@ struct admit {
 
 /* Why an item cannot be served at all, whatever the load; OK if it can. */
 enum weir_err admit_unservable(const struct admit *a, const struct item *it);
+/* Who sets the limits of a group: the first in the order of configuration; NULL: all of it are gone. */
+const struct admit_upstream *admit_leader(const struct admit *a, uint32_t group);
 /* All that waits. */
 int64_t admit_waiting(const struct admit *a);
 /* Something happened that may let somebody start, or moves the forecast. */

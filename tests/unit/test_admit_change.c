@@ -217,7 +217,9 @@ END_TEST
 
 START_TEST(a_group_goes_by_the_first_of_it_that_is_there)
 {
+    struct sb saved = sb_make(1 << 20);
     struct admit_upstream_view v;
+    struct admit_ticket *t;
 
     given(3);
     admit_free(a);
@@ -231,10 +233,22 @@ START_TEST(a_group_goes_by_the_first_of_it_that_is_there)
     ck_assert_int_eq(v.dim[DIM_REQUESTS_PER_MINUTE].limit, 100);
     up[0].gone = true;
     up[1].rank = 5;
+    up[2].name = "first";
     put(3, 0, 100);
     admit_view(a, 1, now, &v);
     ck_assert_int_eq(v.dim[DIM_REQUESTS_PER_MINUTE].limit, 300);
+    (void)line_up(2, 0, 10);
+    ck_assert_int_eq(granted_on(&t), 1);
+    admit_save(a, now, 1000000, &saved);               /* the next start has the configuration's order */
     admit_free(a);
+    a = NULL;
+    up[0] = up[2];
+    put(1, 0, 100);
+    ck_assert(admit_load(a, sb_str(&saved), saved.len, now, 1000000));
+    admit_view(a, 0, now, &v);
+    ck_assert_int_eq(v.dim[DIM_REQUESTS_PER_MINUTE].used, 1);
+    admit_free(a);
+    sb_done(&saved);
 }
 END_TEST
 
