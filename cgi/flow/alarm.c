@@ -106,7 +106,7 @@ static void look_at_limits(struct signals *s, const struct alert_rule *r, const 
     for (size_t i = 0; i < now->upstream_count; i++) {
         for (int d = 0; d < DIM_COUNT; d++) {
             const struct admit_dim_view *v = &now->upstreams[i].dim[d];
-            struct alert_signal *one = v->limit ? add_value(s, r, (v->used + v->reserved) * 1000000 / v->limit) : NULL;
+            struct alert_signal *one = v->limit && !now->upstreams[i].gone ? add_value(s, r, (v->used + v->reserved) * 1000000 / v->limit) : NULL;
 
             if (one)
                 (void)snprintf(one->id.key, sizeof one->id.key, "%s %s", now->upstreams[i].name, dim_name((enum dim)d));
@@ -117,7 +117,7 @@ static void look_at_limits(struct signals *s, const struct alert_rule *r, const 
 static void look_at_upstreams(struct signals *s, const struct alert_rule *r, const struct snapshot *now)
 {
     for (size_t i = 0; i < now->upstream_count; i++) {
-        if (now->upstreams[i].down)
+        if (now->upstreams[i].down && !now->upstreams[i].gone)
             (void)snprintf(add(s, r, 1, 1, true)->id.key, ALERT_KEY_SIZE, "%s", now->upstreams[i].name);
     }
 }

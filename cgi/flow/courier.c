@@ -21,7 +21,7 @@
 enum { BASE_S = 1, MOST_S = 3600, LOOK_MS = 60000, TROUBLE_MS = 5000 };
 
 struct courier {
-    const struct settings *s;
+    const struct settings *_Atomic s;
     struct db *ro;
     struct writer *w;
     unsigned char key[WEBHOOK_KEY_BYTES];
@@ -55,10 +55,11 @@ static int64_t next_try(struct courier *c, const struct delivery *d, int64_t now
 
 static bool deliver(struct courier *c, const struct delivery *d)
 {
+    const struct settings *s = c->s;
     struct tried t = {.op = {.run = run_tried}, .result = {.row = d->row, .next_ms = -1}};
     char secret[WEBHOOK_SECRET_SIZE], why[WEBHOOK_WHY];
     struct webhook_call call = {.url = d->webhook.url, .secret = secret, .id = d->id, .body = d->body, .at_s = clock_utc_ms() / 1000,
-                                .ca_file = c->s->ca_file, .allowed = &c->s->webhook_addresses};
+                                .ca_file = s->ca_file, .allowed = &s->webhook_addresses};
 
     webhook_secret(c->key, d->webhook.id, d->webhook.turn, secret);
     t.result.status = webhook_send(&call, why);
@@ -135,6 +136,11 @@ struct courier *courier_start(const struct settings *s, struct db *ro, struct wr
         (void)close(c->wake_fd);
     free(c);
     return NULL;
+}
+
+void courier_reload(struct courier *c, const struct settings *s)
+{
+    c->s = s;
 }
 
 void courier_nudge(struct courier *c)

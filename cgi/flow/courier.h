@@ -15,6 +15,8 @@ struct db;
 
 /* Start the thread; all is borrowed until courier_stop(), `ro` is its alone. NULL with a logged sentence: it cannot be started. */
 struct courier *courier_start(const struct settings *s, struct db *ro, struct writer *w, const unsigned char key[WEBHOOK_KEY_BYTES]);
+/* Another configuration: the next delivery goes by it. Borrowed as the first. Any thread. */
+void courier_reload(struct courier *c, const struct settings *s);
 /* There may be something new to deliver. Any thread. */
 void courier_nudge(struct courier *c);
 /* End after the message under way (at most WEBHOOK_TIMEOUT_MS); NULL is fine. Before writer_stop(). */

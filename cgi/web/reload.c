@@ -192,6 +192,7 @@ static enum weir_err put_in_force(struct reload *r, struct settings *fresh)
     e = engine_reload(r->web->engine, fresh);
     if (!e) {
         r->now = g;
+        courier_reload(r->web->courier, fresh);
         log_set_level(fresh->log_level);
         return WEIR_OK;
     }

@@ -1,6 +1,8 @@
 // Reading the configuration again: what is right takes effect without dropping anything, what is wrong changes nothing.
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import fs from 'node:fs';
+import http from 'node:http';
 import path from 'node:path';
 import { build, freePort, run, startUpstream, startWeir, test, unlimited, waitFor } from './harness.mjs';
 import { assertError, assertStream } from './shapes.mjs';
@@ -377,4 +379,20 @@ test('keys of the environment are found again, and key files are read again', as
   assert.equal((await weir.post('/chat/complete', { model: 'echo', message: 'key of the file' })).status, 200);
   assert.match((await up.calls('key of the file'))[0].auth, /sk-e2e-two$/);
   await weir.stop();
+});
+
+test('addresses that webhooks may go to follow the file, for those who set them and for the messenger', async () => {
+  const weir = await started({});
+  const got = [];
+  const receiver = http.createServer((req, res) => { got.push(req.url); req.resume(); res.writeHead(204).end(); }).listen(0, '127.0.0.1');
+  await once(receiver, 'listening');
+  const body = { url: `http://127.0.0.1:${receiver.address().port}/hook` };
+  assert.equal((await weir.post('/admin/webhooks', body)).status, 422);
+  await applied(weir, { upstreams: [entry()], webhooks: { allowed_addresses: ['127.0.0.1'] } });
+  const hook = await weir.post('/admin/webhooks', body);
+  assert.equal(hook.status, 201, hook.text);
+  assert.equal((await weir.post(`/admin/webhooks/${hook.json.webhook_id}/test`)).status, 202);
+  await waitFor('the message', () => got.length === 1);
+  await weir.stop();
+  receiver.close();
 });
