@@ -58,7 +58,7 @@ static char *read_file(const char *path, size_t max, mode_t *mode, struct sb *wh
     return text;
 }
 
-static json_t *read_config(const char *path, struct sb *why)
+json_t *settings_read(const char *path, struct sb *why)
 {
     mode_t mode = 0;
     char *text = read_file(path, FILE_MAX, &mode, why);
@@ -394,25 +394,37 @@ static bool load_all(struct settings *s, const json_t *root, struct sb *why)
     return true;
 }
 
-struct settings *settings_load(const char *path, struct sb *why)
+const char *settings_path(const char *path)
 {
-    struct settings *s = mem_zalloc(1, sizeof *s);
-    json_t *root = NULL;
-    bool ok = true;
-
     if (!path)
         path = getenv("WEIR_CONFIG");
     if ((!path || !*path) && access(default_file, F_OK) == 0)
         path = default_file;
-    if (path && *path) {
-        s->config = mem_strdup(path);
-        root = read_config(path, why);
-        ok = root != NULL;
-    }
-    if (!ok || !load_all(s, root, why)) {
+    return path && *path ? path : NULL;
+}
+
+struct settings *settings_make(const char *path, const json_t *root, struct sb *why)
+{
+    struct settings *s = mem_zalloc(1, sizeof *s);
+
+    s->config = mem_strdup(path);
+    if (!load_all(s, root, why)) {
         settings_free(s);
         s = NULL;
     }
+    return s;
+}
+
+struct settings *settings_load(const char *path, struct sb *why)
+{
+    struct settings *s = NULL;
+    json_t *root = NULL;
+
+    path = settings_path(path);
+    if (path)
+        root = settings_read(path, why);
+    if (!path || root)
+        s = settings_make(path, root, why);
     json_decref(root);
     return s;
 }

@@ -40,6 +40,12 @@ struct known_upstream {
 extern const struct known_upstream known_upstreams[];
 extern const size_t n_known_upstreams;
 
+/* settings.c, for settings_edit.c: the file settings_load(path) reads, NULL if there is none (borrowed); a file as JSON, a new
+ * reference, NULL with a sentence; and the settings of such JSON (NULL: of no file), which `path` names in sentences. */
+const char *settings_path(const char *path);
+json_t *settings_read(const char *path, struct sb *why) __attribute__((warn_unused_result));
+struct settings *settings_make(const char *path, const json_t *root, struct sb *why) __attribute__((warn_unused_result));
+
 /* settings_env.c: append "WEIR_UPSTREAM_MY_LLM_" for my-llm. */
 void settings_env_prefix(struct sb *out, const char *name);
 /* Is any of these variables set, and not empty, under this prefix? `leaves` ends with NULL. */

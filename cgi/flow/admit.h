@@ -188,5 +188,8 @@ void admit_reset(struct admit *a, int upstream, int64_t now_us);
 void admit_save(const struct admit *a, int64_t now_us, int64_t utc_ms, struct sb *out);
 /* Take it back after a restart; unknown upstreams are skipped, damaged text changes nothing and returns false. */
 bool admit_load(struct admit *a, const char *text, size_t n, int64_t now_us, int64_t utc_ms);
+/* From what was saved: what the provider's headers last said this upstream's limits are, -1 where they said nothing (or
+ * nothing was saved). Of a quota group the first upstream speaks. Any thread. */
+void admit_saved_told(const char *text, size_t n, const char *upstream, int64_t limit[DIM_COUNT]);
 
 #endif

@@ -13,6 +13,8 @@
 #include "base/json.h"
 #include "flow/admit_state.h"
 
+static const struct json_limits saved_limits = {.max_depth = 8, .max_values = 1000000};
+
 /* An upstream's limits are saved under the name of the first of its group, which it also is at the next start. */
 static const char *group_name(const struct admit *a, uint32_t group)
 {
@@ -49,6 +51,8 @@ static void save_dim(const struct limits *l, enum dim i, struct sb *out)
         sb_putf(out, ",\"cut\":{\"since\":%" PRId64 ",\"until\":%" PRId64 ",\"calm\":%" PRId64 ",\"from_ppm\":%d,\"burst_ppm\":%d}",
                 d->stab.since_us - l->now_us, d->stab.until_us - l->now_us, d->stab.calm_us - l->now_us,
                 (int)d->stab.from_ppm, (int)d->stab.burst_ppm);
+    if (d->told_limit > 0 && !d->told_longer)
+        sb_putf(out, ",\"told\":%" PRId64, d->told_limit);
     sb_putc(out, '}');
 }
 
@@ -136,14 +140,13 @@ static void load_dims(struct limits *l, const json_t *dims, int64_t gone_us)
 
 bool admit_load(struct admit *a, const char *text, size_t n, int64_t now_us, int64_t utc_ms)
 {
-    static const struct json_limits limits = {.max_depth = 8, .max_values = 1000000};
     const json_t *group;
     json_t *root = NULL;
     char why[160];
     int64_t gone_us;
     size_t i;
 
-    if (json_parse_object(text, n, &limits, &root, why) != WEIR_OK)
+    if (json_parse_object(text, n, &saved_limits, &root, why) != WEIR_OK)
         return false;
     if (!json_is_integer(json_object_get(root, "at")) || !json_is_array(json_object_get(root, "groups"))) {
         json_decref(root);
@@ -167,4 +170,29 @@ bool admit_load(struct admit *a, const char *text, size_t n, int64_t now_us, int
     json_decref(root);
     admit_changed(a);
     return true;
+}
+
+void admit_saved_told(const char *text, size_t n, const char *upstream, int64_t limit[DIM_COUNT])
+{
+    const json_t *group, *entry;
+    json_t *root = NULL;
+    char why[160];
+    size_t i, k;
+
+    for (int d = 0; d < DIM_COUNT; d++)
+        limit[d] = -1;
+    if (json_parse_object(text, n, &saved_limits, &root, why) != WEIR_OK)
+        return;
+    json_array_foreach(json_object_get(root, "groups"), i, group) {
+        if (strcmp(json_str(group, "name", ""), upstream) != 0)
+            continue;
+        json_array_foreach(json_object_get(group, "dims"), k, entry) {
+            int64_t told = json_int(entry, "told", -1);
+            enum dim d;
+
+            if (told > 0 && dim_parse(json_str(entry, "dim", ""), &d))
+                limit[d] = told;
+        }
+    }
+    json_decref(root);
 }

@@ -136,8 +136,6 @@ struct question {
 void engine_ask(struct engine *e, struct question *q, void (*deliver)(struct engine *, struct mail *));
 /* Whoever looks next sees what was just changed. */
 void engine_look_anew(struct engine *e);
-/* What admission goes by; `u` has room for all upstreams of `s` and is borrowed by what is given. */
-struct admit_config engine_admission(const struct settings *s, struct admit_upstream *u);
 enum { ENGINE_GAUGE_MAX = 16 * 1024 };       /* of one upstream's limits as JSON */
 
 /* loop.c */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "flow/admission.h"
 #include "flow/engine_impl.h"
 
 _Static_assert((int)SETTINGS_UPSTREAMS == (int)ADMIT_UPSTREAMS_MAX, "a configuration has no more upstreams than admission");
@@ -116,7 +117,7 @@ static enum weir_err apply(struct engine *e, const struct settings *fresh)
     e->s = fresh;
     e->up_count = fresh->n_upstreams;
     pthread_mutex_unlock(&e->models_lock);
-    config = engine_admission(fresh, u);
+    config = admission_config(fresh, u);
     admit_change(e->admit, &config, renewed, e->now_us);
     end_stranded(e);
     e->places_due = true;

@@ -1,5 +1,6 @@
 # cgi/flow
 libweir_a_SOURCES += \
+	cgi/flow/admission.c cgi/flow/admission.h \
 	cgi/flow/admit.c cgi/flow/admit.h \
 	cgi/flow/admit_change.c \
 	cgi/flow/admit_save.c \
@@ -20,6 +21,9 @@ libweir_a_SOURCES += \
 	cgi/flow/purse.c \
 	cgi/flow/relay.c \
 	cgi/flow/reload.c \
+	cgi/flow/replay.c cgi/flow/replay.h cgi/flow/replay_meter.c cgi/flow/replay_meter.h cgi/flow/replay_parts.c cgi/flow/replay_parts.h \
+	cgi/flow/replay_sum.c cgi/flow/replay_sum.h \
 	cgi/flow/settle.c \
 	cgi/flow/snapshot.c \
+	cgi/flow/tuner.c cgi/flow/tuner.h \
 	cgi/flow/writer.c cgi/flow/writer.h

@@ -17,6 +17,7 @@ libweir_a_SOURCES += \
 	cgi/store/report.h cgi/store/report_cost.c cgi/store/report_filter.c cgi/store/report_history.c \
 	cgi/store/report_list.c cgi/store/report_list.h cgi/store/report_performance.c \
 	cgi/store/report_scan.c cgi/store/report_scan.h cgi/store/report_usage.c \
+	cgi/store/traffic.c cgi/store/traffic.h cgi/store/traffic_file.c \
 	cgi/store/upkeep.c cgi/store/upkeep.h \
 	cgi/store/usage.c cgi/store/usage.h cgi/store/usage_recover.c \
 	cgi/store/webhooks.c cgi/store/webhooks.h \

@@ -13,6 +13,8 @@ static const struct {
     {"serve", "serve           answer nginx until SIGTERM", cmd_serve},
     {"config", "config …        check, show, nginx, doc, example", cmd_config},
     {"backup", "backup FILE     a checked copy of the database, also while Weir runs", cmd_backup},
+    {"replay", "replay …        recorded requests under other settings; --help says how", cmd_replay},
+    {"tune", "tune …          what would have served them better; --apply writes it", cmd_tune},
 };
 
 static void usage(FILE *to)

@@ -6,7 +6,9 @@ libweir_a_SOURCES += \
 	cgi/web/cmd.h \
 	cgi/web/cmd_backup.c \
 	cgi/web/cmd_config.c cgi/web/cmd_config.h \
+	cgi/web/cmd_replay.c \
 	cgi/web/cmd_serve.c \
+	cgi/web/cmd_tune.c \
 	cgi/web/fcgi.c cgi/web/fcgi.h \
 	cgi/web/field.c cgi/web/field.h \
 	cgi/web/h_alerts.c \
@@ -28,6 +30,7 @@ libweir_a_SOURCES += \
 	cgi/web/page_parse.c cgi/web/page_parse.h \
 	cgi/web/pages.c cgi/web/pages.h \
 	cgi/web/reload.c cgi/web/reload.h \
+	cgi/web/replay_print.c cgi/web/replay_print.h \
 	cgi/web/route.c cgi/web/route.h \
 	cgi/web/snapshot_json.c cgi/web/snapshot_json.h \
 	cgi/web/title.c cgi/web/title.h \

@@ -1,0 +1,393 @@
+/* replay.c - the virtual clock: arrivals, grants, answers of the provider, ends. */
+#include "flow/replay.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "flow/admission.h"
+#include "flow/replay_meter.h"
+#include "flow/replay_parts.h"
+#include "flow/replay_sum.h"
+#include "rules/heap.h"
+
+enum {
+    STOP_EVERY = 64,               /* turns between two looks at `stop` */
+    TELL_US = 250 * 1000           /* those who wait are told where they stand at most this often */
+};
+
+#define START (100000 * USEC_PER_SEC)      /* the virtual clock's beginning: windows reach back an hour */
+#define RETRY_LEAST_US USEC_PER_SEC
+
+enum event { EVENT_TOPUP, EVENT_END };
+
+struct run_call {
+    struct admit_ticket *ticket;
+    int64_t began_us;
+    int64_t reserved, produced;    /* of the answer */
+    uint8_t upstream;
+    bool lined;                    /* counted among those who wait */
+    bool ended;
+};
+
+struct run {
+    const struct traffic *t;
+    const struct replay_setup *setup;
+    struct replay_result *out;
+    struct admit *admit;
+    struct traffic_call *call;     /* as recorded, with what is missing made up */
+    struct run_call *state;
+    uint64_t *serves;              /* by model: upstreams */
+    size_t *group;                 /* by upstream: the first of its quota group */
+    struct replay_meter *meter;    /* by group and dimension */
+    struct heap events;
+    uint64_t seq;
+    struct replay_wait *wait;
+    size_t waits, arrived;
+    uint32_t *fresh;               /* arrived at this instant and not yet granted */
+    size_t fresh_n;
+    struct replay_contest contest;
+    int64_t now_us, tell_us;
+};
+
+/* --- before it begins --- */
+
+static bool same(const char *a, const char *b)
+{
+    return a && b && strcmp(a, b) == 0;
+}
+
+static void set_meters(struct run *r)
+{
+    const struct settings *s = r->setup->settings;
+    size_t count = s->n_upstreams;
+
+    r->group = mem_zalloc(count, sizeof *r->group);
+    r->meter = mem_zalloc(count * DIM_COUNT, sizeof *r->meter);
+    for (size_t i = 0; i < count; i++) {
+        r->group[i] = i;
+        for (size_t k = 0; k < i && r->group[i] == i; k++)
+            r->group[i] = same(s->upstreams[i].quota_group, s->upstreams[k].quota_group) ? k : i;
+        for (int d = 0; d < DIM_COUNT; d++) {
+            r->meter[i * DIM_COUNT + (size_t)d].window_us = dim_window_us((enum dim)d);
+            if (r->setup->provider)
+                r->meter[i * DIM_COUNT + (size_t)d].limit = r->setup->provider[i][d];
+        }
+    }
+}
+
+/* --- who waits --- */
+
+/* The rest of the fresh ones wait. */
+static void line_up(struct run *r)
+{
+    for (size_t i = 0; i < r->fresh_n; i++) {
+        struct run_call *st = &r->state[r->fresh[i]];
+
+        if (!st->ticket || st->began_us || st->ended)
+            continue;
+        st->lined = true;
+        replay_contest_enter(&r->contest, r->call[r->fresh[i]].user);
+    }
+    r->fresh_n = 0;
+}
+
+static void step_out(struct run *r, uint32_t i, int64_t tokens)
+{
+    if (r->state[i].lined)
+        replay_contest_leave(&r->contest, r->call[i].user, tokens);
+    r->state[i].lined = false;
+}
+
+/* --- the provider --- */
+
+static struct replay_meter *meters(struct run *r, const struct run_call *st)
+{
+    return &r->meter[r->group[st->upstream] * DIM_COUNT];
+}
+
+static const struct tuning_settings *tuning(const struct run *r, const struct run_call *st)
+{
+    return &r->setup->settings->upstreams[st->upstream].tune;
+}
+
+static void count(struct run *r, const struct run_call *st, int64_t requests, int64_t input, int64_t output)
+{
+    const int64_t n[DIM_COUNT] = {requests, requests, input + output, input + output, input, output};
+
+    for (int d = 0; d < DIM_COUNT; d++)
+        replay_meter_add(&meters(r, st)[d], n[d], r->now_us);
+}
+
+/* The limit that refuses, and how long; DIM_COUNT: none does. */
+static enum dim refuses(struct run *r, const struct traffic_call *c, const struct run_call *st, int64_t *wait_us)
+{
+    int64_t out = tuning(r, st)->reserve_output == RESERVE_OUTPUT_MAX ? c->max_tokens : 0;
+    const int64_t n[DIM_COUNT] = {1, 1, c->input + out, c->input + out, c->input, out};
+    enum dim longest = DIM_COUNT;
+
+    *wait_us = 0;
+    for (int d = 0; d < DIM_COUNT; d++) {
+        int64_t wait = replay_meter_wait_us(&meters(r, st)[d], n[d], r->now_us);
+
+        if (wait > *wait_us) {
+            *wait_us = wait;
+            longest = (enum dim)d;
+        }
+    }
+    return longest;
+}
+
+/* --- what happens --- */
+
+static void later(struct run *r, int64_t at_us, uint32_t call, enum event e)
+{
+    heap_push(&r->events, NULL, at_us, r->seq++, call * 2 + (uint32_t)e);
+}
+
+static void arrive(struct run *r, uint32_t i)
+{
+    const struct traffic_call *c = &r->call[i];
+    struct ask ask = {
+        .job = &r->state[i], .upstreams = r->serves[c->model], .priority = c->priority, .user = c->user + UINT64_C(1),
+        .session = c->session, .model = c->model + UINT64_C(1), .prompt_tokens = c->prompt,
+        .max_tokens = c->max_tokens > 0 ? c->max_tokens : 1, .arrived_us = START + c->at_us,
+        .deadline_us = START + c->at_us + r->setup->settings->queue.max_wait_us,
+    };
+    int64_t wait;
+
+    r->arrived++;
+    if (!ask.upstreams)
+        r->out->unserved++;
+    if (!ask.upstreams || admit_enqueue(r->admit, &ask, r->now_us, &r->state[i].ticket, &wait)) {
+        r->out->refused++;
+        r->state[i].ended = true;
+        return;
+    }
+    r->fresh[r->fresh_n++] = i;
+}
+
+static void refused(struct run *r, uint32_t i, enum dim dim, int64_t wait_us)
+{
+    struct run_call *st = &r->state[i];
+    int64_t delay;
+
+    r->out->answers_429++;
+    count(r, st, 1, 0, 0);
+    if (admit_retry(r->admit, st->ticket, FAULT_RATE_LIMIT, dim, wait_us > RETRY_LEAST_US ? wait_us : RETRY_LEAST_US, r->now_us,
+                    &delay)) {
+        r->out->retries++;
+        return;
+    }
+    step_out(r, i, 0);
+    st->ended = true;
+    r->out->failed++;
+}
+
+static void plan_topup(struct run *r, uint32_t i)
+{
+    const struct traffic_call *c = &r->call[i];
+    struct run_call *st = &r->state[i];
+
+    if (st->reserved < c->output)
+        later(r, st->began_us + c->first_us + (int64_t)((__int128)c->writing_us * st->reserved / c->output), i, EVENT_TOPUP);
+}
+
+static void granted(struct run *r, const struct admit_grant *g)
+{
+    uint32_t i = (uint32_t)((struct run_call *)g->job - r->state);
+    const struct traffic_call *c = &r->call[i];
+    struct run_call *st = &r->state[i];
+    int64_t wait_us;
+    enum dim over;
+
+    st->ticket = g->ticket;
+    st->upstream = (uint8_t)g->upstream;
+    over = refuses(r, c, st, &wait_us);
+    if (over != DIM_COUNT) {
+        refused(r, i, over, wait_us);
+        return;
+    }
+    count(r, st, 1, c->input, tuning(r, st)->reserve_output == RESERVE_OUTPUT_MAX ? c->max_tokens : 0);
+    step_out(r, i, c->input + c->output);
+    st->began_us = r->now_us;
+    st->reserved = g->reserved_output;
+    r->wait[r->waits++] = (struct replay_wait){r->now_us - START - c->at_us, c->user, c->priority};
+    replay_sum_started(r->out, c);
+    plan_topup(r, i);
+    later(r, r->now_us + c->first_us + c->writing_us, i, EVENT_END);
+}
+
+/* The answer came so far. A provider that counts max_tokens at the start has counted it. */
+static void produced(struct run *r, struct run_call *st, int64_t output)
+{
+    if (tuning(r, st)->reserve_output != RESERVE_OUTPUT_MAX)
+        count(r, st, 0, 0, output - st->produced);
+    st->produced = output;
+}
+
+static void handle(struct run *r, struct heap_entry e)
+{
+    uint32_t i = e.id / 2;
+    const struct traffic_call *c = &r->call[i];
+    struct run_call *st = &r->state[i];
+
+    if (st->ended)
+        return;
+    switch ((enum event)(e.id % 2)) {
+    case EVENT_TOPUP:
+        produced(r, st, st->reserved);
+        admit_topup(r->admit, st->ticket, st->produced, r->now_us);
+        st->reserved += st->reserved / 4 + 16;         /* as admit_topup() does */
+        plan_topup(r, i);
+        return;
+    case EVENT_END:
+        produced(r, st, c->output);
+        admit_settle(r->admit, st->ticket, c->input, c->output, r->now_us);
+        st->ended = true;
+        return;
+    }
+}
+
+static void expired(struct run *r, uint32_t i)
+{
+    step_out(r, i, 0);
+    r->state[i].ended = true;
+    r->out->timed_out++;
+}
+
+static void nobody(void *ctx, void *job, const struct admit_place *place)
+{
+    (void)ctx, (void)job, (void)place;
+}
+
+static void turn(struct run *r)
+{
+    struct admit_grant g;
+    struct run_call *st;
+
+    while (r->arrived < r->t->n && START + r->call[r->arrived].at_us <= r->now_us)
+        arrive(r, (uint32_t)r->arrived);
+    while (r->events.n && r->events.v[0].key <= r->now_us)
+        handle(r, heap_pop(&r->events, NULL));
+    while (admit_next(r->admit, r->now_us, &g))
+        granted(r, &g);
+    while ((st = admit_expire(r->admit, r->now_us)))
+        expired(r, (uint32_t)(st - r->state));
+    line_up(r);
+    if (r->now_us >= r->tell_us) {
+        admit_each_waiting(r->admit, r->now_us, nobody, NULL);
+        r->tell_us = r->now_us + TELL_US;
+    }
+}
+
+/* When something happens next; INT64_MAX: never. */
+static int64_t next_us(const struct run *r)
+{
+    int64_t next = r->arrived < r->t->n ? START + r->call[r->arrived].at_us : INT64_MAX;
+    int64_t wake = admit_wake_us(r->admit, r->now_us);
+
+    if (r->events.n && r->events.v[0].key < next)
+        next = r->events.v[0].key;
+    if (wake <= r->now_us)                     /* it wants to be asked again at once; the clock goes on */
+        wake = r->now_us + 1;
+    return wake < next ? wake : next;
+}
+
+static bool go(struct run *r)
+{
+    int64_t turns = 0;
+
+    for (int64_t next = next_us(r); next != INT64_MAX; next = next_us(r)) {
+        if (r->setup->stop && ++turns % STOP_EVERY == 0 && r->setup->stop(r->setup->stop_ctx))
+            return false;
+        r->now_us = next > r->now_us ? next : r->now_us;
+        turn(r);
+    }
+    return true;
+}
+
+/* --- after it ended --- */
+
+static void sum_limits(struct run *r)
+{
+    const struct settings *s = r->setup->settings;
+    size_t count = s->n_upstreams;
+    int64_t span = r->out->span_us > 0 ? r->out->span_us : 1;
+
+    r->out->limit = mem_zalloc(count * DIM_COUNT, sizeof *r->out->limit);
+    for (size_t i = 0; i < count; i++) {
+        const struct tuning_settings *u = &s->upstreams[i].tune;
+        const int64_t limit[DIM_COUNT] = {u->limits.requests_per_minute, u->limits.requests_per_hour, u->limits.tokens_per_minute,
+                                          u->limits.tokens_per_hour, u->limits.input_tokens_per_minute,
+                                          u->limits.output_tokens_per_minute};
+
+        for (int d = 0; d < DIM_COUNT && r->group[i] == i; d++) {
+            const struct replay_meter *m = &r->meter[i * DIM_COUNT + (size_t)d];
+            int64_t windows_us = span > m->window_us ? span : m->window_us;
+
+            if (!limit[d] || !m->total)
+                continue;
+            r->out->limit[r->out->limits++] = (struct replay_limit){
+                .upstream = i, .dim = (enum dim)d, .limit = limit[d],
+                .peak_ppm = (int32_t)((__int128)m->peak * 1000000 / limit[d]),
+                .mean_ppm = (int32_t)((__int128)m->total * m->window_us * 1000000 / ((__int128)limit[d] * windows_us)),
+            };
+        }
+    }
+}
+
+static void sum_up(struct run *r)
+{
+    struct admit_counters c;
+
+    admit_counters(r->admit, &c);
+    r->out->promises = c.promises;
+    r->out->kept = c.promises_kept;
+    r->out->span_us = r->now_us - START;
+    replay_sum_waits(r->out, r->wait, r->waits);
+    r->out->jain_ppm = replay_contest_sum(&r->contest, &r->out->contenders);
+    sum_limits(r);
+}
+
+static void run_done(struct run *r)
+{
+    size_t count = r->setup->settings->n_upstreams;
+
+    admit_free(r->admit);
+    for (size_t i = 0; i < count * DIM_COUNT; i++)
+        replay_meter_done(&r->meter[i]);
+    free(r->meter);
+    free(r->group);
+    free(r->serves);
+    free(r->call);
+    free(r->state);
+    free(r->wait);
+    free(r->fresh);
+    replay_contest_done(&r->contest);
+    heap_done(&r->events);
+}
+
+bool replay_run(const struct traffic *t, const struct replay_setup *setup, struct replay_result *out)
+{
+    struct run r = {.t = t, .setup = setup, .out = out, .now_us = START};
+    bool ended;
+
+    replay_sum_begin(t, out);
+    r.call = replay_calls(t, setup->priority);
+    r.serves = replay_serves(t, setup->settings);
+    set_meters(&r);
+    r.state = mem_zalloc(t->n, sizeof *r.state);
+    r.wait = mem_zalloc(t->n, sizeof *r.wait);
+    r.fresh = mem_zalloc(t->n, sizeof *r.fresh);
+    replay_contest_init(&r.contest, t->users.n);
+    r.admit = admission_new(setup->settings, setup->seed, START);
+    ended = go(&r);
+    if (ended)
+        sum_up(&r);
+    run_done(&r);
+    if (!ended)
+        replay_done(out);
+    return ended;
+}
