@@ -112,6 +112,8 @@ static const struct cfg_option global_options[] = {
      .help = "Addresses that are not on the public internet and that webhooks may be sent to all the same, as 10.1.2.3 or 10.0.0.0/8."},
     {.key = "drain", .type = CFG_SECONDS, .at = AT(drain_us), .min = 0, .max = HOUR, .fallback = "30",
      .help = "How long running work may take to finish after SIGTERM."},
+    {.key = "suggestions.every", .type = CFG_SECONDS, .at = AT(suggest_us), .min = 0, .max = 24 * HOUR, .fallback = "600",
+     .help = "How often recorded traffic is replayed to find settings that would serve it better, if there was new traffic; 0 = never."},
     {.key = "default_model", .type = CFG_TEXT, .at = AT(default_model), .max = 200,
      .help = "Model of a request that names none; the first model of the first upstream unless set."},
     {.key = "builtin.words_per_second", .type = CFG_INT, .at = AT(builtin_words_per_second), .min = 0, .max = 10000,

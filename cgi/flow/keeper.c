@@ -17,11 +17,19 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "flow/alarm.h"
+#include "flow/tuner.h"
 #include "store/account.h"
+#include "store/report.h"
 #include "store/upkeep.h"
 #include "store/webhooks.h"
 
-enum { SAVE_S = 5, SWEEP_S = 60, STATE_MAX = 16 * 1024 * 1024 };
+enum {
+    SAVE_S = 5,
+    SWEEP_S = 60,
+    STATE_MAX = 16 * 1024 * 1024,
+    SUGGESTIONS_MAX = 1024 * 1024,
+    REPLAY_US = 250 * 1000           /* after so long in one beat no further replay is begun */
+};
 
 struct keeper {
     struct engine *engine;
@@ -31,6 +39,13 @@ struct keeper {
     pthread_t thread;
     int stop_fd;                     /* eventfd: readable once it is time to stop */
     uint64_t saved_version;          /* of the snapshot whose state was saved last */
+    const struct settings *settings;
+    struct db *ro;
+    struct tuner *tuner;             /* at work, or NULL */
+    int64_t tuned_us;                /* when it began last; 0: never */
+    int64_t tuned_version;           /* of the ledger then */
+    pthread_mutex_t lock;            /* leaf: over `found` */
+    struct sb found;
 };
 
 struct chore {
@@ -84,6 +99,69 @@ static void sweep(struct keeper *k)
         log_debug("keeper: %" PRId64 " minute roll-ups and %" PRId64 " sign-ins had expired", c.minutes, c.sign_ins);
 }
 
+/* --- suggestions --- */
+
+static bool is_stopping(void *ctx)
+{
+    struct pollfd stop = {.fd = ((struct keeper *)ctx)->stop_fd, .events = POLLIN};
+
+    return poll(&stop, 1, 0) != 0;
+}
+
+/* When it is time again, and something was settled since. */
+static void begin_tuning(struct keeper *k)
+{
+    int64_t now_us = clock_mono_us(), version;
+
+    if (!k->settings->suggest_us || (k->tuned_us && now_us - k->tuned_us < k->settings->suggest_us))
+        return;
+    version = report_version(k->ro);
+    if (k->tuned_us && version == k->tuned_version)
+        return;
+    k->tuned_us = now_us;
+    k->tuned_version = version;
+    k->tuner = tuner_new(k->settings, k->ro, clock_utc_ms());
+}
+
+static void publish(struct keeper *k)
+{
+    struct sb fresh = sb_make(SUGGESTIONS_MAX), old;
+
+    tuner_json(k->tuner, &fresh);
+    pthread_mutex_lock(&k->lock);
+    old = k->found;
+    k->found = fresh;
+    pthread_mutex_unlock(&k->lock);
+    sb_done(&old);
+    tuner_free(k->tuner);
+    k->tuner = NULL;
+}
+
+/* A few replays, so that the other duties do not wait. */
+static void tune(struct keeper *k)
+{
+    int64_t until_us = clock_mono_us() + REPLAY_US;
+    bool more = true;
+
+    if (!k->tuner)
+        begin_tuning(k);
+    if (!k->tuner)
+        return;
+    while (more && clock_mono_us() < until_us)
+        more = tuner_step(k->tuner, is_stopping, k);
+    if (!more && !is_stopping(k))
+        publish(k);
+}
+
+void keeper_suggestions(struct keeper *k, struct sb *out)
+{
+    pthread_mutex_lock(&k->lock);
+    sb_puts(out, sb_str(&k->found));
+    pthread_mutex_unlock(&k->lock);
+}
+
+/* --- the thread --- */
+
 /* Sleep for `s` seconds; false once it is time to stop. */
 static bool rest(struct keeper *k, int s)
 {
@@ -104,11 +182,23 @@ static void *keeper(void *arg)
             courier_nudge(k->courier);
         if (s % SWEEP_S == 0)
             sweep(k);
+        tune(k);
     }
     return NULL;
 }
 
-struct keeper *keeper_start(struct engine *e, struct writer *w, struct courier *c, struct db *ro)
+static void keeper_free(struct keeper *k)
+{
+    if (k->stop_fd >= 0)
+        (void)close(k->stop_fd);
+    alarm_free(k->alarm);
+    tuner_free(k->tuner);
+    sb_done(&k->found);
+    (void)pthread_mutex_destroy(&k->lock);
+    free(k);
+}
+
+struct keeper *keeper_start(struct engine *e, struct writer *w, struct courier *c, struct db *ro, const struct settings *s)
 {
     struct keeper *k = mem_zalloc(1, sizeof *k);
     int rc;
@@ -117,15 +207,16 @@ struct keeper *keeper_start(struct engine *e, struct writer *w, struct courier *
     k->writer = w;
     k->courier = c;
     k->alarm = alarm_new(e, w, ro);
+    k->settings = s;
+    k->ro = ro;
+    k->found = sb_make(SUGGESTIONS_MAX);
+    (void)pthread_mutex_init(&k->lock, NULL);
     k->stop_fd = eventfd(0, EFD_CLOEXEC);
     rc = k->stop_fd < 0 ? errno : pthread_create(&k->thread, NULL, keeper, k);
     if (!rc)
         return k;
     log_error("keeper: cannot start: %s", strerror(rc));
-    if (k->stop_fd >= 0)
-        (void)close(k->stop_fd);
-    alarm_free(k->alarm);
-    free(k);
+    keeper_free(k);
     return NULL;
 }
 
@@ -138,7 +229,5 @@ void keeper_stop(struct keeper *k)
     if (write(k->stop_fd, &one, sizeof one) != (ssize_t)sizeof one)
         log_error("keeper: cannot be stopped: %s", strerror(errno));
     (void)pthread_join(k->thread, NULL);
-    (void)close(k->stop_fd);
-    alarm_free(k->alarm);
-    free(k);
+    keeper_free(k);
 }

@@ -1,6 +1,6 @@
 /* keeper.h - the thread that tidies up: admission state to the database now and
- * then, what has outlived its use out of it; and it looks whether there is
- * something to alert about. */
+ * then, what has outlived its use out of it; it looks whether there is something
+ * to alert about, and replays recorded traffic for suggestions, a little at a time. */
 #ifndef WEIR_KEEPER_H
 #define WEIR_KEEPER_H
 
@@ -11,7 +11,9 @@
 struct keeper;
 
 /* Start the thread; all is borrowed until keeper_stop(), `ro` is its alone. NULL with a logged sentence if it cannot start. */
-struct keeper *keeper_start(struct engine *e, struct writer *w, struct courier *c, struct db *ro);
+struct keeper *keeper_start(struct engine *e, struct writer *w, struct courier *c, struct db *ro, const struct settings *s);
+/* Append the suggestions found last, tuner_json()'s text; nothing before there are some. Any thread. */
+void keeper_suggestions(struct keeper *k, struct sb *out);
 /* End the thread and free; NULL is fine. */
 void keeper_stop(struct keeper *k);
 

@@ -1,21 +1,21 @@
-/* report_performance.c - how fast, how reliable, and what could be better.
+/* report_performance.c - how fast, how reliable, and what the figures say could be better.
  *
  * The score is the weighted mean of four parts, each from 0 to 1; a part without
  * data is left out, and without requests there is no score. */
+#include <inttypes.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
 #include "store/event_row.h"
 #include "store/record.h"
+#include "store/report_list.h"
 #include "store/report_scan.h"
 
 #define MILLION INT64_C(1000000)
 
 /* A first token within this time at p95 earns the part's full points. */
 #define GOOD_TTFT_US INT64_C(2000000)
-/* Above these a suggestion is made. */
-#define MUCH_WAIT_US INT64_C(5000000)
-enum { MANY_RETRIES_PPM = 50000 };
+enum { NAMED_MODELS = 5 };
 
 /* --- percentiles --- */
 
@@ -165,34 +165,54 @@ static void score_json(struct sb *out, const struct report_scan *s, const struct
 
 /* --- suggestions --- */
 
-struct suggestions {
-    struct sb *out;
-    const char *comma;
-};
-
-/* The text is the caller's, without anything that came from outside. */
-static void suggest(struct suggestions *g, const char *severity, const char *setting, const char *text)
+/* gpt-a, gpt-b and others */
+static enum weir_err unpriced_models(struct db *ro, const struct report_scan *s, struct sb *out)
 {
-    sb_putf(g->out, "%s{\"severity\":\"%s\",\"text\":", g->comma, severity);
-    sb_json(g->out, text);
-    sb_putf(g->out, ",\"setting\":\"%s\",\"current\":null,\"proposed\":null}", setting);
-    g->comma = ",";
+    struct report_list l = {0};
+    enum weir_err e = WEIR_OK;
+
+    for (size_t i = 0; i < s->combo_count; i++) {
+        if (s->combo[i].sums.unpriced)
+            report_list_add(&l, s->combo[i].dims.model, &s->combo[i].sums);
+    }
+    report_list_merge(&l);
+    for (size_t i = 0; !e && i < l.count && i < NAMED_MODELS; i++) {
+        struct query q = query(ro, "SELECT text FROM words WHERE id = ?1");
+
+        query_i64(&q, l.entry[i].key);
+        sb_puts(out, i ? ", " : "");
+        sb_puts(out, query_row(&q) ? query_col_text(&q, 0) : "?");
+        e = query_stop(&q);
+    }
+    if (l.count > NAMED_MODELS)
+        sb_puts(out, " and others");
+    report_list_done(&l);
+    return e;
 }
 
-static void suggestions_json(struct sb *out, const struct report_scan *s, const struct outcome *o)
+/* What the figures alone say. What a replay says is added by the caller, so this is the last member. */
+static enum weir_err suggestions_json(struct db *ro, const struct report_scan *s, struct sb *out)
 {
-    struct suggestions g = {out, ""};
+    struct sb models = sb_make(8192), text = sb_make(10000);
+    enum weir_err e = WEIR_OK;
 
     sb_puts(out, ",\"suggestions\":[");
-    if (s->total.unpriced > 0)
-        suggest(&g, "warning", "prices", "Some requests went to models without a price, so their cost is unknown. Set a price for them.");
-    if (o->retries_ppm > MANY_RETRIES_PPM)
-        suggest(&g, "warning", "safety_margin", "More than one request in twenty had to be tried again. A larger safety margin "
-                "keeps further away from the provider's limits.");
-    if (hist_quantile(s->hist, HIST_WAIT, 950000) > MUCH_WAIT_US)
-        suggest(&g, "info", "max_concurrent", "One request in twenty waits longer than five seconds. If the provider allows more "
-                "than is configured, raise the limits or the number of concurrent calls.");
+    if (s->total.unpriced > 0) {
+        e = unpriced_models(ro, s, &models);
+        sb_puts(out, "{\"severity\":\"warning\",\"text\":");
+        sb_putf(&text, "%" PRId64 " requests went to models without a price, so their cost is unknown. Set a price for %s.",
+                s->total.unpriced, sb_str(&models));
+        sb_json(out, sb_str(&text));
+        sb_puts(out, ",\"setting\":\"prices\",\"current\":\"none\",\"proposed\":");
+        sb_reset(&text);
+        sb_putf(&text, "a price for %s", sb_str(&models));
+        sb_json(out, sb_str(&text));
+        sb_putf(out, ",\"evidence\":{\"requests\":%" PRId64 ",\"unpriced\":%" PRId64 "}}", s->total.requests, s->total.unpriced);
+    }
     sb_putc(out, ']');
+    sb_done(&models);
+    sb_done(&text);
+    return e;
 }
 
 enum weir_err report_performance(struct db *ro, const struct report_filter *f, struct sb *out)
@@ -230,8 +250,9 @@ enum weir_err report_performance(struct db *ro, const struct report_filter *f, s
     record_ratio_json(out, s.total.retries, s.total.requests, 4);
     sb_putc(out, '}');
     score_json(out, &s, &o);
-    suggestions_json(out, &s, &o);
     series_json(out, &s.series[0]);
+    if (!e)
+        e = suggestions_json(ro, &s, out);
     sb_putc(out, '}');
 out:
     report_scan_done(&s, ro);

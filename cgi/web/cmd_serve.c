@@ -55,7 +55,6 @@ struct serve {
     struct db **readers;                     /* the acceptors' */
     size_t n_readers;
     atomic_size_t readers_taken;
-    struct keeper *keeper;
     struct db *keeper_reader, *courier_reader;
     struct fcgi *fcgi;
     int lock_fd, listen_fd;
@@ -284,7 +283,7 @@ static int start_threads(struct serve *v)
     if (!(v->web.writer = writer_start(v->db))
         || !(v->web.engine = engine_start(v->settings, v->web.writer, v->saved.len ? sb_str(&v->saved) : NULL))
         || !(v->web.courier = courier_start(v->settings, v->courier_reader, v->web.writer, v->web.webhook_key))
-        || !(v->keeper = keeper_start(v->web.engine, v->web.writer, v->web.courier, v->keeper_reader)))
+        || !(v->web.keeper = keeper_start(v->web.engine, v->web.writer, v->web.courier, v->keeper_reader, v->settings)))
         goto out;
     v->web.prices = v->prices;
     v->web.tokens = &v->tokens;
@@ -395,7 +394,7 @@ static void stop(struct serve *v, bool drained)
     }
     if (v->listen_fd >= 0)
         (void)close(v->listen_fd);
-    keeper_stop(v->keeper);
+    keeper_stop(v->web.keeper);
     courier_stop(v->web.courier);
     if (v->web.engine)
         engine_stop(v->web.engine, drained ? LAST_WORDS_MS : 0, &state);

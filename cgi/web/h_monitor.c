@@ -11,7 +11,7 @@
 #include "web/route.h"
 #include "web/snapshot_json.h"
 
-enum { QUEUE_ENTRIES = 1000 };
+enum { QUEUE_ENTRIES = 1000, SUGGESTIONS_MAX = 1024 * 1024 };
 
 /* Whose figures: NULL for everybody's. */
 static const char *owner(const struct exchange *x)
@@ -57,7 +57,19 @@ enum weir_err h_token_usage(struct exchange *x)
 
 enum weir_err h_performance(struct exchange *x)
 {
-    return answer(x, report_performance);
+    enum weir_err e = answer(x, report_performance);
+    struct sb *out = &x->out.body, found = sb_make(SUGGESTIONS_MAX);
+
+    if (e || owner(x))                         /* settings are no matter of single users */
+        return e;
+    keeper_suggestions(x->web->keeper, &found);
+    sb_drop(out, strlen("]}\n"));
+    if (found.len && out->p[out->len - 1] != '[')
+        sb_putc(out, ',');
+    sb_puts(out, sb_str(&found));
+    sb_puts(out, "]}\n");
+    sb_done(&found);
+    return WEIR_OK;
 }
 
 enum weir_err h_cost_breakdown(struct exchange *x)

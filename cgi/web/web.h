@@ -16,6 +16,7 @@
 #include "base/settings.h"
 #include "flow/courier.h"
 #include "flow/engine.h"
+#include "flow/keeper.h"
 #include "flow/writer.h"
 #include "rules/price.h"
 #include "rules/tokens.h"
@@ -40,6 +41,7 @@ struct web {
     struct reload *reload;
     struct engine *engine;
     struct writer *writer;
+    struct keeper *keeper;
     struct auth *auth;
     struct courier *courier;
     unsigned char webhook_key[WEBHOOK_KEY_BYTES];

@@ -32,3 +32,7 @@ check_PROGRAMS += tests/unit/test_settings_change
 tests_unit_test_settings_change_SOURCES = tests/unit/test_settings_change.c tests/unit/unit.h
 tests_unit_test_settings_change_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_settings_change_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += tests/unit/test_settings_edit
+tests_unit_test_settings_edit_SOURCES = tests/unit/test_settings_edit.c tests/unit/unit.h
+tests_unit_test_settings_edit_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_settings_edit_LDADD = $(UNIT_LDADD)

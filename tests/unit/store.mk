@@ -45,3 +45,7 @@ check_PROGRAMS += tests/unit/test_budgets
 tests_unit_test_budgets_SOURCES = tests/unit/test_budgets.c tests/unit/unit.h $(STORE_FIXTURES)
 tests_unit_test_budgets_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_budgets_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += tests/unit/test_traffic
+tests_unit_test_traffic_SOURCES = tests/unit/test_traffic.c tests/unit/fixture_call.h tests/unit/fixture_db.h tests/unit/unit.h
+tests_unit_test_traffic_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_traffic_LDADD = $(UNIT_LDADD)
