@@ -20,11 +20,31 @@ endif
 # end to end, by node --test: script/test runs them
 EXTRA_DIST += \
 	tests/e2e/harness.mjs tests/e2e/shapes.mjs tests/e2e/sse.mjs tests/e2e/start.mjs \
-	tests/e2e/access.test.mjs tests/e2e/alerts.test.mjs tests/e2e/books.test.mjs tests/e2e/budgets.test.mjs \
-	tests/e2e/chat.test.mjs tests/e2e/config.test.mjs tests/e2e/durable.test.mjs tests/e2e/errors.test.mjs \
-	tests/e2e/faults.test.mjs tests/e2e/fcgi.test.mjs tests/e2e/leave.test.mjs tests/e2e/limits.test.mjs \
-	tests/e2e/line.test.mjs tests/e2e/monitoring.test.mjs tests/e2e/queue.test.mjs tests/e2e/reload.test.mjs \
-	tests/e2e/retry.test.mjs tests/e2e/server.test.mjs tests/e2e/sessions.test.mjs tests/e2e/steady.test.mjs tests/e2e/told.test.mjs
+	tests/e2e/access.test.mjs \
+	tests/e2e/alerts.test.mjs \
+	tests/e2e/books.test.mjs \
+	tests/e2e/budgets.test.mjs \
+	tests/e2e/chat.test.mjs \
+	tests/e2e/config.test.mjs \
+	tests/e2e/durable.test.mjs \
+	tests/e2e/errors.test.mjs \
+	tests/e2e/faults.test.mjs \
+	tests/e2e/fcgi.test.mjs \
+	tests/e2e/leave.test.mjs \
+	tests/e2e/limits.test.mjs \
+	tests/e2e/line.test.mjs \
+	tests/e2e/monitoring.test.mjs \
+	tests/e2e/queue.test.mjs \
+	tests/e2e/reload.test.mjs \
+	tests/e2e/replay.test.mjs \
+	tests/e2e/retry.test.mjs \
+	tests/e2e/server.test.mjs \
+	tests/e2e/sessions.test.mjs \
+	tests/e2e/steady.test.mjs \
+	tests/e2e/told.test.mjs
+
+# recorded traffic and what replaying it printed
+EXTRA_DIST += tests/data/replay.expected tests/data/replay.json tests/data/replay.ndjson
 
 # in the browser, by node --test: script/test runs them
 EXTRA_DIST += tests/browser/browser.mjs \

@@ -260,7 +260,7 @@ static json_t *entry_of(json_t *root, const struct settings *s, const char *key)
     return NULL;
 }
 
-static bool edit(json_t *root, const struct settings *s, const struct settings_change *c, struct sb *why)
+static bool edit(json_t *root, const struct settings *s, const struct settings_edit *c, struct sb *why)
 {
     bool of_upstream = strncmp(c->key, upstreams, sizeof upstreams - 1) == 0;
     void *base;
@@ -278,7 +278,7 @@ static bool edit(json_t *root, const struct settings *s, const struct settings_c
 /* --- tried --- */
 
 /* Is the value in force what was wanted? */
-static bool in_force(const struct settings *s, const struct settings_change *c, struct sb *why)
+static bool in_force(const struct settings *s, const struct settings_edit *c, struct sb *why)
 {
     enum { SCRATCH = sizeof(struct settings) + sizeof(struct upstream_settings) };
     struct sb wanted = sb_make(PATH_LEN), is = sb_make(PATH_LEN), name = sb_make(300);
@@ -305,7 +305,7 @@ static bool in_force(const struct settings *s, const struct settings_change *c, 
 }
 
 /* The file's JSON with the changes in it, and in *s the settings it makes. NULL with a sentence. */
-static json_t *changed(const char *path, const struct settings_change *c, size_t n, struct settings **s, struct sb *why)
+static json_t *changed(const char *path, const struct settings_edit *c, size_t n, struct settings **s, struct sb *why)
 {
     json_t *root = path ? settings_read(path, why) : json_object();
     struct settings *before = root ? settings_make(path, root, why) : NULL;
@@ -326,7 +326,7 @@ static json_t *changed(const char *path, const struct settings_change *c, size_t
     return NULL;
 }
 
-struct settings *settings_load_with(const char *path, const struct settings_change *c, size_t n, struct sb *why)
+struct settings *settings_load_with(const char *path, const struct settings_edit *c, size_t n, struct sb *why)
 {
     struct settings *s;
 
@@ -386,7 +386,7 @@ static bool keep(const char *path, mode_t mode, struct sb *why)
     return ok;
 }
 
-bool settings_write(const char *path, const struct settings_change *c, size_t n, struct sb *why)
+bool settings_write(const char *path, const struct settings_edit *c, size_t n, struct sb *why)
 {
     const char *from = settings_path(path);
     char *file = from ? realpath(from, NULL) : mem_strdup(new_file);       /* a link stays one */

@@ -28,7 +28,7 @@ enum {
     SWEEP_S = 60,
     STATE_MAX = 16 * 1024 * 1024,
     SUGGESTIONS_MAX = 1024 * 1024,
-    REPLAY_US = 250 * 1000           /* after so long in one beat no further replay is begun */
+    REPLAY_US = 250 * 1000           /* of each beat, so a twentieth of the time, may go into replays */
 };
 
 struct keeper {
@@ -101,13 +101,6 @@ static void sweep(struct keeper *k)
 
 /* --- suggestions --- */
 
-static bool is_stopping(void *ctx)
-{
-    struct pollfd stop = {.fd = ((struct keeper *)ctx)->stop_fd, .events = POLLIN};
-
-    return poll(&stop, 1, 0) != 0;
-}
-
 /* When it is time again, and something was settled since. */
 static void begin_tuning(struct keeper *k)
 {
@@ -137,7 +130,7 @@ static void publish(struct keeper *k)
     k->tuner = NULL;
 }
 
-/* A few replays, so that the other duties do not wait. */
+/* A little, so that the other duties do not wait. */
 static void tune(struct keeper *k)
 {
     int64_t until_us = clock_mono_us() + REPLAY_US;
@@ -148,8 +141,8 @@ static void tune(struct keeper *k)
     if (!k->tuner)
         return;
     while (more && clock_mono_us() < until_us)
-        more = tuner_step(k->tuner, is_stopping, k);
-    if (!more && !is_stopping(k))
+        more = tuner_step(k->tuner);
+    if (!more)
         publish(k);
 }
 

@@ -13,7 +13,6 @@
 #include "rules/heap.h"
 
 enum {
-    STOP_EVERY = 64,               /* turns between two looks at `stop` */
     TELL_US = 250 * 1000           /* those who wait are told where they stand at most this often */
 };
 
@@ -31,10 +30,10 @@ struct run_call {
     bool ended;
 };
 
-struct run {
+struct replay {
     const struct traffic *t;
-    const struct replay_setup *setup;
-    struct replay_result *out;
+    struct replay_setup setup;
+    struct replay_result out;
     struct admit *admit;
     struct traffic_call *call;     /* as recorded, with what is missing made up */
     struct run_call *state;
@@ -58,9 +57,9 @@ static bool same(const char *a, const char *b)
     return a && b && strcmp(a, b) == 0;
 }
 
-static void set_meters(struct run *r)
+static void set_meters(struct replay *r)
 {
-    const struct settings *s = r->setup->settings;
+    const struct settings *s = r->setup.settings;
     size_t count = s->n_upstreams;
 
     r->group = mem_zalloc(count, sizeof *r->group);
@@ -71,8 +70,8 @@ static void set_meters(struct run *r)
             r->group[i] = same(s->upstreams[i].quota_group, s->upstreams[k].quota_group) ? k : i;
         for (int d = 0; d < DIM_COUNT; d++) {
             r->meter[i * DIM_COUNT + (size_t)d].window_us = dim_window_us((enum dim)d);
-            if (r->setup->provider)
-                r->meter[i * DIM_COUNT + (size_t)d].limit = r->setup->provider[i][d];
+            if (r->setup.provider)
+                r->meter[i * DIM_COUNT + (size_t)d].limit = r->setup.provider[i][d];
         }
     }
 }
@@ -80,7 +79,7 @@ static void set_meters(struct run *r)
 /* --- who waits --- */
 
 /* The rest of the fresh ones wait. */
-static void line_up(struct run *r)
+static void line_up(struct replay *r)
 {
     for (size_t i = 0; i < r->fresh_n; i++) {
         struct run_call *st = &r->state[r->fresh[i]];
@@ -93,7 +92,7 @@ static void line_up(struct run *r)
     r->fresh_n = 0;
 }
 
-static void step_out(struct run *r, uint32_t i, int64_t tokens)
+static void step_out(struct replay *r, uint32_t i, int64_t tokens)
 {
     if (r->state[i].lined)
         replay_contest_leave(&r->contest, r->call[i].user, tokens);
@@ -102,17 +101,17 @@ static void step_out(struct run *r, uint32_t i, int64_t tokens)
 
 /* --- the provider --- */
 
-static struct replay_meter *meters(struct run *r, const struct run_call *st)
+static struct replay_meter *meters(struct replay *r, const struct run_call *st)
 {
     return &r->meter[r->group[st->upstream] * DIM_COUNT];
 }
 
-static const struct tuning_settings *tuning(const struct run *r, const struct run_call *st)
+static const struct tuning_settings *tuning(const struct replay *r, const struct run_call *st)
 {
-    return &r->setup->settings->upstreams[st->upstream].tune;
+    return &r->setup.settings->upstreams[st->upstream].tune;
 }
 
-static void count(struct run *r, const struct run_call *st, int64_t requests, int64_t input, int64_t output)
+static void count(struct replay *r, const struct run_call *st, int64_t requests, int64_t input, int64_t output)
 {
     const int64_t n[DIM_COUNT] = {requests, requests, input + output, input + output, input, output};
 
@@ -121,7 +120,7 @@ static void count(struct run *r, const struct run_call *st, int64_t requests, in
 }
 
 /* The limit that refuses, and how long; DIM_COUNT: none does. */
-static enum dim refuses(struct run *r, const struct traffic_call *c, const struct run_call *st, int64_t *wait_us)
+static enum dim refuses(struct replay *r, const struct traffic_call *c, const struct run_call *st, int64_t *wait_us)
 {
     int64_t out = tuning(r, st)->reserve_output == RESERVE_OUTPUT_MAX ? c->max_tokens : 0;
     const int64_t n[DIM_COUNT] = {1, 1, c->input + out, c->input + out, c->input, out};
@@ -141,51 +140,51 @@ static enum dim refuses(struct run *r, const struct traffic_call *c, const struc
 
 /* --- what happens --- */
 
-static void later(struct run *r, int64_t at_us, uint32_t call, enum event e)
+static void later(struct replay *r, int64_t at_us, uint32_t call, enum event e)
 {
     heap_push(&r->events, NULL, at_us, r->seq++, call * 2 + (uint32_t)e);
 }
 
-static void arrive(struct run *r, uint32_t i)
+static void arrive(struct replay *r, uint32_t i)
 {
     const struct traffic_call *c = &r->call[i];
     struct ask ask = {
         .job = &r->state[i], .upstreams = r->serves[c->model], .priority = c->priority, .user = c->user + UINT64_C(1),
         .session = c->session, .model = c->model + UINT64_C(1), .prompt_tokens = c->prompt,
         .max_tokens = c->max_tokens > 0 ? c->max_tokens : 1, .arrived_us = START + c->at_us,
-        .deadline_us = START + c->at_us + r->setup->settings->queue.max_wait_us,
+        .deadline_us = START + c->at_us + r->setup.settings->queue.max_wait_us,
     };
     int64_t wait;
 
     r->arrived++;
     if (!ask.upstreams)
-        r->out->unserved++;
+        r->out.unserved++;
     if (!ask.upstreams || admit_enqueue(r->admit, &ask, r->now_us, &r->state[i].ticket, &wait)) {
-        r->out->refused++;
+        r->out.refused++;
         r->state[i].ended = true;
         return;
     }
     r->fresh[r->fresh_n++] = i;
 }
 
-static void refused(struct run *r, uint32_t i, enum dim dim, int64_t wait_us)
+static void refused(struct replay *r, uint32_t i, enum dim dim, int64_t wait_us)
 {
     struct run_call *st = &r->state[i];
     int64_t delay;
 
-    r->out->answers_429++;
+    r->out.answers_429++;
     count(r, st, 1, 0, 0);
     if (admit_retry(r->admit, st->ticket, FAULT_RATE_LIMIT, dim, wait_us > RETRY_LEAST_US ? wait_us : RETRY_LEAST_US, r->now_us,
                     &delay)) {
-        r->out->retries++;
+        r->out.retries++;
         return;
     }
     step_out(r, i, 0);
     st->ended = true;
-    r->out->failed++;
+    r->out.failed++;
 }
 
-static void plan_topup(struct run *r, uint32_t i)
+static void plan_topup(struct replay *r, uint32_t i)
 {
     const struct traffic_call *c = &r->call[i];
     struct run_call *st = &r->state[i];
@@ -194,7 +193,7 @@ static void plan_topup(struct run *r, uint32_t i)
         later(r, st->began_us + c->first_us + (int64_t)((__int128)c->writing_us * st->reserved / c->output), i, EVENT_TOPUP);
 }
 
-static void granted(struct run *r, const struct admit_grant *g)
+static void granted(struct replay *r, const struct admit_grant *g)
 {
     uint32_t i = (uint32_t)((struct run_call *)g->job - r->state);
     const struct traffic_call *c = &r->call[i];
@@ -214,20 +213,20 @@ static void granted(struct run *r, const struct admit_grant *g)
     st->began_us = r->now_us;
     st->reserved = g->reserved_output;
     r->wait[r->waits++] = (struct replay_wait){r->now_us - START - c->at_us, c->user, c->priority};
-    replay_sum_started(r->out, c);
+    replay_sum_started(&r->out, c);
     plan_topup(r, i);
     later(r, r->now_us + c->first_us + c->writing_us, i, EVENT_END);
 }
 
 /* The answer came so far. A provider that counts max_tokens at the start has counted it. */
-static void produced(struct run *r, struct run_call *st, int64_t output)
+static void produced(struct replay *r, struct run_call *st, int64_t output)
 {
     if (tuning(r, st)->reserve_output != RESERVE_OUTPUT_MAX)
         count(r, st, 0, 0, output - st->produced);
     st->produced = output;
 }
 
-static void handle(struct run *r, struct heap_entry e)
+static void handle(struct replay *r, struct heap_entry e)
 {
     uint32_t i = e.id / 2;
     const struct traffic_call *c = &r->call[i];
@@ -250,11 +249,11 @@ static void handle(struct run *r, struct heap_entry e)
     }
 }
 
-static void expired(struct run *r, uint32_t i)
+static void expired(struct replay *r, uint32_t i)
 {
     step_out(r, i, 0);
     r->state[i].ended = true;
-    r->out->timed_out++;
+    r->out.timed_out++;
 }
 
 static void nobody(void *ctx, void *job, const struct admit_place *place)
@@ -262,7 +261,7 @@ static void nobody(void *ctx, void *job, const struct admit_place *place)
     (void)ctx, (void)job, (void)place;
 }
 
-static void turn(struct run *r)
+static void turn(struct replay *r)
 {
     struct admit_grant g;
     struct run_call *st;
@@ -276,14 +275,14 @@ static void turn(struct run *r)
     while ((st = admit_expire(r->admit, r->now_us)))
         expired(r, (uint32_t)(st - r->state));
     line_up(r);
-    if (r->now_us >= r->tell_us) {
+    if (r->setup.promises && r->now_us >= r->tell_us) {
         admit_each_waiting(r->admit, r->now_us, nobody, NULL);
         r->tell_us = r->now_us + TELL_US;
     }
 }
 
 /* When something happens next; INT64_MAX: never. */
-static int64_t next_us(const struct run *r)
+static int64_t next_us(const struct replay *r)
 {
     int64_t next = r->arrived < r->t->n ? START + r->call[r->arrived].at_us : INT64_MAX;
     int64_t wake = admit_wake_us(r->admit, r->now_us);
@@ -295,28 +294,26 @@ static int64_t next_us(const struct run *r)
     return wake < next ? wake : next;
 }
 
-static bool go(struct run *r)
+bool replay_step(struct replay *r, int64_t turns)
 {
-    int64_t turns = 0;
+    int64_t next = next_us(r);
 
-    for (int64_t next = next_us(r); next != INT64_MAX; next = next_us(r)) {
-        if (r->setup->stop && ++turns % STOP_EVERY == 0 && r->setup->stop(r->setup->stop_ctx))
-            return false;
+    for (; turns > 0 && next != INT64_MAX; turns--, next = next_us(r)) {
         r->now_us = next > r->now_us ? next : r->now_us;
         turn(r);
     }
-    return true;
+    return next != INT64_MAX;
 }
 
 /* --- after it ended --- */
 
-static void sum_limits(struct run *r)
+static void sum_limits(struct replay *r)
 {
-    const struct settings *s = r->setup->settings;
+    const struct settings *s = r->setup.settings;
     size_t count = s->n_upstreams;
-    int64_t span = r->out->span_us > 0 ? r->out->span_us : 1;
+    int64_t span = r->out.span_us > 0 ? r->out.span_us : 1;
 
-    r->out->limit = mem_zalloc(count * DIM_COUNT, sizeof *r->out->limit);
+    r->out.limit = mem_zalloc(count * DIM_COUNT, sizeof *r->out.limit);
     for (size_t i = 0; i < count; i++) {
         const struct tuning_settings *u = &s->upstreams[i].tune;
         const int64_t limit[DIM_COUNT] = {u->limits.requests_per_minute, u->limits.requests_per_hour, u->limits.tokens_per_minute,
@@ -329,7 +326,7 @@ static void sum_limits(struct run *r)
 
             if (!limit[d] || !m->total)
                 continue;
-            r->out->limit[r->out->limits++] = (struct replay_limit){
+            r->out.limit[r->out.limits++] = (struct replay_limit){
                 .upstream = i, .dim = (enum dim)d, .limit = limit[d],
                 .peak_ppm = (int32_t)((__int128)m->peak * 1000000 / limit[d]),
                 .mean_ppm = (int32_t)((__int128)m->total * m->window_us * 1000000 / ((__int128)limit[d] * windows_us)),
@@ -338,23 +335,49 @@ static void sum_limits(struct run *r)
     }
 }
 
-static void sum_up(struct run *r)
+static void sum_up(struct replay *r)
 {
     struct admit_counters c;
 
     admit_counters(r->admit, &c);
-    r->out->promises = c.promises;
-    r->out->kept = c.promises_kept;
-    r->out->span_us = r->now_us - START;
-    replay_sum_waits(r->out, r->wait, r->waits);
-    r->out->jain_ppm = replay_contest_sum(&r->contest, &r->out->contenders);
+    r->out.promises = c.promises;
+    r->out.kept = c.promises_kept;
+    r->out.span_us = r->now_us - START;
+    replay_sum_waits(&r->out, r->wait, r->waits);
+    r->out.jain_ppm = replay_contest_sum(&r->contest, &r->out.contenders);
     sum_limits(r);
 }
 
-static void run_done(struct run *r)
+struct replay *replay_new(const struct traffic *t, const struct replay_setup *setup)
 {
-    size_t count = r->setup->settings->n_upstreams;
+    struct replay *r = mem_zalloc(1, sizeof *r);
 
+    r->t = t;
+    r->setup = *setup;
+    r->now_us = START;
+    replay_sum_begin(t, &r->out);
+    r->call = replay_calls(t, setup->priority);
+    r->serves = replay_serves(t, setup->settings);
+    set_meters(r);
+    r->state = mem_zalloc(t->n, sizeof *r->state);
+    r->wait = mem_zalloc(t->n, sizeof *r->wait);
+    r->fresh = mem_zalloc(t->n, sizeof *r->fresh);
+    replay_contest_init(&r->contest, t->users.n);
+    r->admit = admission_new(setup->settings, setup->seed, START);
+    return r;
+}
+
+void replay_end(struct replay *r, struct replay_result *out)
+{
+    size_t count = r ? r->setup.settings->n_upstreams : 0;
+
+    if (!r)
+        return;
+    if (out) {
+        sum_up(r);
+        *out = r->out;
+    } else
+        replay_done(&r->out);
     admit_free(r->admit);
     for (size_t i = 0; i < count * DIM_COUNT; i++)
         replay_meter_done(&r->meter[i]);
@@ -367,27 +390,14 @@ static void run_done(struct run *r)
     free(r->fresh);
     replay_contest_done(&r->contest);
     heap_done(&r->events);
+    free(r);
 }
 
-bool replay_run(const struct traffic *t, const struct replay_setup *setup, struct replay_result *out)
+void replay_run(const struct traffic *t, const struct replay_setup *setup, struct replay_result *out)
 {
-    struct run r = {.t = t, .setup = setup, .out = out, .now_us = START};
-    bool ended;
+    struct replay *r = replay_new(t, setup);
 
-    replay_sum_begin(t, out);
-    r.call = replay_calls(t, setup->priority);
-    r.serves = replay_serves(t, setup->settings);
-    set_meters(&r);
-    r.state = mem_zalloc(t->n, sizeof *r.state);
-    r.wait = mem_zalloc(t->n, sizeof *r.wait);
-    r.fresh = mem_zalloc(t->n, sizeof *r.fresh);
-    replay_contest_init(&r.contest, t->users.n);
-    r.admit = admission_new(setup->settings, setup->seed, START);
-    ended = go(&r);
-    if (ended)
-        sum_up(&r);
-    run_done(&r);
-    if (!ended)
-        replay_done(out);
-    return ended;
+    while (replay_step(r, INT64_MAX)) {
+    }
+    replay_end(r, out);
 }

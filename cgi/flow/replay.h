@@ -25,8 +25,7 @@ struct replay_setup {
     const int64_t (*provider)[DIM_COUNT];   /* by upstream of the settings: its own limits, 0 or less: none. NULL: it takes all */
     const enum priority *priority;          /* by user of the traffic, PRIORITY_COUNT: as recorded. NULL: all as recorded */
     uint64_t seed;
-    bool (*stop)(void *ctx);                /* asked now and then: true gives up; NULL: never */
-    void *stop_ctx;
+    bool promises;                          /* tell those who wait where they stand, to judge it later; takes half of the time */
 };
 
 /* Nearest ranks, microseconds; -1 where n is 0. */
@@ -75,9 +74,14 @@ struct replay_result {
     int64_t span_us;                        /* from the first arrival to the last end */
 };
 
-/* Fill *out, freed with replay_done(). False: `stop` said so, and *out is empty. */
-bool replay_run(const struct traffic *t, const struct replay_setup *setup, struct replay_result *out)
-    __attribute__((warn_unused_result));
+/* One step by step: everything in `setup`, and the traffic, is borrowed until replay_end(). */
+struct replay *replay_new(const struct traffic *t, const struct replay_setup *setup);
+/* Let the clock go on for so many events; false once nothing is left to happen. */
+bool replay_step(struct replay *r, int64_t turns);
+/* Free it and fill *out, freed with replay_done(), or give up if `out` is NULL. r NULL is fine. */
+void replay_end(struct replay *r, struct replay_result *out);
+/* All at once. */
+void replay_run(const struct traffic *t, const struct replay_setup *setup, struct replay_result *out);
 /* The same of what was recorded, as far as the ledger has it: no limits, promises and fairness. */
 void replay_recorded(const struct traffic *t, struct replay_result *out);
 void replay_done(struct replay_result *r);

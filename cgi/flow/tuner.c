@@ -6,12 +6,14 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "flow/admission.h"
 #include "store/traffic.h"
 #include "store/upkeep.h"
 
 enum {
+    STEP = 64,                     /* events of a replay; one takes a forecast of the whole queue at most */
     ADMISSION_MAX = 16 * 1024 * 1024,
     REFUSED_PERCENT = 1,           /* of an upstream's attempts: more 429s than that, and its safety margin is too small */
     LOST_PERCENT = 1,              /* of requests: so many fewer lost are a gain … */
@@ -39,9 +41,11 @@ struct tuner {
     int64_t (*told)[DIM_COUNT];
     int64_t now_ms;
     struct replay_result before;
-    bool has_before, given_up;
+    bool has_before;
     struct trial *trial;
-    size_t trials, next;
+    size_t trials, next;           /* next: the one at work, if any is */
+    struct replay *running;        /* or NULL */
+    struct settings copy;          /* it goes by these */
     struct suggestion *found;
     size_t found_n;
 };
@@ -85,6 +89,10 @@ void tuner_free(struct tuner *t)
     }
     for (size_t i = 0; i < t->found_n; i++)
         free(t->found[i].text);
+    if (t->running) {
+        replay_end(t->running, NULL);
+        free(t->copy.upstreams);
+    }
     free(t->trial);
     free(t->found);
     free(t->told);
@@ -298,44 +306,52 @@ static void keep(struct tuner *t, const struct trial *trial, const struct replay
     };
 }
 
-static void try_next(struct tuner *t, struct replay_setup *setup)
+/* Begin to replay with the settings as they are, or with the next trial's. */
+static void begin(struct tuner *t)
 {
-    const struct trial *trial = &t->trial[t->next++];
-    struct settings copy = copy_of(t->s);
-    struct sb why = sb_make(1000);
-    struct replay_result after;
-    void *base = NULL;
-    const struct cfg_option *o = settings_find(&copy, trial->setting, &base);
+    struct replay_setup setup = {.settings = &t->copy, .provider = (const int64_t (*)[DIM_COUNT])t->told, .seed = 1};
+    void *base;
 
-    setup->settings = &copy;
-    if (!o || !cfg_set(o, base, trial->proposed, trial->setting, &why)) {
-        t->given_up = true;
-    } else if (!replay_run(&t->traffic, setup, &after)) {
-        t->given_up = true;
-    } else {
-        if (trial->refused || is_gain(&t->before, &after))
-            keep(t, trial, &after);
-        replay_done(&after);
+    t->copy = copy_of(t->s);
+    if (t->has_before) {
+        const struct trial *trial = &t->trial[t->next];
+        const struct cfg_option *o = settings_find(&t->copy, trial->setting, &base);
+        struct sb why = sb_make(1000);
+
+        if (!o || !cfg_set(o, base, trial->proposed, trial->setting, &why))
+            log_error("tuner: %s", sb_str(&why));    /* then nothing changes, and that is no gain */
+        sb_done(&why);
     }
-    sb_done(&why);
-    free(copy.upstreams);
+    t->running = replay_new(&t->traffic, &setup);
 }
 
-bool tuner_step(struct tuner *t, bool (*stop)(void *ctx), void *stop_ctx)
+static void conclude(struct tuner *t)
 {
-    struct replay_setup setup = {.settings = t->s, .provider = (const int64_t (*)[DIM_COUNT])t->told, .seed = 1, .stop = stop,
-                                 .stop_ctx = stop_ctx};
+    struct replay_result after;
 
-    if (t->given_up || t->traffic.n < TUNER_ENOUGH)
-        return false;
+    replay_end(t->running, t->has_before ? &after : &t->before);
+    t->running = NULL;
+    free(t->copy.upstreams);
     if (!t->has_before) {
-        t->has_before = replay_run(&t->traffic, &setup, &t->before);
-        t->given_up = !t->has_before;
-        if (t->has_before)
-            plan(t);
-    } else
-        try_next(t, &setup);
-    return !t->given_up && t->next < t->trials;
+        t->has_before = true;
+        plan(t);
+        return;
+    }
+    if (t->trial[t->next].refused || is_gain(&t->before, &after))
+        keep(t, &t->trial[t->next], &after);
+    replay_done(&after);
+    t->next++;
+}
+
+bool tuner_step(struct tuner *t)
+{
+    if (t->traffic.n < TUNER_ENOUGH || (t->has_before && t->next == t->trials))
+        return false;
+    if (!t->running)
+        begin(t);
+    if (!replay_step(t->running, STEP))
+        conclude(t);
+    return !t->has_before || t->next < t->trials;
 }
 
 /* --- as JSON --- */

@@ -1,9 +1,9 @@
 /* tuner.h - which settings would have served recent traffic better, by replaying it.
  *
  * Loads the newest requests, replays them with the settings in force and then
- * with one thing changed at a time, within what providers said they allow. One
- * step is one replay, so that a thread with other duties can do one now and
- * then. No lock, no clock; one thread at a time. */
+ * with one thing changed at a time, within what providers said they allow. The
+ * work is done in small steps, so that a thread with other duties can do some
+ * now and then. No lock, no clock; one thread at a time. */
 #ifndef WEIR_TUNER_H
 #define WEIR_TUNER_H
 
@@ -13,7 +13,7 @@
 #include "store/db.h"
 
 enum {
-    TUNER_REQUESTS = 3000,         /* replayed at most: the newest */
+    TUNER_REQUESTS = 2000,         /* replayed at most: the newest */
     TUNER_ENOUGH = 50              /* fewer prove nothing */
 };
 #define TUNER_RANGE_MS INT64_C(86400000)
@@ -35,8 +35,8 @@ int64_t (*tuner_told(const struct settings *s, struct db *ro))[DIM_COUNT];
 /* Load the traffic of the last 24 hours. `s` is borrowed until tuner_free(). NULL: the database cannot be read. */
 struct tuner *tuner_new(const struct settings *s, struct db *ro, int64_t now_ms);
 void tuner_free(struct tuner *t);         /* NULL is fine */
-/* One replay; false once there is nothing left to try. `stop` as in replay_setup: after it said true nothing is found. */
-bool tuner_step(struct tuner *t, bool (*stop)(void *ctx), void *stop_ctx);
+/* A little work, milliseconds; false once there is nothing left to try. */
+bool tuner_step(struct tuner *t);
 /* How many requests it looks at. */
 int64_t tuner_requests(const struct tuner *t);
 /* What was found so far; borrowed. */

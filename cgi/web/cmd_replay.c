@@ -135,7 +135,7 @@ static void pairs_done(struct pairs *p)
 /* Names in capitals are variables: they are set here as they would be for a new start. */
 static bool load_changed(struct replaying *r)
 {
-    struct settings_change change[LIST_MAX];
+    struct settings_edit change[LIST_MAX];
     const struct pairs *set = &r->o.set;
     size_t n = 0;
 
@@ -147,7 +147,7 @@ static bool load_changed(struct replaying *r)
 
         sb_done(&key);
         if (!isupper((unsigned char)set->text[i][0])) {
-            change[n++] = (struct settings_change){set->text[i], set->value[i]};
+            change[n++] = (struct settings_edit){set->text[i], set->value[i]};
         } else if (!known || setenv(set->text[i], set->value[i], 1) != 0) {
             sb_putf(&r->why, "%s is not a variable that sets anything.", set->text[i]);
             return false;
@@ -283,11 +283,12 @@ static int write_trace(struct replaying *r)
 static bool run(struct replaying *r, const struct settings *s, const enum priority *priority, struct replay_result *out)
 {
     int64_t (*provider)[DIM_COUNT];
-    struct replay_setup setup = {.settings = s, .priority = priority, .seed = (uint64_t)r->o.seed};
+    struct replay_setup setup = {.settings = s, .priority = priority, .seed = (uint64_t)r->o.seed, .promises = true};
     bool ok = provider_of(r, s, &provider);
 
     setup.provider = (const int64_t (*)[DIM_COUNT])provider;
-    ok = ok && replay_run(&r->traffic, &setup, out);
+    if (ok)
+        replay_run(&r->traffic, &setup, out);
     free(provider);
     return ok;
 }

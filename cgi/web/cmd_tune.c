@@ -87,14 +87,14 @@ static int apply(struct tuning *t, struct sb *out)
 {
     const struct suggestion *f;
     size_t found = tuner_found(t->tuner, &f), n = t->words ? (size_t)t->words : found;
-    struct settings_change *change = mem_zalloc(n, sizeof *change);
+    struct settings_edit *change = mem_zalloc(n, sizeof *change);
     int status = EX_OK;
 
     for (size_t i = 0; i < n && !status; i++) {
         const struct suggestion *s = t->words ? accepted(t, t->word[i]) : &f[i];
 
         if (s)
-            change[i] = (struct settings_change){s->setting, s->proposed};
+            change[i] = (struct settings_edit){s->setting, s->proposed};
         else {
             sb_putf(&t->why, "There is no suggestion %.100s now; `weir tune` shows them.", t->word[i]);
             status = EX_USAGE;
@@ -130,7 +130,7 @@ static int work(struct tuning *t, struct sb *out)
         sb_putf(&t->why, "%s cannot be read.", sb_str(&path));
         goto out;
     }
-    while (tuner_step(t->tuner, NULL, NULL)) {
+    while (tuner_step(t->tuner)) {
     }
     status = EX_OK;
     if (t->apply && !t->json && !t->words)

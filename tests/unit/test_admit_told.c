@@ -258,6 +258,32 @@ START_TEST(use_debt_and_stabilization_outlive_a_restart_and_what_was_running_cou
 }
 END_TEST
 
+START_TEST(what_headers_said_of_limits_can_be_read_from_what_was_saved)
+{
+    const struct admit_upstream one = {.name = "one", .max_concurrent = 100,
+                                       .limit = {[DIM_REQUESTS_PER_MINUTE] = 60, [DIM_TOKENS_PER_MINUTE] = 6000}};
+    struct admit *a = admit_of(&one, 1);
+    struct provider_word w;
+    struct sb saved = sb_make(1 << 20);
+    int64_t limit[DIM_COUNT];
+
+    memset(&w, 0xff, sizeof w);
+    w.limit[DIM_REQUESTS_PER_MINUTE] = 500;
+    w.remaining[DIM_REQUESTS_PER_MINUTE] = 499;
+    admit_provider_word(a, 0, &w, START);
+    admit_save(a, START + SEC, 1000000, &saved);
+    admit_saved_told(sb_str(&saved), saved.len, "one", limit);
+    ck_assert_int_eq(limit[DIM_REQUESTS_PER_MINUTE], 500);
+    ck_assert_int_eq(limit[DIM_TOKENS_PER_MINUTE], -1);
+    admit_saved_told(sb_str(&saved), saved.len, "two", limit);
+    ck_assert_int_eq(limit[DIM_REQUESTS_PER_MINUTE], -1);
+    admit_saved_told("{", 1, "one", limit);
+    ck_assert_int_eq(limit[DIM_REQUESTS_PER_MINUTE], -1);
+    admit_free(a);
+    sb_done(&saved);
+}
+END_TEST
+
 START_TEST(damaged_state_is_refused_or_ignored_and_changes_nothing_it_should_not)
 {
     static const char *const bad[] = {"", "[]", "{", "{\"at\":1}", "{\"at\":\"x\",\"groups\":[]}", "{\"groups\":[]}"};
@@ -353,4 +379,5 @@ UNIT_MAIN("admit_told", a_refusal_in_mid_answer_cuts_or_takes_out_like_any_other
           a_message_waits_for_the_one_before_it_in_its_session_over_retries_too,
           upstreams_of_one_quota_group_share_their_limits, foreign_traffic_shows_in_the_headers_and_holds_us_back,
           use_debt_and_stabilization_outlive_a_restart_and_what_was_running_counts,
+          what_headers_said_of_limits_can_be_read_from_what_was_saved,
           damaged_state_is_refused_or_ignored_and_changes_nothing_it_should_not)

@@ -57,9 +57,8 @@ static struct settings *settings_with(const char *tune, const char *top)
 
 static void run_setup(struct replay_setup setup)
 {
-    if (!setup.seed)
-        setup.seed = 1;
-    ck_assert(replay_run(&traffic, &setup, &result));
+    setup.seed = setup.seed ? setup.seed : 1;
+    replay_run(&traffic, &setup, &result);
     ck_assert_int_eq(result.requests, result.started + result.refused + result.timed_out + result.failed + result.left);
 }
 
@@ -337,7 +336,7 @@ static void random_traffic(uint64_t seed)
 
 static char *as_json(uint64_t seed, struct settings *s, const int64_t (*provider)[DIM_COUNT])
 {
-    struct replay_setup setup = {.settings = s, .provider = provider, .seed = seed};
+    struct replay_setup setup = {.settings = s, .provider = provider, .seed = seed, .promises = true};
     struct replay_column c = {"today", &result, s};
     struct sb out = sb_make(1 << 20);
 
@@ -365,22 +364,29 @@ START_TEST(the_same_traffic_and_seed_give_the_same_bytes)
 }
 END_TEST
 
-static bool stop_at_once(void *ctx)
+START_TEST(steps_give_what_one_run_gives_and_it_can_be_given_up)
 {
-    ++*(int *)ctx;
-    return true;
-}
-
-START_TEST(a_replay_that_is_told_to_stop_does)
-{
-    struct settings *s = settings_with("\"max_concurrent\":2", "");
-    int asked = 0;
-    struct replay_setup setup = {.settings = s, .seed = 1, .stop = stop_at_once, .stop_ctx = &asked};
+    struct settings *s = settings_with("\"max_concurrent\":2", "\"queue\":{\"max_wait\":3600}");
+    struct replay_setup setup = {.settings = s, .seed = 1};
+    struct replay_result stepped;
+    struct replay *r;
+    int64_t steps = 1;
 
     random_traffic(7);
-    ck_assert(!replay_run(&traffic, &setup, &result));
-    ck_assert_int_eq(asked, 1);
-    ck_assert_ptr_null(result.user);
+    replay_run(&traffic, &setup, &result);
+    r = replay_new(&traffic, &setup);
+    while (replay_step(r, 10))
+        steps++;
+    replay_end(r, &stepped);
+    ck_assert_int_gt(steps, 50);
+    ck_assert_int_eq(stepped.started, result.started);
+    ck_assert_mem_eq(&stepped.wait, &result.wait, sizeof result.wait);
+    ck_assert_int_eq(stepped.jain_ppm, result.jain_ppm);
+    replay_done(&stepped);
+    replay_done(&result);
+    r = replay_new(&traffic, &setup);
+    ck_assert(replay_step(r, 100));
+    replay_end(r, NULL);
     settings_free(s);
 }
 END_TEST
@@ -411,5 +417,5 @@ UNIT_MAIN("replay", one_call_at_a_time_makes_the_second_wait_for_the_first, a_li
           a_wait_beyond_the_deadline_is_not_started, a_model_that_nobody_has_is_counted_apart, another_priority_goes_first,
           fairness_is_jains_index_of_those_who_wait, cost_is_exact_and_what_has_no_price_is_counted,
           what_was_never_sent_is_like_the_mean_of_its_model, messages_of_one_session_follow_each_other,
-          a_second_key_takes_half_of_the_work, the_same_traffic_and_seed_give_the_same_bytes, a_replay_that_is_told_to_stop_does,
+          a_second_key_takes_half_of_the_work, the_same_traffic_and_seed_give_the_same_bytes, steps_give_what_one_run_gives_and_it_can_be_given_up,
           the_meter_counts_a_window_to_the_microsecond)

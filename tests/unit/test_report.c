@@ -326,6 +326,13 @@ START_TEST(a_model_without_a_price_costs_null_and_is_named)
     json_array_foreach(json_object_get(j, "by_model"), i, e)
         ck_assert_int_eq(json_is_null(json_object_get(e, "cost_usd")), strcmp(json_str(e, "key", ""), "unpriced") == 0);
     json_decref(j);
+    j = parsed(report_performance(db, &f, &out));
+    e = json_array_get(json_object_get(j, "suggestions"), 0);
+    ck_assert_str_eq(json_str(e, "setting", ""), "prices");
+    ck_assert_str_eq(json_str(e, "current", ""), "none");
+    ck_assert_str_eq(json_str(e, "proposed", ""), "a price for unpriced");
+    ck_assert_int_gt(json_int(json_object_get(e, "evidence"), "unpriced", 0), 0);
+    json_decref(j);
     finish();
 }
 END_TEST

@@ -50,7 +50,7 @@ static void assert_file(const char *file, const char *text)
 
 static void assert_refused(const char *key, const char *value, const char *says)
 {
-    const struct settings_change c = {key, value};
+    const struct settings_edit c = {key, value};
     struct sb why = sb_make(4096);
 
     ck_assert_msg(!settings_write(path, &c, 1, &why), "%s=%s", key, value);
@@ -64,7 +64,7 @@ static void assert_refused(const char *key, const char *value, const char *says)
 
 START_TEST(changes_take_their_places_and_the_rest_keeps_its_order)
 {
-    static const struct settings_change c[] = {
+    static const struct settings_edit c[] = {
         {"upstreams.a.limits.requests_per_minute", "9"}, {"upstreams.a.burst", "20"}, {"queue.max_wait", "2.5"},
         {"upstreams.b.c.limits.tokens_per_minute", "10000"}, {"log.level", "warn"}, {"reserve", "0.05"},
     };
@@ -115,7 +115,7 @@ END_TEST
 
 START_TEST(an_upstream_of_the_environment_gets_an_entry)
 {
-    const struct settings_change c = {"upstreams.openai.max_concurrent", "64"};
+    const struct settings_edit c = {"upstreams.openai.max_concurrent", "64"};
     struct sb why = sb_make(4096);
     struct settings *s;
 
@@ -134,7 +134,7 @@ END_TEST
 
 START_TEST(trying_writes_nothing_and_more_specific_values_win)
 {
-    const struct settings_change c[] = {{"queue.max_wait", "7"}, {"limits.requests_per_minute", "33"}};
+    const struct settings_edit c[] = {{"queue.max_wait", "7"}, {"limits.requests_per_minute", "33"}};
     struct sb why = sb_make(4096);
     struct settings *s;
 

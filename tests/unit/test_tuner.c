@@ -64,7 +64,7 @@ static struct tuner *tuned(const struct settings *s)
     struct tuner *t = tuner_new(s, db, FIXTURE_NOW);
 
     ck_assert_ptr_nonnull(t);
-    while (tuner_step(t, NULL, NULL)) {
+    while (tuner_step(t)) {
     }
     return t;
 }
@@ -87,7 +87,7 @@ START_TEST(too_few_requests_prove_nothing)
 
     fill(TUNER_ENOUGH - 1, 0);
     t = tuner_new(s, db, FIXTURE_NOW);
-    ck_assert(!tuner_step(t, NULL, NULL));
+    ck_assert(!tuner_step(t));
     ck_assert_int_eq(tuner_requests(t), TUNER_ENOUGH - 1);
     tuner_free(t);
     settings_free(s);
