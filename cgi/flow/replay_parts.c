@@ -25,6 +25,8 @@ static bool serves(const struct traffic *t, const struct settings *s, const stru
     const char *name = t->models.v[model];
     bool anywhere = false;
 
+    if (!u->enabled)
+        return false;
     if (u->protocol == PROTOCOL_BUILTIN || strcmp(name, BUILTIN_MODEL) == 0)
         return u->protocol == PROTOCOL_BUILTIN && strcmp(name, BUILTIN_MODEL) == 0;
     for (size_t i = 0; i < u->models.n; i++) {
