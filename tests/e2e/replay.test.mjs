@@ -1,6 +1,7 @@
 // weir replay and weir tune: a committed trace gives committed bytes, the ledger's own counts come out, and
 // what is suggested can be written into weir.json.
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -158,5 +159,13 @@ test('what replay shows to help is suggested, and tune writes it', async () => {
   assert.equal((await command(weir, 'config', 'check')).code, 0);
   await weir.restart();
   assert.match((await command(weir, 'config', 'show')).output, /upstreams\.openai\.max_concurrent=4/);
+
+  const next = await waitFor('a suggestion of the Weir started anew', of, 30000);
+  assert.equal(next.current, '4');
+  execFileSync('sqlite3', ['-cmd', '.timeout 5000', path.join(weir.state, 'weir.db'),      // the token becomes a mere user's
+    "INSERT INTO users(user_id, name, role, max_priority, created_ms) VALUES ('usr_plain', 'plain', 0, 1, 0);" +
+    "UPDATE tokens SET user = (SELECT id FROM users WHERE user_id = 'usr_plain')"]);
+  await waitFor('the token to be the user\'s', async () => (await weir.get('/app/me')).json.role === 'user');
+  assert.deepEqual((await weir.get('/monitoring/performance')).json.suggestions, [], 'settings are no matter of a mere user');
   await weir.stop();
 });
