@@ -8,6 +8,7 @@ import path from 'node:path';
 import { after } from 'node:test';
 import { build, run, startUpstream, startWeir, test, top, waitFor } from './harness.mjs';
 
+const up = await startUpstream();
 const data = path.join(top, 'tests/data');
 const trace = path.join(data, 'replay.ndjson');
 const model = 'gpt-4o-mini';
@@ -85,8 +86,6 @@ test('mistakes end with a sentence and their own exit status', async () => {
   assert.equal(refused.code, 78);
   assert.match(refused.output, /WEIR_QUEUE_MAX_WAIT/);
 });
-
-const up = await startUpstream();
 
 test('what went through Weir comes out of replay with the counts of /monitoring', async () => {
   const weir = await startWeir({ upstream: up, openai: { max_concurrent: 4 } });
