@@ -119,7 +119,7 @@ static bool is_set(const struct cfg_option *o, const char *prefix, bool leaf, st
 
     sb_reset(name);
     cfg_env_name(o, prefix, leaf, name);
-    value = getenv(sb_str(name));
+    value = cfg_env(sb_str(name));
     return value && *value;
 }
 
@@ -227,6 +227,7 @@ static json_t *value_json(const struct cfg_option *o, const char *text)
     case CFG_TEXT:
     case CFG_SECRET:
     case CFG_CHOICE:
+    case CFG_USD:
     case CFG_LIST: break;
     }
     return json_string(text);

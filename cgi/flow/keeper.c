@@ -39,7 +39,7 @@ struct keeper {
     pthread_t thread;
     int stop_fd;                     /* eventfd: readable once it is time to stop */
     uint64_t saved_version;          /* of the snapshot whose state was saved last */
-    const struct settings *settings;
+    const struct settings *_Atomic *settings;
     struct db *ro;
     struct tuner *tuner;             /* at work, or NULL */
     int64_t tuned_us;                /* when it began last; 0: never */
@@ -104,16 +104,17 @@ static void sweep(struct keeper *k)
 /* When it is time again, and something was settled since. */
 static void begin_tuning(struct keeper *k)
 {
+    const struct settings *s = *k->settings;
     int64_t now_us = clock_mono_us(), version;
 
-    if (!k->settings->suggest_us || (k->tuned_us && now_us - k->tuned_us < k->settings->suggest_us))
+    if (!s->suggest_us || (k->tuned_us && now_us - k->tuned_us < s->suggest_us))
         return;
     version = report_version(k->ro);
     if (k->tuned_us && version == k->tuned_version)
         return;
     k->tuned_us = now_us;
     k->tuned_version = version;
-    k->tuner = tuner_new(k->settings, k->ro, clock_utc_ms());
+    k->tuner = tuner_new(s, k->ro, clock_utc_ms());
 }
 
 static void publish(struct keeper *k)
@@ -191,7 +192,7 @@ static void keeper_free(struct keeper *k)
     free(k);
 }
 
-struct keeper *keeper_start(struct engine *e, struct writer *w, struct courier *c, struct db *ro, const struct settings *s)
+struct keeper *keeper_start(struct engine *e, struct writer *w, struct courier *c, struct db *ro, const struct settings *_Atomic *s)
 {
     struct keeper *k = mem_zalloc(1, sizeof *k);
     int rc;

@@ -10,8 +10,9 @@
 
 struct keeper;
 
-/* Start the thread; all is borrowed until keeper_stop(), `ro` is its alone. NULL with a logged sentence if it cannot start. */
-struct keeper *keeper_start(struct engine *e, struct writer *w, struct courier *c, struct db *ro, const struct settings *s);
+/* Start the thread; all is borrowed until keeper_stop(), `ro` is its alone. `s` are the settings in force whenever it looks; all
+ * that ever were live until keeper_stop(). NULL with a logged sentence if it cannot start. */
+struct keeper *keeper_start(struct engine *e, struct writer *w, struct courier *c, struct db *ro, const struct settings *_Atomic *s);
 /* Append the suggestions found last, tuner_json()'s text; nothing before there are some. Any thread. */
 void keeper_suggestions(struct keeper *k, struct sb *out);
 /* End the thread and free; NULL is fine. */

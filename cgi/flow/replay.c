@@ -57,6 +57,20 @@ static bool same(const char *a, const char *b)
     return a && b && strcmp(a, b) == 0;
 }
 
+/* Whose limits hold for an upstream: the first of its quota group that is there, in the order of configuration. */
+static size_t leader(const struct settings *s, size_t of)
+{
+    size_t first = of;
+
+    for (size_t i = 0; i < s->n_upstreams; i++) {
+        const struct upstream_settings *u = &s->upstreams[i];
+
+        if (u->enabled && u->rank < s->upstreams[first].rank && same(u->quota_group, s->upstreams[of].quota_group))
+            first = i;
+    }
+    return first;
+}
+
 static void set_meters(struct replay *r)
 {
     const struct settings *s = r->setup.settings;
@@ -65,9 +79,7 @@ static void set_meters(struct replay *r)
     r->group = mem_zalloc(count, sizeof *r->group);
     r->meter = mem_zalloc(count * DIM_COUNT, sizeof *r->meter);
     for (size_t i = 0; i < count; i++) {
-        r->group[i] = i;
-        for (size_t k = 0; k < i && r->group[i] == i; k++)
-            r->group[i] = same(s->upstreams[i].quota_group, s->upstreams[k].quota_group) ? k : i;
+        r->group[i] = leader(s, i);
         for (int d = 0; d < DIM_COUNT; d++) {
             r->meter[i * DIM_COUNT + (size_t)d].window_us = dim_window_us((enum dim)d);
             if (r->setup.provider)

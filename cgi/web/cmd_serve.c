@@ -283,7 +283,7 @@ static int start_threads(struct serve *v)
     if (!(v->web.writer = writer_start(v->db))
         || !(v->web.engine = engine_start(v->settings, v->web.writer, v->saved.len ? sb_str(&v->saved) : NULL))
         || !(v->web.courier = courier_start(v->settings, v->courier_reader, v->web.writer, v->web.webhook_key))
-        || !(v->web.keeper = keeper_start(v->web.engine, v->web.writer, v->web.courier, v->keeper_reader, v->settings)))
+        || !(v->web.keeper = keeper_start(v->web.engine, v->web.writer, v->web.courier, v->keeper_reader, &v->web.settings)))
         goto out;
     v->web.prices = v->prices;
     v->web.tokens = &v->tokens;

@@ -1,8 +1,13 @@
 /* cmd_tune.c - weir tune: what replays of recent traffic suggest, and the accepted of it written into weir.json. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -20,7 +25,7 @@ static const char usage[] =
     "  --apply         write all of it into weir.json\n"
     "  --apply N KEY   write only these, by number or by the setting's name\n"
     "  --json          for programs\n\n"
-    "Each is measured alone: several together may do less. The file before is kept as weir.json.before-tune.\n";
+    "A Weir that runs is told to read the file again. Each is measured alone: several together may do less. The file before is kept as weir.json.before-tune.\n";
 
 struct tuning {
     bool apply, json;
@@ -83,6 +88,36 @@ static const struct suggestion *accepted(const struct tuning *t, const char *wor
     return NULL;
 }
 
+/* The process that holds the state folder's lock; 0: none does. */
+static pid_t running_weir(const char *state)
+{
+    struct sb path = sb_make(8192);
+    char text[24] = "";
+    long pid = 0;
+    int fd;
+
+    sb_putf(&path, "%s/weir.lock", state);
+    fd = open(sb_str(&path), O_RDONLY | O_CLOEXEC);
+    if (fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK && read(fd, text, sizeof text - 1) > 0)
+        pid = strtol(text, NULL, 10);
+    if (fd >= 0)
+        (void)close(fd);
+    sb_done(&path);
+    return pid > 1 ? (pid_t)pid : 0;
+}
+
+static void tell_weir(const char *state, struct sb *out)
+{
+    pid_t pid = running_weir(state);
+
+    if (!pid)
+        sb_puts(out, "Written. Weir does not run here; it goes by it from its next start on.\n");
+    else if (kill(pid, SIGHUP) == 0)
+        sb_puts(out, "Written, and Weir was told to read it again; its log says what changed.\n");
+    else
+        sb_putf(out, "Written, but Weir could not be told (%s): reload it.\n", strerror(errno));
+}
+
 static int apply(struct tuning *t, struct sb *out)
 {
     const struct suggestion *f;
@@ -105,7 +140,7 @@ static int apply(struct tuning *t, struct sb *out)
     for (size_t i = 0; i < n && !status; i++)
         sb_putf(out, "%s = %s\n", change[i].key, change[i].value);
     if (!status && n)
-        sb_puts(out, "Written. Restart Weir to use it.\n");
+        tell_weir(t->s->state, out);
     free(change);
     return status;
 }

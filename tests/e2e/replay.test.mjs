@@ -156,11 +156,12 @@ test('what replay shows to help is suggested, and tune writes it', async () => {
   assert.deepEqual(Object.keys(JSON.parse(fs.readFileSync(file, 'utf8')).upstreams[0]), Object.keys(wanted.upstreams[0]));
   assert.equal(fs.readFileSync(`${file}.before-tune`, 'utf8'), before);
   assert.equal((await command(weir, 'config', 'check')).code, 0);
-  await weir.restart();
+  assert.match(applied.output, /Weir was told to read it again/);
   assert.match((await command(weir, 'config', 'show')).output, /upstreams\.openai\.max_concurrent=4/);
 
-  const next = await waitFor('a suggestion of the Weir started anew', of, 30000);
-  assert.equal(next.current, '4');
+  await waitFor('the running Weir to go by it', () => /upstreams\.openai\.max_concurrent: 2 -.{1,8} 4"/.test(weir.program.output));
+  assert.equal((await weir.post('/chat/complete', { model, message: 'new traffic' })).status, 200);
+  await waitFor('suggestions from there on', async () => (await of())?.current === '4', 30000);
   execFileSync('sqlite3', ['-cmd', '.timeout 5000', path.join(weir.state, 'weir.db'),      // the token becomes a mere user's
     "INSERT INTO users(user_id, name, role, max_priority, created_ms) VALUES ('usr_plain', 'plain', 0, 1, 0);" +
     "UPDATE tokens SET user = (SELECT id FROM users WHERE user_id = 'usr_plain')"]);
