@@ -5,16 +5,26 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "rules/pick_inside.h"
 
 /* What one sweep knows so far. Masks have a bit for each upstream. */
 struct sweep {
     int64_t now_us;
+    struct pick_health health;
     uint64_t open;                           /* could start a call now, as far as calls in general go */
     uint64_t claimed;                        /* somebody ahead waits for it */
     uint64_t lenient;                        /* claimed, but something may still pass */
     uint64_t foreseen;                       /* when something may pass is known */
     int64_t (*slack)[DIM_COUNT];             /* by group: what may pass */
     uint32_t started;
+};
+
+/* An upstream that could start an item now, or the one that will first. */
+struct option {
+    int upstream;                            /* -1: none */
+    bool failed;                             /* the item has failed there */
+    int64_t cost, room, wait_us;
+    struct limits_need need;
 };
 
 void pick_init(struct pick *p, uint32_t groups)
@@ -45,21 +55,6 @@ void pick_copy(struct pick *to, const struct pick *from)
     to->limits = limits;
 }
 
-bool pick_need(const struct pick *p, const struct item *it, int upstream, struct limits_need *need)
-{
-    const struct pick_upstream *u = &p->upstream[upstream];
-    const struct limits *l = &p->limits[u->group];
-
-    need->high = it->priority == PRIORITY_HIGH;
-    need->input = it->input;
-    need->output = u->output_at_start ? it->max_output : 1;
-    if (limits_too_large(l, need))
-        return false;
-    if (!u->output_at_start)
-        need->output = limits_fit_output(l, it->input, it->want_output);
-    return true;
-}
-
 int64_t pick_call_us(const struct pick_upstream *u, int64_t output)
 {
     int64_t part = u->call_us / 4;
@@ -76,11 +71,6 @@ void pick_high_asked(struct pick *p, uint64_t upstreams, int64_t now_us)
         limits_high_asked(&p->limits[p->upstream[__builtin_ctzll(left)].group], now_us);
 }
 
-static uint64_t bit(int upstream)
-{
-    return UINT64_C(1) << upstream;
-}
-
 static void wake_at(struct pick *p, int64_t at_us)
 {
     if (at_us < p->wake_us)
@@ -91,6 +81,7 @@ static void wake_at(struct pick *p, int64_t at_us)
 static void sweep_open(struct pick *p, struct sweep *s)
 {
     s->open = s->claimed = s->lenient = s->foreseen = 0;
+    s->health = (struct pick_health){0, 0, 0};
     for (uint32_t g = 0; g < p->groups; g++)
         limits_tick(&p->limits[g], s->now_us);
     for (int i = 0; i < (int)p->upstreams; i++) {
@@ -98,6 +89,9 @@ static void sweep_open(struct pick *p, struct sweep *s)
         int64_t closed;
 
         u->why = GATE_NONE;
+        pick_health_note(&s->health, p, i, s->now_us);
+        if (u->doubt_us > s->now_us)
+            wake_at(p, u->doubt_us);
         if (u->down) {
             u->why = GATE_BACKOFF;
             continue;
@@ -112,7 +106,7 @@ static void sweep_open(struct pick *p, struct sweep *s)
         else if (closed > 0)
             wake_at(p, s->now_us + closed);
         else
-            s->open |= bit(i);
+            s->open |= pick_bit(i);
     }
 }
 
@@ -138,73 +132,113 @@ static void sweep_claim(struct pick *p, struct sweep *s, int upstream, const str
         s->lenient |= p->group_mask[g];
 }
 
-static void pick_start(struct pick *p, uint32_t item, int upstream, const struct limits_need *need, int64_t now_us)
+/* Why this one of all that the item might have gone to; `starts` of them could have begun now. */
+static enum choice choice_of(const struct item *it, const struct pick_where *w, const struct option *chosen, int starts)
 {
-    struct pick_upstream *u = &p->upstream[upstream];
-    struct item *it = &p->queue.item[item];
+    bool cheaper = false, dearer = false;
 
+    if ((w->upstreams & (w->upstreams - 1)) == 0)
+        return CHOICE_ONLY;
+    for (uint64_t left = it->candidates ? w->upstreams : 0; left; left &= left - 1) {
+        int64_t cost = pick_candidate(it, __builtin_ctzll(left), w->stage)->cost;
+
+        cheaper = cheaper || cost < chosen->cost;
+        dearer = dearer || cost > chosen->cost;
+    }
+    if (cheaper)
+        return CHOICE_SOONEST;
+    if (dearer)
+        return CHOICE_CHEAPEST;
+    return starts > 1 ? CHOICE_MOST_HEADROOM : CHOICE_SOONEST;
+}
+
+static void pick_start(struct pick *p, uint32_t item, int stage, const struct option *to, int64_t now_us)
+{
+    struct pick_upstream *u = &p->upstream[to->upstream];
+    struct item *it = &p->queue.item[item];
+    const struct candidate *c = it->candidates ? pick_candidate(it, to->upstream, stage) : NULL;
+
+    if (c) {
+        it->input = c->input;
+        it->max_output = c->max_output;
+        it->want_output = c->want_output;
+        it->expect_output = c->expect_output;
+        it->stage = c->stage;
+        it->number = c->number;
+    }
     queue_start(&p->queue, item, it->input + it->expect_output);
-    it->hold = limits_take(&p->limits[u->group], need, u->output_at_start);
-    it->upstream = upstream;
+    it->hold = limits_take(&p->limits[u->group], &to->need, u->output_at_start);
+    it->upstream = to->upstream;
     it->began_us = now_us;
     it->ends_us = now_us + pick_call_us(u, it->expect_output);
     u->running++;
     p->grants++;
 }
 
+static bool starts_better(const struct option *a, const struct option *b)
+{
+    if (b->upstream < 0 || a->failed != b->failed)
+        return b->upstream < 0 || b->failed;
+    return a->cost != b->cost ? a->cost < b->cost : a->room > b->room;
+}
+
+static bool opens_sooner(const struct option *a, const struct option *b)
+{
+    if (b->upstream < 0 || a->wait_us != b->wait_us)
+        return b->upstream < 0 || a->wait_us < b->wait_us;
+    return a->cost < b->cost;
+}
+
 /* Start this item if it may start; else claim for it, unless others have claims there already. */
 static bool sweep_try(struct pick *p, struct sweep *s, uint32_t item)
 {
-    const struct item *it = &p->queue.item[item];
-    struct limits_need need, best_need = {0}, soon_need = {0};
-    uint64_t where = it->upstreams & s->open & ~(s->claimed & ~s->lenient);
-    int best = -1, soon = -1;
-    int64_t best_room = -1, soon_us = 0;
+    struct item *it = &p->queue.item[item];
+    struct pick_where w = pick_where_of(it, &s->health);
+    uint64_t where = w.upstreams & s->open & ~(s->claimed & ~s->lenient);
+    struct option best = {.upstream = -1}, soon = {.upstream = -1};
+    int starts = 0;
 
     for (uint64_t left = where; left; left &= left - 1) {
         int i = __builtin_ctzll(left);
+        struct option o = {.upstream = i, .failed = it->failed_at >> i & 1};
         struct pick_upstream *u = &p->upstream[i];
         const struct limits *l = &p->limits[u->group];
         enum gate why = GATE_NONE;
-        int64_t wait;
 
-        if (!pick_need(p, it, i, &need))
+        if (!pick_need(p, it, i, w.stage, &o.need))
             continue;
-        if (s->claimed & bit(i)) {
+        if (it->candidates)
+            o.cost = pick_candidate(it, i, w.stage)->cost;
+        if (s->claimed & pick_bit(i)) {
             /* Small enough, but not now: to know when, for the first of them, is enough. */
-            if (!limits_within(l, &need, s->slack[u->group]) || ((s->foreseen & bit(i)) && !limits_fits(l, &need)))
+            if (!limits_within(l, &o.need, s->slack[u->group]) || ((s->foreseen & pick_bit(i)) && !limits_fits(l, &o.need)))
                 continue;
-            s->foreseen |= bit(i);
+            s->foreseen |= pick_bit(i);
         }
-        wait = limits_wait_us(l, &need, &why);
-        if (wait == 0) {
-            int64_t room = left == where && !(left & (left - 1)) ? 0 : headroom_ppm(p, i);
-
-            if (room > best_room) {
-                best = i;
-                best_room = room;
-                best_need = need;
-            }
+        o.wait_us = limits_wait_us(l, &o.need, &why);
+        if (o.wait_us == 0) {
+            o.room = left == where && !(left & (left - 1)) ? 0 : headroom_ppm(p, i);
+            starts++;
+            if (starts_better(&o, &best))
+                best = o;
             continue;
         }
-        if (wait != LIMITS_NOT_BY_TIME)
-            wake_at(p, s->now_us + wait);
-        if (s->claimed & bit(i))
+        if (o.wait_us != LIMITS_NOT_BY_TIME)
+            wake_at(p, s->now_us + o.wait_us);
+        if (s->claimed & pick_bit(i))
             continue;
         u->why = why;
-        if (soon < 0 || wait < soon_us) {
-            soon = i;
-            soon_us = wait;
-            soon_need = need;
-        }
+        if (opens_sooner(&o, &soon))
+            soon = o;
     }
-    if (best >= 0) {
-        pick_start(p, item, best, &best_need, s->now_us);
+    if (best.upstream >= 0) {
+        it->choice = choice_of(it, &w, &best, starts);
+        pick_start(p, item, w.stage, &best, s->now_us);
         s->started = item;
         return true;
     }
-    if (soon >= 0)
-        sweep_claim(p, s, soon, &soon_need, soon_us);
+    if (soon.upstream >= 0)
+        sweep_claim(p, s, soon.upstream, &soon.need, soon.wait_us);
     return false;
 }
 

@@ -8,6 +8,12 @@
  * where it will start soonest; whoever comes after may use that one only as far
  * as it does not make the claimant wait longer (backfill).
  *
+ * Where: an item may be served by one model or by several candidates, in
+ * stages. The first stage with a healthy upstream counts. Of its upstreams that
+ * could start the item now, those where it has not failed yet go first, then
+ * the cheapest, then the one with most headroom. If none could, the item waits
+ * for all of them and claims the one that opens first.
+ *
  * Ageing: an item that has waited PICK_OVERDUE_US is overdue. Of every
  * PICK_TURN grants made while something is overdue, one goes to the oldest
  * overdue item of one priority, the priorities taking turns. So an overdue item
@@ -29,6 +35,10 @@ enum {
     PICK_LOOK = 32             /* items looked at for backfill behind one that waits */
 };
 
+/* An upstream that failed so often in a row is in doubt: for a second, then for twice as long each time, at most a minute. */
+enum { PICK_DOUBT_AFTER = 3 };
+#define PICK_DOUBT_MAX_US (INT64_C(60) * 1000000)
+
 #define PICK_OVERDUE_US (INT64_C(30) * 1000000)
 /* Nobody passes one that starts within this: it would gain nothing, and everybody's promise would waver. */
 #define PICK_BACKFILL_US INT64_C(1000000)
@@ -37,6 +47,8 @@ struct pick_upstream {
     uint32_t group;            /* whose limits it shares */
     int64_t running, max_concurrent;
     int64_t cooldown_us;       /* of this one alone: overloaded */
+    int32_t failures;          /* in a row */
+    int64_t doubt_us;          /* in doubt until then: used only where an item has nowhere better to go */
     int64_t call_us;           /* mean length of a call */
     int64_t call_output;       /* mean output of a call */
     bool down;
@@ -69,8 +81,19 @@ bool pick_next(struct pick *p, int64_t now_us, uint32_t *item);
 void pick_settle(struct pick *p, uint32_t item, int64_t input, int64_t output);
 /* A running item ended and the provider took none of its tokens; as above. `reached`: it refused the call. */
 void pick_release(struct pick *p, uint32_t item, bool reached);
-/* What `item` would set aside at an upstream. False: it is too large for its limits, ever. */
-bool pick_need(const struct pick *p, const struct item *it, int upstream, struct limits_need *need);
+/* Which of its upstreams an item may start at as things are, room or not: of the first stage that has a healthy one. */
+struct pick_where {
+    uint64_t upstreams;
+    int stage;
+};
+struct pick_where pick_where(const struct pick *p, const struct item *it, int64_t now_us);
+/* The candidate an upstream stands for; NULL: the item itself. */
+const struct candidate *pick_candidate(const struct item *it, int upstream, int stage);
+/* What `item` would set aside at an upstream in this stage. False: it is too large for its limits, ever. */
+bool pick_need(const struct pick *p, const struct item *it, int upstream, int stage, struct limits_need *need);
+/* A call failed at an upstream in a way that says something about it; or one was answered. */
+void pick_failed(struct pick *p, int upstream, int64_t now_us);
+void pick_answered(struct pick *p, int upstream);
 /* How long a call of this expected output runs there. */
 int64_t pick_call_us(const struct pick_upstream *u, int64_t output);
 

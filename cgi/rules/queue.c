@@ -361,6 +361,7 @@ static uint32_t queue_put(struct queue *q, const struct queue_entry *e, uint32_t
         .before = before, .after = QUEUE_NONE, .upstream = -1, .age = q->ages++, .session = e->session,
         .upstreams = e->upstreams, .arrived_us = e->arrived_us, .input = e->input, .max_output = e->max_output,
         .want_output = e->want_output, .expect_output = e->expect_output, .owner = e->owner,
+        .candidates = e->candidates, .candidate_count = e->candidate_count, .choice = CHOICE_ONLY,
     };
     q->rest_pos[i] = HEAP_ABSENT;
     q->flow[flow].items++;

@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "rules/choice.h"
 #include "rules/gate.h"
 #include "rules/heap.h"
 #include "rules/idmap.h"
@@ -29,6 +30,16 @@ enum item_state {
     ITEM_RUNNING
 };
 
+/* One of the models an item may be served by: where, and what it takes there. Within a stage no two share an upstream. */
+struct candidate {
+    uint64_t upstreams;
+    int64_t input, max_output, want_output, expect_output;   /* tokens, as below */
+    int64_t cost;                     /* expected, picodollars; INT64_MAX: nobody knows */
+    uint64_t model;                   /* the caller's, as is */
+    int stage;                        /* rising: a later one is for when those before cannot be had */
+    int number;                       /* the caller's */
+};
+
 struct item {
     enum item_state state;
     enum priority priority;
@@ -38,14 +49,20 @@ struct item {
     int upstream;                     /* while running */
     uint64_t age;                     /* order of arrival, kept over retries; unique */
     uint64_t session;
-    uint64_t upstreams;
+    uint64_t upstreams;               /* of all candidates */
+    const struct candidate *candidates;       /* the owner's; NULL: the item itself says what it takes, everywhere */
+    int candidate_count;
+    int from_stage;                   /* earlier ones are over */
+    uint64_t failed_at;               /* upstreams where an attempt failed: others are tried first */
     int64_t arrived_us;
     int64_t rest_until_us;
-    int64_t input, max_output;        /* tokens */
+    int64_t input, max_output;        /* tokens; with candidates: of the one chosen last */
     int64_t want_output;              /* to set aside where the provider counts what is produced */
     int64_t expect_output;            /* to plan with */
     int64_t charged;                  /* tokens put on the user's counter at the grant */
     int64_t began_us, ends_us;        /* while running: grant, expected end */
+    int stage, number;                /* while running: of the candidate chosen; 0 without candidates */
+    enum choice choice;               /* while running: why that one */
     struct limits_hold hold;          /* while running */
     void *owner;                      /* the caller's */
 };
@@ -109,6 +126,8 @@ struct queue_entry {
     enum priority priority;
     uint64_t user, session, upstreams;
     int64_t arrived_us, input, max_output, want_output, expect_output;
+    const struct candidate *candidates;       /* by stage, rising; or NULL */
+    int candidate_count;
     void *owner;
 };
 

@@ -5,6 +5,7 @@ libweir_a_SOURCES += \
 	cgi/rules/bpe.c cgi/rules/bpe.h \
 	cgi/rules/budget.c cgi/rules/budget.h \
 	cgi/rules/bucket.c cgi/rules/bucket.h \
+	cgi/rules/choice.c cgi/rules/choice.h \
 	cgi/rules/eliza.c cgi/rules/eliza.h \
 	cgi/rules/eliza_script.c cgi/rules/eliza_script.h \
 	cgi/rules/eliza_words.c cgi/rules/eliza_words.h \
@@ -17,7 +18,8 @@ libweir_a_SOURCES += \
 	cgi/rules/limits.c cgi/rules/limits.h cgi/rules/limits_inside.h \
 	cgi/rules/limits_told.c \
 	cgi/rules/limits_use.c \
-	cgi/rules/pick.c cgi/rules/pick.h \
+	cgi/rules/pick.c cgi/rules/pick.h cgi/rules/pick_inside.h \
+	cgi/rules/pick_where.c \
 	cgi/rules/plausible.c cgi/rules/plausible.h \
 	cgi/rules/price.c cgi/rules/price.h \
 	cgi/rules/price_load.c cgi/rules/price_table.h \
