@@ -33,13 +33,15 @@ struct ledger_of {
 struct match {
     uint32_t rule, ledger;               /* ledger: IDMAP_NONE while it has counted nothing */
     const char *key;
+    int64_t cost;                        /* of the dearest way it counts */
 };
 
 struct budget_book {
     budget_calendar *calendar;
     void *ctx;
     struct rule *rule;
-    struct match *match;                 /* room for one a rule */
+    struct match *match;
+    uint32_t match_cap;
     uint32_t rules;
     struct ledger_of *ledger;
     uint32_t ledgers, cap, free, used;
@@ -48,9 +50,11 @@ struct budget_book {
 };
 
 struct budget_hold {
-    int64_t cost;
     uint32_t n;
-    uint32_t ledger[];
+    struct {
+        uint32_t ledger;
+        int64_t cost;
+    } part[];
 };
 
 /* --- names --- */
@@ -117,7 +121,6 @@ void budget_book_free(struct budget_book *b)
 size_t budget_book_add(struct budget_book *b, const struct budget_rule *r)
 {
     b->rule = mem_grow(b->rule, b->rules + 1, sizeof *b->rule);
-    b->match = mem_grow(b->match, b->rules + 1, sizeof *b->match);
     b->rule[b->rules] = (struct rule){.r = *r, .span = {INT64_MAX, INT64_MIN}};
     return b->rules++;
 }
@@ -247,7 +250,7 @@ static struct match match_of(struct budget_book *b, uint32_t rule, const char *k
 {
     struct budget_span span = span_at(b, rule, at_ms);
 
-    return (struct match){rule, ledger_find(b, rule, key, span, hash_of(rule, key, span.from_ms)), key};
+    return (struct match){rule, ledger_find(b, rule, key, span, hash_of(rule, key, span.from_ms)), key, 0};
 }
 
 /* As it stands; one that has counted nothing yet need not be there. */
@@ -304,16 +307,54 @@ bool budget_applies(const struct budget_book *b, const struct budget_call *c)
     return false;
 }
 
+static void room_for_matches(struct budget_book *b, uint32_t n)
+{
+    if (n <= b->match_cap)
+        return;
+    b->match_cap = n;
+    b->match = mem_grow(b->match, n, sizeof *b->match);
+}
+
 /* The ledgers that count the call, into b->match; gives how many. */
 static uint32_t scan(struct budget_book *b, const struct budget_call *c)
 {
     uint32_t n = 0;
 
+    room_for_matches(b, b->rules);
     for (uint32_t i = 0; i < b->rules; i++) {
         const char *key = counts(&b->rule[i].r, c);
 
         if (key)
             b->match[n++] = match_of(b, i, key, c->at_ms);
+    }
+    return n;
+}
+
+/* The same for a call that may be served in several ways: each ledger once, with the dearest way it counts. */
+static uint32_t scan_ways(struct budget_book *b, const struct budget_call *c, const struct budget_way *ways, size_t n_ways)
+{
+    struct budget_call as = *c;
+    uint32_t n = 0;
+
+    room_for_matches(b, b->rules * (uint32_t)n_ways);
+    for (uint32_t i = 0; i < b->rules; i++) {
+        uint32_t first = n;
+
+        for (size_t w = 0; w < n_ways; w++) {
+            const char *key;
+            uint32_t at = first;
+
+            as.model = ways[w].model;
+            key = counts(&b->rule[i].r, &as);
+            if (!key)
+                continue;
+            while (at < n && strcmp(b->match[at].key, key) != 0)
+                at++;
+            if (at == n)
+                b->match[n++] = match_of(b, i, key, c->at_ms);
+            if (ways[w].cost > b->match[at].cost)
+                b->match[at].cost = ways[w].cost;
+        }
     }
     return n;
 }
@@ -355,55 +396,71 @@ int64_t budget_room(struct budget_book *b, const struct budget_call *c)
 }
 
 /* Over the n ledgers in b->match. */
-static struct budget_hold *hold(struct budget_book *b, const struct budget_call *c, int64_t cost, uint32_t n)
+static struct budget_hold *hold(struct budget_book *b, const struct budget_call *c, uint32_t n)
 {
-    struct budget_hold *h = mem_zalloc(1, sizeof *h + n * sizeof *h->ledger);
+    struct budget_hold *h = mem_zalloc(1, sizeof *h + n * sizeof *h->part);
 
-    h->cost = cost;
     h->n = n;
     for (uint32_t i = 0; i < n; i++) {
         const struct match *m = &b->match[i];
         uint32_t at = m->ledger != IDMAP_NONE ? m->ledger : ledger_make(b, m->rule, m->key, c->at_ms);
 
-        h->ledger[i] = at;
-        b->ledger[at].held += cost;
+        h->part[i].ledger = at;
+        h->part[i].cost = m->cost;
+        b->ledger[at].held += m->cost;
         b->ledger[at].holds++;
     }
     return h;
 }
 
-struct budget_hold *budget_reserve(struct budget_book *b, const struct budget_call *c, int64_t cost, struct budget_view *binds)
+struct budget_hold *budget_reserve_any(struct budget_book *b, const struct budget_call *c, const struct budget_way *ways, size_t n,
+                                       struct budget_view *binds)
 {
-    uint32_t n = scan(b, c);
-    int64_t left = INT64_MAX;
-    const struct match *m = tightest(b, n, &left);
+    uint32_t count = scan_ways(b, c, ways, n);
+    const struct match *least = NULL;
+    int64_t least_room = 0;
 
-    if (m && cost > left) {
-        *binds = view_at(b, m, c->at_ms);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct match *m = &b->match[i];
+        const struct ledger_of *l = m->ledger == IDMAP_NONE ? NULL : &b->ledger[m->ledger];
+        int64_t room = left_of(b->rule[m->rule].r.limit, l ? l->spent : 0, l ? l->held : 0);
+
+        if (m->cost > room && (!least || room < least_room)) {
+            least = m;
+            least_room = room;
+        }
+    }
+    if (least) {
+        *binds = view_at(b, least, c->at_ms);
         return NULL;
     }
-    return hold(b, c, cost, n);
+    return hold(b, c, count);
 }
 
-struct budget_hold *budget_hold(struct budget_book *b, const struct budget_call *c, int64_t cost)
+struct budget_hold *budget_hold_any(struct budget_book *b, const struct budget_call *c, const struct budget_way *ways, size_t n)
 {
-    uint32_t n = scan(b, c);
+    uint32_t count = scan_ways(b, c, ways, n);
 
-    for (uint32_t i = 0; i < n; i++) {
-        uint32_t at = b->match[i].ledger;
+    for (uint32_t i = 0; i < count; i++) {
+        struct match *m = &b->match[i];
 
-        if (at != IDMAP_NONE && b->ledger[at].held > INT64_MAX - cost)
-            cost = 0;                    /* more is held already than any limit has room for */
+        if (m->ledger != IDMAP_NONE && b->ledger[m->ledger].held > INT64_MAX - m->cost)
+            m->cost = 0;                 /* more is held already than any limit has room for */
     }
-    return hold(b, c, cost, n);
+    return hold(b, c, count);
+}
+
+struct budget_hold *budget_reserve(struct budget_book *b, const struct budget_call *c, int64_t cost, struct budget_view *binds)
+{
+    return budget_reserve_any(b, c, &(struct budget_way){c->model, cost}, 1, binds);
 }
 
 void budget_settle(struct budget_book *b, struct budget_hold *h, int64_t cost)
 {
     for (uint32_t i = 0; i < h->n; i++) {
-        struct ledger_of *l = &b->ledger[h->ledger[i]];
+        struct ledger_of *l = &b->ledger[h->part[i].ledger];
 
-        l->held -= h->cost;
+        l->held -= h->part[i].cost;
         l->holds--;
         l->spent = added(l->spent, cost);
     }
@@ -417,7 +474,7 @@ void budget_release(struct budget_book *b, struct budget_hold *h)
 
 void budget_spend(struct budget_book *b, const struct budget_call *c, int64_t cost)
 {
-    budget_settle(b, budget_hold(b, c, 0), cost);
+    budget_settle(b, budget_hold_any(b, c, &(struct budget_way){c->model, 0}, 1), cost);
 }
 
 /* --- looking --- */

@@ -55,6 +55,12 @@ struct budget_call {
     int64_t at_ms;
 };
 
+/* One of the models a call may be served by, and what it may cost at most (>= 0) if it is. */
+struct budget_way {
+    const char *model;
+    int64_t cost;
+};
+
 /* One ledger as it stands. */
 struct budget_view {
     const struct budget_rule *rule;      /* borrowed from the book */
@@ -90,8 +96,12 @@ int64_t budget_room(struct budget_book *b, const struct budget_call *c);
  * budget_release(). */
 struct budget_hold *budget_reserve(struct budget_book *b, const struct budget_call *c, int64_t cost, struct budget_view *binds)
     __attribute__((warn_unused_result));
+/* The same for a call that one of several models will serve (c->model is not looked at): each ledger holds the dearest
+ * of the ways that it counts, so that whichever is taken is paid for. */
+struct budget_hold *budget_reserve_any(struct budget_book *b, const struct budget_call *c, const struct budget_way *ways, size_t n,
+                                       struct budget_view *binds) __attribute__((warn_unused_result));
 /* The same for a call that runs already: never refused. */
-struct budget_hold *budget_hold(struct budget_book *b, const struct budget_call *c, int64_t cost)
+struct budget_hold *budget_hold_any(struct budget_book *b, const struct budget_call *c, const struct budget_way *ways, size_t n)
     __attribute__((warn_unused_result));
 /* The call ended and cost this much (>= 0): it is spent in the windows the call was admitted in. */
 void budget_settle(struct budget_book *b, struct budget_hold *h, int64_t cost);

@@ -216,7 +216,7 @@ START_TEST(sums_past_int64_stay_at_its_end)
 
     add(b, "one", rule(BUDGET_ALL, "", INT64_MAX));
     for (int i = 0; i < 3; i++)
-        h[i] = budget_hold(b, &c, INT64_MAX / 2 + 1);
+        h[i] = budget_hold_any(b, &c, &(struct budget_way){c.model, INT64_MAX / 2 + 1}, 1);
     ck_assert_ptr_null(budget_reserve(b, &c, INT64_MAX, &v));
     for (int i = 0; i < 3; i++)
         budget_settle(b, h[i], INT64_MAX);
