@@ -145,6 +145,8 @@ static void refuse_unknown(const struct cfg_bind *b, size_t nb, const char *cons
 static bool json_to_text(const struct cfg_option *o, const json_t *v, struct sb *out)
 {
     const json_t *item;
+    const char *name;
+    json_t *member;
     size_t i;
 
     switch (o->type) {
@@ -173,12 +175,24 @@ static bool json_to_text(const struct cfg_option *o, const json_t *v, struct sb 
     case CFG_LIST:
         json_array_foreach(v, i, item)
         {
-            if (!json_is_string(item) || strchr(json_string_value(item), ','))
+            if (!json_is_string(item) || strpbrk(json_string_value(item), o->key ? "," : ",;="))
                 return false;
             sb_puts(out, i ? "," : "");
             sb_puts(out, json_string_value(item));
         }
         return json_is_array(v) && json_array_size(v) > 0;
+    case CFG_MAP:
+        json_object_foreach((json_t *)(uintptr_t)v, name, member)
+        {
+            static const struct cfg_option list = {.type = CFG_LIST};
+
+            if (strpbrk(name, "=;"))
+                return false;
+            sb_putf(out, "%s%s=", out->len ? ";" : "", name);
+            if (!json_to_text(&list, member, out))
+                return false;
+        }
+        return json_is_object(v) && json_object_size(v) > 0;
     }
     return false;
 }
@@ -291,6 +305,7 @@ void cfg_value_json(const struct cfg_option *o, const void *base, struct sb *out
 {
     struct sb text = sb_make(1 << 16);
     const struct cfg_list *l = (const void *)((const char *)base + o->at);
+    const struct cfg_map *m = (const void *)((const char *)base + o->at);
     const char *s;
 
     cfg_value_text(o, base, &text);
@@ -316,6 +331,18 @@ void cfg_value_json(const struct cfg_option *o, const void *base, struct sb *out
             sb_json(out, l->items[i]);
         }
         sb_puts(out, l->n ? "]" : "null");
+        break;
+    case CFG_MAP:
+        for (size_t i = 0; i < m->n; i++) {
+            sb_puts(out, i ? ", " : "{");
+            sb_json(out, m->names[i]);
+            for (size_t k = 0; k < m->lists[i].n; k++) {
+                sb_puts(out, k ? ", " : ": [");
+                sb_json(out, m->lists[i].items[k]);
+            }
+            sb_putc(out, ']');
+        }
+        sb_puts(out, m->n ? "}" : "null");
         break;
     }
     sb_done(&text);

@@ -21,6 +21,13 @@ struct cfg_list {
     size_t n;
 };
 
+/* Lists by name, in the order they were written. */
+struct cfg_map {
+    char **names;
+    struct cfg_list *lists;
+    size_t n;
+};
+
 /* The comment is the C type at the option's offset. */
 enum cfg_type {
     CFG_BOOL,       /* bool */
@@ -33,6 +40,7 @@ enum cfg_type {
     CFG_SECRET,     /* char *, owned, wiped when freed; never printed */
     CFG_CHOICE,     /* int: the position in `choices` */
     CFG_LIST,       /* struct cfg_list, owned */
+    CFG_MAP,        /* struct cfg_map, owned; an object of lists, as text a=b,c; d=e */
 };
 
 struct cfg_option {

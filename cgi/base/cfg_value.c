@@ -140,6 +140,62 @@ static bool parse_list(const char *text, struct cfg_list *out)
     return false;
 }
 
+static void map_free(struct cfg_map *m)
+{
+    for (size_t i = 0; i < m->n; i++) {
+        free(m->names[i]);
+        list_free(&m->lists[i]);
+    }
+    free(m->names);
+    free(m->lists);
+    *m = (struct cfg_map){0};
+}
+
+/* name=item,item with blanks around any of them. */
+static bool map_add(struct cfg_map *m, const char *p, size_t n)
+{
+    const char *is = memchr(p, '=', n);
+    struct cfg_list name = {0}, list = {0};
+    char *items = is ? mem_zalloc(n + 1, 1) : NULL;
+    bool ok = is && m->n < LIST_MAX && list_add(&name, p, (size_t)(is - p));
+
+    if (is)
+        memcpy(items, is + 1, n - (size_t)(is - p) - 1);
+    for (size_t i = 0; ok && i < m->n; i++)
+        ok = strcmp(m->names[i], name.items[0]) != 0;
+    ok = ok && !strchr(items, '=') && parse_list(items, &list);
+    if (ok) {
+        m->names = mem_grow(m->names, m->n + 1, sizeof *m->names);
+        m->lists = mem_grow(m->lists, m->n + 1, sizeof *m->lists);
+        m->names[m->n] = name.items[0];
+        m->lists[m->n++] = list;
+        free(name.items);
+    } else {
+        list_free(&name);
+    }
+    free(items);
+    return ok;
+}
+
+/* Entries between semicolons. */
+static bool parse_map(const char *text, struct cfg_map *out)
+{
+    struct cfg_map m = {0};
+    size_t n = strcspn(text, ";");
+
+    while (map_add(&m, text, n)) {
+        if (text[n] == '\0') {
+            map_free(out);
+            *out = m;
+            return true;
+        }
+        text += n + 1;
+        n = strcspn(text, ";");
+    }
+    map_free(&m);
+    return false;
+}
+
 static bool text_ok(const struct cfg_option *o, const char *text)
 {
     size_t n = strlen(text);
@@ -202,6 +258,8 @@ static bool set_value(const struct cfg_option *o, void *base, const char *text)
         return true;
     case CFG_LIST:
         return (!o->ok || o->ok(text)) && parse_list(text, at);
+    case CFG_MAP:
+        return (!o->ok || o->ok(text)) && parse_map(text, at);
     }
     if (n < o->min || n > o->max)
         return false;
@@ -275,6 +333,7 @@ void cfg_allowed(const struct cfg_option *o, struct sb *out)
                 sb_putc(out, *p);
         return;
     case CFG_LIST: sb_putf(out, "a list of at most %d names", LIST_MAX); return;
+    case CFG_MAP: sb_puts(out, "an object of lists of names, as in {\"a\": [\"b\", \"c\"]} or, in one text, a=b,c;d=e"); return;
     }
 }
 
@@ -318,6 +377,7 @@ void cfg_free(const struct cfg_bind *b)
             *(char **)at = NULL;
             break;
         case CFG_LIST: list_free(at); break;
+        case CFG_MAP: map_free(at); break;
         case CFG_BOOL:
         case CFG_INT:
         case CFG_SECONDS:
@@ -342,6 +402,7 @@ void cfg_value_text(const struct cfg_option *o, const void *base, struct sb *out
 {
     const void *at = (const char *)base + o->at;
     const struct cfg_list *l = at;
+    const struct cfg_map *m = at;
     int choice;
 
     switch (o->type) {
@@ -362,6 +423,11 @@ void cfg_value_text(const struct cfg_option *o, const void *base, struct sb *out
             sb_puts(out, i ? "," : "");
             sb_puts(out, l->items[i]);
         }
+        return;
+    case CFG_MAP:
+        for (size_t i = 0; i < m->n; i++)
+            for (size_t k = 0; k < m->lists[i].n; k++)
+                sb_putf(out, "%s%s%s%s", k || !i ? "" : ";", k ? "," : m->names[i], k ? "" : "=", m->lists[i].items[k]);
         return;
     }
 }

@@ -378,7 +378,7 @@ static bool load_all(struct settings *s, const json_t *root, struct sb *why)
          load_layer(top, 2, &s->defaults, root, file, "", not_options, "WEIR_", false, why) &&
          load_layer(again, 2, &builtin, root, file, "", not_options, "WEIR_", false, why) &&
          add_upstreams(s, &builtin, json_object_get(root, "upstreams"), why) &&
-         settings_load_budgets(s, json_object_get(root, "budgets"), why);
+         settings_load_budgets(s, json_object_get(root, "budgets"), why) && settings_check_models(s, why);
     cfg_free(&again[1]);
     if (!ok)
         return false;

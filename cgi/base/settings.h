@@ -87,6 +87,8 @@ struct settings {
     char *ca_file;                       /* certificates trusted for providers */
     char *prices;                        /* price table; <data>/prices.json unless set */
     char *default_model;                 /* NULL = the first model of the first upstream */
+    struct cfg_list automatic;           /* models that "auto" chooses from; empty = there is no "auto" */
+    struct cfg_map fallbacks;            /* by model: those used when it cannot be had, in order */
     enum log_level log_level;
     struct {
         char *address;                   /* where nginx listens */
@@ -119,6 +121,12 @@ struct settings {
 struct settings *settings_load(const char *path, struct sb *why) __attribute__((warn_unused_result));
 /* NULL is harmless. Wipes the keys. */
 void settings_free(struct settings *s);
+
+/* The model name that stands for a choice of Weir's. */
+#define MODEL_AUTO "auto"
+enum { FALLBACKS_MAX = 15 };             /* of one model; "auto" chooses from one more */
+/* The models used when this one cannot be had; NULL: none. Borrowed. */
+const struct cfg_list *settings_fallbacks(const struct settings *s, const char *model);
 
 /* The upstream of this name, NULL if there is none. Borrowed. */
 const struct upstream_settings *settings_upstream(const struct settings *s, const char *name);

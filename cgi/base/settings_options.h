@@ -46,6 +46,9 @@ const char *settings_path(const char *path);
 json_t *settings_read(const char *path, struct sb *why) __attribute__((warn_unused_result));
 struct settings *settings_make(const char *path, const json_t *root, struct sb *why) __attribute__((warn_unused_result));
 
+/* settings_models.c: false with a sentence if auto or fallbacks name a model twice, themselves, or in a circle. */
+bool settings_check_models(const struct settings *s, struct sb *why) __attribute__((warn_unused_result));
+
 /* settings_env.c: append "WEIR_UPSTREAM_MY_LLM_" for my-llm. */
 void settings_env_prefix(struct sb *out, const char *name);
 /* Is any of these variables set, and not empty, under this prefix? `leaves` ends with NULL. */
