@@ -64,6 +64,7 @@ void event_row_read(const struct query *q, struct event_row *out)
     out->price_version = next_text(&r);
     c->token_id = next_text(&r);
     out->metadata = next_text(&r);
+    c->requested_model = next_text(&r);
     c->accepted_at_ms = out->id >> EVENT_BITS;
 }
 
@@ -95,17 +96,44 @@ void event_row_head_json(struct sb *out, const struct event_row *v)
     sb_puts(out, "\"request_id\":");
     sb_json(out, v->request_id);
     json_text(out, "model", v->rec.model);
+    if (v->rec.requested_model && strcmp(v->rec.requested_model, v->rec.model ? v->rec.model : "") != 0)
+        json_text(out, "requested_model", v->rec.requested_model);
     json_text(out, "upstream", v->rec.upstream);
     json_text(out, "status", v->settled ? call_status_name(v->rec.status) : NULL);
     json_text(out, "finish_reason", v->rec.finish_reason);
     json_text(out, "error_code", v->rec.error_code);
 }
 
+/* What one attempt used and cost; null before that was kept. */
+static void attempt_numbers_json(const struct query *q, int from, struct sb *out)
+{
+    struct call_record r = {
+        .usage = {.prompt = query_col_i64(q, from), .completion = query_col_i64(q, from + 1)},
+        .estimated = query_col_i64(q, from + 2) != 0,
+        .cost = {.priced = !query_col_null(q, from + 3), .input = query_col_i64(q, from + 3), .output = query_col_i64(q, from + 4)},
+    };
+
+    r.cost.total = r.cost.input + r.cost.output;
+    if (query_col_null(q, from)) {
+        sb_puts(out, ",\"usage\":null,\"cost\":null");
+        return;
+    }
+    sb_puts(out, ",\"usage\":{\"prompt_tokens\":");
+    sb_i64(out, r.usage.prompt);
+    sb_puts(out, ",\"completion_tokens\":");
+    sb_i64(out, r.usage.completion);
+    sb_puts(out, r.estimated ? ",\"estimated\":true}" : ",\"estimated\":false}");
+    sb_puts(out, ",\"cost\":");
+    record_cost_json(out, &r);
+}
+
 enum weir_err event_row_attempts_json(struct db *ro, const struct event_row *v, struct sb *out)
 {
     struct query q = query(ro, "SELECT a.n, u.text, a.after_ms, a.wait_us, a.duration_us, a.http_status, x.text,"
-                               " a.reserved_in, a.reserved_out, a.provider_request_id FROM attempts a"
+                               " a.reserved_in, a.reserved_out, a.provider_request_id, m.text, a.reason, a.prompt,"
+                               " a.completion, a.estimated, a.cost_in, a.cost_out FROM attempts a"
                                " LEFT JOIN words u ON u.id = a.upstream LEFT JOIN words x ON x.id = a.error"
+                               " LEFT JOIN words m ON m.id = a.model"
                                " WHERE a.event = ?1 ORDER BY a.n");
     const char *comma = "";
 
@@ -114,7 +142,9 @@ enum weir_err event_row_attempts_json(struct db *ro, const struct event_row *v, 
     while (query_row(&q)) {
         sb_putf(out, "%s{\"n\":", comma);
         sb_i64(out, query_col_i64(&q, 0));
+        json_text(out, "model", query_col_null(&q, 10) ? v->rec.model : query_col_text(&q, 10));
         json_text(out, "upstream", query_col_text(&q, 1));
+        json_text(out, "reason", query_col_null(&q, 11) ? NULL : choice_name((enum choice)query_col_i64(&q, 11)));
         sb_putc(out, ',');
         json_time(out, "at", v->rec.accepted_at_ms + query_col_i64(&q, 2));
         sb_puts(out, ",\"wait_ms\":");
@@ -132,6 +162,7 @@ enum weir_err event_row_attempts_json(struct db *ro, const struct event_row *v, 
         sb_puts(out, ",\"reserved_output_tokens\":");
         sb_i64(out, query_col_i64(&q, 8));
         json_text(out, "provider_request_id", query_col_text(&q, 9));
+        attempt_numbers_json(&q, 12, out);
         sb_putc(out, '}');
         comma = ",";
     }

@@ -16,14 +16,15 @@
     " e.status, e.held_by, wf.text, wx.text, e.counted, e.max_tokens, e.prompt, e.cached, e.cache_write,"         \
     " e.cache_write_1h, e.completion, e.reasoning, e.chars, e.estimated, e.suspect, e.rate, e.cost_in,"           \
     " e.cost_out, e.attempts, e.queue_us, e.retry_us, e.ttft_us, e.writing_us, r.rate_in, r.rate_out, wv.text,"   \
-    " t.token_id, e.metadata"
+    " t.token_id, e.metadata, wa.text"
 #define EVENT_TABLES                                                                              \
     " FROM events e JOIN users p ON p.id = e.user LEFT JOIN sessions s ON s.id = e.session"       \
     " LEFT JOIN messages m ON m.id = (e.session << 20 | e.answer) AND e.session > 0"              \
     " LEFT JOIN words wm ON wm.id = e.model LEFT JOIN words wu ON wu.id = e.upstream"             \
     " LEFT JOIN words we ON we.id = e.endpoint LEFT JOIN words wf ON wf.id = e.finish"            \
     " LEFT JOIN words wx ON wx.id = e.error LEFT JOIN rates r ON r.id = e.rate"                   \
-    " LEFT JOIN words wv ON wv.id = r.version LEFT JOIN tokens t ON t.id = e.token"
+    " LEFT JOIN words wv ON wv.id = r.version LEFT JOIN tokens t ON t.id = e.token"                \
+    " LEFT JOIN words wa ON wa.id = e.asked"
 
 struct event_row {
     int64_t id;
@@ -38,9 +39,9 @@ void event_row_read(const struct query *q, struct event_row *out);
 
 /* "usage":{…},"cost":{…},"metrics":{…} */
 void event_row_numbers_json(struct sb *out, const struct event_row *v);
-/* "request_id":…,"model":…,"upstream":…,"status":…,"finish_reason":…,"error_code":… */
+/* "request_id":…,"model":…,"requested_model":… (where it is another),"upstream":…,"status":…,"finish_reason":…,"error_code":… */
 void event_row_head_json(struct sb *out, const struct event_row *v);
-/* [{n, upstream, at, wait_ms, duration_ms, http_status, error_code, reserved_input_tokens, …}] */
+/* [{n, model, upstream, reason, at, wait_ms, duration_ms, http_status, error_code, reserved_input_tokens, …}] */
 enum weir_err event_row_attempts_json(struct db *ro, const struct event_row *v, struct sb *out);
 
 /* ,"name":"value" with a NULL as null */

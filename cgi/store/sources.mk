@@ -1,5 +1,5 @@
 # cgi/store
-SCHEMA = schema/001_first.sql schema/002_budgets.sql schema/009_alerts.sql
+SCHEMA = schema/001_first.sql schema/002_budgets.sql schema/004_attempt_choice.sql schema/009_alerts.sql
 libweir_a_SOURCES += \
 	cgi/store/account.c cgi/store/account.h cgi/store/account_secret.c cgi/store/account_write.c \
 	cgi/store/alert_rules.c cgi/store/alerts.c cgi/store/alerts.h \

@@ -175,7 +175,7 @@ static int64_t low_bits(const char *request_id)
 }
 
 struct event_keys {
-    int64_t user, token, model, upstream, endpoint, rate;
+    int64_t user, token, model, asked, upstream, endpoint, rate;
 };
 
 static enum weir_err keys_of(struct db *db, const struct call_record *r, struct event_keys *k)
@@ -188,6 +188,8 @@ static enum weir_err keys_of(struct db *db, const struct call_record *r, struct 
         e = ledger_token(db, r->token_id, &k->token);
     if (!e)
         e = ledger_word(db, r->model, &k->model);
+    if (!e)
+        e = ledger_word(db, r->requested_model, &k->asked);
     if (!e)
         e = ledger_word(db, upstream, &k->upstream);
     if (!e)
@@ -205,8 +207,8 @@ static enum weir_err insert_event(struct db *db, int64_t id, const struct call_r
         "INSERT INTO events(id, request_id, user, token, session, question, answer, model, upstream, endpoint,"
         " priority, state, status, held_by, finish, error, counted, max_tokens, prompt, cached, cache_write,"
         " cache_write_1h, completion, reasoning, chars, estimated, suspect, rate, cost_in, cost_out, attempts,"
-        " queue_us, retry_us, ttft_us, writing_us, metadata)"
-        " VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,0,?13,0,0,?14,?15,0,0,0,0,0,0,0,0,0,?16,0,0,0,0,0,0,0,?17)";
+        " queue_us, retry_us, ttft_us, writing_us, metadata, asked)"
+        " VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,0,?13,0,0,?14,?15,0,0,0,0,0,0,0,0,0,?16,0,0,0,0,0,0,0,?17,?18)";
     struct query q = query(db, sql);
     enum weir_err e;
 
@@ -227,6 +229,7 @@ static enum weir_err insert_event(struct db *db, int64_t id, const struct call_r
     query_i64(&q, r->max_tokens);
     query_i64(&q, k->rate);
     query_text(&q, r->metadata_json);
+    query_i64(&q, k->asked);
     e = query_end(&q);
     *rc = q.rc;
     return e;
@@ -266,12 +269,21 @@ enum weir_err usage_sent(struct db *db, const struct call_record *r)
 
     if (e)
         return e;
-    q = query(db, "UPDATE events SET state = 1, upstream = ?2, attempts = ?3, held_by = ?4 WHERE request_id = ?1"
-                  " AND state < 2");
+    q = query(db, "UPDATE events SET state = 1, upstream = ?2, attempts = ?3, held_by = ?4, model = ?5, rate = ?6,"
+                  " counted = ?7, max_tokens = ?8, prompt = ?9, completion = ?10, cost_in = ?11, cost_out = ?12"
+                  " WHERE request_id = ?1 AND state < 2");
     query_text(&q, r->request_id);
     query_i64(&q, k.upstream);
     query_i64(&q, r->attempt_count);
     query_i64(&q, r->held_by);
+    query_i64(&q, k.model);
+    query_i64(&q, k.rate);
+    query_i64(&q, r->prompt_tokens_counted);
+    query_i64(&q, r->max_tokens);
+    query_i64(&q, r->usage.prompt);
+    query_i64(&q, r->usage.completion);
+    query_i64(&q, r->cost.input);
+    query_i64(&q, r->cost.output);
     e = query_end(&q);
     return e ? e : db_changes(db) == before ? WEIR_E_NOT_FOUND : WEIR_OK;
 }
@@ -318,7 +330,7 @@ static enum weir_err close_event(struct db *db, const struct call_record *r, con
         "UPDATE events SET state = 2, status = ?2, upstream = ?3, held_by = ?4, finish = ?5, error = ?6, prompt = ?7,"
         " cached = ?8, cache_write = ?9, cache_write_1h = ?10, completion = ?11, reasoning = ?12, chars = ?13,"
         " estimated = ?14, suspect = ?15, rate = ?16, cost_in = ?17, cost_out = ?18, attempts = ?19, queue_us = ?20,"
-        " retry_us = ?21, ttft_us = ?22, writing_us = ?23 WHERE id = ?1";
+        " retry_us = ?21, ttft_us = ?22, writing_us = ?23, model = ?24 WHERE id = ?1";
     int64_t finish = 0, error = 0, rate = 0;
     enum weir_err e = ledger_word(db, r->finish_reason, &finish);
     struct query q;
@@ -353,20 +365,25 @@ static enum weir_err close_event(struct db *db, const struct call_record *r, con
     query_i64(&q, r->retry_wait_us);
     query_i64(&q, r->ttft_us);
     query_i64(&q, r->writing_us);
+    query_i64(&q, v->dims.model);
     return query_end(&q);
 }
 
 static enum weir_err add_attempt(struct db *db, int64_t event, int n, const struct call_attempt *a)
 {
-    int64_t upstream = 0, error = 0;
+    int64_t upstream = 0, error = 0, model = 0;
     enum weir_err e = ledger_word(db, a->upstream, &upstream);
     struct query q;
 
     if (!e)
         e = ledger_word(db, a->error_code, &error);
+    if (!e)
+        e = ledger_word(db, a->model, &model);
     if (e)
         return e;
-    q = query(db, "INSERT INTO attempts VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)");
+    q = query(db, "INSERT INTO attempts(event, n, upstream, after_ms, wait_us, duration_us, http_status, error, reserved_in,"
+                  " reserved_out, provider_request_id, model, reason, prompt, completion, estimated, cost_in, cost_out)"
+                  " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)");
     query_i64(&q, event);
     query_i64(&q, n);
     query_i64(&q, upstream);
@@ -378,6 +395,18 @@ static enum weir_err add_attempt(struct db *db, int64_t event, int n, const stru
     query_i64(&q, a->reserved_input);
     query_i64(&q, a->reserved_output);
     query_text(&q, a->provider_request_id[0] ? a->provider_request_id : NULL);
+    query_i64(&q, model);
+    query_i64(&q, a->reason);
+    query_i64(&q, a->usage.prompt);
+    query_i64(&q, a->usage.completion);
+    query_i64(&q, a->estimated);
+    if (a->priced) {
+        query_i64(&q, a->cost_in);
+        query_i64(&q, a->cost_out);
+    } else {
+        query_null(&q);
+        query_null(&q);
+    }
     return query_end(&q);
 }
 
@@ -433,6 +462,8 @@ enum weir_err usage_settle(struct db *db, const struct call_record *r)
         return e ? e : v.id ? WEIR_OK : WEIR_E_NOT_FOUND;
     v.dims.status = r->status;
     e = ledger_word(db, r->upstream, &v.dims.upstream);
+    if (!e && r->model)
+        e = ledger_word(db, r->model, &v.dims.model);
     if (!e)
         e = ledger_combo(db, &v.dims, &combo);
     if (!e)

@@ -12,6 +12,7 @@
 
 #include "base/err.h"
 #include "base/rand.h"
+#include "rules/choice.h"
 #include "rules/gate.h"
 #include "rules/usage_tokens.h"
 
@@ -25,6 +26,11 @@ enum { CALL_ATTEMPTS_MAX = 12 };
 
 struct call_attempt {
     const char *upstream;          /* borrowed, lives as long as the configuration */
+    const char *model;             /* borrowed, as the record's */
+    enum choice reason;            /* why this model and upstream */
+    struct usage_tokens usage;     /* what this attempt used, and cost; of failed ones what the provider will charge */
+    bool estimated, priced;
+    int64_t cost_in, cost_out;     /* picodollars */
     int64_t started_at_ms;         /* UTC */
     int64_t wait_us;               /* from the attempt before (or acceptance) until this one was sent */
     int64_t duration_us;
@@ -50,7 +56,8 @@ struct call_record {
     const char *user_id, *token_id;          /* token_id NULL for a browser session */
     const char *api_endpoint;                /* "/chat/stream" … */
     enum priority priority;
-    const char *model;                       /* asked for */
+    const char *requested_model;             /* asked for; NULL: the one below */
+    const char *model;                       /* that served, or was to; the engine's once there is a choice */
     const char *metadata_json;               /* or NULL */
     bool new_session;
     const char *session_title;               /* for a new session */
@@ -70,8 +77,8 @@ struct call_record {
     enum call_status status;
     const char *finish_reason;               /* "stop" …; NULL with an error */
     const char *error_code;                  /* NULL on success */
-    struct usage_tokens usage;
-    bool estimated;                          /* usage is Weir's own count */
+    struct usage_tokens usage;               /* of all attempts, as is the cost; while it runs, of those that failed */
+    bool estimated;                          /* usage is Weir's own count, of one attempt at least */
     bool usage_suspect;                      /* the provider's numbers were implausible */
     struct call_cost cost;
     const char *answer;                      /* assistant text so far; NULL: no message is stored */
@@ -88,7 +95,8 @@ struct call_record {
  * the session is somebody else's, or has no message parent_id. E_CONFLICT: the request, or the new session, is there
  * already. */
 enum weir_err usage_accept(struct db *db, const struct call_record *r, bool sent) __attribute__((warn_unused_result));
-/* The event's state becomes "sent", with the upstream of the newest attempt. E_NOT_FOUND: no such open event. */
+/* The event's state becomes "sent", with model, prices and upstream of the newest attempt and what those before have
+ * cost. E_NOT_FOUND: no such open event. */
 enum weir_err usage_sent(struct db *db, const struct call_record *r) __attribute__((warn_unused_result));
 /* The event's final state, attempts, assistant message, session totals, roll-ups. Settling twice changes nothing.
  * The answer is not kept if its session or question was deleted meanwhile. E_NOT_FOUND: it was never accepted. */

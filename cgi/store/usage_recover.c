@@ -12,9 +12,10 @@
 enum { BATCH = 500 };
 
 struct left_open {
-    char request_id[128], upstream[128], version[sizeof ((struct call_cost *)0)->price_version];
+    char request_id[128], upstream[128], model[128], version[sizeof ((struct call_cost *)0)->price_version];
     bool sent;
     int64_t at_ms, counted, attempts, rate_in, rate_out;
+    int64_t prompt, completion, cost_in, cost_out;       /* of attempts that had failed before */
     bool priced;
 };
 
@@ -26,9 +27,10 @@ static void copy_text(char *to, size_t size, const char *from)
 static enum weir_err read_open(struct db *db, struct left_open *left, size_t *count)
 {
     static const char sql[] =
-        "SELECT e.request_id, u.text, e.state, e.at_ms, e.counted, e.attempts, v.text, r.rate_in, r.rate_out"
+        "SELECT e.request_id, u.text, e.state, e.at_ms, e.counted, e.attempts, v.text, r.rate_in, r.rate_out, m.text,"
+        " e.prompt, e.completion, e.cost_in, e.cost_out"
         " FROM events e LEFT JOIN words u ON u.id = e.upstream LEFT JOIN rates r ON r.id = e.rate"
-        " LEFT JOIN words v ON v.id = r.version WHERE e.state < 2 LIMIT ?1";
+        " LEFT JOIN words v ON v.id = r.version LEFT JOIN words m ON m.id = e.model WHERE e.state < 2 LIMIT ?1";
     struct query q = query(db, sql);
 
     *count = 0;
@@ -46,6 +48,11 @@ static enum weir_err read_open(struct db *db, struct left_open *left, size_t *co
         copy_text(o->version, sizeof o->version, query_col_text(&q, 6));
         o->rate_in = query_col_i64(&q, 7);
         o->rate_out = query_col_i64(&q, 8);
+        copy_text(o->model, sizeof o->model, query_col_text(&q, 9));
+        o->prompt = query_col_i64(&q, 10);
+        o->completion = query_col_i64(&q, 11);
+        o->cost_in = query_col_i64(&q, 12);
+        o->cost_out = query_col_i64(&q, 13);
     }
     return query_end(&q);
 }
@@ -65,13 +72,15 @@ static void estimate(const struct left_open *o, struct call_record *r, int64_t n
         return;
     r->upstream = o->upstream;
     r->estimated = true;
-    r->usage.prompt = o->counted;
-    if (o->priced)
-        r->cost.input = r->cost.total = o->counted * o->rate_in;
+    r->usage.prompt = o->prompt + o->counted;
+    r->usage.completion = o->completion;
+    r->cost.input = o->cost_in + (o->priced ? o->counted * o->rate_in : 0);
+    r->cost.output = o->cost_out;
+    r->cost.total = r->cost.input + r->cost.output;
     r->attempt_count = 1;
-    r->attempts[0].upstream = o->upstream;
-    r->attempts[0].error_code = "interrupted";
-    r->attempts[0].started_at_ms = o->at_ms;
+    r->attempts[0] = (struct call_attempt){.upstream = o->upstream, .model = o->model, .error_code = "interrupted",
+                                           .started_at_ms = o->at_ms, .usage = r->usage, .estimated = true, .priced = o->priced,
+                                           .cost_in = r->cost.input, .cost_out = r->cost.output};
 }
 
 enum weir_err usage_recover(struct db *db, int64_t now_ms, int64_t *never_sent, int64_t *interrupted)
