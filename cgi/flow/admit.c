@@ -95,7 +95,7 @@ void admit_promise(struct admit_ticket *t, const struct forecast_place *place, i
 }
 
 /* Would this upstream start it this very moment? With others before it, only where nobody was held up just now. */
-static bool upstream_takes(struct admit *a, const struct item *it, int upstream, int64_t before, int64_t now_us)
+static bool upstream_takes(struct admit *a, const struct item *it, int upstream, int stage, int64_t before, int64_t now_us)
 {
     const struct pick_upstream *u = &a->pick.upstream[upstream];
     struct limits *l = &a->pick.limits[u->group];
@@ -104,7 +104,7 @@ static bool upstream_takes(struct admit *a, const struct item *it, int upstream,
 
     if (u->down || u->cooldown_us > now_us || u->running + before >= u->max_concurrent)
         return false;
-    if ((before > 0 && u->why != GATE_NONE) || !pick_need(&a->pick, it, upstream, &need))
+    if ((before > 0 && u->why != GATE_NONE) || !pick_need(&a->pick, it, upstream, stage, &need))
         return false;
     limits_tick(l, now_us);
     return limits_closed_us(l, &why) == 0 && limits_fits(l, &need);
@@ -113,14 +113,23 @@ static bool upstream_takes(struct admit *a, const struct item *it, int upstream,
 /* Then nothing needs to be foretold, and it takes no place in the queue. */
 static bool starts_now(struct admit *a, const struct item *it, int64_t before, int64_t now_us)
 {
-    for (uint64_t left = it->upstreams; left; left &= left - 1) {
-        if (upstream_takes(a, it, __builtin_ctzll(left), before, now_us))
+    struct pick_where w = pick_where(&a->pick, it, now_us);
+
+    for (uint64_t left = w.upstreams; left; left &= left - 1) {
+        if (upstream_takes(a, it, __builtin_ctzll(left), w.stage, before, now_us))
             return true;
     }
     return false;
 }
 
 /* --- in line --- */
+
+/* The candidates of an ask, as its ticket will have them; n is 0 if there is one model. */
+struct candidates {
+    struct candidate of[ASK_CANDIDATES_MAX];
+    int n;
+    uint64_t upstreams;
+};
 
 /* The line's clocks as they stand: what is added to them from now on held this ask. */
 static void clock_start(struct admit *a, struct admit_ticket *t, int64_t now_us)
@@ -152,14 +161,13 @@ static enum gate clock_longest(struct admit *a, struct admit_ticket *t, int64_t 
     return longest;
 }
 
-static struct admit_ticket *ticket_new(struct admit *a, const struct ask *ask, int64_t now_us)
+static struct admit_ticket *ticket_new(struct admit *a, const struct ask *ask, const struct candidates *c, int from_stage,
+                                       int64_t now_us)
 {
-    struct learned_guess guess = learned_guess(&a->learned, ask->model, ask->user, ask->max_tokens);
-    struct admit_ticket *t = mem_zalloc(1, sizeof *t);
+    struct admit_ticket *t = mem_zalloc(1, sizeof *t + (size_t)c->n * sizeof *t->candidate);
     struct queue_entry e = {
         .priority = ask->priority, .user = ask->user, .session = ask->session, .upstreams = ask->upstreams,
-        .arrived_us = ask->arrived_us, .input = ask->prompt_tokens, .max_output = ask->max_tokens,
-        .want_output = guess.reserve, .expect_output = guess.expect, .owner = t,
+        .arrived_us = ask->arrived_us, .input = ask->prompt_tokens, .max_output = ask->max_tokens, .owner = t,
     };
 
     t->job = ask->job;
@@ -167,7 +175,24 @@ static struct admit_ticket *ticket_new(struct admit *a, const struct ask *ask, i
     t->model = ask->model;
     t->deadline_us = ask->deadline_us;
     t->promised_us = -1;
+    if (c->n) {
+        memcpy(t->candidate, c->of, (size_t)c->n * sizeof *t->candidate);
+        e.candidates = t->candidate;
+        e.candidate_count = c->n;
+        e.upstreams = c->upstreams;
+        e.input = c->of[0].input;
+        e.max_output = c->of[0].max_output;
+        e.want_output = c->of[0].want_output;
+        e.expect_output = c->of[0].expect_output;
+    } else {
+        struct learned_guess guess = learned_guess(&a->learned, ask->model, ask->user, ask->max_tokens);
+
+        e.want_output = guess.reserve;
+        e.expect_output = guess.expect;
+    }
     t->item = queue_add(&a->pick.queue, &e);
+    item_of(a, t)->from_stage = from_stage;
+    t->moved = CHOICE_FALLBACK_LATE;
     if (t->item >= a->deadline_cap) {
         a->deadline_cap = a->pick.queue.item_cap;
         a->deadline_pos = mem_grow(a->deadline_pos, a->deadline_cap, sizeof *a->deadline_pos);
@@ -195,43 +220,131 @@ void admit_drop(struct admit *a, struct admit_ticket *t, int64_t now_us)
     admit_changed(a);
 }
 
-/* As much of an item as pick_need() looks at. */
-static struct item item_like(const struct ask *ask)
+/* --- candidates --- */
+
+/* What this answer is expected to cost. */
+static int64_t expected_cost(const struct ask_candidate *c, int64_t output)
 {
-    return (struct item){.priority = ask->priority, .upstreams = ask->upstreams, .input = ask->prompt_tokens,
-                         .max_output = ask->max_tokens, .want_output = 1};
+    const struct usage_tokens u = {.prompt = c->prompt_tokens, .completion = output};
+    struct cost cost;
+
+    if (c->free)
+        return 0;
+    return c->price && price_cost(c->price, &u, PRICE_STANDARD, &cost) ? cost.total : INT64_MAX;
+}
+
+static bool goes_before(const struct candidate *a, const struct candidate *b)
+{
+    return a->stage != b->stage ? a->stage < b->stage : a->cost < b->cost;
+}
+
+/* The upstreams of these at which a call of this size could ever pass. */
+static uint64_t where_it_fits(const struct admit *a, const struct item *it, uint64_t upstreams)
+{
+    struct limits_need need;
+    uint64_t fits = 0;
+
+    for (uint64_t left = upstreams; left; left &= left - 1) {
+        int i = __builtin_ctzll(left);
+
+        if (i < (int)a->pick.upstreams && pick_need(&a->pick, it, i, 0, &need))
+            fits |= UINT64_C(1) << i;
+    }
+    return fits;
+}
+
+/* By stage, then by expected cost; within a stage an upstream stands for the first that it serves. */
+static void candidates_make(struct admit *a, const struct ask *ask, struct candidates *out)
+{
+    *out = (struct candidates){.n = 0};
+    for (size_t i = 0; i < ask->candidate_count && i < ASK_CANDIDATES_MAX; i++) {
+        const struct ask_candidate *from = &ask->candidates[i];
+        const struct item size = {.priority = ask->priority, .input = from->prompt_tokens, .max_output = from->max_tokens,
+                                  .want_output = 1};
+        struct learned_guess guess = learned_guess(&a->learned, from->model, ask->user, from->max_tokens);
+        struct candidate c = {
+            .upstreams = where_it_fits(a, &size, from->upstreams), .input = from->prompt_tokens, .max_output = from->max_tokens,
+            .want_output = guess.reserve, .expect_output = guess.expect, .cost = expected_cost(from, guess.expect),
+            .model = from->model, .stage = from->stage, .number = (int)i,
+        };
+        int at = out->n++;
+
+        for (; at > 0 && goes_before(&c, &out->of[at - 1]); at--)
+            out->of[at] = out->of[at - 1];
+        out->of[at] = c;
+    }
+    for (int i = 0; i < out->n; i++) {
+        for (int k = 0; k < i; k++)
+            if (out->of[k].stage == out->of[i].stage)
+                out->of[i].upstreams &= ~out->of[k].upstreams;
+        out->upstreams |= out->of[i].upstreams;
+    }
+}
+
+/* The next stage after this one that has an upstream; -1: none. */
+static int stage_after(const struct candidate *c, int n, int stage)
+{
+    for (int i = 0; i < n; i++)
+        if (c[i].stage > stage && c[i].upstreams)
+            return c[i].stage;
+    return -1;
+}
+
+/* As much of an item as pick_need() and pick_where() look at. */
+static struct item item_like(const struct ask *ask, const struct candidates *c)
+{
+    struct item it = {.priority = ask->priority, .upstreams = ask->upstreams, .input = ask->prompt_tokens,
+                      .max_output = ask->max_tokens, .want_output = 1};
+
+    if (c->n) {
+        it.upstreams = c->upstreams;
+        it.candidates = c->of;
+        it.candidate_count = c->n;
+    }
+    return it;
 }
 
 enum weir_err admit_unservable(const struct admit *a, const struct item *it)
 {
+    const struct candidate own = {.upstreams = it->upstreams, .stage = it->from_stage};
     enum weir_err e = WEIR_E_NO_UPSTREAM;
 
-    for (uint64_t left = it->upstreams; left; left &= left - 1) {
-        int i = __builtin_ctzll(left);
-        struct limits_need need;
+    for (int c = 0; c < (it->candidates ? it->candidate_count : 1); c++) {
+        const struct candidate *of = it->candidates ? &it->candidates[c] : &own;
 
-        if (i >= (int)a->pick.upstreams || a->pick.upstream[i].down)
-            continue;
-        if (pick_need(&a->pick, it, i, &need))
-            return WEIR_OK;
-        e = WEIR_E_REQUEST_TOO_LARGE_FOR_LIMIT;
+        for (uint64_t left = of->stage < it->from_stage ? 0 : of->upstreams; left; left &= left - 1) {
+            int i = __builtin_ctzll(left);
+            struct limits_need need;
+
+            if (i >= (int)a->pick.upstreams || a->pick.upstream[i].down)
+                continue;
+            if (pick_need(&a->pick, it, i, of->stage, &need))
+                return WEIR_OK;
+            e = WEIR_E_REQUEST_TOO_LARGE_FOR_LIMIT;
+        }
     }
     return e;
 }
 
-static enum weir_err refused_outright(const struct admit *a, const struct ask *ask)
+/* Why this ask cannot be taken at all, whatever the load. */
+static enum weir_err refused_outright(const struct admit *a, const struct ask *ask, const struct candidates *c)
 {
-    const struct item it = item_like(ask);
+    const struct item it = item_like(ask, c);
+    enum weir_err e = admit_unservable(a, &it);
 
-    return admit_unservable(a, &it);
+    for (size_t i = 0; e == WEIR_E_NO_UPSTREAM && i < ask->candidate_count; i++)      /* one that is up was too small */
+        for (uint64_t left = ask->candidates[i].upstreams; left; left &= left - 1)
+            if (!a->pick.upstream[__builtin_ctzll(left)].down)
+                e = WEIR_E_REQUEST_TOO_LARGE_FOR_LIMIT;
+    return e;
 }
 
 /* What can start at once needs no place. And a full queue still has room for those who have less than half their part
  * of it waiting, or one user could shut all others out: a tenth more. */
-static bool queue_full(struct admit *a, const struct ask *ask, int64_t now_us)
+static bool queue_full(struct admit *a, const struct ask *ask, const struct candidates *c, int64_t now_us)
 {
     const struct queue *q = &a->pick.queue;
-    const struct item it = item_like(ask);
+    const struct item it = item_like(ask, c);
     int64_t room = a->config.queue_max - admit_waiting(a);
 
     if (room > 0)
@@ -257,23 +370,50 @@ static int64_t expected_wait(struct admit *a, struct admit_ticket *t, int64_t no
     return place.start_us > now_us ? place.start_us - now_us : 0;
 }
 
+/* Put in line with the first stage that begins in time, as far as can be foretold; if none does, with the last.
+ * *wait_us is the shortest of the waits. */
+static struct admit_ticket *line_up(struct admit *a, const struct ask *ask, const struct candidates *c, int64_t now_us,
+                                    int64_t *wait_us)
+{
+    int64_t least_us = INT64_MAX;
+
+    for (int stage = 0;;) {
+        struct admit_ticket *t = ticket_new(a, ask, c, stage, now_us);
+        int next = stage_after(c->of, c->n, pick_where(&a->pick, item_of(a, t), now_us).stage);
+
+        admit_changed(a);
+        *wait_us = expected_wait(a, t, now_us);
+        if (*wait_us <= 0 || now_us + *wait_us <= ask->deadline_us)
+            return t;
+        if (*wait_us < least_us)
+            least_us = *wait_us;
+        if (next < 0) {
+            *wait_us = least_us;
+            return t;
+        }
+        admit_drop(a, t, now_us);
+        stage = next;
+    }
+}
+
 enum weir_err admit_enqueue(struct admit *a, const struct ask *ask, int64_t now_us, struct admit_ticket **ticket,
                             int64_t *wait_us)
 {
-    enum weir_err e = refused_outright(a, ask);
+    struct candidates c;
+    enum weir_err e;
 
+    candidates_make(a, ask, &c);
+    e = refused_outright(a, ask, &c);
     *wait_us = -1;
-    if (!e && queue_full(a, ask, now_us))
+    if (!e && queue_full(a, ask, &c, now_us))
         e = WEIR_E_QUEUE_FULL;
     if (e) {
         a->counters.rejected++;
         return e;
     }
     if (ask->priority == PRIORITY_HIGH)
-        pick_high_asked(&a->pick, ask->upstreams, now_us);
-    *ticket = ticket_new(a, ask, now_us);
-    admit_changed(a);
-    *wait_us = expected_wait(a, *ticket, now_us);
+        pick_high_asked(&a->pick, c.n ? c.upstreams : ask->upstreams, now_us);
+    *ticket = line_up(a, ask, &c, now_us, wait_us);
     if (*wait_us > 0 && now_us + *wait_us > ask->deadline_us) {
         admit_drop(a, *ticket, now_us);
         *ticket = NULL;
@@ -287,16 +427,26 @@ enum weir_err admit_enqueue(struct admit *a, const struct ask *ask, int64_t now_
 
 int64_t admit_forecast(struct admit *a, const struct ask *ask, int64_t now_us)
 {
-    struct admit_ticket *t;
+    struct candidates c;
     int64_t wait;
 
-    if (refused_outright(a, ask))
+    candidates_make(a, ask, &c);
+    if (refused_outright(a, ask, &c))
         return -1;
-    t = ticket_new(a, ask, now_us);
     a->stale = true;
-    wait = expected_wait(a, t, now_us);
-    admit_drop(a, t, now_us);
+    admit_drop(a, line_up(a, ask, &c, now_us, &wait), now_us);
     return wait;
+}
+
+/* Why it goes where pick_next() put it: what happened before says more than the choice itself. */
+static enum choice why_there(struct admit_ticket *t, const struct item *it)
+{
+    int before = t->stage;
+
+    t->stage = it->stage;
+    if (it->stage > before)
+        return it->stage == it->from_stage ? t->moved : CHOICE_FALLBACK_UNHEALTHY;
+    return t->retried ? CHOICE_RETRY : it->choice;
 }
 
 bool admit_next(struct admit *a, int64_t now_us, struct admit_grant *out)
@@ -316,11 +466,14 @@ bool admit_next(struct admit *a, int64_t now_us, struct admit_grant *out)
     heap_remove(&a->deadlines, a->deadline_pos, a->deadline_pos[item]);
     admit_changed(a);
     a->counters.admitted++;
-    if (t->failed == 0)
+    if (!t->retried)
         retry_budget_request(&a->retries, now_us);
+    if (it->candidates)
+        t->model = pick_candidate(it, it->upstream, it->stage)->model;
     if (t->promised_us >= 0)
         promise_judge(&a->promise, t->promised_at_us, t->promised_us, now_us);
-    *out = (struct admit_grant){.ticket = t, .job = t->job, .upstream = it->upstream, .reserved_input = it->hold.input,
+    *out = (struct admit_grant){.ticket = t, .job = t->job, .upstream = it->upstream, .candidate = it->number,
+                                .choice = why_there(t, it), .reserved_input = it->hold.input,
                                 .reserved_output = it->hold.output, .held_by = clock_longest(a, t, now_us)};
     return true;
 }
@@ -390,6 +543,8 @@ void admit_settle(struct admit *a, struct admit_ticket *t, int64_t input_tokens,
 {
     limits_tick(&a->pick.limits[upstream_of(a, t)->group], now_us);
     learn(a, t, output_tokens, now_us);
+    if (output_tokens > 0)
+        pick_answered(&a->pick, item_of(a, t)->upstream);
     pick_settle(&a->pick, t->item, input_tokens, output_tokens);
     admit_drop(a, t, now_us);
 }

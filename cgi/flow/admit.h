@@ -14,10 +14,12 @@
 
 #include "base/err.h"
 #include "base/sb.h"
+#include "rules/choice.h"
 #include "rules/gate.h"
+#include "rules/price.h"
 #include "rules/provider.h"
 
-enum { ADMIT_UPSTREAMS_MAX = 64 };
+enum { ADMIT_UPSTREAMS_MAX = 64, ASK_CANDIDATES_MAX = 16 };
 
 /* What follows a failed attempt at an upstream. */
 struct admit_patience {
@@ -50,6 +52,16 @@ struct admit_config {
     int32_t retry_budget_ppm;     /* retries per request over the recent past, in millionths */
 };
 
+/* One of the models that may serve an ask. */
+struct ask_candidate {
+    uint64_t upstreams;           /* 0: this one is out */
+    uint64_t model;               /* as in the ask */
+    const struct price *price;    /* borrowed; NULL: unknown, and then dearer than all that are known */
+    bool free;                    /* costs nothing, and needs no price */
+    int stage;                    /* rising: a later one is for when those before cannot be had */
+    int64_t prompt_tokens, max_tokens;
+};
+
 struct ask {
     void *job;                    /* given back in grants; never looked into */
     uint64_t upstreams;           /* bit i: upstream i may serve it; not 0 */
@@ -59,6 +71,9 @@ struct ask {
     uint64_t model;               /* a hash; with `user` the key of the learned output quantile */
     int64_t prompt_tokens;        /* counted */
     int64_t max_tokens;           /* output cap, > 0 */
+    const struct ask_candidate *candidates;   /* borrowed for the call; of each stage the cheapest that can start now is taken.
+                                                 NULL: there is one model, the ask's own */
+    size_t candidate_count;       /* at most ASK_CANDIDATES_MAX; with candidates the four above but `job` and `user` are unused */
     int64_t arrived_us;
     int64_t deadline_us;          /* must have begun by then */
 };
@@ -69,6 +84,8 @@ struct admit_grant {
     struct admit_ticket *ticket;
     void *job;
     int upstream;
+    int candidate;                /* by its place in the ask; 0 without candidates */
+    enum choice choice;           /* why this one */
     int64_t reserved_input, reserved_output;   /* tokens */
     enum gate held_by;            /* the gate that held it longest; GATE_NONE if it never waited */
 };
@@ -155,8 +172,9 @@ void admit_release(struct admit *a, struct admit_ticket *t, int64_t now_us);
 /* Decide after a failed attempt, before anything reached the client. `retry_after_us` < 0: the provider said
  * nothing. What the provider will have counted stays counted: a request, and after FAULT_SERVER also the input and
  * what was produced. True: the ticket waits again, age kept (its reservation is settled), *delay_us says how long at
- * least; it comes back through admit_next(). False: no retry (attempts or retry budget used up, deadline, no
- * upstream left); the ticket is gone. `dim` is the dimension a 429 named, or DIM_COUNT. */
+ * least; it comes back through admit_next(), perhaps at another upstream, or with the candidates of a later stage if
+ * its attempts were used up. False: no retry (attempts or retry budget used up, deadline, no upstream left); the
+ * ticket is gone. `dim` is the dimension a 429 named, or DIM_COUNT. */
 bool admit_retry(struct admit *a, struct admit_ticket *t, enum attempt_fault fault, enum dim dim, int64_t retry_after_us,
                  int64_t now_us, int64_t *delay_us) __attribute__((warn_unused_result));
 

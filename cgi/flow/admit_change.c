@@ -78,6 +78,7 @@ void admit_change(struct admit *a, const struct admit_config *config, uint64_t r
         if (was_gone || (renewed >> i & 1)) {
             u->down = false;
             u->cooldown_us = INT64_MIN / 2;
+            pick_answered(&a->pick, (int)i);
         }
         u->down = u->down || a->upstream[i].gone;
         u->max_concurrent = a->upstream[i].max_concurrent;

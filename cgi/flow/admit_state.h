@@ -20,11 +20,15 @@ struct admit_ticket {
     uint32_t item;                    /* in the queue */
     uint64_t user, model;
     int64_t deadline_us;
-    int failed;                       /* attempts so far */
+    int failed;                       /* attempts so far, of the stage it is in */
+    bool retried;
+    int stage;                        /* of the last attempt; 0 */
+    enum choice moved;                /* why earlier stages are over */
     int64_t promised_us;              /* start told first, and when it was told; -1: nothing yet */
     int64_t promised_at_us;
     int64_t held_us[GATE_COUNT];      /* the line's clocks when it became ready */
     int64_t parked_us, rested_us;     /* waited for its session; for its retry */
+    struct candidate candidate[];     /* what its item looks at; none if there is one model */
 };
 
 /* What a provider's headers said about one dimension of a quota group, beside what limits keep of it. */

@@ -33,6 +33,7 @@ static void upstream_failed(struct admit *a, const struct item *it, enum attempt
             u->cooldown_us = now_us + cooldown_us(retry_after_us);
         break;
     case FAULT_SERVER:
+        pick_failed(&a->pick, it->upstream, now_us);
         break;
     case FAULT_AUTH:
     case FAULT_QUOTA:
@@ -51,12 +52,38 @@ void admit_failed(struct admit *a, const struct admit_ticket *t, enum attempt_fa
     admit_changed(a);
 }
 
+/* The upstreams an item may still go to, whatever their state. */
+static uint64_t upstreams_left(const struct item *it)
+{
+    uint64_t left = it->candidates ? 0 : it->upstreams;
+
+    for (int i = 0; i < it->candidate_count; i++)
+        if (it->candidates[i].stage >= it->from_stage)
+            left |= it->candidates[i].upstreams;
+    return left;
+}
+
+/* It has failed as often as it may with the models it has had: on to those after. False: there are none. */
+static bool next_stage(struct admit_ticket *t, struct item *it)
+{
+    for (int i = 0; i < it->candidate_count; i++) {
+        if (it->candidates[i].stage <= it->stage || !it->candidates[i].upstreams)
+            continue;
+        it->from_stage = it->candidates[i].stage;
+        it->failed_at = 0;
+        t->moved = CHOICE_FALLBACK_FAILED;
+        t->failed = 0;
+        return true;
+    }
+    return false;
+}
+
 /* The soonest that one of its upstreams takes calls again; INT64_MAX: all are down. */
 static int64_t open_again_us(const struct admit *a, const struct item *it)
 {
     int64_t soonest = INT64_MAX;
 
-    for (uint64_t left = it->upstreams; left; left &= left - 1) {
+    for (uint64_t left = upstreams_left(it); left; left &= left - 1) {
         const struct pick_upstream *u = &a->pick.upstream[__builtin_ctzll(left)];
         int64_t open = a->pick.limits[u->group].cooldown_us;
 
@@ -75,6 +102,7 @@ bool admit_retry(struct admit *a, struct admit_ticket *t, enum attempt_fault fau
 {
     struct item *it = &a->pick.queue.item[t->item];
     const struct admit_patience *p = &a->upstream[it->upstream].patience;
+    bool more;
     int64_t open_us;
 
     limits_tick(&a->pick.limits[a->pick.upstream[it->upstream].group], now_us);
@@ -83,12 +111,14 @@ bool admit_retry(struct admit *a, struct admit_ticket *t, enum attempt_fault fau
     else
         pick_release(&a->pick, t->item, true);
     upstream_failed(a, it, fault, dim, retry_after_us, now_us);
-    t->failed++;
+    it->failed_at |= UINT64_C(1) << it->upstream;
+    t->retried = true;
+    more = ++t->failed <= p->max_retries || next_stage(t, it);
     open_us = open_again_us(a, it);
-    *delay_us = retry_delay_us(t->failed, p->base_delay_us, p->max_delay_us, -1, &a->rng);
+    *delay_us = retry_delay_us(t->failed ? t->failed : 1, p->base_delay_us, p->max_delay_us, -1, &a->rng);
     if (open_us != INT64_MAX && open_us - now_us > *delay_us)
         *delay_us = open_us - now_us;
-    if (t->failed > p->max_retries || open_us == INT64_MAX || now_us + *delay_us > t->deadline_us ||
+    if (!more || open_us == INT64_MAX || now_us + *delay_us > t->deadline_us ||
         !retry_budget_spend(&a->retries, now_us)) {
         admit_drop(a, t, now_us);
         return false;
@@ -140,6 +170,7 @@ void admit_reset(struct admit *a, int upstream, int64_t now_us)
         limits_reset(&a->pick.limits[u->group]);
         admit_told_init(a, u->group, now_us);
         u->cooldown_us = INT64_MIN / 2;
+        pick_answered(&a->pick, i);
         u->down = a->upstream[i].gone;
     }
     admit_changed(a);

@@ -24,13 +24,18 @@ void attempt_open_row(struct engine *e, struct job *j)
 {
     struct call_attempt *row;
 
-    if (j->rec.attempt_count == CALL_ATTEMPTS_MAX) {       /* the oldest but the first gives way */
+    job_choose(j, j->grant.candidate);
+    if (j->rec.attempt_count == CALL_ATTEMPTS_MAX) {       /* the oldest but the first gives way, and leaves its numbers */
+        settle_merge(&j->rec.attempts[2], &j->rec.attempts[1]);
         memmove(&j->rec.attempts[1], &j->rec.attempts[2], (CALL_ATTEMPTS_MAX - 2) * sizeof *row);
         j->rec.attempt_count--;
     }
     row = &j->rec.attempts[j->rec.attempt_count++];
     *row = (struct call_attempt){
         .upstream = e->s->upstreams[j->grant.upstream].name,
+        .model = j->rec.model,
+        .reason = j->grant.choice,
+        .priced = j->rec.cost.priced,
         .started_at_ms = clock_utc_ms(),
         .reserved_input = j->grant.reserved_input,
         .reserved_output = j->grant.reserved_output,
@@ -159,19 +164,23 @@ static size_t on_head(char *p, size_t one, size_t n, void *ctx)
 
 /* --- start and stop --- */
 
-/* The whole body: the acceptor's text, the cap, the closing brace. Written behind body_len, so that a retry can do it again. */
+/* The whole body: the acceptor's text, what is the candidate's own, the cap, the closing brace. Written behind body_len,
+ * so that a retry can do it again. */
 static bool close_body(struct job *j, size_t *len)
 {
     enum { CAP_MAX = 64 };
-    char *whole = realloc(j->body, j->body_len + CAP_MAX);
+    const char *tail = j->candidates ? j->candidates[j->grant.candidate].tail : "";
+    size_t before = j->body_len + strlen(tail);
+    char *whole = realloc(j->body, before + CAP_MAX);
     int n;
 
     if (!whole)
         return false;
     j->body = whole;
-    n = snprintf(whole + j->body_len, CAP_MAX, ",\"%s\":%lld}", j->max_completion_tokens ? "max_completion_tokens" : "max_tokens",
+    memcpy(whole + j->body_len, tail, before - j->body_len);
+    n = snprintf(whole + before, CAP_MAX, ",\"%s\":%lld}", j->max_completion_tokens ? "max_completion_tokens" : "max_tokens",
                  (long long)j->rec.max_tokens);
-    *len = j->body_len + (size_t)n;
+    *len = before + (size_t)n;
     return true;
 }
 
@@ -318,6 +327,9 @@ static bool try_again(struct engine *e, struct job *j, const struct openai_verdi
     int64_t delay_us = 0;
     int status = a->head.status;
 
+    settle_usage(e, j);
+    if (!purse_again(e, j))
+        return false;
     if (!admit_retry(e->admit, j->ticket, v->fault, v->dim, v->retry_after_us, e->now_us, &delay_us)) {
         j->ticket = NULL;
         return false;

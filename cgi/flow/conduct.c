@@ -333,6 +333,9 @@ void conduct_retry(struct engine *e, struct job *j)
 {
     j->state = JOB_QUEUED;
     j->granted = false;
+    j->usage = (struct usage_tokens){0};
+    j->estimated = false;
+    settle_sum(j);
     j->told.position = 0;
     e->places_due = true;
 }

@@ -184,7 +184,10 @@ void relay_tick(struct engine *e, struct job *j);               /* pings */
 void relay_end(struct engine *e, struct job *j);                /* the last words, then the connection is ended */
 
 /* settle.c */
-void settle_usage(struct engine *e, struct job *j);             /* into j->usage, before the ticket is given back */
+/* What the attempt that runs used: into j->usage and, with its cost, its row. Before the ticket is given back. */
+void settle_usage(struct engine *e, struct job *j);
+void settle_sum(struct job *j);                                 /* usage and cost of all attempts, into the record */
+void settle_merge(struct call_attempt *to, const struct call_attempt *from);     /* one row stands for two attempts */
 void settle_fill(struct engine *e, struct job *j);              /* the record's end, before it is written */
 int64_t settle_output(const struct job *j);                     /* tokens of what came so far, counted by Weir */
 
@@ -195,6 +198,9 @@ void purse_done(struct engine *e);
 /* Hold what the job may cost at most, its max_tokens lowered to what the budgets pay for. False: it may not start; *no
  * says why (error, and texts it then owns) and nothing changed. */
 bool purse_take(struct engine *e, struct job *j, struct job_end *no) __attribute__((warn_unused_result));
+/* The attempt that runs failed: what it cost is added to what the job may cost at most, so that it may be tried again.
+ * False: the budgets do not pay for another, and what is held is as before. */
+bool purse_again(struct engine *e, struct job *j) __attribute__((warn_unused_result));
 /* The job ended; its record says what it cost. */
 void purse_settle(struct engine *e, struct job *j);
 /* It ended before it had a record, and cost nothing. */

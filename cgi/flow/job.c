@@ -2,6 +2,7 @@
 #include "flow/job.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 
@@ -18,6 +19,26 @@ struct job *job_new(void)
     return j;
 }
 
+void job_choose(struct job *j, int candidate)
+{
+    const struct job_candidate *c;
+
+    if (!j->candidates)
+        return;
+    c = &j->candidates[candidate];
+    j->price = c->price;
+    j->tokens = c->tokens;
+    j->max_completion_tokens = c->max_completion_tokens;
+    j->short_of_money = c->short_of_money;
+    j->rec.model = c->model;
+    j->rec.prompt_tokens_counted = j->ask_candidates[candidate].prompt_tokens;
+    j->rec.max_tokens = j->count_at = j->ask_candidates[candidate].max_tokens;
+    j->rec.cost.priced = c->cost.priced;
+    j->rec.cost.rate_in = c->cost.rate_in;
+    j->rec.cost.rate_out = c->cost.rate_out;
+    memcpy(j->rec.cost.price_version, c->cost.price_version, sizeof c->cost.price_version);
+}
+
 void job_free(struct job *j)
 {
     if (!j)
@@ -29,6 +50,12 @@ void job_free(struct job *j)
     free(j->client.pending);
     free(j->end.message);
     free(j->end.extra);
+    for (size_t i = 0; j->candidates && i < j->ask.candidate_count; i++) {
+        free(j->candidates[i].model);
+        free(j->candidates[i].tail);
+    }
+    free(j->candidates);
+    free(j->ask_candidates);
     free(j->body);
     free(j->builtin_reply);
     free(j->strings);

@@ -44,6 +44,18 @@ struct job_end {
     int64_t retry_after_ms;          /* -1: unknown */
 };
 
+/* One of the models that may serve a job: what is different from the others. Its place is that of the ask's candidate. */
+struct job_candidate {
+    char *model;                     /* owned */
+    const struct price *price;       /* borrowed; NULL: unpriced, or the built-in model */
+    struct tokens_model tokens;
+    struct call_cost cost;           /* what a crash would charge: version and rates */
+    char *tail;                      /* of its request, malloc'd: ,"model":… and what else is this model's own, without the cap;
+                                        NULL for the built-in model */
+    bool max_completion_tokens;
+    bool short_of_money;
+};
+
 struct job_attempt;    /* the engine's: transfer, parser, what came so far */
 struct engine;
 
@@ -59,6 +71,9 @@ struct job {
     struct peer_client client;       /* nginx's connection: descriptor and FastCGI request id */
     struct call_record rec;
     struct ask ask;                  /* arrived_us and deadline_us included; the engine sets ask.job */
+    struct ask_candidate *ask_candidates;     /* owned, what ask.candidates borrows; NULL: one model, which `rec`, `price`, */
+    struct job_candidate *candidates;         /* `tokens` and `body` are about. Else job_choose() sets those, and the body
+                                                 has no model yet */
     char *body;                      /* openai_request()'s text, malloc'd: without its closing brace and without its cap; the
                                         engine appends ,"max_tokens":N} (or max_completion_tokens). NULL for the built-in model */
     size_t body_len;
@@ -91,6 +106,7 @@ struct job {
     struct admit_grant grant;
     struct budget_hold *money;       /* what it may cost at most, held in every budget that counts it; NULL: none does */
     bool short_of_money;             /* its max_tokens are what a budget still pays for */
+    int64_t paid;                    /* what its failed attempts cost, picodollars */
     int64_t count_at;                /* under a budget: so many pieces, or quarters of their bytes, and its tokens are counted */
     struct job_attempt *attempt;     /* the call that runs, or NULL */
     struct job_end end;
@@ -105,8 +121,9 @@ struct job {
     char *answer_text, *reasoning_text;   /* the same decoded, made for the record */
     int64_t chunks;                  /* pieces of them, about one token each */
     size_t builtin_at;
-    struct usage_tokens usage;
-    bool estimated, suspect;
+    struct usage_tokens usage;       /* of the attempt that runs */
+    bool estimated;
+    bool suspect;                    /* of any */
     int64_t event_id;                /* of the last event sent */
     struct admit_place told;         /* the last queue event; position 0: none yet */
     int64_t told_start_us;           /* when it said the start would be */
@@ -115,6 +132,8 @@ struct job {
 
 /* A zeroed job with both ends' defaults (no descriptor); the acceptor fills it. Never NULL. */
 struct job *job_new(void);
+/* This candidate will serve it: what the record, the price and the counts are about from now on. Nothing if there are none. */
+void job_choose(struct job *j, int candidate);
 /* Free it and all it owns, but not the client's descriptor. */
 void job_free(struct job *j);
 

@@ -24,13 +24,14 @@ static void ids_free(char **id, size_t n)
     free(id);
 }
 
-/* The built-in model's name is its own: a job for it has nothing to send, and one for another model nothing to say. */
-static size_t without_builtin(char **id, size_t n)
+/* The built-in model's name is its own: a job for it has nothing to send, and one for another model nothing to say. So is
+ * the one that stands for a choice. */
+static size_t without_own(char **id, size_t n)
 {
     size_t left = 0;
 
     for (size_t i = 0; i < n; i++) {
-        if (strcmp(id[i], BUILTIN_MODEL) == 0)
+        if (strcmp(id[i], BUILTIN_MODEL) == 0 || strcmp(id[i], MODEL_AUTO) == 0)
             free(id[i]);
         else
             id[left++] = id[i];
@@ -64,7 +65,7 @@ static struct model_list list_of(const struct upstream_settings *s)
             set_fixed(&m, s->models.items, s->models.n);
         else
             m.learned = true;
-        m.n = without_builtin(m.id, m.n);
+        m.n = without_own(m.id, m.n);
         break;
     case PROTOCOL_ANTHROPIC:
         log_warn("upstream %s: this Weir does not speak Anthropic's protocol; its models are not offered", s->name);
@@ -218,7 +219,7 @@ bool models_finished(struct engine *e, CURL *easy, CURLcode code)
     old = m->id;
     old_n = m->n;
     m->id = ids;
-    m->n = without_builtin(ids, (size_t)n);
+    m->n = without_own(ids, (size_t)n);
     m->heard = true;
     pthread_mutex_unlock(&e->models_lock);
     ids_free(old, old_n);
@@ -286,12 +287,32 @@ void engine_default_model(struct engine *e, char out[MODEL_NAME_SIZE])
     pthread_mutex_unlock(&e->models_lock);
 }
 
+/* "auto", if it is configured and has something to choose from. With the lock. */
+static void add_auto(const struct engine *e, struct sb *out)
+{
+    const struct cfg_list *l = &e->s->automatic;
+    bool known = false, healthy = false;
+
+    for (size_t i = 0; i < e->up_count; i++)
+        for (size_t k = 0; k < e->models[i].n; k++)
+            for (size_t n = 0; n < l->n; n++)
+                if (strcmp(e->models[i].id[k], l->items[n]) == 0) {
+                    known = true;
+                    healthy = healthy || e->models[i].healthy;
+                }
+    if (known)
+        sb_putf(out, "{\"id\":\"" MODEL_AUTO "\",\"upstream\":null,\"healthy\":%s}", healthy ? "true" : "false");
+}
+
 void engine_models_json(struct engine *e, struct sb *out)
 {
-    bool any = false;
+    size_t begun = out->len + 1;
+    bool any;
 
     sb_putc(out, '[');
     pthread_mutex_lock(&e->models_lock);
+    add_auto(e, out);
+    any = out->len > begun;
     for (size_t i = 0; i < e->up_count; i++)
         for (size_t k = 0; k < e->models[i].n; k++) {
             sb_puts(out, any ? ",{\"id\":" : "{\"id\":");

@@ -18,14 +18,87 @@ static struct budget_call call_of(const struct job *j)
                                 .model = j->rec.model, .at_ms = j->rec.accepted_at_ms};
 }
 
-static int64_t prompt_of(const struct job *j)
-{
-    return budget_prompt(j->rec.prompt_tokens_counted, j->tokens.exact);
-}
-
 static int64_t worst_of(const struct job *j)
 {
-    return price_worst_case(j->price, prompt_of(j), j->rec.max_tokens);
+    return price_worst_case(j->price, budget_prompt(j->rec.prompt_tokens_counted, j->tokens.exact), j->rec.max_tokens);
+}
+
+/* --- the ways a job may be served --- */
+
+/* One of them, as money sees it. */
+struct way {
+    const char *model;
+    const struct price *price;
+    bool free, open;                  /* open: it may still be taken */
+    int stage;
+    int64_t prompt;
+    int64_t *max_tokens[2];           /* lowered to what the budgets pay for: for admission, for the request */
+    bool *short_of_money;
+};
+
+static size_t way_count(const struct job *j)
+{
+    return j->candidates ? j->ask.candidate_count : 1;
+}
+
+static struct way way_of(struct job *j, size_t i)
+{
+    if (j->candidates) {
+        struct ask_candidate *a = &j->ask_candidates[i];
+        struct job_candidate *c = &j->candidates[i];
+
+        return (struct way){.model = c->model, .price = c->price, .free = a->free, .open = a->upstreams != 0, .stage = a->stage,
+                            .prompt = budget_prompt(a->prompt_tokens, c->tokens.exact),
+                            .max_tokens = {&a->max_tokens, &a->max_tokens}, .short_of_money = &c->short_of_money};
+    }
+    return (struct way){.model = j->rec.model, .price = j->price, .free = j->builtin_reply != NULL, .open = true,
+                        .prompt = budget_prompt(j->rec.prompt_tokens_counted, j->tokens.exact),
+                        .max_tokens = {&j->ask.max_tokens, &j->rec.max_tokens}, .short_of_money = &j->short_of_money};
+}
+
+static struct budget_call call_by(const struct job *j, const struct way *w)
+{
+    struct budget_call c = call_of(j);
+
+    c.model = w->model;
+    return c;
+}
+
+/* What each way that a budget counts costs at most, failed attempts included; gives how many there are. */
+static size_t worst_ways(struct engine *e, struct job *j, struct budget_way out[ASK_CANDIDATES_MAX])
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < way_count(j); i++) {
+        struct way w = way_of(j, i);
+        struct budget_call c = call_by(j, &w);
+        int64_t cost = j->paid;
+
+        if (!w.open || (w.free && j->paid == 0) || (!w.free && !w.price) || !budget_applies(e->book, &c))
+            continue;
+        if (!w.free && __builtin_add_overflow(cost, price_worst_case(w.price, w.prompt, *w.max_tokens[0]), &cost))
+            cost = INT64_MAX;
+        out[n++] = (struct budget_way){w.model, cost};
+    }
+    return n;
+}
+
+/* Lower its cap to what the budgets pay for; false: not even one token, and nothing changed. */
+static bool way_clamp(struct engine *e, struct job *j, struct way *w)
+{
+    struct budget_call c = call_by(j, w);
+    int64_t room = budget_room(e->book, &c), output;
+
+    if (w->free)
+        return room >= j->paid;
+    output = budget_output_for(w->price, w->prompt, room > j->paid ? room - j->paid : 0);
+    if (output <= 0)
+        return false;
+    if (output < *w->max_tokens[0]) {
+        *w->max_tokens[0] = *w->max_tokens[1] = output;
+        *w->short_of_money = true;
+    }
+    return true;
 }
 
 /* --- the book --- */
@@ -91,11 +164,13 @@ void purse_done(struct engine *e)
 static void hold_anew(struct engine *e, struct job *j)
 {
     struct budget_call c = call_of(j);
+    struct budget_way ways[ASK_CANDIDATES_MAX];
+    size_t n = worst_ways(e, j, ways);
 
     if (j->state == JOB_COMMITTING)
         budget_spend(e->book, &c, j->rec.cost.total);
-    else if (j->state < JOB_COMMITTING && j->price && !j->builtin_reply && budget_applies(e->book, &c))
-        j->money = budget_hold(e->book, &c, worst_of(j));
+    else if (j->state < JOB_COMMITTING && n > 0)
+        j->money = budget_hold_any(e->book, &c, ways, n);
     j->count_at = j->rec.max_tokens;
 }
 
@@ -135,35 +210,93 @@ static void refuse(struct job_end *no, const struct budget_view *v)
     no->extra = sb_take(&extra);
 }
 
+/* A job of one model is refused if the budgets do not pay for it; of several those that are not paid for are out, as
+ * long as one of the first stage is left. */
+static bool may_drop(const struct job *j, size_t i)
+{
+    if (j->candidates && j->ask_candidates[i].stage > j->ask_candidates[0].stage)
+        return true;
+    for (size_t k = 0; j->candidates && k < j->ask.candidate_count; k++)
+        if (k != i && j->ask_candidates[k].upstreams && j->ask_candidates[k].stage == j->ask_candidates[i].stage)
+            return true;
+    return false;
+}
+
 bool purse_take(struct engine *e, struct job *j, struct job_end *no)
 {
-    struct budget_call c = call_of(j);
+    struct budget_way ways[ASK_CANDIDATES_MAX];
+    struct budget_call call = call_of(j);
     struct budget_view binds;
-    int64_t output;
+    size_t n;
 
-    if (j->builtin_reply || !budget_applies(e->book, &c))
-        return true;
-    if (!j->price) {
-        no->err = WEIR_E_UNPRICED;
-        return false;
-    }
-    output = budget_output_for(j->price, prompt_of(j), budget_room(e->book, &c));
-    if (output > 0 && output < j->rec.max_tokens) {
-        j->rec.max_tokens = j->ask.max_tokens = output;
-        j->short_of_money = true;
+    for (size_t i = 0; i < way_count(j); i++) {
+        struct way w = way_of(j, i);
+        struct budget_call c = call_by(j, &w);
+
+        if (!w.open || w.free || !budget_applies(e->book, &c))
+            continue;
+        if (w.price && (way_clamp(e, j, &w) || !may_drop(j, i)))
+            continue;
+        if (!may_drop(j, i)) {
+            no->err = WEIR_E_UNPRICED;
+            return false;
+        }
+        j->ask_candidates[i].upstreams = 0;
     }
     j->count_at = j->rec.max_tokens;
-    j->money = budget_reserve(e->book, &c, worst_of(j), &binds);
+    n = worst_ways(e, j, ways);
+    if (n == 0)
+        return true;
+    j->money = budget_reserve_any(e->book, &call, ways, n, &binds);
     if (!j->money)
         refuse(no, &binds);
     return j->money != NULL;
 }
 
+bool purse_again(struct engine *e, struct job *j)
+{
+    const struct call_attempt *row = &j->rec.attempts[j->rec.attempt_count - 1];
+    struct budget_way ways[ASK_CANDIDATES_MAX];
+    struct budget_call call = call_of(j);
+    int64_t before = j->paid;
+    struct budget_view binds;
+    bool paid_for = true;
+    size_t n;
+
+    j->paid += row->cost_in + row->cost_out;
+    if (!j->money || j->paid == before)
+        return true;
+    purse_release(e, j);
+    for (size_t i = 0; i < way_count(j); i++) {
+        struct way w = way_of(j, i);
+        struct budget_call c = call_by(j, &w);
+
+        if (w.open && (w.free || w.price) && budget_applies(e->book, &c))
+            paid_for = way_clamp(e, j, &w) && paid_for;
+    }
+    j->count_at = j->rec.max_tokens;
+    n = worst_ways(e, j, ways);
+    if (paid_for)
+        j->money = budget_reserve_any(e->book, &call, ways, n, &binds);
+    if (!j->money) {
+        j->paid = before;
+        n = worst_ways(e, j, ways);
+        j->money = budget_hold_any(e->book, &call, ways, n);
+    }
+    return paid_for && j->paid != before;
+}
+
+/* What is held was held for every way it might have been served; spent is what the one that served it cost. */
 void purse_settle(struct engine *e, struct job *j)
 {
-    if (j->money)
-        budget_settle(e->book, j->money, j->rec.cost.priced ? j->rec.cost.total : worst_of(j));
-    j->money = NULL;
+    struct budget_call c = call_of(j);
+    int64_t cost = j->rec.cost.priced ? j->rec.cost.total : j->price ? worst_of(j) : 0;
+
+    if (!j->money)
+        return;
+    purse_release(e, j);
+    if (cost > 0)
+        budget_spend(e->book, &c, cost);
 }
 
 void purse_release(struct engine *e, struct job *j)

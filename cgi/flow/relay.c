@@ -195,7 +195,11 @@ void relay_retry(struct engine *e, struct job *j, int http_status, enum weir_err
     if (!listens(j))
         return;
     event_begin(e, j, "retry");
-    sb_putf(&e->out, "{\"attempt\":%d,\"max\":%" PRId64 ",\"delay_ms\":%" PRId64 ",\"status\":", (int)j->rec.attempt_count,
+    sb_puts(&e->out, "{\"model\":");
+    sb_json(&e->out, j->rec.model);
+    sb_puts(&e->out, ",\"upstream\":");
+    sb_json(&e->out, j->rec.upstream);
+    sb_putf(&e->out, ",\"attempt\":%d,\"max\":%" PRId64 ",\"delay_ms\":%" PRId64 ",\"status\":", (int)j->rec.attempt_count,
             e->s->upstreams[j->grant.upstream].tune.retry.max_retries, ms(delay_us));
     if (http_status)
         sb_i64(&e->out, http_status);

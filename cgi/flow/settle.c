@@ -45,12 +45,73 @@ static bool looks_right(const struct job *j, int64_t completion)
     return completion >= bytes / 6 && completion <= bytes;
 }
 
+/* What this usage cost at the upstream it went to; false: nobody knows. */
+static bool cost_of(const struct engine *e, const struct job *j, const struct usage_tokens *u, struct cost *c)
+{
+    *c = (struct cost){0};
+    if (j->builtin_reply && !e->up[j->grant.upstream])
+        return true;                                    /* free is a price */
+    return j->price && price_cost(j->price, u, PRICE_STANDARD, c);
+}
+
+/* What the attempt that runs has come to, into its row. */
+static void fill_row(struct engine *e, struct job *j)
+{
+    struct call_attempt *row = &j->rec.attempts[j->rec.attempt_count - 1];
+    struct cost c;
+
+    row->usage = j->usage;
+    row->estimated = j->estimated;
+    row->priced = cost_of(e, j, &j->usage, &c);
+    row->cost_in = c.input;
+    row->cost_out = c.output;
+    if (c.rate_in || c.rate_out) {
+        j->rec.cost.rate_in = c.rate_in;
+        j->rec.cost.rate_out = c.rate_out;
+    }
+}
+
+static void add_usage(struct usage_tokens *to, const struct usage_tokens *u)
+{
+    to->prompt += u->prompt;
+    to->cached += u->cached;
+    to->cache_write += u->cache_write;
+    to->cache_write_1h += u->cache_write_1h;
+    to->completion += u->completion;
+    to->reasoning += u->reasoning;
+}
+
+void settle_merge(struct call_attempt *to, const struct call_attempt *from)
+{
+    add_usage(&to->usage, &from->usage);
+    to->estimated = to->estimated || from->estimated;
+    to->cost_in += from->cost_in;
+    to->cost_out += from->cost_out;
+}
+
+void settle_sum(struct job *j)
+{
+    struct call_record *r = &j->rec;
+
+    r->usage = (struct usage_tokens){0};
+    r->cost.input = r->cost.output = 0;
+    r->estimated = false;
+    for (int i = 0; i < r->attempt_count; i++) {
+        const struct call_attempt *row = &r->attempts[i];
+
+        add_usage(&r->usage, &row->usage);
+        r->cost.input += row->cost_in;
+        r->cost.output += row->cost_out;
+        r->estimated = r->estimated || row->estimated;
+    }
+    r->cost.total = r->cost.input + r->cost.output;
+}
+
 void settle_usage(struct engine *e, struct job *j)
 {
     struct usage_claim c = {.own_prompt = j->rec.prompt_tokens_counted, .context = j->price ? j->price->context : 0};
     struct usage_finding f;
 
-    (void)e;
     if (j->state != JOB_CONNECTING && j->state != JOB_STREAMING)
         return;
     if (j->attempt) {
@@ -64,14 +125,17 @@ void settle_usage(struct engine *e, struct job *j)
         c.has_completion = whole;
         c.said = (struct usage_tokens){.prompt = c.own_prompt, .completion = j->builtin_tokens};
     }
-    if (!c.has_prompt && !c.has_completion && !prompt_was_taken(j))
+    if (!c.has_prompt && !c.has_completion && !prompt_was_taken(j)) {
+        fill_row(e, j);
         return;
+    }
     c.own_completion = c.has_completion && looks_right(j, c.said.completion)
                            ? c.said.completion : settle_output(j);
     f = usage_believe(&c);
     j->usage = f.usage;
     j->estimated = f.estimated;
-    j->suspect = f.suspect;
+    j->suspect = j->suspect || f.suspect;
+    fill_row(e, j);
 }
 
 /* The boundaries between the parts are cut to milliseconds once, so that the parts sum to the whole in every unit. */
@@ -96,24 +160,6 @@ static void fill_times(struct job *j)
     j->rec.ended_at_ms = clock_utc_ms();
 }
 
-static void fill_cost(struct engine *e, struct job *j)
-{
-    struct call_cost *to = &j->rec.cost;
-    struct cost c = {0};
-
-    to->priced = false;                                 /* until now it said what a crash would charge */
-    if (j->builtin_reply && !e->up[j->grant.upstream]) {
-        to->priced = true;                              /* free is a price */
-    } else if (j->price && price_cost(j->price, &j->usage, PRICE_STANDARD, &c)) {
-        to->priced = true;
-        to->input = c.input;
-        to->output = c.output;
-        to->total = c.total;
-        to->rate_in = c.rate_in;
-        to->rate_out = c.rate_out;
-    }
-}
-
 /* The answer's text, its escapes undone; the raw form stays for the client. */
 static char *decoded(const struct sb *raw, int64_t *bytes)
 {
@@ -135,14 +181,17 @@ static char *decoded(const struct sb *raw, int64_t *bytes)
 void settle_fill(struct engine *e, struct job *j)
 {
     struct call_record *r = &j->rec;
+    struct cost never;
 
     r->status = j->end.status;
     r->finish_reason = j->end.finish;
     r->error_code = j->end.err ? err_code(j->end.err) : NULL;
-    r->usage = j->usage;
-    r->estimated = j->estimated;
+    settle_sum(j);
     r->usage_suspect = j->suspect;
-    fill_cost(e, j);
+    if (r->attempt_count > 0)
+        r->cost.priced = r->attempts[r->attempt_count - 1].priced;
+    else
+        r->cost.priced = j->candidates || cost_of(e, j, &r->usage, &never);      /* it was never sent */
     fill_times(j);
     r->answer = j->answer_text = decoded(&j->answer, &r->answer_bytes);
     r->reasoning = j->reasoning_text = decoded(&j->reasoning, &r->reasoning_bytes);
