@@ -30,9 +30,12 @@ struct openai_options {
     const json_t *temperature, *top_p, *stop;   /* as the caller sent them, already checked; NULL: absent */
 };
 
-/* Append a request body without its closing brace and without its cap, which the engine adds when the cap is known. */
+/* Append a request body without its closing brace and without its cap, which the engine adds when the cap is known.
+ * `model` NULL: without what depends on the model too, which openai_request_model() gives. */
 void openai_request(struct sb *out, const char *model, const struct openai_turn *turns, size_t n,
                     const struct openai_options *o);
+/* ,"model":… and the options that not every model takes. */
+void openai_request_model(struct sb *out, const char *model, const struct openai_options *o);
 /* The cap goes by the name max_completion_tokens: o-series and gpt-5 onwards refuse the other. */
 bool openai_wants_completion_cap(const char *model);
 

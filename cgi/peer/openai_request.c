@@ -13,12 +13,31 @@ static void option(struct sb *out, const char *name, const json_t *value)
     free(text);
 }
 
+static void option_of_model(struct sb *out, const struct openai_options *o)
+{
+    if (o->no_temperature)
+        return;
+    option(out, "temperature", o->temperature);
+    option(out, "top_p", o->top_p);
+}
+
+void openai_request_model(struct sb *out, const char *model, const struct openai_options *o)
+{
+    sb_puts(out, ",\"model\":");
+    sb_json(out, model);
+    option_of_model(out, o);
+}
+
 void openai_request(struct sb *out, const char *model, const struct openai_turn *turns, size_t n,
                     const struct openai_options *o)
 {
-    sb_puts(out, "{\"model\":");
-    sb_json(out, model);
-    sb_puts(out, ",\"messages\":[");
+    if (model) {
+        sb_puts(out, "{\"model\":");
+        sb_json(out, model);
+        sb_puts(out, ",\"messages\":[");
+    } else {
+        sb_puts(out, "{\"messages\":[");
+    }
     for (size_t i = 0; i < n; i++) {
         sb_puts(out, i ? ",{\"role\":" : "{\"role\":");
         sb_json(out, turns[i].role);
@@ -27,10 +46,8 @@ void openai_request(struct sb *out, const char *model, const struct openai_turn 
         sb_putc(out, '}');
     }
     sb_putc(out, ']');
-    if (!o->no_temperature) {
-        option(out, "temperature", o->temperature);
-        option(out, "top_p", o->top_p);
-    }
+    if (model)
+        option_of_model(out, o);
     option(out, "stop", o->stop);
     if (o->stream)
         sb_puts(out, ",\"stream\":true,\"stream_options\":{\"include_usage\":true}");

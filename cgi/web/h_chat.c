@@ -14,6 +14,7 @@
 #include "peer/openai.h"
 #include "store/convo.h"
 #include "web/ask.h"
+#include "web/candidate.h"
 #include "web/fcgi.h"
 #include "web/route.h"
 #include "web/title.h"
@@ -21,23 +22,17 @@
 enum {
     HISTORY_MAX_BYTES = 2 * 1024 * 1024,
     BODY_MAX_BYTES = 32 * 1024 * 1024,
-    DEFAULT_MAX_TOKENS = 4096,       /* where neither the caller nor the price table knows a cap */
 };
 
 /* What a chat request comes to. */
 struct prompt {
     struct chat_ask ask;
     struct convo_history history;    /* turns of it are borrowed below */
-    char model[MODEL_NAME_SIZE];
-    uint64_t upstreams;              /* that serve it, by the settings' order */
-    const struct upstream_settings *first;
-    const struct price *price;
-    struct tokens_model tokens;
+    char model[MODEL_NAME_SIZE];     /* asked for */
+    struct candidate_list candidates;
     struct openai_turn *turns;       /* owned; the texts are borrowed from body and history */
     size_t count;
     const char *user_text;           /* of the last turn */
-    int64_t prompt_tokens, context;  /* context 0: unknown */
-    int64_t max_tokens;              /* lowered to what model and window leave */
     char *builtin_reply;             /* owned, or NULL */
 };
 
@@ -50,29 +45,11 @@ static void prompt_done(struct prompt *p)
 
 static enum weir_err find_model(struct exchange *x, struct prompt *p)
 {
-    struct web *w = x->web;
-    enum price_match match;
-    size_t i = 0;
-
     if (p->ask.model)
         (void)snprintf(p->model, sizeof p->model, "%s", p->ask.model);
     else
-        engine_default_model(w->engine, p->model);
-    p->upstreams = engine_upstreams_for(w->engine, p->model);
-    if (!p->upstreams && !engine_models_known(w->engine))
-        return web_refuse(x, WEIR_E_UNAVAILABLE, NULL, "The providers are being asked for their models; a moment later it is known.");
-    if (!p->upstreams)
-        return web_refuse(x, WEIR_E_MODEL_NOT_FOUND, "model", "There is no model '%.100s' here; GET /chat/models lists them.",
-                          p->model);
-    while (!(p->upstreams >> i & 1))
-        i++;
-    p->first = &w->settings->upstreams[i];
-    p->price = price_find(w->prices, price_provider(w->prices, p->first->name, p->first->base_url), p->model, &match);
-    if (!p->price && p->first->protocol != PROTOCOL_BUILTIN)
-        p->price = w->fallback_price;
-    p->tokens = tokens_for(w->tokens, p->model);
-    p->context = p->price ? p->price->context : 0;
-    return WEIR_OK;
+        engine_default_model(x->web->engine, p->model);
+    return candidates_find(x, p->model, &p->candidates);
 }
 
 static void add_turn(struct prompt *p, const char *role, const char *text)
@@ -113,33 +90,6 @@ static enum weir_err gather_turns(struct exchange *x, struct prompt *p)
     return WEIR_OK;
 }
 
-static int64_t at_most(int64_t n, int64_t bound)
-{
-    return bound > 0 && n > bound ? bound : n;
-}
-
-static enum weir_err count_and_cap(struct exchange *x, struct prompt *p)
-{
-    struct tokens_message *m = mem_zalloc(p->count, sizeof *m);
-    int64_t model_max = p->price ? p->price->max_out : 0;
-
-    for (size_t i = 0; i < p->count; i++)
-        m[i] = (struct tokens_message){.role = p->turns[i].role, .content = p->turns[i].text,
-                                       .content_bytes = strlen(p->turns[i].text)};
-    p->prompt_tokens = tokens_count_chat(&p->tokens, m, p->count);
-    free(m);
-    p->max_tokens = p->ask.max_tokens ? p->ask.max_tokens : model_max > 0 ? model_max : DEFAULT_MAX_TOKENS;
-    p->max_tokens = at_most(p->max_tokens, model_max);
-    if (p->context > 0 && p->prompt_tokens >= p->context)
-        return web_refuse(x, WEIR_E_CONTEXT_LENGTH, p->ask.message ? "message" : "messages",
-                          "The conversation has %" PRId64 " tokens; %.100s takes %" PRId64
-                          " with its answer. Shorten it, begin a new one, or choose a larger model.",
-                          p->prompt_tokens, p->model, p->context);
-    if (p->context > 0)
-        p->max_tokens = at_most(p->max_tokens, p->context - p->prompt_tokens);
-    return WEIR_OK;
-}
-
 /* Everything that can be refused before something is stored. On failure nothing is left to free. */
 static enum weir_err prompt_make(struct exchange *x, struct prompt *p)
 {
@@ -155,7 +105,8 @@ static enum weir_err prompt_make(struct exchange *x, struct prompt *p)
     if (p->ask.priority > x->who.max_priority)
         return web_refuse(x, WEIR_E_PRIORITY, "priority", "You may not use priority %s; the highest for you is %s.",
                           priority_name(p->ask.priority), priority_name(x->who.max_priority));
-    if ((e = find_model(x, p)) || (e = gather_turns(x, p)) || (e = count_and_cap(x, p)))
+    if ((e = find_model(x, p)) || (e = gather_turns(x, p)) || (e = candidates_fit(x, &p->candidates, p->turns, p->count, p->ask.max_tokens,
+                                                                                   p->ask.message ? "message" : "messages")))
         prompt_done(p);
     return e;
 }
@@ -189,23 +140,9 @@ static size_t packed_size(const char *s)
     return s ? strlen(s) + 1 : 0;
 }
 
-/* What a crash would charge the call at; the built-in model is free, which is a price. */
-static void fill_price(const struct exchange *x, const struct prompt *p, struct call_cost *to)
-{
-    const struct usage_tokens prompt = {.prompt = p->prompt_tokens};
-    struct cost c;
-
-    (void)snprintf(to->price_version, sizeof to->price_version, "%s",
-                   p->price && p->price == x->web->fallback_price ? "fallback" : price_table_version(x->web->prices));
-    if (p->price && price_cost(p->price, &prompt, PRICE_STANDARD, &c)) {
-        to->rate_in = c.rate_in;
-        to->rate_out = c.rate_out;
-    }
-    to->priced = p->price || p->first->protocol == PROTOCOL_BUILTIN;
-}
-
 static void fill_record(struct exchange *x, const struct prompt *p, struct job *j)
 {
+    const struct candidate_model *c = &p->candidates.of[0];
     struct call_record *r = &j->rec;
     struct sb title = sb_make(1024);
     char *metadata = p->ask.metadata ? json_dumps(p->ask.metadata, JSON_COMPACT) : NULL;
@@ -230,6 +167,8 @@ static void fill_record(struct exchange *x, const struct prompt *p, struct job *
     r->api_endpoint = pack(&at, x->in.path);
     r->priority = p->ask.priority;
     r->model = pack(&at, p->model);
+    if (p->candidates.n > 1)
+        r->requested_model = r->model;
     r->metadata_json = pack(&at, metadata);
     if (r->new_session) {
         r->session_title = pack(&at, sb_str(&title));
@@ -237,64 +176,120 @@ static void fill_record(struct exchange *x, const struct prompt *p, struct job *
     }
     r->user_text = pack(&at, p->user_text);
     r->accepted_at_ms = x->arrived_ms;
-    r->prompt_tokens_counted = p->prompt_tokens;
-    r->max_tokens = p->max_tokens;
-    fill_price(x, p, &r->cost);
-    r->cost.priced = p->price || p->first->protocol == PROTOCOL_BUILTIN;
-    if (p->price) {                        /* what the call is charged should this process die in it */
-        r->cost.rate_in = p->price->tier[0].in;
-        r->cost.rate_out = p->price->tier[0].out;
-    }
+    r->prompt_tokens_counted = c->prompt_tokens;
+    r->max_tokens = c->max_tokens;
+    candidate_cost(x, c, &r->cost);        /* what the call is charged should this process die in it */
     sb_done(&title);
     free(metadata);
 }
 
 static void fill_ask(const struct exchange *x, const struct prompt *p, const char *session_id, struct ask *a)
 {
+    const struct candidate_model *c = &p->candidates.of[0];
+
     *a = (struct ask){
-        .upstreams = p->upstreams,
+        .upstreams = c->upstreams,
         .priority = p->ask.priority,
         .user = fnv1a(x->who.user_id),
         .session = session_id ? fnv1a(session_id) : 0,
-        .model = fnv1a(p->model),
-        .prompt_tokens = p->prompt_tokens,
-        .max_tokens = p->max_tokens,
+        .model = fnv1a(c->model),
+        .prompt_tokens = c->prompt_tokens,
+        .max_tokens = c->max_tokens,
         .arrived_us = x->arrived_us,
         .deadline_us = x->arrived_us + x->web->settings->queue.max_wait_us,
     };
 }
 
-/* What the provider is sent, or what the built-in model says. */
-static enum weir_err fill_call(struct exchange *x, struct prompt *p, struct job *j)
+/* Of several candidates, as admission sees them. Caller frees. */
+static struct ask_candidate *ask_candidates(const struct prompt *p)
 {
-    struct openai_options o = {
-        .stream = j->stream_upstream,
-        .no_temperature = p->price && p->price->no_temperature,
+    struct ask_candidate *a = mem_zalloc(p->candidates.n, sizeof *a);
+
+    for (size_t i = 0; i < p->candidates.n; i++) {
+        const struct candidate_model *c = &p->candidates.of[i];
+
+        a[i] = (struct ask_candidate){.upstreams = c->upstreams, .model = fnv1a(c->model), .price = c->price, .free = c->builtin,
+                                      .stage = c->stage, .prompt_tokens = c->prompt_tokens, .max_tokens = c->max_tokens};
+    }
+    return a;
+}
+
+static void give_candidates(struct ask *a, const struct ask_candidate *of, size_t n)
+{
+    a->candidates = of;
+    a->candidate_count = n;
+}
+
+static struct openai_options options_of(const struct prompt *p, const struct candidate_model *c, bool stream)
+{
+    return (struct openai_options){
+        .stream = stream,
+        .no_temperature = c->price && c->price->no_temperature,
         .temperature = p->ask.temperature, .top_p = p->ask.top_p, .stop = p->ask.stop,
     };
-    struct sb body = sb_make(BODY_MAX_BYTES);
+}
 
-    if (p->first->protocol == PROTOCOL_BUILTIN) {
-        struct builtin_turn *turns = mem_zalloc(p->count, sizeof *turns);
-        size_t n = 0;
+/* What is different from one candidate to the next. */
+static void fill_candidates(const struct exchange *x, const struct prompt *p, struct job *j)
+{
+    j->ask_candidates = ask_candidates(p);
+    j->candidates = mem_zalloc(p->candidates.n, sizeof *j->candidates);
+    give_candidates(&j->ask, j->ask_candidates, p->candidates.n);
+    for (size_t i = 0; i < p->candidates.n; i++) {
+        const struct candidate_model *c = &p->candidates.of[i];
+        struct job_candidate *to = &j->candidates[i];
+        struct openai_options o = options_of(p, c, j->stream_upstream);
+        struct sb tail = sb_make(BODY_MAX_BYTES);
 
-        for (size_t i = 0; i < p->count; i++) {
-            if (strcmp(p->turns[i].role, "user") == 0)
-                turns[n++] = (struct builtin_turn){.text = p->turns[i].text, .bytes = strlen(p->turns[i].text)};
-        }
-        j->builtin_reply = builtin_reply(turns, n);
-        j->builtin_tokens = tokens_count_for(&p->tokens, j->builtin_reply, strlen(j->builtin_reply));
-        free(turns);
-        return WEIR_OK;
+        *to = (struct job_candidate){.model = mem_strdup(c->model), .price = c->price, .tokens = c->tokens,
+                                     .max_completion_tokens = openai_wants_completion_cap(c->model)};
+        candidate_cost(x, c, &to->cost);
+        if (!c->builtin)
+            openai_request_model(&tail, c->model, &o);
+        to->tail = c->builtin ? NULL : sb_take(&tail);
+        sb_done(&tail);
     }
-    openai_request(&body, p->model, p->turns, p->count, &o);
+}
+
+static void fill_builtin(struct prompt *p, const struct candidate_model *c, struct job *j)
+{
+    struct builtin_turn *turns = mem_zalloc(p->count, sizeof *turns);
+    size_t n = 0;
+
+    for (size_t i = 0; i < p->count; i++) {
+        if (strcmp(p->turns[i].role, "user") == 0)
+            turns[n++] = (struct builtin_turn){.text = p->turns[i].text, .bytes = strlen(p->turns[i].text)};
+    }
+    j->builtin_reply = builtin_reply(turns, n);
+    j->builtin_tokens = tokens_count_for(&c->tokens, j->builtin_reply, strlen(j->builtin_reply));
+    free(turns);
+}
+
+/* What a provider is sent, and what the built-in model says. */
+static enum weir_err fill_call(struct exchange *x, struct prompt *p, struct job *j)
+{
+    const struct candidate_list *l = &p->candidates;
+    struct openai_options o = options_of(p, &l->of[0], j->stream_upstream);
+    struct sb body = sb_make(BODY_MAX_BYTES);
+    bool sent = false;
+
+    for (size_t i = 0; i < l->n; i++) {
+        sent = sent || !l->of[i].builtin;
+        if (l->of[i].builtin && !j->builtin_reply)
+            fill_builtin(p, &l->of[i], j);
+    }
+    if (l->n > 1)
+        fill_candidates(x, p, j);
+    if (!sent)
+        return WEIR_OK;
+    openai_request(&body, l->n > 1 ? NULL : l->of[0].model, p->turns, p->count, &o);
     if (!sb_ok(&body)) {
         sb_done(&body);
         return web_refuse(x, WEIR_E_BODY_TOO_LARGE, NULL, "The conversation has become too large to be sent.");
     }
     j->body_len = body.len;
     j->body = sb_take(&body);
-    j->max_completion_tokens = openai_wants_completion_cap(p->model);
+    j->max_completion_tokens = openai_wants_completion_cap(l->of[0].model);
     return WEIR_OK;
 }
 
@@ -316,8 +311,8 @@ static enum weir_err chat(struct exchange *x, enum job_kind kind)
     j->kind = kind;
     j->client.fd = -1;
     j->stream_upstream = kind == JOB_STREAM;
-    j->price = p.price;
-    j->tokens = p.tokens;
+    j->price = p.candidates.of[0].price;
+    j->tokens = p.candidates.of[0].tokens;
     fill_record(x, &p, j);
     fill_ask(x, &p, j->rec.session_id, &j->ask);
     j->ask.job = j;
@@ -348,55 +343,100 @@ enum weir_err h_chat_stream(struct exchange *x)
 
 /* --- without sending anything --- */
 
-/* What the budgets say: max_tokens lowered to what the one with least left pays for, and its object into `out`, or null.
- * False: not even one token is paid for. */
-static bool estimate_budget(struct exchange *x, struct prompt *p, struct sb *out)
+/* What the budgets say about one candidate: its max_tokens lowered to what the one with least left pays for, and its
+ * object into `out`, or null. False: not even one token is paid for. */
+static bool estimate_budget(struct exchange *x, const struct prompt *p, struct candidate_model *m, struct sb *out)
 {
-    struct budget_call c = {.user = x->who.user_id, .session = p->ask.session_id, .token = x->who.token_id, .model = p->model,
+    struct budget_call c = {.user = x->who.user_id, .session = p->ask.session_id, .token = x->who.token_id, .model = m->model,
                             .at_ms = x->arrived_ms};
     struct sb members = sb_make(1024);
     int64_t left, output;
     bool fits = true;
 
-    if (p->first->protocol == PROTOCOL_BUILTIN || !engine_budget(x->web->engine, &c, &left, &members)) {
+    sb_reset(out);
+    if (m->builtin || !engine_budget(x->web->engine, &c, &left, &members)) {
         sb_puts(out, "null");
     } else {
         sb_putf(out, "{%s}", sb_str(&members));
-        output = p->price ? budget_output_for(p->price, budget_prompt(p->prompt_tokens, p->tokens.exact), left) : -1;
+        output = m->price ? budget_output_for(m->price, budget_prompt(m->prompt_tokens, m->tokens.exact), left) : -1;
         fits = output > 0;
-        if (fits && output < p->max_tokens)
-            p->max_tokens = output;
+        if (fits && output < m->max_tokens)
+            m->max_tokens = output;
     }
     sb_done(&members);
     return fits;
 }
 
+/* From the cheapest prompt to the dearest answer, of all that may serve it; false: of one nobody knows. */
+static bool estimate_cost(const struct prompt *p, int64_t *low, int64_t *high)
+{
+    *low = INT64_MAX;
+    *high = 0;
+    for (size_t i = 0; i < p->candidates.n; i++) {
+        const struct candidate_model *m = &p->candidates.of[i];
+        const struct usage_tokens prompt = {.prompt = m->prompt_tokens};
+        bool known = m->price || (m->builtin && p->candidates.n > 1);
+        int64_t worst = m->price ? price_worst_case(m->price, m->prompt_tokens, m->max_tokens) : 0;
+        struct cost cost = {0};
+
+        if (!known || (m->price && !price_cost(m->price, &prompt, PRICE_STANDARD, &cost)))
+            return false;
+        *low = cost.total < *low ? cost.total : *low;
+        *high = worst > *high ? worst : *high;
+    }
+    return true;
+}
+
+/* The one whose worst case is least: what is said of a choice of several. */
+static struct candidate_model *estimate_of(struct prompt *p)
+{
+    struct candidate_model *best = &p->candidates.of[0];
+    int64_t least = INT64_MAX;
+
+    for (size_t i = 0; i < p->candidates.n && p->candidates.of[i].stage == p->candidates.of[0].stage; i++) {
+        struct candidate_model *m = &p->candidates.of[i];
+        int64_t worst = m->builtin ? 0 : m->price ? price_worst_case(m->price, m->prompt_tokens, m->max_tokens) : INT64_MAX;
+
+        if (worst < least) {
+            best = m;
+            least = worst;
+        }
+    }
+    return best;
+}
+
 enum weir_err h_chat_estimate(struct exchange *x)
 {
     struct sb *out = &x->out.body;
-    struct usage_tokens low;
-    struct cost cost;
     struct prompt p;
     struct sb budget = sb_make(2048);
+    struct ask_candidate *candidates = NULL;
+    struct candidate_model *m;
     struct ask ask;
-    int64_t wait_us;
+    int64_t wait_us, low, high;
     bool fits;
     enum weir_err e = prompt_make(x, &p);
 
     if (e)
         return e;
-    fits = estimate_budget(x, &p, &budget);
+    for (size_t i = 0; i < p.candidates.n; i++)
+        (void)estimate_budget(x, &p, &p.candidates.of[i], &budget);
+    m = estimate_of(&p);
+    fits = estimate_budget(x, &p, m, &budget);
     fill_ask(x, &p, p.ask.session_id, &ask);
+    if (p.candidates.n > 1) {
+        candidates = ask_candidates(&p);
+        give_candidates(&ask, candidates, p.candidates.n);
+    }
     wait_us = engine_forecast(x->web->engine, &ask);
-    low = (struct usage_tokens){.prompt = p.prompt_tokens};
     sb_putf(out, "{\"model\":");
     sb_json(out, p.model);
-    sb_putf(out, ",\"prompt_tokens\":%" PRId64 ",\"max_completion_tokens\":%" PRId64, p.prompt_tokens, p.max_tokens);
+    sb_putf(out, ",\"prompt_tokens\":%" PRId64 ",\"max_completion_tokens\":%" PRId64, m->prompt_tokens, m->max_tokens);
     sb_puts(out, ",\"cost_low_usd\":");
-    if (p.price && price_cost(p.price, &low, PRICE_STANDARD, &cost)) {
-        sb_usd(out, cost.total);
+    if (estimate_cost(&p, &low, &high)) {
+        sb_usd(out, low);
         sb_puts(out, ",\"cost_high_usd\":");
-        sb_usd(out, price_worst_case(p.price, p.prompt_tokens, p.max_tokens));
+        sb_usd(out, high);
     } else
         sb_puts(out, "null,\"cost_high_usd\":null");
     sb_puts(out, ",\"starts_in_ms\":");
@@ -405,11 +445,12 @@ enum weir_err h_chat_estimate(struct exchange *x)
     else
         sb_i64(out, wait_us / USEC_PER_MS);
     sb_puts(out, ",\"context_window\":");
-    if (p.context > 0)
-        sb_i64(out, p.context);
+    if (m->context > 0)
+        sb_i64(out, m->context);
     else
         sb_puts(out, "null");
     sb_putf(out, ",\"fits\":%s,\"budget\":%s}\n", fits ? "true" : "false", sb_str(&budget));
+    free(candidates);
     sb_done(&budget);
     prompt_done(&p);
     return WEIR_OK;

@@ -36,7 +36,7 @@ static void model_json(const struct exchange *x, const json_t *m, const char *st
     sb_puts(out, "{\"id\":");
     sb_json(out, id);
     sb_puts(out, ",\"upstream\":");
-    sb_json(out, name);
+    sb_json(out, *name ? name : NULL);
     sb_putf(out, ",\"healthy\":%s,\"default\":%s", json_is_true(json_object_get(m, "healthy")) ? "true" : "false",
             strcmp(id, standard) == 0 ? "true" : "false");
     count_json(out, "context_window", p ? p->context : 0);

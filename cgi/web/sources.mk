@@ -3,6 +3,7 @@ libweir_a_SOURCES += \
 	cgi/web/admin.c cgi/web/admin.h \
 	cgi/web/ask.c cgi/web/ask.h \
 	cgi/web/auth.c cgi/web/auth.h \
+	cgi/web/candidate.c cgi/web/candidate.h \
 	cgi/web/cmd.h \
 	cgi/web/cmd_backup.c \
 	cgi/web/cmd_config.c cgi/web/cmd_config.h \

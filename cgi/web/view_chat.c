@@ -114,6 +114,8 @@ static json_t *model_label(const char *id, const struct upstream_settings *u, co
 
     if (u && u->protocol == PROTOCOL_BUILTIN)
         return view_text("%.80s · free", id);
+    if (strcmp(id, MODEL_AUTO) == 0)
+        return view_text("%.80s · the cheapest that is ready", id);
     if (!p)
         return view_text("%.80s", id);
     if (price_is_free(p))

@@ -20,7 +20,7 @@ test('two 503 are followed by success, each told and each recorded', async () =>
   const retries = s.all('retry').map((e) => e.data);
   assert.equal(retries.length, 2);
   for (const [i, r] of retries.entries()) {
-    assert.deepEqual(keys(r), ['attempt', 'delay_ms', 'max', 'reason', 'status']);
+    assert.deepEqual(keys(r), ['attempt', 'delay_ms', 'max', 'model', 'reason', 'status', 'upstream']);
     assert.equal(r.attempt, i + 1);
     assert.equal(r.max, 5);
     assert.equal(r.status, 503);

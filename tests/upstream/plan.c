@@ -19,7 +19,7 @@ const char *const plan_models[] = {
     NULL
 };
 
-static const char *const real_models[] = {"gpt-", "o3", "o4", "chatgpt-", NULL};
+static const char *const real_models[] = {"gpt-", "o3", "o4", "chatgpt-", "openai/", NULL};
 
 /* Names that are whole; what they do not mention is TEXT_LOREM with 12 tokens. */
 static const struct {

@@ -1,6 +1,6 @@
 /* plan.h - what a model's name asks the stand-in to do. Pure.
  *
- *   echo                        the last user message again (so do the names of real models)
+ *   echo                        the last user message again (so do the names of real models, also as openai/…)
  *   lorem-N                     N tokens at once
  *   slow-FIRST-GAP-N            N tokens: the first after FIRST ms, then one every GAP ms
  *   chunks-N-RATE               N tokens, RATE a second, each "@<send time in us> "

@@ -1,0 +1,145 @@
+/* candidate.c - see candidate.h. */
+#include "web/candidate.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "web/route.h"
+
+enum { DEFAULT_MAX_TOKENS = 4096 };      /* where neither the caller nor the price table knows a cap */
+
+/* --- who --- */
+
+static const struct price *price_of(const struct web *w, const struct upstream_settings *u, const char *model)
+{
+    const struct price *p;
+    enum price_match match;
+
+    if (u->protocol == PROTOCOL_BUILTIN)
+        return NULL;
+    p = price_find(w->prices, price_provider(w->prices, u->name, u->base_url), model, &match);
+    return p ? p : w->fallback_price;
+}
+
+/* The upstreams of one model, by price. */
+static void add_model(const struct web *w, const char *model, int stage, struct candidate_list *l)
+{
+    size_t from = l->n;
+
+    for (uint64_t left = engine_upstreams_for(w->engine, model); left; left &= left - 1) {
+        const struct upstream_settings *u = &w->settings->upstreams[__builtin_ctzll(left)];
+        const struct price *p = price_of(w, u, model);
+        bool builtin = u->protocol == PROTOCOL_BUILTIN;
+        size_t at = from;
+
+        while (at < l->n && (l->of[at].price != p || l->of[at].builtin != builtin))
+            at++;
+        if (at == ASK_CANDIDATES_MAX)
+            continue;
+        if (at == l->n)
+            l->of[l->n++] = (struct candidate_model){.model = model, .first = u, .price = p, .builtin = builtin, .stage = stage,
+                                                     .tokens = tokens_for(w->tokens, model), .context = p ? p->context : 0};
+        l->of[at].upstreams |= left & -left;
+    }
+}
+
+enum weir_err candidates_find(struct exchange *x, const char *model, struct candidate_list *out)
+{
+    const struct settings *s = x->web->settings;
+    const struct cfg_list *others = settings_fallbacks(s, model);
+    bool automatic = strcmp(model, MODEL_AUTO) == 0;
+
+    out->n = 0;
+    if (automatic && s->automatic.n == 0)
+        return web_refuse(x, WEIR_E_MODEL_NOT_FOUND, "model", "There is no list of models for '%s' to choose from; the operator sets "
+                          "one with auto in weir.json. GET /chat/models lists the models there are.", MODEL_AUTO);
+    if (automatic)
+        others = &s->automatic;
+    else
+        add_model(x->web, model, 0, out);
+    for (size_t i = 0; others && i < others->n; i++)
+        add_model(x->web, others->items[i], automatic ? 0 : (int)i + 1, out);
+    if (out->n == 0 && !engine_models_known(x->web->engine))
+        return web_refuse(x, WEIR_E_UNAVAILABLE, NULL, "The providers are being asked for their models; a moment later it is known.");
+    if (out->n == 0)
+        return web_refuse(x, WEIR_E_MODEL_NOT_FOUND, "model", "There is no model '%.100s' here; GET /chat/models lists them.", model);
+    return WEIR_OK;
+}
+
+/* --- does it fit --- */
+
+static int64_t at_most(int64_t n, int64_t bound)
+{
+    return bound > 0 && n > bound ? bound : n;
+}
+
+static bool same_count(const struct tokens_model *a, const struct tokens_model *b)
+{
+    return a->encoding == b->encoding && a->permille == b->permille;
+}
+
+static void count(struct candidate_list *l, const struct openai_turn *turns, size_t n)
+{
+    struct tokens_message *m = mem_zalloc(n, sizeof *m);
+
+    for (size_t i = 0; i < n; i++)
+        m[i] = (struct tokens_message){.role = turns[i].role, .content = turns[i].text, .content_bytes = strlen(turns[i].text)};
+    for (size_t i = 0; i < l->n; i++) {
+        size_t k = 0;
+
+        while (k < i && !same_count(&l->of[k].tokens, &l->of[i].tokens))
+            k++;
+        l->of[i].prompt_tokens = k < i ? l->of[k].prompt_tokens : tokens_count_chat(&l->of[i].tokens, m, n);
+    }
+    free(m);
+}
+
+static bool fits(struct candidate_model *c, int64_t asked)
+{
+    int64_t model_max = c->price ? c->price->max_out : 0;
+
+    c->max_tokens = at_most(asked ? asked : model_max > 0 ? model_max : DEFAULT_MAX_TOKENS, model_max);
+    if (c->context <= 0)
+        return true;
+    c->max_tokens = at_most(c->max_tokens, c->context - c->prompt_tokens);
+    return c->prompt_tokens < c->context;
+}
+
+enum weir_err candidates_fit(struct exchange *x, struct candidate_list *l, const struct openai_turn *turns, size_t n, int64_t asked,
+                             const char *param)
+{
+    struct candidate_model largest = l->of[0];
+    int first = l->of[0].stage;
+    size_t left = 0;
+
+    count(l, turns, n);
+    for (size_t i = 0; i < l->n; i++) {
+        if (l->of[i].stage == first && l->of[i].context >= largest.context)
+            largest = l->of[i];
+        if (fits(&l->of[i], asked))
+            l->of[left++] = l->of[i];
+    }
+    l->n = left;
+    if (left > 0 && l->of[0].stage == first)
+        return WEIR_OK;
+    return web_refuse(x, WEIR_E_CONTEXT_LENGTH, param,
+                      "The conversation has %" PRId64 " tokens; %.100s takes %" PRId64
+                      " with its answer. Shorten it, begin a new one, or choose a larger model.",
+                      largest.prompt_tokens, largest.model, largest.context);
+}
+
+/* --- what it costs --- */
+
+void candidate_cost(const struct exchange *x, const struct candidate_model *c, struct call_cost *to)
+{
+    const struct web *w = x->web;
+
+    (void)snprintf(to->price_version, sizeof to->price_version, "%s",
+                   c->price && c->price == w->fallback_price ? "fallback" : price_table_version(w->prices));
+    to->priced = c->price || c->builtin;
+    to->rate_in = c->price ? c->price->tier[0].in : 0;
+    to->rate_out = c->price ? c->price->tier[0].out : 0;
+}

@@ -1,0 +1,43 @@
+/* candidate.h - which models may serve a request: the one that was asked for,
+ * those that stand in for it, or those that "auto" chooses from.
+ *
+ * One candidate is one model at upstreams of one price; a model whose upstreams
+ * have different prices is several. They are in the order of their stages. All
+ * that takes time, counting above all, is done here, on the acceptor's thread. */
+#ifndef WEIR_CANDIDATE_H
+#define WEIR_CANDIDATE_H
+
+#include "flow/admit.h"
+#include "peer/openai.h"
+#include "web/web.h"
+
+struct exchange;
+
+struct candidate_model {
+    const char *model;               /* borrowed from the settings, or from the request */
+    uint64_t upstreams;
+    const struct upstream_settings *first;
+    const struct price *price;       /* NULL: unpriced, or the built-in model */
+    bool builtin;
+    int stage;
+    struct tokens_model tokens;
+    int64_t prompt_tokens, context;  /* context 0: unknown */
+    int64_t max_tokens;              /* lowered to what model and window leave */
+};
+
+struct candidate_list {
+    struct candidate_model of[ASK_CANDIDATES_MAX];
+    size_t n;                        /* never 0 once found */
+};
+
+/* Who may serve `model`. E_MODEL_NOT_FOUND, or E_UNAVAILABLE while providers have not told their models; refused already. */
+enum weir_err candidates_find(struct exchange *x, const char *model, struct candidate_list *out)
+    __attribute__((warn_unused_result));
+/* Count the prompt for each and set its cap (`asked` 0: none was asked for); those whose window is too small are out.
+ * E_CONTEXT_LENGTH, refused already: the model asked for, or each that "auto" may choose, is too small. */
+enum weir_err candidates_fit(struct exchange *x, struct candidate_list *l, const struct openai_turn *turns, size_t n, int64_t asked,
+                             const char *param) __attribute__((warn_unused_result));
+/* What a crash would charge a call of this one at, version and rates. */
+void candidate_cost(const struct exchange *x, const struct candidate_model *c, struct call_cost *to);
+
+#endif
