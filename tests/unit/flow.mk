@@ -55,3 +55,7 @@ check_PROGRAMS += tests/unit/test_tuner
 tests_unit_test_tuner_SOURCES = tests/unit/test_tuner.c tests/unit/fixture_call.h tests/unit/fixture_db.h tests/unit/unit.h
 tests_unit_test_tuner_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_tuner_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += tests/unit/test_choice
+tests_unit_test_choice_SOURCES = tests/unit/test_choice.c tests/unit/unit.h
+tests_unit_test_choice_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_choice_LDADD = $(UNIT_LDADD)
