@@ -96,6 +96,48 @@ START_TEST(a_call_is_held_then_spent)
 }
 END_TEST
 
+START_TEST(of_several_ways_each_ledger_holds_the_dearest_that_it_counts)
+{
+    static const struct budget_way ways[] = {{"m", 2 * USD}, {"n", 5 * USD}, {"o", 3 * USD}};
+    struct budget_book *b = budget_book_new(days, NULL);
+    struct budget_call c = call("usr_a", NOON);
+    struct budget_rule each = rule(BUDGET_MODEL, "", 4 * USD);
+    struct budget_view v;
+    struct budget_hold *h;
+
+    add(b, "all", rule(BUDGET_ALL, "", 5 * USD));
+    add(b, "n", rule(BUDGET_MODEL, "n", 5 * USD));
+    h = budget_reserve_any(b, &c, ways, 3, &v);
+    ck_assert_ptr_nonnull(h);
+    ck_assert_int_eq(look(b, "all", "", NOON).held, 5 * USD);
+    ck_assert_int_eq(look(b, "n", "n", NOON).held, 5 * USD);
+    budget_release(b, h);
+    c.model = "m";
+    budget_spend(b, &c, 2 * USD);                        /* the one that served it */
+    ck_assert_int_eq(look(b, "all", "", NOON).spent, 2 * USD);
+    ck_assert_int_eq(look(b, "n", "n", NOON).spent, 0);
+    ck_assert_ptr_null(budget_reserve_any(b, &c, ways, 3, &v));       /* only the dearest would pass */
+    ck_assert_str_eq(v.rule->id, "all");
+    ck_assert_int_eq(look(b, "all", "", NOON).held, 0);
+    budget_book_free(b);
+
+    b = budget_book_new(days, NULL);
+    each.each = true;
+    add(b, "each", each);
+    ck_assert_ptr_null(budget_reserve_any(b, &c, ways, 3, &v));
+    ck_assert_str_eq(v.key, "n");
+    h = budget_reserve_any(b, &c, &ways[2], 1, &v);
+    ck_assert_int_eq(look(b, "each", "o", NOON).held, 3 * USD);
+    budget_release(b, h);
+    h = budget_hold_any(b, &c, ways, 3);                 /* it runs already */
+    ck_assert_int_eq(look(b, "each", "m", NOON).held, 2 * USD);
+    ck_assert_int_eq(look(b, "each", "n", NOON).held, 5 * USD);
+    budget_settle(b, h, 0);
+    ck_assert_int_eq(look(b, "each", "n", NOON).held, 0);
+    budget_book_free(b);
+}
+END_TEST
+
 START_TEST(a_refusal_changes_nothing_and_names_the_budget_that_binds)
 {
     struct budget_book *b = budget_book_new(days, NULL);
@@ -396,7 +438,8 @@ START_TEST(it_agrees_with_an_exact_slow_model_over_a_million_steps)
 }
 END_TEST
 
-UNIT_MAIN("budget", a_call_is_held_then_spent, a_refusal_changes_nothing_and_names_the_budget_that_binds,
+UNIT_MAIN("budget", a_call_is_held_then_spent, of_several_ways_each_ledger_holds_the_dearest_that_it_counts,
+          a_refusal_changes_nothing_and_names_the_budget_that_binds,
           each_user_has_a_ledger_of_their_own,
           single_ledgers_are_shown_before_the_many_and_all_are_counted, a_call_counts_in_the_window_it_was_admitted_in,
           warn_levels_are_reached_by_what_is_spent, sums_past_int64_stay_at_its_end,

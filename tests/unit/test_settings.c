@@ -348,6 +348,24 @@ START_TEST(a_wrong_value_is_named_with_its_key_and_what_is_allowed)
          "more than one of api_key, key_file and key_env", NULL},
         {"{\"upstreams\": [{\"name\": \"openai\", \"retry\": {\"base_delay\": 9, \"max_delay\": 8}}]}", "upstreams[0]",
          "retry.base_delay", "retry.max_delay"},
+        {"{\"auto\": \"a\"}", "auto", "\"a\"", "a list of at most 16 model ids"},
+        {"{\"auto\": [\"a\", \"b\", \"a\"]}", "auto names \"a\" twice", NULL, NULL},
+        {"{\"auto\": [\"auto\"]}", "auto names \"auto\"", "no model", NULL},
+        {"{\"auto\": [\"1\",\"2\",\"3\",\"4\",\"5\",\"6\",\"7\",\"8\",\"9\",\"10\",\"11\",\"12\",\"13\",\"14\",\"15\",\"16\",\"17\"]}",
+         "auto has 17 models", "at most 16", NULL},
+        {"{\"default_model\": \"auto\"}", "default_model is \"auto\"", "auto lists no models", NULL},
+        {"{\"fallbacks\": [\"a\"]}", "fallbacks", "[\"a\"]", "an object of lists"},
+        {"{\"fallbacks\": {}}", "fallbacks", "{}", "an object of lists"},
+        {"{\"fallbacks\": {\"a\": \"b\"}}", "fallbacks", "\"b\"", "an object of lists"},
+        {"{\"fallbacks\": {\"a\": []}}", "fallbacks", "[]", "an object of lists"},
+        {"{\"fallbacks\": {\"a\": [1]}}", "fallbacks", "[1]", "an object of lists"},
+        {"{\"fallbacks\": {\"a;b\": [\"c\"]}}", "fallbacks", "a;b", "an object of lists"},
+        {"{\"fallbacks\": {\"a\": [\"b\", \"b\"]}}", "fallbacks.a names \"b\" twice", NULL, NULL},
+        {"{\"fallbacks\": {\"a\": [\"auto\"]}}", "fallbacks.a names \"auto\"", NULL, NULL},
+        {"{\"fallbacks\": {\"auto\": [\"a\"]}}", "fallbacks.auto", "needs no fallbacks", NULL},
+        {"{\"fallbacks\": {\"a\": [\"a\"]}}", "fallbacks.a leads back", "stand in for itself", NULL},
+        {"{\"fallbacks\": {\"x\": [\"a\"], \"a\": [\"b\"], \"b\": [\"c\", \"a\"]}}", "fallbacks.a leads back", NULL, NULL},
+        {"{\"upstreams\": [{\"name\": \"x\", \"base_url\": \"http://x\", \"models\": [\"auto\"]}]}", "x.models", "\"auto\"", "own name"},
         {"{\"http\": {\"port\": 1, \"port\": 2}}", "weir.json", "not valid JSON", "line 1"},
         {"{\"http\"", "not valid JSON", "line 1", NULL},
         {"[]", "one JSON object", NULL, NULL},
@@ -368,6 +386,48 @@ START_TEST(a_wrong_value_is_named_with_its_key_and_what_is_allowed)
         sb_done(&why);
     }
     tidy();
+}
+END_TEST
+
+START_TEST(models_that_stand_in_for_others_are_lists_by_name)
+{
+    struct settings *s;
+
+    given("{\"auto\": [\"a\", \"b/c\"], \"default_model\": \"auto\", \"fallbacks\": {\"a\": [\"b\", \"c\"], \"b\": [\"c\"]}}");
+    s = load();
+    ck_assert_uint_eq(s->automatic.n, 2);
+    ck_assert_str_eq(s->automatic.items[1], "b/c");
+    ck_assert_uint_eq(s->fallbacks.n, 2);
+    ck_assert_uint_eq(settings_fallbacks(s, "a")->n, 2);
+    ck_assert_str_eq(settings_fallbacks(s, "a")->items[0], "b");
+    ck_assert_str_eq(settings_fallbacks(s, "b")->items[0], "c");
+    ck_assert_ptr_null(settings_fallbacks(s, "c"));
+    settings_free(s);
+}
+END_TEST
+
+START_TEST(in_the_environment_they_are_one_text)
+{
+    struct settings *s;
+
+    given("{\"fallbacks\": {\"a\": [\"b\"]}}");
+    setenv("WEIR_AUTO", "x,y", 1);
+    setenv("WEIR_FALLBACKS", "m:1 = n, o ; p=q", 1);
+    s = load();
+    ck_assert_uint_eq(s->automatic.n, 2);
+    ck_assert_ptr_null(settings_fallbacks(s, "a"));
+    ck_assert_str_eq(settings_fallbacks(s, "m:1")->items[1], "o");
+    ck_assert_str_eq(settings_fallbacks(s, "p")->items[0], "q");
+    settings_free(s);
+    for (const char *const *bad = (const char *const[]){"a", "a=", "=b", "a=b;", "a=b;a=c", "a=b=c", NULL}; *bad; bad++) {
+        struct sb why = sb_make(1000);
+
+        given(NULL);
+        setenv("WEIR_FALLBACKS", *bad, 1);
+        ck_assert_msg(settings_load(NULL, &why) == NULL, "accepted: %s", *bad);
+        ck_assert_msg(strstr(sb_str(&why), "WEIR_FALLBACKS (environment) is") != NULL, "%s", sb_str(&why));
+        sb_done(&why);
+    }
 }
 END_TEST
 
@@ -578,7 +638,9 @@ UNIT_MAIN("settings", with_nothing_set_the_built_in_model_answers_without_limits
           the_environment_wins_over_the_file, a_key_in_the_environment_replaces_the_way_the_file_gives_it,
           values_at_the_top_are_the_defaults_of_every_upstream, the_other_spellings_mean_the_same,
           single_values_win_over_the_preset_beside_them, durations_are_decimal_seconds_or_have_a_unit,
-          a_wrong_value_is_named_with_its_key_and_what_is_allowed, an_unknown_key_is_refused_with_the_nearest_one,
+          a_wrong_value_is_named_with_its_key_and_what_is_allowed,
+          models_that_stand_in_for_others_are_lists_by_name, in_the_environment_they_are_one_text,
+          an_unknown_key_is_refused_with_the_nearest_one,
           an_unknown_key_of_an_upstream_is_refused_with_the_nearest_one, a_key_like_no_other_is_refused_without_a_guess,
           a_wrong_value_in_the_environment_is_named,
           a_mistyped_environment_name_is_refused_and_a_foreign_one_is_not,

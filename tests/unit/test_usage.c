@@ -278,10 +278,51 @@ START_TEST(after_a_crash_every_open_call_is_closed_and_what_was_sent_is_charged)
 }
 END_TEST
 
+START_TEST(what_failed_attempts_cost_is_kept_over_a_crash_and_the_model_is_the_one_sent_to)
+{
+    char why[DB_WHY_SIZE];
+    struct db *db = fixture_db();
+    struct call_record r;
+    int64_t never_sent, interrupted;
+
+    fixture_user(db, "usr_a");
+    r = fixture_call("usr_a", FIXTURE_NOW);
+    r.model = r.requested_model = "auto";
+    ck_assert_int_eq(fixture_accept(db, &r, false), WEIR_OK);
+    r.attempt_count = 2;
+    r.attempts[0] = (struct call_attempt){.upstream = "one", .model = "cheap", .priced = true};
+    r.attempts[1] = (struct call_attempt){.upstream = "two", .model = "dear", .priced = true};
+    r.model = "dear";
+    r.prompt_tokens_counted = 20;
+    r.max_tokens = 50;
+    r.cost.rate_in = 1000;
+    r.cost.rate_out = 4000;
+    r.usage = (struct usage_tokens){.prompt = 10, .completion = 3};
+    r.cost.input = 700;
+    r.cost.output = 90;
+    ck_assert_int_eq(db_begin(db), WEIR_OK);
+    ck_assert_int_eq(fixture_commit(db, usage_sent(db, &r)), WEIR_OK);
+    db_close(db);
+    ck_assert_int_eq(db_open(fixture_path, &db, why), WEIR_OK);
+    ck_assert_int_eq(usage_recover(db, FIXTURE_NOW + 60000, &never_sent, &interrupted), WEIR_OK);
+    ck_assert_int_eq(interrupted, 1);
+    ck_assert_int_eq(fixture_i64(db, "SELECT cost_in FROM events"), 700 + 20 * 1000);
+    ck_assert_int_eq(fixture_i64(db, "SELECT cost_out FROM events"), 90);
+    ck_assert_int_eq(fixture_i64(db, "SELECT prompt FROM events"), 30);
+    ck_assert_int_eq(fixture_i64(db, "SELECT completion FROM events"), 3);
+    ck_assert_int_eq(fixture_i64(db, "SELECT max_tokens FROM events"), 50);
+    ck_assert_int_eq(fixture_i64(db, "SELECT count(*) FROM events e JOIN words m ON m.id = e.model JOIN words a ON a.id = e.asked"
+                                     " JOIN combos c ON c.model = e.model WHERE m.text = 'dear' AND a.text = 'auto'"), 1);
+    ck_assert_int_eq(fixture_i64(db, "SELECT sum(cost_in + cost_out) FROM attempts"), 700 + 20 * 1000 + 90);
+    db_close(db);
+}
+END_TEST
+
 UNIT_MAIN("usage", an_accepted_call_has_a_session_a_question_and_an_open_event,
           a_settled_call_has_its_answer_its_attempts_and_its_totals, settling_twice_counts_once,
           a_request_id_is_accepted_once, requests_of_one_millisecond_do_not_collide,
           somebody_elses_session_is_not_found, another_answer_to_the_same_question_is_a_sibling,
           a_call_without_a_session_leaves_numbers_only, an_undone_operation_adds_nothing_to_the_roll_ups,
           events_quarters_minutes_and_sessions_have_the_same_sums,
-          after_a_crash_every_open_call_is_closed_and_what_was_sent_is_charged)
+          after_a_crash_every_open_call_is_closed_and_what_was_sent_is_charged,
+          what_failed_attempts_cost_is_kept_over_a_crash_and_the_model_is_the_one_sent_to)
