@@ -55,6 +55,22 @@ void pick_copy(struct pick *to, const struct pick *from)
     to->limits = limits;
 }
 
+bool pick_need(const struct pick *p, const struct item *it, int upstream, int stage, struct limits_need *need)
+{
+    const struct candidate *c = it->candidates ? pick_candidate(it, upstream, stage) : NULL;
+    const struct pick_upstream *u = &p->upstream[upstream];
+    const struct limits *l = &p->limits[u->group];
+
+    need->high = it->priority == PRIORITY_HIGH;
+    need->input = c ? c->input : it->input;
+    need->output = !u->output_at_start ? 1 : c ? c->max_output : it->max_output;
+    if (limits_too_large(l, need))
+        return false;
+    if (!u->output_at_start)
+        need->output = limits_fit_output(l, need->input, c ? c->want_output : it->want_output);
+    return true;
+}
+
 int64_t pick_call_us(const struct pick_upstream *u, int64_t output)
 {
     int64_t part = u->call_us / 4;
@@ -195,20 +211,22 @@ static bool sweep_try(struct pick *p, struct sweep *s, uint32_t item)
     struct item *it = &p->queue.item[item];
     struct pick_where w = pick_where_of(it, &s->health);
     uint64_t where = w.upstreams & s->open & ~(s->claimed & ~s->lenient);
-    struct option best = {.upstream = -1}, soon = {.upstream = -1};
+    struct option best, soon;
     int starts = 0;
 
+    best.upstream = soon.upstream = -1;
     for (uint64_t left = where; left; left &= left - 1) {
         int i = __builtin_ctzll(left);
-        struct option o = {.upstream = i, .failed = it->failed_at >> i & 1};
+        struct option o;
         struct pick_upstream *u = &p->upstream[i];
         const struct limits *l = &p->limits[u->group];
         enum gate why = GATE_NONE;
 
         if (!pick_need(p, it, i, w.stage, &o.need))
             continue;
-        if (it->candidates)
-            o.cost = pick_candidate(it, i, w.stage)->cost;
+        o.upstream = i;
+        o.failed = it->failed_at >> i & 1;
+        o.cost = it->candidates ? pick_candidate(it, i, w.stage)->cost : 0;
         if (s->claimed & pick_bit(i)) {
             /* Small enough, but not now: to know when, for the first of them, is enough. */
             if (!limits_within(l, &o.need, s->slack[u->group]) || ((s->foreseen & pick_bit(i)) && !limits_fits(l, &o.need)))
@@ -216,6 +234,7 @@ static bool sweep_try(struct pick *p, struct sweep *s, uint32_t item)
             s->foreseen |= pick_bit(i);
         }
         o.wait_us = limits_wait_us(l, &o.need, &why);
+        o.room = 0;
         if (o.wait_us == 0) {
             o.room = left == where && !(left & (left - 1)) ? 0 : headroom_ppm(p, i);
             starts++;

@@ -1,5 +1,5 @@
-/* pick_where.c - which upstreams come into question for an item, and what it
- * takes there: candidates, their stages, and the health of upstreams. */
+/* pick_where.c - which upstreams come into question for an item: candidates,
+ * their stages, and the health of upstreams. */
 #include "rules/pick_inside.h"
 
 const struct candidate *pick_candidate(const struct item *it, int upstream, int stage)
@@ -12,24 +12,6 @@ const struct candidate *pick_candidate(const struct item *it, int upstream, int 
     }
     return NULL;
 }
-
-bool pick_need(const struct pick *p, const struct item *it, int upstream, int stage, struct limits_need *need)
-{
-    const struct candidate *c = it->candidates ? pick_candidate(it, upstream, stage) : NULL;
-    const struct pick_upstream *u = &p->upstream[upstream];
-    const struct limits *l = &p->limits[u->group];
-
-    need->high = it->priority == PRIORITY_HIGH;
-    need->input = c ? c->input : it->input;
-    need->output = !u->output_at_start ? 1 : c ? c->max_output : it->max_output;
-    if (limits_too_large(l, need))
-        return false;
-    if (!u->output_at_start)
-        need->output = limits_fit_output(l, need->input, c ? c->want_output : it->want_output);
-    return true;
-}
-
-/* --- health --- */
 
 void pick_failed(struct pick *p, int upstream, int64_t now_us)
 {
@@ -49,20 +31,6 @@ void pick_answered(struct pick *p, int upstream)
 {
     p->upstream[upstream].failures = 0;
     p->upstream[upstream].doubt_us = INT64_MIN / 2;
-}
-
-void pick_health_note(struct pick_health *h, const struct pick *p, int upstream, int64_t now_us)
-{
-    const struct pick_upstream *u = &p->upstream[upstream];
-
-    if (u->down)
-        return;
-    h->up |= pick_bit(upstream);
-    if (u->cooldown_us > now_us || p->limits[u->group].cooldown_us > now_us)
-        return;
-    h->ready |= pick_bit(upstream);
-    if (u->doubt_us <= now_us)
-        h->sound |= pick_bit(upstream);
 }
 
 /* The first stage with one of these, and those it has. */
@@ -86,7 +54,7 @@ static bool stage_with(const struct item *it, uint64_t these, struct pick_where 
     return w->upstreams != 0;
 }
 
-struct pick_where pick_where_of(const struct item *it, const struct pick_health *h)
+struct pick_where pick_where_ailing(const struct item *it, const struct pick_health *h)
 {
     struct pick_where w;
 

@@ -50,10 +50,6 @@ struct item {
     uint64_t age;                     /* order of arrival, kept over retries; unique */
     uint64_t session;
     uint64_t upstreams;               /* of all candidates */
-    const struct candidate *candidates;       /* the owner's; NULL: the item itself says what it takes, everywhere */
-    int candidate_count;
-    int from_stage;                   /* earlier ones are over */
-    uint64_t failed_at;               /* upstreams where an attempt failed: others are tried first */
     int64_t arrived_us;
     int64_t rest_until_us;
     int64_t input, max_output;        /* tokens; with candidates: of the one chosen last */
@@ -61,9 +57,13 @@ struct item {
     int64_t expect_output;            /* to plan with */
     int64_t charged;                  /* tokens put on the user's counter at the grant */
     int64_t began_us, ends_us;        /* while running: grant, expected end */
+    struct limits_hold hold;          /* while running */
+    const struct candidate *candidates;       /* the owner's; NULL: the item itself says what it takes, everywhere */
+    int candidate_count;
+    int from_stage;                   /* earlier ones are over */
+    uint64_t failed_at;               /* upstreams where an attempt failed: others are tried first */
     int stage, number;                /* while running: of the candidate chosen; 0 without candidates */
     enum choice choice;               /* while running: why that one */
-    struct limits_hold hold;          /* while running */
     void *owner;                      /* the caller's */
 };
 
