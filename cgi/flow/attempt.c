@@ -320,7 +320,7 @@ static const char *finish_of(const struct job_attempt *a)
     return strcmp(r->finish_reason, "function_call") == 0 ? "tool_calls" : "stop";
 }
 
-/* True: it waits again, and the attempt is gone. False: nothing changed but that admission is through with it. */
+/* True: it waits again, and the attempt is gone. False: nothing changed but that admission knows, and may be through with it. */
 static bool try_again(struct engine *e, struct job *j, const struct openai_verdict *v)
 {
     struct job_attempt *a = j->attempt;
@@ -328,8 +328,10 @@ static bool try_again(struct engine *e, struct job *j, const struct openai_verdi
     int status = a->head.status;
 
     settle_usage(e, j);
-    if (!purse_again(e, j))
+    if (!purse_again(e, j)) {
+        admit_failed(e->admit, j->ticket, v->fault, v->dim, v->retry_after_us, e->now_us);
         return false;
+    }
     if (!admit_retry(e->admit, j->ticket, v->fault, v->dim, v->retry_after_us, e->now_us, &delay_us)) {
         j->ticket = NULL;
         return false;
