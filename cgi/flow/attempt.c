@@ -35,7 +35,7 @@ void attempt_open_row(struct engine *e, struct job *j)
         .upstream = e->s->upstreams[j->grant.upstream].name,
         .model = j->rec.model,
         .reason = j->grant.choice,
-        .priced = j->rec.cost.priced,
+        .priced = j->price || !e->up[j->grant.upstream],       /* never sent, it costs nothing */
         .started_at_ms = clock_utc_ms(),
         .reserved_input = j->grant.reserved_input,
         .reserved_output = j->grant.reserved_output,
