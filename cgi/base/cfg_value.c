@@ -437,10 +437,45 @@ static bool same_text(const char *a, const char *b)
     return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
+static bool list_equal(const struct cfg_list *a, const struct cfg_list *b)
+{
+    for (size_t i = 0; a->n == b->n && i < a->n; i++)
+        if (strcmp(a->items[i], b->items[i]) != 0)
+            return false;
+    return a->n == b->n;
+}
+
+static bool map_equal(const struct cfg_map *a, const struct cfg_map *b)
+{
+    for (size_t i = 0; a->n == b->n && i < a->n; i++)
+        if (strcmp(a->names[i], b->names[i]) != 0 || !list_equal(&a->lists[i], &b->lists[i]))
+            return false;
+    return a->n == b->n;
+}
+
+static struct cfg_list list_copy(const struct cfg_list *from)
+{
+    struct cfg_list l = {0};
+
+    for (size_t i = 0; i < from->n; i++)
+        (void)list_add(&l, from->items[i], strlen(from->items[i]));
+    return l;
+}
+
+static struct cfg_map map_copy(const struct cfg_map *from)
+{
+    struct cfg_map m = {.names = mem_zalloc(from->n, sizeof *m.names), .lists = mem_zalloc(from->n, sizeof *m.lists), .n = from->n};
+
+    for (size_t i = 0; i < m.n; i++) {
+        m.names[i] = mem_strdup(from->names[i]);
+        m.lists[i] = list_copy(&from->lists[i]);
+    }
+    return m;
+}
+
 bool cfg_equal(const struct cfg_option *o, const void *a, const void *b)
 {
     const void *x = (const char *)a + o->at, *y = (const char *)b + o->at;
-    const struct cfg_list *l = x, *m = y;
 
     switch (o->type) {
     case CFG_BOOL: return *(const bool *)x == *(const bool *)y;
@@ -452,11 +487,8 @@ bool cfg_equal(const struct cfg_option *o, const void *a, const void *b)
     case CFG_CHOICE: return memcmp(x, y, sizeof(int)) == 0;
     case CFG_TEXT:
     case CFG_SECRET: return same_text(*(char *const *)x, *(char *const *)y);
-    case CFG_LIST:
-        for (size_t i = 0; l->n == m->n && i < l->n; i++)
-            if (strcmp(l->items[i], m->items[i]) != 0)
-                return false;
-        return l->n == m->n;
+    case CFG_LIST: return list_equal(x, y);
+    case CFG_MAP: return map_equal(x, y);
     }
     return false;
 }
@@ -465,8 +497,8 @@ void cfg_copy(const struct cfg_option *o, void *to, const void *from)
 {
     const void *y = (const char *)from + o->at;
     void *x = (char *)to + o->at;
-    const struct cfg_list *l = y;
-    struct cfg_list copy = {0};
+    struct cfg_list list;
+    struct cfg_map map;
     char *old;
 
     switch (o->type) {
@@ -487,10 +519,14 @@ void cfg_copy(const struct cfg_option *o, void *to, const void *from)
             free(old);
         return;
     case CFG_LIST:
-        for (size_t i = 0; i < l->n; i++)
-            (void)list_add(&copy, l->items[i], strlen(l->items[i]));
+        list = list_copy(y);
         list_free(x);
-        *(struct cfg_list *)x = copy;
+        *(struct cfg_list *)x = list;
+        return;
+    case CFG_MAP:
+        map = map_copy(y);
+        map_free(x);
+        *(struct cfg_map *)x = map;
         return;
     }
 }

@@ -228,7 +228,8 @@ static json_t *value_json(const struct cfg_option *o, const char *text)
     case CFG_SECRET:
     case CFG_CHOICE:
     case CFG_USD:
-    case CFG_LIST: break;
+    case CFG_LIST:
+    case CFG_MAP: break;
     }
     return json_string(text);
 }

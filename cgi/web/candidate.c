@@ -24,26 +24,21 @@ static const struct price *price_of(const struct web *w, const struct upstream_s
     return p ? p : w->fallback_price;
 }
 
-/* The upstreams of one model, by price. */
+/* A model's price is that of the first upstream that serves it. */
 static void add_model(const struct web *w, const char *model, int stage, struct candidate_list *l)
 {
-    size_t from = l->n;
+    uint64_t upstreams = engine_upstreams_for(w->engine, model);
+    const struct settings *s = w->settings;              /* never older than what the engine goes by */
+    const struct upstream_settings *first;
+    const struct price *price;
 
-    for (uint64_t left = engine_upstreams_for(w->engine, model); left; left &= left - 1) {
-        const struct upstream_settings *u = &w->settings->upstreams[__builtin_ctzll(left)];
-        const struct price *p = price_of(w, u, model);
-        bool builtin = u->protocol == PROTOCOL_BUILTIN;
-        size_t at = from;
-
-        while (at < l->n && (l->of[at].price != p || l->of[at].builtin != builtin))
-            at++;
-        if (at == ASK_CANDIDATES_MAX)
-            continue;
-        if (at == l->n)
-            l->of[l->n++] = (struct candidate_model){.model = model, .first = u, .price = p, .builtin = builtin, .stage = stage,
-                                                     .tokens = tokens_for(w->tokens, model), .context = p ? p->context : 0};
-        l->of[at].upstreams |= left & -left;
-    }
+    if (!upstreams || l->n == ASK_CANDIDATES_MAX)
+        return;
+    first = &s->upstreams[__builtin_ctzll(upstreams)];
+    price = price_of(w, first, model);
+    l->of[l->n++] = (struct candidate_model){.model = model, .upstreams = upstreams, .price = price,
+                                             .builtin = first->protocol == PROTOCOL_BUILTIN, .stage = stage,
+                                             .tokens = tokens_for(w->tokens, model), .context = price ? price->context : 0};
 }
 
 enum weir_err candidates_find(struct exchange *x, const char *model, struct candidate_list *out)

@@ -1,9 +1,8 @@
 /* candidate.h - which models may serve a request: the one that was asked for,
  * those that stand in for it, or those that "auto" chooses from.
  *
- * One candidate is one model at upstreams of one price; a model whose upstreams
- * have different prices is several. They are in the order of their stages. All
- * that takes time, counting above all, is done here, on the acceptor's thread. */
+ * They are in the order of their stages. All that takes time, counting above
+ * all, is done here, on the acceptor's thread. */
 #ifndef WEIR_CANDIDATE_H
 #define WEIR_CANDIDATE_H
 
@@ -16,7 +15,6 @@ struct exchange;
 struct candidate_model {
     const char *model;               /* borrowed from the settings, or from the request */
     uint64_t upstreams;
-    const struct upstream_settings *first;
     const struct price *price;       /* NULL: unpriced, or the built-in model */
     bool builtin;
     int stage;

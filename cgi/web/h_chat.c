@@ -143,6 +143,7 @@ static size_t packed_size(const char *s)
 static void fill_record(struct exchange *x, const struct prompt *p, struct job *j)
 {
     const struct candidate_model *c = &p->candidates.of[0];
+    const char *asked = p->candidates.n > 1 || strcmp(c->model, p->model) != 0 ? p->model : NULL;      /* if another may serve */
     struct call_record *r = &j->rec;
     struct sb title = sb_make(1024);
     char *metadata = p->ask.metadata ? json_dumps(p->ask.metadata, JSON_COMPACT) : NULL;
@@ -151,7 +152,8 @@ static void fill_record(struct exchange *x, const struct prompt *p, struct job *
 
     title_put(&title, p->user_text, TITLE_FROM_MESSAGE_CHARS);
     at = j->strings = mem_zalloc(1, packed_size(x->who.user_id) + packed_size(token_id) + packed_size(x->in.path)
-                                        + packed_size(p->model) + packed_size(metadata) + packed_size(sb_str(&title))
+                                        + packed_size(asked) + packed_size(c->model)
+                                        + packed_size(metadata) + packed_size(sb_str(&title))
                                         + packed_size(p->ask.system) + packed_size(p->user_text));
     (void)snprintf(r->request_id, sizeof r->request_id, "%s", x->request_id);
     r->new_session = !p->ask.session_id;
@@ -166,9 +168,8 @@ static void fill_record(struct exchange *x, const struct prompt *p, struct job *
     r->token_id = pack(&at, token_id);
     r->api_endpoint = pack(&at, x->in.path);
     r->priority = p->ask.priority;
-    r->model = pack(&at, p->model);
-    if (p->candidates.n > 1)
-        r->requested_model = r->model;
+    r->requested_model = pack(&at, asked);
+    r->model = asked && p->candidates.n > 1 ? r->requested_model : pack(&at, c->model);
     r->metadata_json = pack(&at, metadata);
     if (r->new_session) {
         r->session_title = pack(&at, sb_str(&title));

@@ -202,3 +202,11 @@ test('the books agree with the providers, model by model', async () => {
     (SELECT coalesce(sum(a.cost_in + a.cost_out), 0) FROM attempts a WHERE a.event = e.id)`);
   assert.equal(off, 0);
 });
+
+test('a reload changes what auto chooses from', async () => {
+  weir.writeConfig({ ...config, auto: [dear], fallbacks: { [cheap]: [middle] } });
+  const r = await weir.post('/admin/reload');
+  assert.equal(r.status, 200, r.text);
+  assert.deepEqual(r.json.changed.map((x) => x.key).sort(), ['auto', 'fallbacks'], r.text);
+  assert.equal((await ask('auto', 'after it')).model, dear);
+});
