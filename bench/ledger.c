@@ -1,12 +1,18 @@
 /* ledger.c - how fast calls are recorded, and how much room they take.
  *
  *     bench/ledger [directory] [requests] [in flight] [days]
+ *     bench/ledger fill FILE [requests] [days]
+ *     bench/ledger time FILE
  *
- * Keeps so many requests in flight at the writer, each accepted and settled with
+ * The first keeps so many requests in flight at the writer, each accepted and settled with
  * all its rows (event, attempt, two messages with text, session, roll-ups), every
  * COMMIT synchronous=FULL. 50 users, 8 models, sessions of five requests. The
  * requests are spread evenly over so many days up to now (1 unless given); then
- * the reports of the last 24 hours and of the last 30 days are timed. */
+ * the reports are timed and the database is gone.
+ *
+ * `fill` makes a large database by the same functions, without the writer's
+ * queue and thousands of calls to a transaction, and leaves it; `time` times
+ * the reports on it. 10,000,000 requests over 400 days unless given. */
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -17,12 +23,14 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/err.h"
 #include "base/mem.h"
 #include "base/rand.h"
 #include "flow/writer.h"
 #include "store/account.h"
 #include "store/db.h"
 #include "store/report.h"
+#include "store/upkeep.h"
 #include "store/usage.h"
 
 enum { USERS = 50, MODELS = 8, SESSION_REQUESTS = 5 };
@@ -54,11 +62,8 @@ static enum weir_err run_call(struct db *db, struct write_op *op)
     return c->settling ? usage_settle(db, &c->rec) : usage_accept(db, &c->rec, true);
 }
 
-static void settle(struct call *c)
+static void answered(struct call_record *r)
 {
-    struct call_record *r = &c->rec;
-
-    c->settling = true;
     r->status = CALL_SUCCESS;
     r->finish_reason = "stop";
     r->upstream = "openai";
@@ -79,6 +84,12 @@ static void settle(struct call *c)
     r->writing_us = 580000;
     r->duration_us = r->queue_us + r->ttft_us + r->writing_us;
     r->ended_at_ms = r->accepted_at_ms + 900;
+}
+
+static void settle(struct call *c)
+{
+    c->settling = true;
+    answered(&c->rec);
     writer_submit(c->bench->writer, &c->op);
 }
 
@@ -102,7 +113,8 @@ static void done_call(struct write_op *op, enum weir_err result)
 static const char *const models[MODELS] = {"gpt-4o-mini", "gpt-4o", "gpt-5.2", "o4-mini", "llama-3.3-70b",
                                            "mistral-large", "qwen-3-32b", "claude-haiku-4-5"};
 
-static void begin(struct bench *b, struct call *c)
+/* The call's next request. */
+static void asked(struct bench *b, struct call *c)
 {
     struct call_record *r = &c->rec;
     char session[RAND_ID_SIZE], parent[RAND_ID_SIZE];
@@ -134,6 +146,11 @@ static void begin(struct bench *b, struct call *c)
     r->cost.rate_in = 150000;
     r->cost.rate_out = 600000;
     memcpy(r->cost.price_version, "2026-11-10", 11);
+}
+
+static void begin(struct bench *b, struct call *c)
+{
+    asked(b, c);
     c->settling = false;
     c->op.run = run_call;
     c->op.done = done_call;
@@ -214,8 +231,15 @@ static void time_reports(const char *path)
     for (size_t i = 0; i < sizeof reports / sizeof *reports; i++) {
         time_report(ro, reports[i].name, reports[i].report, INT64_C(86400000));
         time_report(ro, reports[i].name, reports[i].report, 30 * INT64_C(86400000));
+        time_report(ro, reports[i].name, reports[i].report, 400 * INT64_C(86400000));
     }
     db_close(ro);
+}
+
+static void spread(struct bench *b, int64_t requests, int64_t days)
+{
+    b->first_ms = clock_utc_ms() - days * 86400000;
+    b->step_us = days * INT64_C(86400000000) / (requests > 0 ? requests : 1);
 }
 
 static void add_users(struct db *db, struct bench *b)
@@ -231,8 +255,89 @@ static void add_users(struct db *db, struct bench *b)
     }
 }
 
+/* --- a large database --- */
+
+enum { FILL_CALLS = 256, FILL_COMMIT = 4096 };
+
+static void must(enum weir_err e)
+{
+    if (e) {
+        (void)fprintf(stderr, "%s\n", err_text(e));
+        exit(1);
+    }
+}
+
+static struct db *open_or_exit(const char *path)
+{
+    char why[DB_WHY_SIZE];
+    struct db *db;
+
+    if (db_open(path, &db, why) == WEIR_OK)
+        return db;
+    (void)fprintf(stderr, "%s\n", why);
+    exit(1);
+}
+
+/* What the keeper does now and then, at the time the ledger has come to. */
+static void keep(struct db *db, int64_t now_ms)
+{
+    int64_t gone;
+
+    must(db_begin(db));
+    must(upkeep_minutes(db, now_ms, &gone));
+    must(db_commit(db));
+}
+
+static void fill(struct bench *b, struct db *db, int64_t requests)
+{
+    struct call *calls = mem_zalloc(FILL_CALLS, sizeof *calls);
+    int64_t from_us = clock_mono_us();
+
+    must(db_exec(db, "PRAGMA synchronous = OFF"));
+    must(db_exec(db, "PRAGMA cache_size = -131072"));
+    must(db_begin(db));
+    for (int64_t i = 0; i < requests; i++) {
+        struct call *c = &calls[i % FILL_CALLS];
+
+        asked(b, c);
+        must(usage_accept(db, &c->rec, true));
+        answered(&c->rec);
+        must(usage_settle(db, &c->rec));
+        if (i % FILL_COMMIT < FILL_COMMIT - 1 && i < requests - 1)
+            continue;
+        must(db_commit(db));
+        keep(db, c->rec.accepted_at_ms);
+        must(db_begin(db));
+    }
+    must(db_commit(db));
+    printf("%" PRId64 " requests written, %.0f a second\n", requests,
+           (double)requests * 1e6 / (double)(clock_mono_us() - from_us));
+    free(calls);
+}
+
+static int main_fill(const char *path, int64_t requests, int64_t days)
+{
+    struct db *db = open_or_exit(path);
+    struct bench b = {.idle_count = 0};
+
+    spread(&b, requests, days);
+    add_users(db, &b);
+    fill(&b, db, requests);
+    print_room(db, requests);
+    db_close(db);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
+    if (argc > 2 && strcmp(argv[1], "fill") == 0)
+        return main_fill(argv[2], argc > 3 ? strtoll(argv[3], NULL, 10) : 10000000,
+                         argc > 4 ? strtoll(argv[4], NULL, 10) : 400);
+    if (argc > 2 && strcmp(argv[1], "time") == 0) {
+        time_reports(argv[2]);
+        return 0;
+    }
+
     const char *dir = argc > 1 ? argv[1] : "/tmp";
     int64_t requests = argc > 2 ? strtoll(argv[2], NULL, 10) : 60000;
     int64_t in_flight = argc > 3 ? strtoll(argv[3], NULL, 10) : 64, days = argc > 4 ? strtoll(argv[4], NULL, 10) : 1;
@@ -251,8 +356,7 @@ int main(int argc, char **argv)
         return 1;
     }
     add_users(db, &b);
-    b.first_ms = clock_utc_ms() - days * 86400000;
-    b.step_us = days * INT64_C(86400000000) / (requests > 0 ? requests : 1);
+    spread(&b, requests, days);
     calls = mem_zalloc((size_t)in_flight, sizeof *calls);
     for (int64_t i = 0; i < in_flight; i++)
         b.idle[b.idle_count++] = &calls[i];

@@ -34,5 +34,6 @@ libweir_a_SOURCES += \
 	cgi/rules/tokens_guess.c \
 	cgi/rules/tokens_load.c \
 	cgi/rules/tokens_model.c \
+	cgi/rules/trend.c cgi/rules/trend.h \
 	cgi/rules/usage_tokens.h \
 	cgi/rules/window.c cgi/rules/window.h

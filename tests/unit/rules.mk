@@ -54,3 +54,7 @@ check_PROGRAMS += tests/unit/test_limits_change
 tests_unit_test_limits_change_SOURCES = tests/unit/test_limits_change.c tests/unit/unit.h
 tests_unit_test_limits_change_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_limits_change_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += tests/unit/test_trend
+tests_unit_test_trend_SOURCES = tests/unit/test_trend.c tests/unit/unit.h
+tests_unit_test_trend_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_trend_LDADD = $(UNIT_LDADD)
