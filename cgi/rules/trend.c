@@ -14,8 +14,9 @@
 #include "base/rand.h"
 
 #define NORMAL_975 1.959964      /* of the normal distribution */
-#define MAD_SIGMA 1.4826         /* from a MAD, from a mean deviation to a standard deviation */
+#define MAD_SIGMA 1.4826         /* to a standard deviation from a MAD, from a mean deviation */
 #define MEAN_SIGMA 1.2533
+#define NINETY_SIGMA 0.607957    /* from the 0.9 quantile of absolute deviations: 1 / 1.644854 */
 
 /* --- order --- */
 
@@ -201,16 +202,19 @@ static double scale(double level, double usual)
     return sqrt(at > 0 ? at : 1);
 }
 
+/* The larger of what the middle and the upper tenth say: of small counts half may not deviate at all. */
 static double spread_of(const double *deviation, size_t n)
 {
-    double *v = mem_zalloc(n, sizeof *v), middle, sum;
+    double *v = mem_zalloc(n, sizeof *v), middle, upper, all;
 
     for (size_t i = 0; i < n; i++)
         v[i] = fabs(deviation[i]);
-    sum = mean(v, n) * MEAN_SIGMA;
+    all = mean(v, n) * MEAN_SIGMA;
     middle = trend_median(v, n) * MAD_SIGMA;
+    upper = quantile(v, n, 0.9) * NINETY_SIGMA;
     free(v);
-    return middle > 0 ? middle : sum;
+    middle = fmax(middle, upper);
+    return middle > 0 ? middle : all;
 }
 
 static bool *mark_idle(const double *y, size_t n)

@@ -16,7 +16,10 @@
 #include "store/db.h"
 #include "store/zone.h"
 
-enum granularity { GRANULARITY_AUTO, GRANULARITY_MINUTE, GRANULARITY_HOUR, GRANULARITY_DAY };
+enum granularity { GRANULARITY_AUTO, GRANULARITY_MINUTE, GRANULARITY_HOUR, GRANULARITY_DAY, GRANULARITY_WEEK, GRANULARITY_MONTH };
+enum report_metric { REPORT_REQUESTS, REPORT_TOKENS, REPORT_COST, REPORT_METRICS };
+const char *report_metric_name(enum report_metric m);      /* "requests" "tokens" "cost_usd" */
+bool report_metric_parse(const char *s, enum report_metric *out);
 
 /* Strings are borrowed from the query; NULL means any. */
 struct report_filter {
@@ -26,15 +29,17 @@ struct report_filter {
     int priority;                         /* enum priority or -1 */
     int status;                           /* enum call_status or -1 */
     enum granularity granularity;         /* AUTO: minute up to 2 h, hour up to 7 d, else day */
-    struct zone zone;                     /* decides days */
+    struct zone zone;                     /* decides days; a week begins on its Monday, a month on its first */
     int64_t limit;                        /* 1 … 1000 */
     const char *cursor;
+    int64_t horizon_ms;                   /* of a forecast */
+    enum report_metric metric;            /* the same */
 };
 
-/* The last 24 hours of everything, UTC, 100 a page. */
+/* The last 24 hours of everything, UTC, 100 a page; forecasts of tokens for 7 days. */
 struct report_filter report_filter_make(int64_t now_ms);
 /* One parameter of the query: from, to, user_id, session_id, model, upstream, api_endpoint, priority, status,
- * granularity, tz, limit, cursor. from and to are RFC 3339 or -24h, -7d, -30d (m, h, d before now), or "now".
+ * granularity, tz, limit, cursor, horizon, metric. from and to are RFC 3339 or -24h, -7d, -30d (m, h, d before now), or "now".
  * E_UNKNOWN_FIELD: not one of these (the caller may know it). E_INVALID_FIELD, E_OUT_OF_RANGE: `why` is a sentence
  * that names parameter, value and what is allowed. */
 enum weir_err report_filter_set(struct report_filter *f, const char *key, const char *value, char why[160])
@@ -58,10 +63,37 @@ enum weir_err report_session_usage(struct db *ro, const struct report_filter *f,
  * history ratios and percentiles are null and there are no suggestions. */
 enum weir_err report_performance(struct db *ro, const struct report_filter *f, struct sb *out)
     __attribute__((warn_unused_result));
-/* {currency, total, by_model, by_upstream, by_user, by_session, by_endpoint, by_priority, by_day, by_hour,
- * unpriced}; lists by cost, descending (days and hours by time), at most f->limit entries each. */
+/* {currency, total, cost_per, by_model, by_upstream, by_user, by_session, by_endpoint, by_priority, by_day, by_week, by_month,
+ * by_hour, unpriced}; lists by cost, descending (times by time), at most f->limit entries each. cost_per: {request_usd,
+ * session_usd, thousand_tokens_usd}, of what had a price. */
 enum weir_err report_cost_breakdown(struct db *ro, const struct report_filter *f, struct sb *out)
     __attribute__((warn_unused_result));
+/* {from, to, days, confidence, requests: {slope_per_day, low, high, total, previous, change}, tokens, cost_usd}. The slope is
+ * Theil and Sen's over the whole days of the range since the first request, with its 95 % interval; null below three
+ * days. total is the range's, previous that of the range of equal length before it, change how much more total is, as
+ * a share of previous; null where that is 0. */
+enum weir_err report_trend(struct db *ro, const struct report_filter *f, struct sb *out) __attribute__((warn_unused_result));
+/* {history_days, enough_history, found, items: [{at, bucket, metric, value, expected, low, high, score}]}: whole days and
+ * hours of the range (or what granularity says) that lie outside the band of rules/trend.h, told from the range and
+ * the 8 weeks before it; the newest first, f->limit of the `found` ones. Below 7 days of history there are none. */
+enum weir_err report_anomalies(struct db *ro, const struct report_filter *f, struct sb *out) __attribute__((warn_unused_result));
+
+/* Something that traffic will reach if it goes on so. */
+struct report_goal {
+    const char *user_id, *model, *upstream;   /* whose traffic counts; NULL: any */
+    enum report_metric metric;
+    bool by_hour;                             /* one hour's traffic reaches the amount; else the sum from now on */
+    int64_t amount;                           /* requests, tokens, or picodollars */
+    int64_t until_ms;                         /* a sum counts up to here */
+    int64_t reached_ms, possible_ms;          /* given: when, or -1; by_hour: when the upper end of the band does */
+};
+/* {metric, bucket, horizon_days, confidence, history_days, enough_history, message, series: [{at, expected, low, high}]} of
+ * f->metric for f->horizon_ms from now (hours up to two weeks, else days), from the range's past, and when each goal will be
+ * reached: sums are looked for 62 days ahead, hours 7, or as far as the horizon. Below 7 days of history series is empty,
+ * message says so, and goals are not reached. */
+enum weir_err report_forecast(struct db *ro, const struct report_filter *f, struct report_goal *goal, size_t goals, struct sb *out)
+    __attribute__((warn_unused_result));
+
 /* {items, next_cursor}: events, newest first. */
 enum weir_err report_history(struct db *ro, const struct report_filter *f, struct sb *out)
     __attribute__((warn_unused_result));

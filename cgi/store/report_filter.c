@@ -17,7 +17,7 @@ enum { BUCKETS_MAX = 3000 };
 struct report_filter report_filter_make(int64_t now_ms)
 {
     struct report_filter f = {.now_ms = now_ms, .from_ms = now_ms - DAY, .to_ms = now_ms, .priority = -1, .status = -1,
-                              .zone = zone_utc(), .limit = 100};
+                              .zone = zone_utc(), .limit = 100, .horizon_ms = 7 * DAY, .metric = REPORT_TOKENS};
     return f;
 }
 
@@ -169,15 +169,30 @@ static enum weir_err set_limit(struct report_filter *f, const char *value, char 
 
 static enum weir_err set_granularity(struct report_filter *f, const char *value, char why[160])
 {
-    static const char *const names[] = {"auto", "minute", "hour", "day"};
+    static const char *const names[] = {"auto", "minute", "hour", "day", "week", "month"};
 
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i <= GRANULARITY_MONTH; i++) {
         if (strcmp(value, names[i]) == 0) {
             f->granularity = (enum granularity)i;
             return WEIR_OK;
         }
     }
-    return refuse(why, WEIR_E_INVALID_FIELD, "granularity", value, "minute, hour or day");
+    return refuse(why, WEIR_E_INVALID_FIELD, "granularity", value, "minute, hour, day, week or month");
+}
+
+/* 36h, 7d */
+static enum weir_err set_horizon(struct report_filter *f, const char *value, char why[160])
+{
+    char *end;
+    long n = strtol(value, &end, 10);
+    int64_t unit = *end == 'h' ? HOUR : *end == 'd' ? DAY : 0;
+
+    if (value[0] < '0' || value[0] > '9' || !unit || end[1])
+        return refuse(why, WEIR_E_INVALID_FIELD, "horizon", value, "a number of hours or days (36h, 7d)");
+    if (n < 1 || n > 366 * DAY / unit)
+        return refuse(why, WEIR_E_OUT_OF_RANGE, "horizon", value, "from 1h to 366d");
+    f->horizon_ms = n * unit;
+    return WEIR_OK;
 }
 
 static enum weir_err set_priority(struct report_filter *f, const char *value, char why[160])
@@ -223,6 +238,11 @@ enum weir_err report_filter_set(struct report_filter *f, const char *key, const 
         return set_status(f, value, why);
     if (strcmp(key, "granularity") == 0)
         return set_granularity(f, value, why);
+    if (strcmp(key, "horizon") == 0)
+        return set_horizon(f, value, why);
+    if (strcmp(key, "metric") == 0)
+        return report_metric_parse(value, &f->metric) ? WEIR_OK
+               : refuse(why, WEIR_E_INVALID_FIELD, key, value, "requests, tokens or cost_usd");
     if (strcmp(key, "limit") == 0)
         return set_limit(f, value, why);
     if (strcmp(key, "tz") == 0)

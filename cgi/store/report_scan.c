@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "store/period.h"
 
 #define HOUR_MS INT64_C(3600000)
 
@@ -137,22 +138,42 @@ enum granularity report_granularity(const struct report_filter *f)
     return hours <= 7 * 24 ? GRANULARITY_HOUR : GRANULARITY_DAY;
 }
 
-static int64_t bucket_start(const struct zone *z, enum granularity g, int64_t at_ms)
+int64_t report_bucket_start(const struct zone *z, enum granularity g, int64_t at_ms)
 {
     int64_t offset_ms = zone_offset_s(z, at_ms) * INT64_C(1000), local = at_ms + offset_ms;
 
-    if (g == GRANULARITY_DAY)
-        return zone_day_start(z, at_ms);
-    if (g == GRANULARITY_MINUTE)
+    switch (g) {
+    case GRANULARITY_MINUTE:
         return at_ms - at_ms % MINUTE_MS;
+    case GRANULARITY_AUTO:
+    case GRANULARITY_HOUR:
+        break;
+    case GRANULARITY_DAY:
+        return zone_day_start(z, at_ms);
+    case GRANULARITY_WEEK:
+        return period_at(z, BUDGET_WEEK, at_ms).from_ms;
+    case GRANULARITY_MONTH:
+        return period_at(z, BUDGET_MONTH, at_ms).from_ms;
+    }
     return local - local % HOUR_MS - offset_ms;
 }
 
-static int64_t bucket_next(const struct zone *z, enum granularity g, int64_t start_ms)
+int64_t report_bucket_next(const struct zone *z, enum granularity g, int64_t at_ms)
 {
-    if (g == GRANULARITY_DAY)
-        return zone_day_next(z, start_ms);
-    return start_ms + (g == GRANULARITY_MINUTE ? MINUTE_MS : HOUR_MS);
+    switch (g) {
+    case GRANULARITY_MINUTE:
+        return at_ms - at_ms % MINUTE_MS + MINUTE_MS;
+    case GRANULARITY_AUTO:
+    case GRANULARITY_HOUR:
+        break;
+    case GRANULARITY_DAY:
+        return zone_day_next(z, at_ms);
+    case GRANULARITY_WEEK:
+        return period_at(z, BUDGET_WEEK, at_ms).to_ms;
+    case GRANULARITY_MONTH:
+        return period_at(z, BUDGET_MONTH, at_ms).to_ms;
+    }
+    return report_bucket_start(z, GRANULARITY_HOUR, at_ms) + HOUR_MS;
 }
 
 void report_scan_buckets(struct report_scan *s, int which, enum granularity g, bool with_hist)
@@ -160,8 +181,8 @@ void report_scan_buckets(struct report_scan *s, int which, enum granularity g, b
     struct report_series *r = &s->series[which];
     size_t cap = 0;
 
-    for (int64_t at = bucket_start(&s->f->zone, g, s->f->from_ms); at < s->f->to_ms;
-         at = bucket_next(&s->f->zone, g, at)) {
+    for (int64_t at = report_bucket_start(&s->f->zone, g, s->f->from_ms); at < s->f->to_ms;
+         at = report_bucket_next(&s->f->zone, g, at)) {
         if (r->count == cap) {
             cap = cap ? cap * 2 : 64;
             r->start_ms = mem_grow(r->start_ms, cap, sizeof *r->start_ms);

@@ -50,8 +50,11 @@ struct report_scan {
 /* Begin one view of the database, unless the caller has, and look the filter's names up. `f` is borrowed until
  * report_scan_done(), which is called whatever this returns. */
 enum weir_err report_scan_init(struct report_scan *s, struct db *ro, const struct report_filter *f);
-/* Buckets of an hour or a day of the filter's zone, or a minute, over its range. */
+/* Buckets of a minute, or of an hour, day, week or month of the filter's zone, over its range. */
 void report_scan_buckets(struct report_scan *s, int which, enum granularity g, bool with_hist);
+/* Where the bucket of a moment begins, and the one after it. */
+int64_t report_bucket_start(const struct zone *z, enum granularity g, int64_t at_ms);
+int64_t report_bucket_next(const struct zone *z, enum granularity g, int64_t at_ms);
 /* What AUTO means for this range. */
 enum granularity report_granularity(const struct report_filter *f);
 /* Add up. Minutes come from the minute roll-ups if series 0 is by minute. */

@@ -14,9 +14,11 @@ libweir_a_SOURCES += \
 	cgi/store/list.c cgi/store/list.h \
 	cgi/store/period.c cgi/store/period.h \
 	cgi/store/record.c cgi/store/record.h \
-	cgi/store/report.h cgi/store/report_cost.c cgi/store/report_filter.c cgi/store/report_history.c \
-	cgi/store/report_list.c cgi/store/report_list.h cgi/store/report_performance.c \
-	cgi/store/report_scan.c cgi/store/report_scan.h cgi/store/report_usage.c \
+	cgi/store/report.h cgi/store/report_cost.c cgi/store/report_filter.c cgi/store/report_forecast.c \
+	cgi/store/report_history.c \
+	cgi/store/report_list.c cgi/store/report_list.h cgi/store/report_past.c cgi/store/report_past.h \
+	cgi/store/report_performance.c \
+	cgi/store/report_scan.c cgi/store/report_scan.h cgi/store/report_trend.c cgi/store/report_usage.c \
 	cgi/store/traffic.c cgi/store/traffic.h cgi/store/traffic_file.c \
 	cgi/store/upkeep.c cgi/store/upkeep.h \
 	cgi/store/usage.c cgi/store/usage.h cgi/store/usage_recover.c \

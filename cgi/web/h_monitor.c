@@ -8,40 +8,45 @@
 #include "store/audit.h"
 #include "store/report.h"
 #include "web/field.h"
+#include "web/monitor.h"
 #include "web/route.h"
 #include "web/snapshot_json.h"
 
-enum { QUEUE_ENTRIES = 1000, SUGGESTIONS_MAX = 1024 * 1024 };
+enum { QUEUE_ENTRIES = 1000, SUGGESTIONS_MAX = 1024 * 1024, TREND_DAYS = 28, ANOMALIES_DAYS = 7 };
+#define DAY_MS INT64_C(86400000)
 
-/* Whose figures: NULL for everybody's. */
-static const char *owner(const struct exchange *x)
+const char *monitor_owner(const struct exchange *x)
 {
     return x->who.role == ROLE_USER ? x->who.user_id : NULL;
 }
 
-static enum weir_err read_filter(struct exchange *x, struct report_filter *f)
+enum weir_err monitor_filter(struct exchange *x, int days, struct report_filter *f)
 {
+    bool from = false;
     const char *param;
     char why[160];
     enum weir_err e;
 
     *f = report_filter_make(x->arrived_ms);
-    f->owner_id = owner(x);
+    f->owner_id = monitor_owner(x);
     for (int i = 0; i < x->in.query_count; i++) {
         e = report_filter_set(f, x->in.query[i].name, x->in.query[i].value, why);
         if (e)
             return web_refuse(x, e, x->in.query[i].name, "%s", why);
+        from = from || strcmp(x->in.query[i].name, "from") == 0;
     }
+    if (!from)
+        f->from_ms = f->to_ms - days * DAY_MS;
     e = report_filter_check(f, &param, why);
     return e ? web_refuse(x, e, param, "%s", why) : WEIR_OK;
 }
 
 typedef enum weir_err report(struct db *ro, const struct report_filter *f, struct sb *out);
 
-static enum weir_err answer(struct exchange *x, report *make)
+static enum weir_err answer(struct exchange *x, int days, report *make)
 {
     struct report_filter f;
-    enum weir_err e = read_filter(x, &f);
+    enum weir_err e = monitor_filter(x, days, &f);
 
     if (e)
         return e;
@@ -52,15 +57,15 @@ static enum weir_err answer(struct exchange *x, report *make)
 
 enum weir_err h_token_usage(struct exchange *x)
 {
-    return answer(x, report_token_usage);
+    return answer(x, 1, report_token_usage);
 }
 
 enum weir_err h_performance(struct exchange *x)
 {
-    enum weir_err e = answer(x, report_performance);
+    enum weir_err e = answer(x, 1, report_performance);
     struct sb *out = &x->out.body, found = sb_make(SUGGESTIONS_MAX);
 
-    if (e || owner(x))                         /* settings are no matter of single users */
+    if (e || monitor_owner(x))                         /* settings are no matter of single users */
         return e;
     keeper_suggestions(x->web->keeper, &found);
     sb_drop(out, strlen("]}\n"));
@@ -74,7 +79,7 @@ enum weir_err h_performance(struct exchange *x)
 
 enum weir_err h_cost_breakdown(struct exchange *x)
 {
-    enum weir_err e = answer(x, report_cost_breakdown);
+    enum weir_err e = answer(x, 1, report_cost_breakdown);
     const struct snapshot *s;
 
     if (e)
@@ -82,7 +87,7 @@ enum weir_err h_cost_breakdown(struct exchange *x)
     s = engine_snapshot(x->web->engine);
     sb_drop(&x->out.body, strlen("}\n"));      /* the report is of what was; budgets are the engine's */
     sb_puts(&x->out.body, ",\"budgets\":");
-    snapshot_budgets_json(s, owner(x), &x->out.body);
+    snapshot_budgets_json(s, monitor_owner(x), &x->out.body);
     sb_puts(&x->out.body, "}\n");
     snapshot_put(s);
     return WEIR_OK;
@@ -90,20 +95,30 @@ enum weir_err h_cost_breakdown(struct exchange *x)
 
 enum weir_err h_history(struct exchange *x)
 {
-    return answer(x, report_history);
+    return answer(x, 1, report_history);
+}
+
+enum weir_err h_trend(struct exchange *x)
+{
+    return answer(x, TREND_DAYS, report_trend);
+}
+
+enum weir_err h_anomalies(struct exchange *x)
+{
+    return answer(x, ANOMALIES_DAYS, report_anomalies);
 }
 
 enum weir_err h_session_usage(struct exchange *x)
 {
     struct report_filter f = report_filter_make(x->arrived_ms);
 
-    f.owner_id = owner(x);
+    f.owner_id = monitor_owner(x);
     return report_session_usage(x->db, &f, x->arg[0], &x->out.body);
 }
 
 enum weir_err h_request(struct exchange *x)
 {
-    return report_request(x->db, owner(x), x->arg[0], &x->out.body);
+    return report_request(x->db, monitor_owner(x), x->arg[0], &x->out.body);
 }
 
 enum weir_err h_queue_status(struct exchange *x)
@@ -113,7 +128,7 @@ enum weir_err h_queue_status(struct exchange *x)
     struct sb *out = &x->out.body;
 
     sb_puts(out, "{\"now\":");
-    snapshot_queue_json(s, owner(x), QUEUE_ENTRIES, out);
+    snapshot_queue_json(s, monitor_owner(x), QUEUE_ENTRIES, out);
     sb_putf(out, ",\"lifetime\":{\"enqueued\":%" PRId64 ",\"admitted\":%" PRId64 ",\"cancelled\":%" PRId64 ",\"timed_out\":%" PRId64
             ",\"rejected\":%" PRId64 ",\"retries\":%" PRId64 "}", c->enqueued, c->admitted, c->cancelled, c->timed_out, c->rejected,
             c->retries);

@@ -70,6 +70,9 @@ enum route_body {
     X(GET, "/monitoring/rate-limits", ALL, NONE, "", h_rate_limits)                                      \
     X(GET, "/monitoring/performance", ALL, NONE, Q_RANGE, h_performance)                                   \
     X(GET, "/monitoring/cost-breakdown", ALL, NONE, Q_RANGE, h_cost_breakdown)                             \
+    X(GET, "/monitoring/trend", ALL, NONE, Q_RANGE, h_trend)                                               \
+    X(GET, "/monitoring/anomalies", ALL, NONE, Q_RANGE " granularity limit", h_anomalies)                  \
+    X(GET, "/monitoring/forecast", ALL, NONE, Q_RANGE " horizon metric", h_forecast)                       \
     X(GET, "/monitoring/live", ALL, NONE, Q_ANY, h_live)                                                   \
     X(GET, "/monitoring/history", ALL, NONE, Q_RANGE " limit cursor", h_history)                           \
     X(GET, "/monitoring/requests/{id}", ALL, NONE, "", h_request)                                        \

@@ -68,24 +68,27 @@ bool snapshot_budget_is_of(const struct snapshot_budget *b, const char *user_id)
     return !user_id || (b->view.rule->scope == BUDGET_USER && strcmp(b->view.key, user_id) == 0);
 }
 
+void snapshot_budget_json(const struct budget_view *v, struct sb *out)
+{
+    gauge_budget_json(out, v);
+    sb_puts(out, ",\"key\":");
+    sb_json(out, *v->key ? v->key : NULL);
+    sb_putf(out, ",\"each\":%s,\"left_usd\":", v->rule->each ? "true" : "false");
+    sb_usd(out, v->left);
+    sb_puts(out, ",\"warned\":");
+    snapshot_level_json(v->warned, out);
+}
+
 void snapshot_budgets_json(const struct snapshot *s, const char *user_id, struct sb *out)
 {
     const char *comma = "";
 
     sb_putc(out, '[');
     for (size_t i = 0; i < s->budget_count; i++) {
-        const struct budget_view *v = &s->budgets[i].view;
-
         if (!snapshot_budget_is_of(&s->budgets[i], user_id))
             continue;
         sb_putf(out, "%s{", comma);
-        gauge_budget_json(out, v);
-        sb_puts(out, ",\"key\":");
-        sb_json(out, *v->key ? v->key : NULL);
-        sb_putf(out, ",\"each\":%s,\"left_usd\":", v->rule->each ? "true" : "false");
-        sb_usd(out, v->left);
-        sb_puts(out, ",\"warned\":");
-        snapshot_level_json(v->warned, out);
+        snapshot_budget_json(&s->budgets[i].view, out);
         sb_putc(out, '}');
         comma = ",";
     }

@@ -19,6 +19,8 @@ void snapshot_queue_json(const struct snapshot *s, const char *user_id, size_t e
 /* [{id, scope, window, limit_usd, spent_usd, reserved_usd, resets_at, key, each, left_usd, warned}], one for each ledger.
  * With `user_id` only that user's own budgets: those of everybody say what others spend. */
 void snapshot_budgets_json(const struct snapshot *s, const char *user_id, struct sb *out);
+/* One of them without its braces. */
+void snapshot_budget_json(const struct budget_view *v, struct sb *out);
 /* A warn level in millionths as a share with as many decimals as it has; null for 0. */
 void snapshot_level_json(int32_t ppm, struct sb *out);
 

@@ -17,6 +17,7 @@ libweir_a_SOURCES += \
 	cgi/web/h_budgets.c \
 	cgi/web/h_chat.c \
 	cgi/web/h_dashboard.c \
+	cgi/web/h_forecast.c \
 	cgi/web/h_health.c \
 	cgi/web/h_live.c cgi/web/live.h \
 	cgi/web/h_models.c \
@@ -26,6 +27,7 @@ libweir_a_SOURCES += \
 	cgi/web/h_session.c \
 	cgi/web/h_webhooks.c \
 	cgi/web/http.c cgi/web/http.h \
+	cgi/web/monitor.h \
 	cgi/web/nginx_conf.c cgi/web/nginx_conf.h \
 	cgi/web/page.c cgi/web/page.h \
 	cgi/web/page_parse.c cgi/web/page_parse.h \

@@ -1,5 +1,5 @@
 # unit tests of cgi/store
-STORE_FIXTURES = tests/unit/fixture_call.h tests/unit/fixture_db.h
+STORE_FIXTURES = tests/unit/fixture_call.h tests/unit/fixture_db.h tests/unit/fixture_report.h
 
 check_PROGRAMS += tests/unit/test_account
 tests_unit_test_account_SOURCES = tests/unit/test_account.c tests/unit/unit.h $(STORE_FIXTURES)
@@ -49,3 +49,11 @@ check_PROGRAMS += tests/unit/test_traffic
 tests_unit_test_traffic_SOURCES = tests/unit/test_traffic.c tests/unit/fixture_call.h tests/unit/fixture_db.h tests/unit/unit.h
 tests_unit_test_traffic_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_traffic_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += tests/unit/test_report_same
+tests_unit_test_report_same_SOURCES = tests/unit/test_report_same.c tests/unit/unit.h $(STORE_FIXTURES)
+tests_unit_test_report_same_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_report_same_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += tests/unit/test_report_trend
+tests_unit_test_report_trend_SOURCES = tests/unit/test_report_trend.c tests/unit/unit.h $(STORE_FIXTURES)
+tests_unit_test_report_trend_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_report_trend_LDADD = $(UNIT_LDADD)

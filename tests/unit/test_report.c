@@ -1,29 +1,9 @@
 /* Reports equal the sum of their events, whatever is cut out; one's own only. */
 #include "unit.h"
 
-#include "base/json.h"
-#include "fixture_call.h"
-#include "store/report.h"
+#include "fixture_report.h"
 
-#define MIN INT64_C(60000)
-#define HOUR INT64_C(3600000)
-#define DAY INT64_C(86400000)
 #define NOW (FIXTURE_NOW + 30 * HOUR + 7 * MIN + 1234)
-
-static struct sb out;
-static struct db *db;
-
-static json_t *parsed(enum weir_err e)
-{
-    json_t *j;
-    char why[160];
-
-    ck_assert_int_eq(e, WEIR_OK);
-    ck_assert(sb_ok(&out));
-    ck_assert_msg(json_parse_object(out.p, out.len, &json_limits_compat, &j, why) == WEIR_OK, "%s in %s", why, out.p);
-    sb_reset(&out);
-    return j;
-}
 
 /* 600 calls of two users over thirty hours: statuses, models, priorities, sessions mixed. */
 static void many_calls(void)
@@ -61,74 +41,10 @@ static void many_calls(void)
     }
 }
 
-static void finish(void)
-{
-    sb_done(&out);
-    db_close(db);
-}
-
-struct truth {
-    int64_t requests, prompt, completion, cost;
-};
-
-/* What the events say. `where` is SQL of the test's own. */
-static struct truth truth_of(const struct report_filter *f, const char *where)
-{
-    char sql[512];
-    struct truth t;
-    sqlite3 *h;
-    sqlite3_stmt *st;
-
-    snprintf(sql, sizeof sql, "SELECT count(*), total(prompt), total(completion), total(cost_in + cost_out) FROM events"
-             " WHERE at_ms >= %lld AND at_ms < %lld AND %s", (long long)f->from_ms, (long long)f->to_ms, where);
-    ck_assert_int_eq(sqlite3_open_v2(fixture_path, &h, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
-    ck_assert_int_eq(sqlite3_prepare_v2(h, sql, -1, &st, NULL), SQLITE_OK);
-    ck_assert_int_eq(sqlite3_step(st), SQLITE_ROW);
-    t = (struct truth){sqlite3_column_int64(st, 0), sqlite3_column_int64(st, 1), sqlite3_column_int64(st, 2),
-                       sqlite3_column_int64(st, 3)};
-    sqlite3_finalize(st);
-    sqlite3_close(h);
-    return t;
-}
-
-/* Dollars of a report in whole nanodollars: what a double holds exactly enough here. */
-static int64_t nano(const json_t *entry)
-{
-    return (int64_t)(json_number_value(json_object_get(entry, "cost_usd")) * 1e9 + 0.5);
-}
-
-static void assert_sums(const json_t *entry, const struct truth *t, const char *what)
-{
-    ck_assert_msg(json_int(entry, "requests", -1) == t->requests, "%s: requests %lld, events say %lld", what,
-                  (long long)json_int(entry, "requests", -1), (long long)t->requests);
-    ck_assert_msg(json_int(entry, "prompt_tokens", -1) == t->prompt, "%s: prompt", what);
-    ck_assert_msg(json_int(entry, "completion_tokens", -1) == t->completion, "%s: completion", what);
-    ck_assert_msg(json_int(entry, "total_tokens", -1) == t->prompt + t->completion, "%s: total", what);
-    ck_assert_msg(nano(entry) == (t->cost + 500) / 1000, "%s: cost", what);
-}
-
-static void assert_list(const json_t *list, const struct truth *t, const char *what)
-{
-    struct truth sum = {0, 0, 0, 0};
-    const json_t *e;
-    size_t i;
-
-    json_array_foreach(list, i, e) {
-        sum.requests += json_int(e, "requests", 0);
-        sum.prompt += json_int(e, "prompt_tokens", 0);
-        sum.completion += json_int(e, "completion_tokens", 0);
-        sum.cost += nano(e);
-    }
-    ck_assert_msg(sum.requests == t->requests, "%s: requests %lld, events say %lld", what, (long long)sum.requests,
-                  (long long)t->requests);
-    ck_assert_msg(sum.prompt == t->prompt && sum.completion == t->completion, "%s: tokens", what);
-    ck_assert_msg(llabs(sum.cost - t->cost / 1000) <= (long long)json_array_size(list), "%s: cost", what);
-}
-
 static void assert_report(const struct report_filter *f, const char *where)
 {
     static const char *const parts[] = {"by_model", "by_upstream", "by_user", "by_session", "by_endpoint", "by_priority",
-                                        "by_day", "by_hour"};
+                                        "by_day", "by_week", "by_month", "by_hour"};
     struct truth t = truth_of(f, where);
     json_t *j = parsed(report_token_usage(db, f, &out));
 
@@ -447,7 +363,9 @@ START_TEST(a_wrong_parameter_is_named)
     static const struct { const char *key, *value; enum weir_err e; } rows[] = {
         {"form", "x", WEIR_E_UNKNOWN_FIELD}, {"from", "x", WEIR_E_INVALID_FIELD}, {"limit", "0", WEIR_E_OUT_OF_RANGE},
         {"limit", "1001", WEIR_E_OUT_OF_RANGE}, {"limit", "ten", WEIR_E_INVALID_FIELD}, {"status", "ok", WEIR_E_INVALID_FIELD},
-        {"priority", "high", WEIR_E_INVALID_FIELD}, {"granularity", "week", WEIR_E_INVALID_FIELD},
+        {"priority", "high", WEIR_E_INVALID_FIELD}, {"granularity", "year", WEIR_E_INVALID_FIELD},
+        {"horizon", "7", WEIR_E_INVALID_FIELD}, {"horizon", "-7d", WEIR_E_INVALID_FIELD}, {"horizon", "0d", WEIR_E_OUT_OF_RANGE},
+        {"horizon", "367d", WEIR_E_OUT_OF_RANGE}, {"metric", "cost", WEIR_E_INVALID_FIELD},
         {"tz", "Europe/Atlantis", WEIR_E_INVALID_FIELD}, {"tz", "../../etc/passwd", WEIR_E_INVALID_FIELD},
     };
     struct report_filter f = report_filter_make(NOW);

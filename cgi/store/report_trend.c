@@ -1,0 +1,209 @@
+/* report_trend.c - which way requests, tokens and cost go, and which hours and
+ * days were out of the ordinary. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "rules/trend.h"
+#include "store/event_row.h"
+#include "store/report_past.h"
+
+#define HOUR_MS INT64_C(3600000)
+#define DAY_MS INT64_C(86400000)
+
+enum { SEASON_DAYS = 56 };               /* an anomaly is told from so many days before the range */
+
+static const char *const metric_names[REPORT_METRICS] = {"requests", "tokens", "cost_usd"};
+
+const char *report_metric_name(enum report_metric m)
+{
+    return metric_names[m];
+}
+
+bool report_metric_parse(const char *s, enum report_metric *out)
+{
+    for (int m = 0; m < REPORT_METRICS; m++) {
+        if (strcmp(s, metric_names[m]) == 0) {
+            *out = (enum report_metric)m;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* --- trend --- */
+
+static void member(struct sb *out, const char *name, double v)
+{
+    sb_putf(out, "%s\"%s\":", name[0] == 's' ? "" : ",", name);
+    report_number_json(out, v);
+}
+
+/* The exact figure of a selection; money to the picodollar. */
+static void figure_json(struct sb *out, const char *name, const struct report_sums *s, enum report_metric m)
+{
+    sb_putf(out, ",\"%s\":", name);
+    if (m == REPORT_COST)
+        sb_usd(out, s->cost);
+    else
+        sb_i64(out, m == REPORT_TOKENS ? s->prompt + s->completion : s->requests);
+}
+
+static void metric_json(struct sb *out, const struct report_past *p, const struct report_sums *before, enum report_metric m)
+{
+    double now = report_metric_value(&p->total, m), then = report_metric_value(before, m);
+    struct trend_line line;
+
+    if (!trend_fit(p->value[m], p->count, &line))
+        line = (struct trend_line){NAN, NAN, NAN};
+    sb_putf(out, ",\"%s\":{", metric_names[m]);
+    member(out, "slope_per_day", line.slope);
+    member(out, "low", line.low);
+    member(out, "high", line.high);
+    figure_json(out, "total", &p->total, m);
+    figure_json(out, "previous", before, m);
+    member(out, "change", then > 0 ? now / then - 1 : NAN);
+    sb_putc(out, '}');
+}
+
+static enum weir_err sums_of(struct db *ro, const struct report_filter *f, struct report_sums *out)
+{
+    struct report_scan s;
+    enum weir_err e = report_scan_init(&s, ro, f);
+
+    if (!e)
+        e = report_scan_run(&s, ro);
+    *out = s.total;
+    report_scan_done(&s, ro);
+    return e;
+}
+
+enum weir_err report_trend(struct db *ro, const struct report_filter *f, struct sb *out)
+{
+    struct report_filter before = *f;
+    struct report_sums sums = {0};
+    struct report_past p;
+    enum weir_err e = report_past_read(ro, f, GRANULARITY_DAY, &p);
+
+    before.from_ms = f->from_ms * 2 > f->to_ms ? f->from_ms * 2 - f->to_ms : 0;
+    before.to_ms = f->from_ms;
+    if (!e)
+        e = sums_of(ro, &before, &sums);
+    if (!e) {
+        sb_putc(out, '{');
+        json_time(out, "from", f->from_ms);
+        sb_putc(out, ',');
+        json_time(out, "to", f->to_ms);
+        sb_putf(out, ",\"days\":%zu,\"confidence\":0.95", p.count);
+        for (int m = 0; m < REPORT_METRICS; m++)
+            metric_json(out, &p, &sums, (enum report_metric)m);
+        sb_putc(out, '}');
+    }
+    report_past_done(&p);
+    return e;
+}
+
+/* --- anomalies --- */
+
+struct found {
+    int64_t at_ms;
+    double value;
+    struct trend_band band;
+    enum report_metric metric;
+    enum granularity unit;
+};
+struct findings {
+    struct found *item;
+    size_t count;
+};
+
+/* The newest first, of one moment the farthest off. */
+static int by_moment(const void *a, const void *b)
+{
+    const struct found *x = a, *y = b;
+    double left = fabs(x->band.score), right = fabs(y->band.score);
+
+    if (x->at_ms != y->at_ms)
+        return x->at_ms < y->at_ms ? 1 : -1;
+    return (left < right) - (left > right);
+}
+
+static void collect(struct findings *l, const struct report_filter *f, const struct report_past *p)
+{
+    struct trend_band *band = mem_zalloc(p->count ? p->count : 1, sizeof *band);
+
+    for (int m = 0; m < REPORT_METRICS; m++) {
+        if (!trend_bands(p->value[m], p->slot, p->count, band))
+            continue;
+        for (size_t i = 0; i < p->count; i++) {
+            if (p->at_ms[i] < f->from_ms || !trend_outside(&band[i]))
+                continue;
+            l->item = mem_grow(l->item, l->count + 1, sizeof *l->item);
+            l->item[l->count++] = (struct found){p->at_ms[i], p->value[m][i], band[i], (enum report_metric)m, p->unit};
+        }
+    }
+    free(band);
+}
+
+/* One unit's anomalies of the range (hours of more than PAST_HOURS_MAX are not looked at); *days is how long a past they were told from. */
+static enum weir_err look(struct db *ro, const struct report_filter *f, enum granularity unit, struct findings *l, int64_t *days)
+{
+    struct report_filter wide = *f;
+    struct report_past p;
+    enum weir_err e;
+
+    wide.from_ms = f->from_ms > SEASON_DAYS * DAY_MS ? f->from_ms - SEASON_DAYS * DAY_MS : 0;
+    wide.from_ms = unit == GRANULARITY_DAY ? zone_day_start(&f->zone, wide.from_ms) : wide.from_ms - wide.from_ms % HOUR_MS;
+    if (unit == GRANULARITY_HOUR && wide.to_ms - wide.from_ms > PAST_HOURS_MAX * HOUR_MS) {
+        wide.from_ms = f->from_ms - f->from_ms % HOUR_MS;      /* a long range is past enough */
+        if (wide.to_ms - wide.from_ms > PAST_HOURS_MAX * HOUR_MS)
+            return WEIR_OK;
+    }
+    e = report_past_read(ro, &wide, unit, &p);
+    if (!e) {
+        *days = report_past_days(&p);
+        if (*days >= PAST_DAYS_MIN)
+            collect(l, f, &p);
+    }
+    report_past_done(&p);
+    return e;
+}
+
+static void found_json(struct sb *out, const struct found *a)
+{
+    sb_putc(out, '{');
+    json_time(out, "at", a->at_ms);
+    sb_putf(out, ",\"bucket\":\"%s\",\"metric\":\"%s\",\"value\":", a->unit == GRANULARITY_DAY ? "day" : "hour", metric_names[a->metric]);
+    report_number_json(out, a->value);
+    member(out, "expected", a->band.expected);
+    member(out, "low", a->band.low);
+    member(out, "high", a->band.high);
+    sb_putf(out, ",\"score\":%.1f}", a->band.score);
+}
+
+enum weir_err report_anomalies(struct db *ro, const struct report_filter *f, struct sb *out)
+{
+    struct findings l = {NULL, 0};
+    int64_t days = 0;
+    enum weir_err e = WEIR_OK;
+
+    if (f->granularity != GRANULARITY_HOUR)
+        e = look(ro, f, GRANULARITY_DAY, &l, &days);
+    if (!e && f->granularity != GRANULARITY_DAY)
+        e = look(ro, f, GRANULARITY_HOUR, &l, &days);
+    if (!e) {
+        if (l.count)
+            qsort(l.item, l.count, sizeof *l.item, by_moment);
+        sb_puts(out, "{\"history_days\":");
+        sb_i64(out, days);
+        sb_putf(out, ",\"enough_history\":%s,\"found\":%zu,\"items\":[", days >= PAST_DAYS_MIN ? "true" : "false", l.count);
+        for (size_t i = 0; i < l.count && i < (size_t)f->limit; i++) {
+            sb_puts(out, i ? "," : "");
+            found_json(out, &l.item[i]);
+        }
+        sb_puts(out, "]}");
+    }
+    free(l.item);
+    return e;
+}
