@@ -20,6 +20,7 @@
 #include "flow/tuner.h"
 #include "store/account.h"
 #include "store/report.h"
+#include "store/spans.h"
 #include "store/upkeep.h"
 #include "store/webhooks.h"
 
@@ -52,6 +53,7 @@ struct chore {
     struct write_op op;
     const char *state;
     int64_t minutes, sign_ins;
+    bool more;
 };
 
 static enum weir_err run_save(struct db *db, struct write_op *op)
@@ -164,18 +166,38 @@ static bool rest(struct keeper *k, int s)
     return poll(&stop, 1, s * 1000) == 0;
 }
 
+static enum weir_err run_fold(struct db *db, struct write_op *op)
+{
+    struct chore *c = (struct chore *)op;
+
+    return spans_fold(db, clock_utc_ms(), &c->more);
+}
+
+/* Four hours at a time, so that nobody waits for the writer long. */
+static void fold(struct keeper *k)
+{
+    struct chore c = {.op = {.run = run_fold}, .more = true};
+
+    while (c.more && rest(k, 0))
+        if (writer_call(k->writer, &c.op) != WEIR_OK)
+            return;
+}
+
 static void *keeper(void *arg)
 {
     struct keeper *k = arg;
 
     (void)prctl(PR_SET_NAME, "keeper");
     sweep(k);
+    fold(k);
     for (int s = SAVE_S; rest(k, SAVE_S); s += SAVE_S) {
         save(k);
         if (alarm_look(k->alarm))
             courier_nudge(k->courier);
-        if (s % SWEEP_S == 0)
+        if (s % SWEEP_S == 0) {
             sweep(k);
+            fold(k);
+        }
         tune(k);
     }
     return NULL;

@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "rules/hist.h"
 #include "store/keymap.h"
+#include "store/spans.h"
 
 struct ledger {
     struct keymap words, users, tokens, rates, combos;
@@ -369,26 +370,45 @@ static int same_quarter(const void *a, const void *b)
     return x->quarter != y->quarter || x->combo != y->combo;
 }
 
+/* The spans that the deltas' quarters are in already, each once; deltas are sorted by quarter. */
+static enum weir_err write_spans(struct db *db, const struct ledger *l, int64_t mark)
+{
+    int64_t done = -1;
+    enum weir_err e = WEIR_OK;
+
+    for (size_t i = 0; !e && i < l->count && l->delta[i].quarter < mark; i++) {
+        if (l->delta[i].quarter / span_quarters[1] == done)
+            continue;
+        done = l->delta[i].quarter / span_quarters[1];
+        e = spans_refold(db, l->delta[i].quarter);
+    }
+    return e;
+}
+
 static enum weir_err on_flush(struct db *db, void *ctx)
 {
     struct ledger *l = ctx;
+    int64_t mark = 0;
+    struct query q;
     enum weir_err e;
 
     if (!l->count)
         return WEIR_OK;
+    q = query(db, "UPDATE ledger SET settled = settled + ?1 RETURNING folded");
+    query_i64(&q, (int64_t)l->count);
+    if (query_row(&q))
+        mark = query_col_i64(&q, 0);
+    e = query_end(&q);
     qsort(l->delta, l->count, sizeof *l->delta, by_combo);
-    e = each_row(db, l, same_quarter, write_quarter);
+    if (!e)
+        e = each_row(db, l, same_quarter, write_quarter);
+    if (!e)
+        e = write_spans(db, l, mark);
     if (!e)
         e = each_row(db, l, by_combo, write_minute);
     qsort(l->delta, l->count, sizeof *l->delta, by_session);
     if (!e)
         e = each_row(db, l, by_session, write_session);
-    if (!e) {
-        struct query q = query(db, "UPDATE ledger SET settled = settled + ?1");
-
-        query_i64(&q, (int64_t)l->count);
-        e = query_end(&q);
-    }
     l->count = 0;
     return e;
 }

@@ -65,7 +65,8 @@ enum weir_err report_performance(struct db *ro, const struct report_filter *f, s
     __attribute__((warn_unused_result));
 /* {currency, total, cost_per, by_model, by_upstream, by_user, by_session, by_endpoint, by_priority, by_day, by_week, by_month,
  * by_hour, unpriced}; lists by cost, descending (times by time), at most f->limit entries each. cost_per: {request_usd,
- * session_usd, thousand_tokens_usd}, of what had a price. */
+ * session_usd, thousand_tokens_usd}, of what had a price. Of more than 93 days by_hour is null; of
+ * more than 100,000 requests cost_per.session_usd is, for then only the dearest sessions are looked for. */
 enum weir_err report_cost_breakdown(struct db *ro, const struct report_filter *f, struct sb *out)
     __attribute__((warn_unused_result));
 /* {from, to, days, confidence, requests: {slope_per_day, low, high, total, previous, change}, tokens, cost_usd}. The slope is

@@ -5,85 +5,11 @@
 #include "store/event_row.h"
 #include "store/report_list.h"
 #include "store/report_scan.h"
+#include "store/report_sessions.h"
 
-/* --- by session --- */
+#define DAY_MS INT64_C(86400000)
 
-#define SESSION_SUMS "SELECT session, sum(requests), sum(prompt), sum(completion), sum(cost), sum(unpriced) FROM ("
-#define SESSION_EVENTS                                                                                       \
-    "SELECT e.session AS session, 1 AS requests, e.prompt AS prompt, e.completion AS completion,"            \
-    " e.cost_in + e.cost_out AS cost, e.rate = 0 AS unpriced FROM events e"                                  \
-    " WHERE e.state = 2 AND e.session > 0 AND (?1 = 0 OR e.user = ?1)"
-
-/* Whole quarters from the sessions' own roll-ups, the ends from events; ?1 user, then four bounds. */
-static const char from_rollups[] =
-    SESSION_SUMS "SELECT r.session, r.requests, r.prompt, r.completion, r.cost, r.unpriced FROM session_rollups r"
-    " CROSS JOIN sessions s ON s.id = r.session WHERE r.id >= ?2 AND r.id < ?3 AND (?1 = 0 OR s.user = ?1)"
-    " UNION ALL " SESSION_EVENTS " AND e.id >= ?4 AND e.id < ?5"
-    " UNION ALL " SESSION_EVENTS " AND e.id >= ?6 AND e.id < ?7) GROUP BY session";
-
-/* All from events, where the selection is by more than user and time. */
-static const char from_events[] =
-    SESSION_SUMS SESSION_EVENTS " AND e.id >= ?2 AND e.id < ?3 AND (?4 = 0 OR e.model = ?4)"
-    " AND (?5 = 0 OR e.upstream = ?5) AND (?6 = 0 OR e.endpoint = ?6) AND (?7 < 0 OR e.priority = ?7)"
-    " AND (?8 < 0 OR e.status = ?8)) GROUP BY session";
-
-static struct query select_sessions(struct db *ro, const struct report_scan *s)
-{
-    const struct report_keys *k = &s->keys;
-    const struct report_filter *f = s->f;
-    struct report_units u = report_units(f, QUARTER_MS);
-    bool narrow = k->model || k->upstream || k->endpoint || f->priority >= 0 || f->status >= 0;
-    struct query q = query(ro, narrow || u.first == u.last ? from_events : from_rollups);
-
-    query_i64(&q, k->user);
-    if (narrow || u.first == u.last) {
-        const int64_t bound[] = {f->from_ms << EVENT_BITS, report_until(f) << EVENT_BITS, k->model, k->upstream,
-                                 k->endpoint, f->priority, f->status};
-
-        for (size_t i = 0; i < sizeof bound / sizeof *bound; i++)
-            query_i64(&q, bound[i]);
-    } else {
-        int64_t end_ms = u.last * QUARTER_MS > f->to_ms ? u.last * QUARTER_MS : f->to_ms;
-        const int64_t bound[] = {u.first << SESSION_BITS, u.last << SESSION_BITS, f->from_ms << EVENT_BITS,
-                                 (u.first * QUARTER_MS) << EVENT_BITS, (u.last * QUARTER_MS) << EVENT_BITS,
-                                 end_ms << EVENT_BITS};
-
-        for (size_t i = 0; i < sizeof bound / sizeof *bound; i++)
-            query_i64(&q, bound[i]);
-    }
-    return q;
-}
-
-/* Requests outside any session are the entry with key null. */
-static enum weir_err fold_sessions(struct report_list *l, struct db *ro, const struct report_scan *s)
-{
-    struct report_sums rest = s->total;
-    struct query q;
-
-    if (s->keys.session) {                         /* the selection is one session's */
-        if (rest.requests)
-            report_list_add(l, s->keys.session, &rest);
-        return WEIR_OK;
-    }
-    q = select_sessions(ro, s);
-    while (query_row(&q)) {
-        const struct report_sums one = {.requests = query_col_i64(&q, 1), .prompt = query_col_i64(&q, 2),
-                                        .completion = query_col_i64(&q, 3), .cost = query_col_i64(&q, 4),
-                                        .unpriced = query_col_i64(&q, 5)};
-
-        report_list_add(l, query_col_i64(&q, 0), &one);
-        rest.requests -= one.requests;
-        rest.prompt -= one.prompt;
-        rest.completion -= one.completion;
-        rest.cost -= one.cost;
-        rest.unpriced -= one.unpriced;
-    }
-    if (rest.requests > 0)
-        report_list_add(l, 0, &rest);
-    return query_end(&q);
-}
-
-/* --- the rest --- */
+enum { HOURS_MAX_DAYS = 93 };              /* of longer ranges nobody reads the hours */
 
 static enum weir_err list(struct db *ro, const struct report_scan *s, const char *name, enum report_by by, struct sb *out)
 {
@@ -165,20 +91,12 @@ static void each_json(struct sb *out, const char *name, int64_t cost, int64_t n)
 }
 
 /* Of what had a price: the rest would make it look cheap. */
-static void cost_per_json(struct sb *out, const struct report_sums *total, const struct report_list *sessions)
+static void cost_per_json(struct sb *out, const struct report_sums *total, const struct report_sessions *sessions)
 {
-    int64_t priced_tokens = total->prompt + total->completion - total->unpriced_tokens, n = 0, cost = 0;
+    int64_t priced_tokens = total->prompt + total->completion - total->unpriced_tokens;
 
-    for (size_t i = 0; i < sessions->count; i++) {
-        const struct report_sums *s = &sessions->entry[i].sums;
-
-        if (sessions->entry[i].key && s->requests > s->unpriced) {
-            cost += s->cost;
-            n++;
-        }
-    }
     each_json(out, ",\"cost_per\":{\"request_usd\":", total->cost, total->requests - total->unpriced);
-    each_json(out, ",\"session_usd\":", cost, n);
+    each_json(out, ",\"session_usd\":", sessions->cost, sessions->priced);
     each_json(out, ",\"thousand_tokens_usd\":", total->cost * 1000, priced_tokens);
     sb_putc(out, '}');
 }
@@ -215,17 +133,19 @@ enum weir_err report_cost_breakdown(struct db *ro, const struct report_filter *f
         {"by_model", BY_MODEL}, {"by_upstream", BY_UPSTREAM}, {"by_user", BY_USER}, {"by_endpoint", BY_ENDPOINT},
         {"by_priority", BY_PRIORITY},
     };
-    struct report_list sessions = {0};
+    struct report_sessions sessions = {.priced = 0};
+    bool hours = f->to_ms - f->from_ms <= HOURS_MAX_DAYS * DAY_MS;
     struct report_scan s;
     enum weir_err e = report_scan_init(&s, ro, f);
 
     if (!e) {
         report_scan_buckets(&s, 0, GRANULARITY_DAY, false);
-        report_scan_buckets(&s, 1, GRANULARITY_HOUR, false);
+        if (hours)
+            report_scan_buckets(&s, 1, GRANULARITY_HOUR, false);
         e = report_scan_run(&s, ro);
     }
     if (!e)
-        e = fold_sessions(&sessions, ro, &s);
+        e = report_sessions_read(&sessions, ro, &s);
     if (e)
         goto out;
     sb_puts(out, "{\"currency\":\"USD\",\"total\":{");
@@ -236,16 +156,19 @@ enum weir_err report_cost_breakdown(struct db *ro, const struct report_filter *f
         e = list(ro, &s, lists[i].name, lists[i].by, out);
     sb_puts(out, ",\"by_session\":");
     if (!e)
-        e = report_list_json(&sessions, ro, BY_SESSION, f->limit, out);
+        e = report_list_json(&sessions.list, ro, BY_SESSION, f->limit, out);
     times_json(&s, "by_day", &s.series[0], GRANULARITY_DAY, out);
     periods_json(&s, "by_week", GRANULARITY_WEEK, out);
     periods_json(&s, "by_month", GRANULARITY_MONTH, out);
-    times_json(&s, "by_hour", &s.series[1], GRANULARITY_HOUR, out);
+    if (hours)
+        times_json(&s, "by_hour", &s.series[1], GRANULARITY_HOUR, out);
+    else
+        sb_puts(out, ",\"by_hour\":null");
     if (!e)
         e = unpriced_json(ro, &s, out);
     sb_putc(out, '}');
 out:
-    report_list_done(&sessions);
+    report_list_done(&sessions.list);
     report_scan_done(&s, ro);
     return e;
 }

@@ -1,5 +1,5 @@
-/* report_scan.c - roll-ups for whole units of time, events for what the range
- * cuts off at its ends, added up by combination of dimensions and by bucket. */
+/* report_scan.c - what a report reads: roll-ups of the longest spans that fit,
+ * events for what the range cuts off at its ends. */
 #include "store/report_scan.h"
 
 #include <stdlib.h>
@@ -12,22 +12,6 @@
 
 /* Longer than this no report holds back the write-ahead log. */
 enum { READ_MAX_MS = 5000 };
-
-void report_sums_add(struct report_sums *to, const struct report_sums *s)
-{
-    to->requests += s->requests;
-    to->prompt += s->prompt;
-    to->completion += s->completion;
-    to->reasoning += s->reasoning;
-    to->chars += s->chars;
-    to->cost += s->cost;
-    to->unpriced += s->unpriced;
-    to->unpriced_tokens += s->unpriced_tokens;
-    to->retries += s->retries;
-    to->wait_us += s->wait_us;
-    to->ttft_us += s->ttft_us;
-    to->writing_us += s->writing_us;
-}
 
 /* --- names to numbers --- */
 
@@ -194,23 +178,7 @@ void report_scan_buckets(struct report_scan *s, int which, enum granularity g, b
         r->hist = mem_zalloc(r->count, sizeof *r->hist);
 }
 
-/* The bucket at_ms lies in: the last that begins at or before it. */
-static size_t bucket_of(const struct report_series *r, int64_t at_ms)
-{
-    size_t from = 0, to = r->count;
-
-    while (to - from > 1) {
-        size_t mid = from + (to - from) / 2;
-
-        if (r->start_ms[mid] <= at_ms)
-            from = mid;
-        else
-            to = mid;
-    }
-    return from;
-}
-
-/* --- adding up --- */
+/* --- units --- */
 
 struct report_units report_units(const struct report_filter *f, int64_t unit_ms)
 {
@@ -229,159 +197,92 @@ int64_t report_until(const struct report_filter *f)
     return f->to_ms >= f->now_ms ? INT64_MAX >> EVENT_BITS : f->to_ms;
 }
 
-static struct report_combo *combo_of(struct report_scan *s, int64_t id)
-{
-    size_t from = 0, to = s->combo_count;
-
-    while (from < to) {
-        size_t mid = from + (to - from) / 2;
-
-        if (s->combo[mid].id < id)
-            from = mid + 1;
-        else
-            to = mid;
-    }
-    return from < s->combo_count && s->combo[from].id == id ? &s->combo[from] : NULL;
-}
-
-/* Durations to be counted: a roll-up's packed counts, or one event's sums. */
-struct durations {
-    const void *packed;
-    size_t n;
-    const struct report_sums *one;
-};
-
-static bool add_durations(struct hist *to, const struct durations *d)
-{
-    if (!to || !d)
-        return true;
-    if (d->packed)
-        return hist_unpack(to, d->packed, d->n);
-    hist_add(to, HIST_DURATION, d->one->wait_us + d->one->ttft_us + d->one->writing_us);
-    hist_add(to, HIST_WAIT, d->one->wait_us);
-    if (d->one->completion > 0)
-        hist_add(to, HIST_TTFT, d->one->ttft_us);
-    return true;
-}
-
-/* False if the packed counts are damaged. */
-static bool add(struct report_scan *s, struct report_combo *c, int64_t at_ms, const struct report_sums *sums,
-                const struct durations *d)
-{
-    bool whole = add_durations(s->hist, d);
-
-    report_sums_add(&c->sums, sums);
-    report_sums_add(&s->total, sums);
-    for (int i = 0; i < 2; i++) {
-        struct report_series *r = &s->series[i];
-        size_t b;
-
-        if (!r->count)
-            continue;
-        b = bucket_of(r, at_ms);
-        report_sums_add(&r->sums[b], sums);
-        whole = add_durations(r->hist ? &r->hist[b] : NULL, d) && whole;
-    }
-    return whole;
-}
-
-/* requests, prompt, completion, reasoning, chars, cost, unpriced from column `col` on. */
-static struct report_sums first_sums(const struct query *q, int col)
-{
-    const struct report_sums s = {
-        .requests = query_col_i64(q, col), .prompt = query_col_i64(q, col + 1), .completion = query_col_i64(q, col + 2),
-        .reasoning = query_col_i64(q, col + 3), .chars = query_col_i64(q, col + 4), .cost = query_col_i64(q, col + 5),
-        .unpriced = query_col_i64(q, col + 6),
-    };
-
-    return s;
-}
-
-static enum weir_err add_quarters(struct report_scan *s, struct db *ro, const struct report_units *u)
-{
-    static const char sql[] =
-        "SELECT at_ms, combo, requests, prompt, completion, reasoning, chars, cost_in + cost_out, unpriced,"
-        " unpriced_tokens, retries, queue_us + retry_us, ttft_us, writing_us, hist FROM rollups"
-        " WHERE id >= ?1 AND id < ?2";
-    struct query q = query(ro, sql);
-    bool whole = true;
-    enum weir_err e;
-
-    query_i64(&q, u->first << COMBO_BITS);
-    query_i64(&q, u->last << COMBO_BITS);
-    while (query_row(&q)) {
-        struct report_combo *c = combo_of(s, query_col_i64(&q, 1));
-        struct durations d = {NULL, 0, NULL};
-        struct report_sums sums;
-
-        if (!c)
-            continue;
-        sums = first_sums(&q, 2);
-        sums.unpriced_tokens = query_col_i64(&q, 9);
-        sums.retries = query_col_i64(&q, 10);
-        sums.wait_us = query_col_i64(&q, 11);
-        sums.ttft_us = query_col_i64(&q, 12);
-        sums.writing_us = query_col_i64(&q, 13);
-        d.packed = query_col_blob(&q, 14, &d.n);
-        whole = add(s, c, query_col_i64(&q, 0), &sums, &d) && whole;
-    }
-    e = query_end(&q);
-    return e ? e : whole ? WEIR_OK : WEIR_E_STORAGE;
-}
-
-static enum weir_err add_minutes(struct report_scan *s, struct db *ro, const struct report_units *u)
-{
-    struct query q = query(ro, "SELECT at_ms, combo, requests, prompt, completion, reasoning, chars, cost, unpriced"
-                               " FROM minute_rollups WHERE id >= ?1 AND id < ?2");
-
-    query_i64(&q, u->first << COMBO_BITS);
-    query_i64(&q, u->last << COMBO_BITS);
-    while (query_row(&q)) {
-        struct report_combo *c = combo_of(s, query_col_i64(&q, 1));
-        struct report_sums sums = first_sums(&q, 2);
-
-        if (c)
-            (void)add(s, c, query_col_i64(&q, 0), &sums, NULL);
-    }
-    return query_end(&q);
-}
-
-#define EVENT_SUMS                                                                                               \
-    "SELECT e.at_ms, c.id, 1, e.prompt, e.completion, e.reasoning, e.chars, e.cost_in + e.cost_out, e.rate = 0," \
-    " max(e.attempts - 1, 0), e.queue_us + e.retry_us, e.ttft_us, e.writing_us"                                  \
-    " FROM events e CROSS JOIN combos c ON c.user = e.user AND c.model = e.model AND c.upstream = e.upstream"    \
-    " AND c.endpoint = e.endpoint AND c.priority = e.priority AND c.status = e.status"                           \
-    " WHERE e.state = 2 AND e.id >= ?1 AND e.id < ?2"
-
-/* Events one by one, of [from_ms, to_ms); of one session if the filter names one. */
-static enum weir_err add_events(struct report_scan *s, struct db *ro, int64_t from_ms, int64_t to_ms)
-{
-    struct query q = query(ro, s->keys.session ? EVENT_SUMS " AND e.session = ?3 AND e.session > 0" : EVENT_SUMS);
-    query_i64(&q, from_ms << EVENT_BITS);
-    query_i64(&q, to_ms << EVENT_BITS);
-    if (s->keys.session)
-        query_i64(&q, s->keys.session);
-    while (query_row(&q)) {
-        struct report_combo *c = combo_of(s, query_col_i64(&q, 1));
-        struct report_sums sums;
-        const struct durations d = {NULL, 0, &sums};
-
-        if (!c)
-            continue;
-        sums = first_sums(&q, 2);
-        sums.unpriced_tokens = sums.unpriced ? sums.prompt + sums.completion : 0;
-        sums.retries = query_col_i64(&q, 9);
-        sums.wait_us = query_col_i64(&q, 10);
-        sums.ttft_us = query_col_i64(&q, 11);
-        sums.writing_us = query_col_i64(&q, 12);
-        (void)add(s, c, query_col_i64(&q, 0), &sums, &d);
-    }
-    return query_end(&q);
-}
+/* --- the plan --- */
 
 static bool by_minute(const struct report_series *r)
 {
     return r->count > 1 && r->start_ms[1] - r->start_ms[0] == MINUTE_MS;
+}
+
+/* Do all buckets begin at multiples of unit_ms? Where the first begins does not matter: the range does not go before it. */
+static bool aligned(const struct report_scan *s, int64_t unit_ms)
+{
+    for (int i = 0; i < 2; i++)
+        for (size_t b = 1; b < s->series[i].count; b++)
+            if (s->series[i].start_ms[b] % unit_ms)
+                return false;
+    return true;
+}
+
+/* The dimension whose hours are the selection's, if it is by one at most. */
+static bool hours_fit(const struct report_scan *s, enum span_dim *dim, int64_t *value)
+{
+    const int64_t keys[] = {[SPAN_USER] = s->keys.user, [SPAN_MODEL] = s->keys.model, [SPAN_UPSTREAM] = s->keys.upstream,
+                            [SPAN_ENDPOINT] = s->keys.endpoint, [SPAN_PRIORITY] = s->f->priority + 1,
+                            [SPAN_STATUS] = s->f->status + 1};
+    int named = 0;
+
+    *dim = SPAN_ALL;
+    *value = 0;
+    for (int d = SPAN_USER; d <= SPAN_STATUS; d++) {
+        if (!keys[d])
+            continue;
+        named++;
+        *dim = (enum span_dim)d;
+        *value = d >= SPAN_PRIORITY ? keys[d] - 1 : keys[d];
+    }
+    return named <= 1 && aligned(s, HOUR_MS);
+}
+
+/* Quarters [from, to) by the largest spans that lie in them, up to a level. */
+static enum weir_err climb(struct report_scan *s, struct db *ro, int level, int64_t from, int64_t to, enum report_into into)
+{
+    int64_t unit = span_quarters[level], first = (from + unit - 1) / unit * unit, last = to / unit * unit;
+    enum weir_err e;
+
+    if (from >= to)
+        return WEIR_OK;
+    if (level && first >= last)
+        return climb(s, ro, level - 1, from, to, into);
+    e = level ? climb(s, ro, level - 1, from, first, into) : WEIR_OK;
+    if (!e)
+        e = report_add_spans(s, ro, level, first / unit, last / unit, into);
+    return e || !level ? e : climb(s, ro, level - 1, last, to, into);
+}
+
+/* Quarters [from, to), all of them in spans: series by hour where there are hours of just this selection. */
+static enum weir_err add_folded(struct report_scan *s, struct db *ro, int64_t from, int64_t to)
+{
+    int64_t first = (from + QUARTERS_AN_HOUR - 1) / QUARTERS_AN_HOUR, last = to / QUARTERS_AN_HOUR, value;
+    int level = SPAN_LEVELS - 1;
+    enum span_dim dim;
+    enum weir_err e;
+
+    if (s->series[0].count && first < last && hours_fit(s, &dim, &value)) {
+        e = climb(s, ro, level, from, to, INTO_TOTALS);
+        if (!e)
+            e = climb(s, ro, 0, from, first * QUARTERS_AN_HOUR, INTO_SERIES);
+        if (!e)
+            e = report_add_hours(s, ro, dim, value, first, last);
+        return e ? e : climb(s, ro, 0, last * QUARTERS_AN_HOUR, to, INTO_SERIES);
+    }
+    while (level && !aligned(s, span_quarters[level] * QUARTER_MS))
+        level--;
+    return climb(s, ro, level, from, to, INTO_BOTH);
+}
+
+static enum weir_err add_quarters(struct report_scan *s, struct db *ro, const struct report_units *u)
+{
+    int64_t mark;
+    enum weir_err e = spans_mark(ro, &mark);
+
+    if (mark < u->first)
+        mark = u->first;
+    if (mark > u->last)
+        mark = u->last;
+    if (!e)
+        e = add_folded(s, ro, u->first, mark);
+    return e ? e : climb(s, ro, 0, mark, u->last, INTO_BOTH);
 }
 
 enum weir_err report_scan_run(struct report_scan *s, struct db *ro)
@@ -393,11 +294,11 @@ enum weir_err report_scan_run(struct report_scan *s, struct db *ro)
     if (!s->combo_count)
         return WEIR_OK;
     if (s->keys.session || u.first == u.last)
-        return add_events(s, ro, s->f->from_ms, report_until(s->f));
-    e = minutes ? add_minutes(s, ro, &u) : add_quarters(s, ro, &u);
+        return report_add_events(s, ro, s->f->from_ms, report_until(s->f));
+    e = minutes ? report_add_minutes(s, ro, u.first, u.last) : add_quarters(s, ro, &u);
     if (!e && s->f->from_ms < u.first * u.unit_ms)
-        e = add_events(s, ro, s->f->from_ms, u.first * u.unit_ms);
+        e = report_add_events(s, ro, s->f->from_ms, u.first * u.unit_ms);
     if (!e && u.last * u.unit_ms < s->f->to_ms)
-        e = add_events(s, ro, u.last * u.unit_ms, s->f->to_ms);
+        e = report_add_events(s, ro, u.last * u.unit_ms, s->f->to_ms);
     return e;
 }

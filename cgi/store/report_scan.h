@@ -10,6 +10,7 @@
 #include "rules/hist.h"
 #include "store/ledger.h"
 #include "store/report.h"
+#include "store/spans.h"
 
 struct report_sums {
     int64_t requests, prompt, completion, reasoning, chars, cost, unpriced, unpriced_tokens, retries;
@@ -60,6 +61,17 @@ enum granularity report_granularity(const struct report_filter *f);
 /* Add up. Minutes come from the minute roll-ups if series 0 is by minute. */
 enum weir_err report_scan_run(struct report_scan *s, struct db *ro);
 void report_scan_done(struct report_scan *s, struct db *ro);
+
+/* --- rows, for report_scan_run() --- */
+
+enum report_into { INTO_TOTALS = 1, INTO_SERIES = 2, INTO_BOTH = 3 };
+/* Spans [from, to) of a level. */
+enum weir_err report_add_spans(struct report_scan *s, struct db *ro, int level, int64_t from, int64_t to, enum report_into into);
+/* Hours [from, to) of one value, to the series. */
+enum weir_err report_add_hours(struct report_scan *s, struct db *ro, enum span_dim dim, int64_t value, int64_t from, int64_t to);
+enum weir_err report_add_minutes(struct report_scan *s, struct db *ro, int64_t from, int64_t to);
+/* Events one by one, of [from_ms, to_ms); of one session if the filter names one. */
+enum weir_err report_add_events(struct report_scan *s, struct db *ro, int64_t from_ms, int64_t to_ms);
 
 /* The whole units inside [from, to), and where they lie: [first, last) units; what remains at both ends is events'. */
 struct report_units {

@@ -106,7 +106,7 @@ static enum weir_err continue_session(struct db *db, const struct call_record *r
     if (e)
         return e;
     number_messages(r, p);
-    q = query(db, "UPDATE sessions SET last_seq = ?2, updated_ms = ?3 WHERE id = ?1");
+    q = query(db, "UPDATE sessions SET last_seq = ?2, updated_ms = max(updated_ms, ?3) WHERE id = ?1");
     query_i64(&q, p->session);
     query_i64(&q, p->answer);
     query_i64(&q, r->accepted_at_ms);

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "fixture_report.h"
+#include "store/spans.h"
 
 /* Two weeks around the night of 25 October 2026, when clocks in Europe are set back, up to 4 November, when those in
  * America have been. */
@@ -52,6 +53,18 @@ static void random_call(struct rng *rng, struct call_record *last)
         last[u] = r, last[u].user_id = NULL;
 }
 
+/* Take a random part of the past into the spans. */
+static void fold(struct rng *rng)
+{
+    int64_t until_ms = BEGIN + rng_below(rng, END - BEGIN);
+    bool more = true;
+
+    ck_assert_int_eq(db_begin(db), WEIR_OK);
+    while (more)
+        ck_assert_int_eq(spans_fold(db, until_ms, &more), WEIR_OK);
+    ck_assert_int_eq(db_commit(db), WEIR_OK);
+}
+
 static void ledger_make(struct rng *rng)
 {
     static struct call_record last[USERS];
@@ -70,6 +83,8 @@ static void ledger_make(struct rng *rng)
         random_call(rng, last);
         if (i % CHUNK == CHUNK - 1)
             ck_assert_int_eq(db_commit(db), WEIR_OK);
+        if (i % (CALLS / 4) == CALLS / 4 - 1)                /* what comes later falls into spans that are there */
+            fold(rng);
     }
 }
 
