@@ -116,7 +116,6 @@ static enum weir_err unpriced_json(struct db *ro, const struct report_scan *s, s
     sb_puts(out, ",\"tokens\":");
     sb_i64(out, s->total.unpriced_tokens);
     sb_puts(out, ",\"models\":[");
-    report_list_merge(&l);
     for (size_t i = 0; !e && i < l.count; i++) {
         sb_puts(out, comma);
         e = report_name_json(ro, BY_MODEL, l.entry[i].key, out);

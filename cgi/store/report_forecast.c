@@ -124,7 +124,7 @@ static void pasts_done(struct pasts *p)
 static enum weir_err pasts_read(struct pasts *p, struct db *ro)
 {
     p->read = true;
-    return report_past_both(ro, &p->f, &p->hours, &p->days);
+    return report_past_read(ro, &p->f, &p->hours, &p->days);
 }
 
 static bool same(const char *a, const char *b)
@@ -209,13 +209,15 @@ enum weir_err report_forecast(struct db *ro, const struct report_filter *f, stru
     bool hours = f->horizon_ms <= HOURS_AHEAD_DAYS * DAY_MS, enough = false;
     struct pasts p = {.f = *f};
     struct future u = {0};
-    enum weir_err e;
+    bool began;
+    enum weir_err e = report_view_begin(ro, &began);
 
     if (p.f.from_ms < f->now_ms - PAST_HOURS_MAX * HOUR_MS)
         p.f.from_ms = f->now_ms - PAST_HOURS_MAX * HOUR_MS;
     p.f.from_ms = zone_day_start(&f->zone, p.f.from_ms);
     p.f.to_ms = f->now_ms;
-    e = pasts_read(&p, ro);
+    if (!e)
+        e = pasts_read(&p, ro);
     if (!e) {
         enough = report_past_days(&p.days) >= PAST_DAYS_MIN;
         if (enough)
@@ -226,5 +228,8 @@ enum weir_err report_forecast(struct db *ro, const struct report_filter *f, stru
         future_done(&u);
     }
     pasts_done(&p);
-    return e ? e : look_ahead(ro, f, goal, goals);
+    if (!e)
+        e = look_ahead(ro, f, goal, goals);
+    report_view_end(ro, began);
+    return e;
 }

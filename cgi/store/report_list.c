@@ -24,47 +24,38 @@ void report_sums_json(struct sb *out, const struct report_sums *s)
         sb_usd(out, s->cost);
 }
 
-static int by_key(const void *a, const void *b)
-{
-    const struct report_entry *x = a, *y = b;
-
-    return (x->key > y->key) - (x->key < y->key);
-}
-
 static int by_cost(const void *a, const void *b)
 {
     const struct report_entry *x = a, *y = b;
-    int64_t left[] = {y->sums.cost, y->sums.requests, x->key}, right[] = {x->sums.cost, x->sums.requests, y->key};
 
-    for (int i = 0; i < 3; i++) {
-        if (left[i] != right[i])
-            return left[i] < right[i] ? -1 : 1;
-    }
-    return 0;
+    if (x->sums.cost != y->sums.cost)
+        return x->sums.cost < y->sums.cost ? 1 : -1;
+    if (x->sums.requests != y->sums.requests)
+        return x->sums.requests < y->sums.requests ? 1 : -1;
+    return (x->key > y->key) - (x->key < y->key);
 }
 
 void report_list_add(struct report_list *l, int64_t key, const struct report_sums *s)
 {
+    uint32_t at = idmap_get(&l->at, (uint64_t)key);
+
+    if (at != IDMAP_NONE) {
+        report_sums_add(&l->entry[at].sums, s);
+        return;
+    }
     if (l->count == l->cap) {
         l->cap = l->cap ? l->cap * 2 : 32;
         l->entry = mem_grow(l->entry, l->cap, sizeof *l->entry);
     }
+    idmap_set(&l->at, (uint64_t)key, (uint32_t)l->count);
     l->entry[l->count++] = (struct report_entry){key, *s};
 }
 
-void report_list_merge(struct report_list *l)
+void report_list_replace(struct report_list *l, size_t at, int64_t key, const struct report_sums *s)
 {
-    size_t n = 0;
-
-    if (l->count)
-        qsort(l->entry, l->count, sizeof *l->entry, by_key);
-    for (size_t i = 0; i < l->count; i++) {
-        if (n && l->entry[n - 1].key == l->entry[i].key)
-            report_sums_add(&l->entry[n - 1].sums, &l->entry[i].sums);
-        else
-            l->entry[n++] = l->entry[i];
-    }
-    l->count = n;
+    idmap_remove(&l->at, (uint64_t)l->entry[at].key);
+    idmap_set(&l->at, (uint64_t)key, (uint32_t)at);
+    l->entry[at] = (struct report_entry){key, *s};
 }
 
 static int64_t key_of(const struct ledger_dims *d, enum report_by by)
@@ -94,18 +85,24 @@ void report_list_fold(struct report_list *l, const struct report_scan *s, enum r
     }
 }
 
-/* Keep the `limit` - 1 dearest and fold the rest, if there are more than `limit`. */
-static void fold_rest(struct report_list *l, int64_t limit)
+/* In order, the dearest first; what is beyond `limit`, if anything, is added to the entry with key 0. */
+static void order(struct report_list *l, int64_t limit)
 {
-    struct report_entry rest = {0, {0}};
+    struct report_sums rest = {0};
+    size_t kept = 0;
 
+    if (l->count)
+        qsort(l->entry, l->count, sizeof *l->entry, by_cost);
     if (l->count <= (size_t)limit)
         return;
-    for (size_t i = (size_t)limit - 1; i < l->count; i++)
-        report_sums_add(&rest.sums, &l->entry[i].sums);
-    l->count = (size_t)limit - 1;
-    report_list_add(l, 0, &rest.sums);
-    report_list_merge(l);
+    for (size_t i = 0; i < l->count; i++) {
+        if (l->entry[i].key && kept < (size_t)limit - 1)
+            l->entry[kept++] = l->entry[i];
+        else
+            report_sums_add(&rest, &l->entry[i].sums);
+    }
+    l->entry[kept] = (struct report_entry){0, rest};
+    l->count = kept + 1;
     qsort(l->entry, l->count, sizeof *l->entry, by_cost);
 }
 
@@ -130,10 +127,7 @@ enum weir_err report_list_json(struct report_list *l, struct db *ro, enum report
 {
     enum weir_err e = WEIR_OK;
 
-    report_list_merge(l);
-    if (l->count)
-        qsort(l->entry, l->count, sizeof *l->entry, by_cost);
-    fold_rest(l, limit);
+    order(l, limit);
     sb_putc(out, '[');
     for (size_t i = 0; !e && i < l->count; i++) {
         sb_puts(out, i ? ",{\"key\":" : "{\"key\":");
@@ -148,6 +142,7 @@ enum weir_err report_list_json(struct report_list *l, struct db *ro, enum report
 
 void report_list_done(struct report_list *l)
 {
+    idmap_done(&l->at);
     free(l->entry);
     memset(l, 0, sizeof *l);
 }

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/sb.h"
+#include "rules/idmap.h"
 #include "store/report_scan.h"
 
 struct report_entry {
@@ -14,8 +15,9 @@ struct report_entry {
     struct report_sums sums;
 };
 struct report_list {
-    struct report_entry *entry;
+    struct report_entry *entry;  /* one for each key */
     size_t count, cap;
+    struct idmap at;             /* where a key's entry is */
 };
 
 /* Which dimension a list is by. */
@@ -23,13 +25,14 @@ enum report_by { BY_MODEL, BY_UPSTREAM, BY_USER, BY_ENDPOINT, BY_PRIORITY, BY_SE
 
 /* Add to the entry of this key, made if new. */
 void report_list_add(struct report_list *l, int64_t key, const struct report_sums *s);
+/* Put a key that is not in the list in the place of another. */
+void report_list_replace(struct report_list *l, size_t at, int64_t key, const struct report_sums *s);
 /* The combinations of a scan, folded by one dimension. */
 void report_list_fold(struct report_list *l, const struct report_scan *s, enum report_by by);
-/* Entries of one key become one. */
-void report_list_merge(struct report_list *l);
 /* A key's name as a JSON string; null for 0. */
 enum weir_err report_name_json(struct db *ro, enum report_by by, int64_t key, struct sb *out);
-/* [{key, …}] by cost, descending; what is beyond `limit` becomes one entry with key null. */
+/* [{key, …}] by cost, descending; what is beyond `limit` becomes one entry with key null. Reorders the list: nothing is
+ * added after it. */
 enum weir_err report_list_json(struct report_list *l, struct db *ro, enum report_by by, int64_t limit, struct sb *out);
 void report_list_done(struct report_list *l);
 

@@ -89,36 +89,27 @@ static void take(struct report_past *p, const struct report_filter *f, const str
     free(end_ms);
 }
 
-/* One past, or two, from one pass; empty if it fails. */
-static enum weir_err read_units(struct db *ro, const struct report_filter *f, const enum granularity *unit, struct report_past **p, int n)
+enum weir_err report_past_read(struct db *ro, const struct report_filter *f, struct report_past *hours, struct report_past *days)
 {
     struct report_scan s;
     enum weir_err e = report_scan_init(&s, ro, f);
 
-    for (int i = 0; i < n; i++) {
-        memset(p[i], 0, sizeof *p[i]);
-        p[i]->unit = unit[i];
-        if (!e)
-            report_scan_buckets(&s, i, unit[i], false);
+    *days = (struct report_past){.unit = GRANULARITY_DAY};
+    if (hours)
+        *hours = (struct report_past){.unit = GRANULARITY_HOUR};
+    s.series_only = true;
+    if (!e) {
+        report_scan_buckets(&s, 0, GRANULARITY_DAY, false);
+        if (hours)
+            report_scan_buckets(&s, 1, GRANULARITY_HOUR, false);
+        e = report_scan_run(&s, ro);
     }
     if (!e)
-        e = report_scan_run(&s, ro);
-    for (int i = 0; !e && i < n; i++) {
-        p[i]->total = s.total;
-        take(p[i], f, &s.series[i]);
-    }
+        take(days, f, &s.series[0]);
+    if (!e && hours)
+        take(hours, f, &s.series[1]);
     report_scan_done(&s, ro);
     return e;
-}
-
-enum weir_err report_past_read(struct db *ro, const struct report_filter *f, enum granularity unit, struct report_past *out)
-{
-    return read_units(ro, f, &unit, &out, 1);
-}
-
-enum weir_err report_past_both(struct db *ro, const struct report_filter *f, struct report_past *hours, struct report_past *days)
-{
-    return read_units(ro, f, (const enum granularity[]){GRANULARITY_HOUR, GRANULARITY_DAY}, (struct report_past *[]){hours, days}, 2);
 }
 
 void report_past_done(struct report_past *p)

@@ -22,14 +22,11 @@ struct report_past {
     double *value[REPORT_METRICS];   /* requests, tokens, dollars */
     uint8_t *slot;
     bool weekly;                     /* by hour or day of the week */
-    struct report_sums total;        /* of the whole range, parts of hours or days included */
 };
 
-/* Read the whole hours or days of the filter's zone in its range, from the first that has a request. */
-enum weir_err report_past_read(struct db *ro, const struct report_filter *f, enum granularity unit, struct report_past *out)
-    __attribute__((warn_unused_result));
-/* Both at once, by one pass. */
-enum weir_err report_past_both(struct db *ro, const struct report_filter *f, struct report_past *hours, struct report_past *days)
+/* Read the whole hours and days of the filter's zone in its range, from the first that has a request; `hours` NULL: only
+ * days. */
+enum weir_err report_past_read(struct db *ro, const struct report_filter *f, struct report_past *hours, struct report_past *days)
     __attribute__((warn_unused_result));
 void report_past_done(struct report_past *p);
 /* How many whole days lie in it. */

@@ -175,7 +175,6 @@ static enum weir_err unpriced_models(struct db *ro, const struct report_scan *s,
         if (s->combo[i].sums.unpriced)
             report_list_add(&l, s->combo[i].dims.model, &s->combo[i].sums);
     }
-    report_list_merge(&l);
     for (size_t i = 0; !e && i < l.count && i < NAMED_MODELS; i++) {
         struct query q = query(ro, "SELECT text FROM words WHERE id = ?1");
 

@@ -82,15 +82,25 @@ static enum weir_err load_combos(struct report_scan *s, struct db *ro)
     return query_end(&q);
 }
 
+enum weir_err report_view_begin(struct db *ro, bool *began)
+{
+    *began = !db_in_transaction(ro);
+    return *began ? db_read_begin(ro, READ_MAX_MS) : WEIR_OK;
+}
+
+void report_view_end(struct db *ro, bool began)
+{
+    if (began)
+        db_read_end(ro);
+}
+
 enum weir_err report_scan_init(struct report_scan *s, struct db *ro, const struct report_filter *f)
 {
-    enum weir_err e = WEIR_OK;
+    enum weir_err e;
 
     memset(s, 0, sizeof *s);
     s->f = f;
-    s->began = !db_in_transaction(ro);
-    if (s->began)
-        e = db_read_begin(ro, READ_MAX_MS);
+    e = report_view_begin(ro, &s->began);
     if (!e)
         e = find_keys(ro, f, &s->keys);
     return e ? e : load_combos(s, ro);
@@ -98,8 +108,7 @@ enum weir_err report_scan_init(struct report_scan *s, struct db *ro, const struc
 
 void report_scan_done(struct report_scan *s, struct db *ro)
 {
-    if (s->began)
-        db_read_end(ro);
+    report_view_end(ro, s->began);
     for (int i = 0; i < 2; i++) {
         free(s->series[i].start_ms);
         free(s->series[i].sums);
@@ -259,7 +268,7 @@ static enum weir_err add_folded(struct report_scan *s, struct db *ro, int64_t fr
     enum weir_err e;
 
     if (s->series[0].count && first < last && hours_fit(s, &dim, &value)) {
-        e = climb(s, ro, level, from, to, INTO_TOTALS);
+        e = s->series_only ? WEIR_OK : climb(s, ro, level, from, to, INTO_TOTALS);
         if (!e)
             e = climb(s, ro, 0, from, first * QUARTERS_AN_HOUR, INTO_SERIES);
         if (!e)

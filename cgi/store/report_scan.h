@@ -46,7 +46,12 @@ struct report_scan {
     struct report_sums total;
     struct report_series series[2];            /* filled if they have buckets */
     struct hist *hist;                         /* filled if not NULL */
+    bool series_only;                          /* set: totals are not wanted, and may stay short of the truth */
 };
+
+/* Everything until the end sees one state of the database, also what has a scan of its own. */
+enum weir_err report_view_begin(struct db *ro, bool *began) __attribute__((warn_unused_result));
+void report_view_end(struct db *ro, bool began);
 
 /* Begin one view of the database, unless the caller has, and look the filter's names up. `f` is borrowed until
  * report_scan_done(), which is called whatever this returns. */

@@ -134,7 +134,7 @@ static enum weir_err read_dearest(struct report_list *l, struct db *ro, const st
         if (l->count < want)
             report_list_add(l, query_col_i64(&q, 0), &sums);
         else if (sums.cost > l->entry[least].sums.cost)
-            l->entry[least] = (struct report_entry){query_col_i64(&q, 0), sums};
+            report_list_replace(l, least, query_col_i64(&q, 0), &sums);
         if (l->count == want)
             least = least_of(l);
     }
@@ -160,7 +160,6 @@ static void add_rest(struct report_sessions *l, const struct report_scan *s, boo
 {
     struct report_sums rest = s->total;
 
-    report_list_merge(&l->list);
     for (size_t i = 0; i < l->list.count; i++) {
         const struct report_sums *one = &l->list.entry[i].sums;
 

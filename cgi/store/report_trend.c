@@ -50,9 +50,10 @@ static void figure_json(struct sb *out, const char *name, const struct report_su
         sb_i64(out, m == REPORT_TOKENS ? s->prompt + s->completion : s->requests);
 }
 
-static void metric_json(struct sb *out, const struct report_past *p, const struct report_sums *before, enum report_metric m)
+static void metric_json(struct sb *out, const struct report_past *p, const struct report_sums *total,
+                        const struct report_sums *before, enum report_metric m)
 {
-    double now = report_metric_value(&p->total, m), then = report_metric_value(before, m);
+    double now = report_metric_value(total, m), then = report_metric_value(before, m);
     struct trend_line line;
 
     if (!trend_fit(p->value[m], p->count, &line))
@@ -61,7 +62,7 @@ static void metric_json(struct sb *out, const struct report_past *p, const struc
     member(out, "slope_per_day", line.slope);
     member(out, "low", line.low);
     member(out, "high", line.high);
-    figure_json(out, "total", &p->total, m);
+    figure_json(out, "total", total, m);
     figure_json(out, "previous", before, m);
     member(out, "change", then > 0 ? now / then - 1 : NAN);
     sb_putc(out, '}');
@@ -82,14 +83,20 @@ static enum weir_err sums_of(struct db *ro, const struct report_filter *f, struc
 enum weir_err report_trend(struct db *ro, const struct report_filter *f, struct sb *out)
 {
     struct report_filter before = *f;
-    struct report_sums sums = {0};
-    struct report_past p;
-    enum weir_err e = report_past_read(ro, f, GRANULARITY_DAY, &p);
+    struct report_sums total = {0}, sums = {0};
+    struct report_past p = {.count = 0};
+    bool began;
+    enum weir_err e = report_view_begin(ro, &began);
 
     before.from_ms = f->from_ms * 2 > f->to_ms ? f->from_ms * 2 - f->to_ms : 0;
     before.to_ms = f->from_ms;
     if (!e)
+        e = report_past_read(ro, f, NULL, &p);
+    if (!e)
+        e = sums_of(ro, f, &total);
+    if (!e)
         e = sums_of(ro, &before, &sums);
+    report_view_end(ro, began);
     if (!e) {
         sb_putc(out, '{');
         json_time(out, "from", f->from_ms);
@@ -97,7 +104,7 @@ enum weir_err report_trend(struct db *ro, const struct report_filter *f, struct 
         json_time(out, "to", f->to_ms);
         sb_putf(out, ",\"days\":%zu,\"confidence\":0.95", p.count);
         for (int m = 0; m < REPORT_METRICS; m++)
-            metric_json(out, &p, &sums, (enum report_metric)m);
+            metric_json(out, &p, &total, &sums, (enum report_metric)m);
         sb_putc(out, '}');
     }
     report_past_done(&p);
@@ -136,7 +143,7 @@ static void collect(struct findings *l, const struct report_filter *f, const str
     for (int m = 0; m < REPORT_METRICS; m++) {
         if (!trend_bands(p->value[m], p->slot, p->count, band))
             continue;
-        for (size_t i = 0; i < p->count; i++) {
+        for (size_t i = 1; i < p->count; i++) {              /* within the first one the history began */
             if (p->at_ms[i] < f->from_ms || !trend_outside(&band[i]))
                 continue;
             l->item = mem_grow(l->item, l->count + 1, sizeof *l->item);
@@ -146,27 +153,29 @@ static void collect(struct findings *l, const struct report_filter *f, const str
     free(band);
 }
 
-/* One unit's anomalies of the range (hours of more than PAST_HOURS_MAX are not looked at); *days is how long a past they were told from. */
-static enum weir_err look(struct db *ro, const struct report_filter *f, enum granularity unit, struct findings *l, int64_t *days)
+/* Look at days, and at hours unless there are more than PAST_HOURS_MAX. *days is how long a past they were told from. */
+static enum weir_err look(struct db *ro, const struct report_filter *f, struct findings *l, int64_t *days)
 {
     struct report_filter wide = *f;
-    struct report_past p;
+    struct report_past hours, whole_days;
+    bool by_hour = f->granularity != GRANULARITY_DAY && f->to_ms - f->from_ms < PAST_HOURS_MAX * HOUR_MS;
     enum weir_err e;
 
     wide.from_ms = f->from_ms > SEASON_DAYS * DAY_MS ? f->from_ms - SEASON_DAYS * DAY_MS : 0;
-    wide.from_ms = unit == GRANULARITY_DAY ? zone_day_start(&f->zone, wide.from_ms) : wide.from_ms - wide.from_ms % HOUR_MS;
-    if (unit == GRANULARITY_HOUR && wide.to_ms - wide.from_ms > PAST_HOURS_MAX * HOUR_MS) {
-        wide.from_ms = f->from_ms - f->from_ms % HOUR_MS;      /* a long range is past enough */
-        if (wide.to_ms - wide.from_ms > PAST_HOURS_MAX * HOUR_MS)
-            return WEIR_OK;
+    if (by_hour && f->to_ms - wide.from_ms > PAST_HOURS_MAX * HOUR_MS)
+        wide.from_ms = f->to_ms - PAST_HOURS_MAX * HOUR_MS;
+    wide.from_ms = zone_day_start(&f->zone, wide.from_ms);
+    e = report_past_read(ro, &wide, by_hour ? &hours : NULL, &whole_days);
+    *days = report_past_days(&whole_days);
+    if (!e && *days >= PAST_DAYS_MIN) {
+        if (f->granularity != GRANULARITY_HOUR)
+            collect(l, f, &whole_days);
+        if (by_hour)
+            collect(l, f, &hours);
     }
-    e = report_past_read(ro, &wide, unit, &p);
-    if (!e) {
-        *days = report_past_days(&p);
-        if (*days >= PAST_DAYS_MIN)
-            collect(l, f, &p);
-    }
-    report_past_done(&p);
+    report_past_done(&whole_days);
+    if (by_hour)
+        report_past_done(&hours);
     return e;
 }
 
@@ -186,12 +195,8 @@ enum weir_err report_anomalies(struct db *ro, const struct report_filter *f, str
 {
     struct findings l = {NULL, 0};
     int64_t days = 0;
-    enum weir_err e = WEIR_OK;
+    enum weir_err e = look(ro, f, &l, &days);
 
-    if (f->granularity != GRANULARITY_HOUR)
-        e = look(ro, f, GRANULARITY_DAY, &l, &days);
-    if (!e && f->granularity != GRANULARITY_DAY)
-        e = look(ro, f, GRANULARITY_HOUR, &l, &days);
     if (!e) {
         if (l.count)
             qsort(l.item, l.count, sizeof *l.item, by_moment);

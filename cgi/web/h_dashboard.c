@@ -15,7 +15,7 @@
 #include "web/view.h"
 #include "web/view_engine.h"
 
-enum { REPORT_MAX = 16 * 1024 * 1024, TOP = 8, RECENT = 20, GROUPS_ASKED = 1000 };
+enum { REPORT_MAX = 16 * 1024 * 1024, TOP = 8, RECENT = 20, GROUPS_ASKED = TOP + 1 };
 
 static const struct range { const char *key, *label, *name; int64_t ms; bool days; } ranges[] = {
     {"1h", "1 h", "hour", INT64_C(3600000), false},
@@ -225,7 +225,7 @@ static json_t *cost_rows(struct exchange *x, const json_t *list, double total_us
         const char *key = json_str(e, "key", "");
         json_t *href = NULL;
 
-        if (i >= TOP) {
+        if (i >= TOP || !*key) {             /* what has no key is of the rest, or of no session */
             add_up(other, e);
             continue;
         }
@@ -234,8 +234,8 @@ static json_t *cost_rows(struct exchange *x, const json_t *list, double total_us
             json_object_set_new(row, "href", href);
         json_array_append_new(rows, row);
     }
-    if (n > TOP)
-        json_array_append_new(rows, cost_row(other, json_string(days ? "Earlier" : "Other"), total_usd));
+    if (json_object_size(other))
+        json_array_append_new(rows, cost_row(other, json_string(days ? "Earlier" : sessions ? "Other, or no session" : "Other"), total_usd));
     json_decref(other);
     return rows;
 }

@@ -47,6 +47,7 @@ enum route_body {
     X(GET, "/app/", ALL, PAGE, Q_ANY, h_page_chat)                                                         \
     X(GET, "/app/c/{id}", ALL, PAGE, Q_ANY, h_page_chat)                                                   \
     X(GET, "/app/dashboard", ALL, PAGE, Q_ANY, h_page_dashboard)                                           \
+    X(GET, "/app/dashboard/outlook", ALL, PAGE, "", h_page_outlook)                                        \
     X(GET, "/app/settings", ALL, PAGE, Q_ANY, h_page_settings)                                             \
     X(GET, "/app/help", ALL, PAGE, Q_ANY, h_page_help)                                                     \
     X(GET, "/app/help/metrics", ALL, PAGE, Q_ANY, h_page_help)                                             \

@@ -22,6 +22,7 @@ libweir_a_SOURCES += \
 	cgi/web/h_live.c cgi/web/live.h \
 	cgi/web/h_models.c \
 	cgi/web/h_monitor.c \
+	cgi/web/h_outlook.c \
 	cgi/web/h_pages.c cgi/web/h_pages.h \
 	cgi/web/h_reload.c \
 	cgi/web/h_session.c \

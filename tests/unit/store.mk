@@ -57,3 +57,7 @@ check_PROGRAMS += tests/unit/test_report_trend
 tests_unit_test_report_trend_SOURCES = tests/unit/test_report_trend.c tests/unit/unit.h $(STORE_FIXTURES)
 tests_unit_test_report_trend_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_report_trend_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += tests/unit/test_spans
+tests_unit_test_spans_SOURCES = tests/unit/test_spans.c tests/unit/unit.h $(STORE_FIXTURES)
+tests_unit_test_spans_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_spans_LDADD = $(UNIT_LDADD)
