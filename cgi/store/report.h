@@ -60,7 +60,10 @@ enum weir_err report_session_usage(struct db *ro, const struct report_filter *f,
 /* {latency_ms:{p50,p90,p95,p99,mean}, ttft_ms, queue_wait_ms, tokens_per_second, success_rate, error_rates:[{type,
  * count, rate}], retries:{total, per_request}, score, score_parts, requests, series:[{at, p50, p95, …}], suggestions:
  * [{severity, text, setting, current, proposed, evidence}]}, which is the last member, for the caller to add to. Without
- * history ratios and percentiles are null and there are no suggestions. */
+ * history ratios and percentiles are null and there are no suggestions.
+ * score, 0 to 100, is the weighted mean of score_parts [{name, weight, value 0 … 1}]: success (50; of all but cancelled
+ * requests), no_waiting (20; the share of all time that was not spent in queue and retries), first_token (15; 2 s by
+ * its p95, at most 1), no_retries (15; 1 less retries per request, at least 0). A part without data is left out. */
 enum weir_err report_performance(struct db *ro, const struct report_filter *f, struct sb *out)
     __attribute__((warn_unused_result));
 /* {currency, total, cost_per, by_model, by_upstream, by_user, by_session, by_endpoint, by_priority, by_day, by_week, by_month,

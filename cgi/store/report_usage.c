@@ -110,34 +110,32 @@ enum weir_err report_session_usage(struct db *ro, const struct report_filter *f,
 
 enum weir_err report_today(struct db *ro, const char *owner_id, const struct zone *zone, int64_t now_ms, struct sb *out)
 {
-    static const char sql[] =
-        "SELECT coalesce(sum(r.requests), 0), coalesce(sum(r.requests) FILTER (WHERE c.status IN (1, 3)), 0),"
-        " coalesce(sum(r.requests) FILTER (WHERE c.status = 0), 0),"
-        " coalesce(sum(r.requests) FILTER (WHERE c.status = 2), 0), coalesce(sum(r.prompt), 0),"
-        " coalesce(sum(r.completion), 0), coalesce(sum(r.cost_in + r.cost_out), 0), coalesce(sum(r.unpriced), 0)"
-        " FROM rollups r CROSS JOIN combos c ON c.id = r.combo"
-        " WHERE r.id >= ?1 AND (?2 IS NULL OR c.user = (SELECT id FROM users WHERE user_id = ?2))";
-    struct query q = query(ro, sql);
+    struct report_filter f = report_filter_make(now_ms);
+    int64_t of_status[CALL_REJECTED + 1] = {0};
+    struct report_scan s;
+    enum weir_err e;
 
-    query_i64(&q, zone_day_start(zone, now_ms) / QUARTER_MS << COMBO_BITS);
-    query_text(&q, owner_id);
-    if (query_row(&q)) {
-        int64_t requests = query_col_i64(&q, 0);
-        const struct report_sums s = {.requests = requests, .prompt = query_col_i64(&q, 4),
-                                      .completion = query_col_i64(&q, 5), .cost = query_col_i64(&q, 6),
-                                      .unpriced = query_col_i64(&q, 7)};
-
+    f.owner_id = owner_id;
+    f.from_ms = zone_day_start(zone, now_ms);
+    f.to_ms = now_ms + 1;                                    /* what was accepted this very millisecond, too */
+    e = report_scan_init(&s, ro, &f);
+    if (!e)
+        e = report_scan_run(&s, ro);
+    for (size_t i = 0; i < s.combo_count; i++)
+        of_status[s.combo[i].dims.status] += s.combo[i].sums.requests;
+    if (!e) {
         sb_putc(out, '{');
-        report_sums_json(out, &s);
+        report_sums_json(out, &s.total);
         sb_puts(out, ",\"errors\":");
-        sb_i64(out, query_col_i64(&q, 1));
+        sb_i64(out, of_status[CALL_ERROR] + of_status[CALL_TIMEOUT]);
         sb_puts(out, ",\"unpriced_requests\":");
-        sb_i64(out, s.unpriced);
+        sb_i64(out, s.total.unpriced);
         sb_puts(out, ",\"success_rate\":");
-        record_ratio_json(out, query_col_i64(&q, 2), requests - query_col_i64(&q, 3), 4);
+        record_ratio_json(out, of_status[CALL_SUCCESS], s.total.requests - of_status[CALL_CANCELLED], 4);
         sb_putc(out, '}');
     }
-    return query_stop(&q);
+    report_scan_done(&s, ro);
+    return e;
 }
 
 int64_t report_version(struct db *ro)
