@@ -471,7 +471,7 @@ bool admit_next(struct admit *a, int64_t now_us, struct admit_grant *out)
     if (it->candidates)
         t->model = pick_candidate(it, it->upstream, it->stage)->model;
     if (t->promised_us >= 0)
-        promise_judge(&a->promise, t->promised_at_us, t->promised_us, now_us);
+        promise_judge(&a->promise[it->priority], t->promised_at_us, t->promised_us, now_us);
     *out = (struct admit_grant){.ticket = t, .job = t->job, .upstream = it->upstream, .candidate = it->number,
                                 .choice = why_there(t, it), .reserved_input = it->hold.input,
                                 .reserved_output = it->hold.output, .held_by = clock_longest(a, t, now_us)};

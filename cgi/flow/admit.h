@@ -95,7 +95,7 @@ struct admit_place {
     int64_t position;             /* 1-based among what waits for the same upstream */
     int64_t ahead;
     int64_t eta_us;               /* expected time until start, from simulating the same rules forward; -1: unknown */
-    int64_t eta_error_us;         /* median error of past promises */
+    int64_t eta_error_us;         /* median error of past promises to this priority */
     enum gate reason;             /* the gate that binds now */
     int upstream;                 /* where it is expected to run */
 };
@@ -127,10 +127,16 @@ struct admit_upstream_view {
     int64_t provider_429s_24h;
 };
 
+struct admit_promises {
+    int64_t made, kept;                /* kept: within 2 s or 20 % */
+    int64_t error_us;                  /* median of the recent ones */
+};
+
 struct admit_counters {           /* since start */
     int64_t enqueued, admitted, cancelled, timed_out, rejected, retries;
-    int64_t promises, promises_kept;   /* within 2 s or 20 % */
-    int64_t eta_error_us;              /* median */
+    int64_t promises, promises_kept;   /* of all priorities */
+    int64_t eta_error_us;              /* of the priority where it is largest */
+    struct admit_promises promise[PRIORITY_COUNT];
 };
 
 /* Make one. `config` is copied (names borrowed). `seed` drives jitter only. Caller frees with admit_free(). */
@@ -204,6 +210,9 @@ void admit_reset(struct admit *a, int upstream, int64_t now_us);
 
 /* The state that must survive a restart, as JSON; times are written relative to `utc_ms` of now. */
 void admit_save(const struct admit *a, int64_t now_us, int64_t utc_ms, struct sb *out);
+/* The same while calls go on, to be found after a kill: whoever takes this back counts what could have been sent in
+ * the `unseen_us` after it, as nobody knows. */
+void admit_save_running(const struct admit *a, int64_t unseen_us, int64_t now_us, int64_t utc_ms, struct sb *out);
 /* Take it back after a restart; unknown upstreams are skipped, damaged text changes nothing and returns false. */
 bool admit_load(struct admit *a, const char *text, size_t n, int64_t now_us, int64_t utc_ms);
 /* From what was saved: what the provider's headers last said this upstream's limits are, -1 where they said nothing (or

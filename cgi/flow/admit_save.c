@@ -1,10 +1,12 @@
 /* admit_save.c - limits, debts and stabilization across a restart.
  *
  * Written as JSON with ages instead of times, since the monotonic clock starts
- * anew: {"at":utc_ms,"groups":[{"name":…,"dims":[…]}]}. What was set aside at
- * the moment of saving is counted as used: the calls may have reached the
- * provider. Time that passed in between is taken from the calendar and never
- * below zero. */
+ * anew: {"at":utc_ms,"unseen":µs,"groups":[{"name":…,"dims":[…]}],"learned":[…]}.
+ * What was set aside at the moment of saving is counted as used: the calls may
+ * have reached the provider. Of what was sent after a save that was not the last
+ * nothing is known: as much as could have been is counted, as of now. Time that
+ * passed in between is taken from the calendar and never below zero. Of the
+ * lengths of answers those used last are kept. */
 #include "flow/admit.h"
 
 #include <inttypes.h>
@@ -12,6 +14,8 @@
 
 #include "base/json.h"
 #include "flow/admit_state.h"
+
+#define UNSEEN_MOST_US (INT64_C(60) * 1000000)
 
 static const struct json_limits saved_limits = {.max_depth = 8, .max_values = 1000000};
 
@@ -56,9 +60,31 @@ static void save_dim(const struct limits *l, enum dim i, struct sb *out)
     sb_putc(out, '}');
 }
 
+/* [[key, sample, …], …], the oldest sample first. */
+static void save_learned(const struct learned *l, struct sb *out)
+{
+    const struct learned_row *row[LEARNED_KEPT];
+    uint32_t n = learned_recent(l, row);
+
+    for (uint32_t i = 0; i < n; i++) {
+        sb_putf(out, "%s[%" PRId64, i ? "," : "", (int64_t)row[i]->key);
+        for (int32_t k = 0; k < row[i]->n; k++) {
+            int32_t at = row[i]->n < LEARNED_SAMPLES ? k : (row[i]->next + k) % LEARNED_SAMPLES;
+
+            sb_putf(out, ",%d", (int)row[i]->sample[at]);
+        }
+        sb_putc(out, ']');
+    }
+}
+
 void admit_save(const struct admit *a, int64_t now_us, int64_t utc_ms, struct sb *out)
 {
-    sb_putf(out, "{\"at\":%" PRId64 ",\"groups\":[", utc_ms);
+    admit_save_running(a, 0, now_us, utc_ms, out);
+}
+
+void admit_save_running(const struct admit *a, int64_t unseen_us, int64_t now_us, int64_t utc_ms, struct sb *out)
+{
+    sb_putf(out, "{\"at\":%" PRId64 ",\"unseen\":%" PRId64 ",\"groups\":[", utc_ms, unseen_us);
     for (uint32_t g = 0; g < a->pick.groups; g++) {
         struct limits l = a->pick.limits[g];
         const char *comma = "";
@@ -76,6 +102,8 @@ void admit_save(const struct admit *a, int64_t now_us, int64_t utc_ms, struct sb
         }
         sb_puts(out, "]}");
     }
+    sb_puts(out, "],\"learned\":[");
+    save_learned(&a->learned, out);
     sb_puts(out, "]}");
 }
 
@@ -138,12 +166,29 @@ static void load_dims(struct limits *l, const json_t *dims, int64_t gone_us)
     }
 }
 
+static void load_learned(struct learned *l, const json_t *rows)
+{
+    const json_t *row;
+    size_t i;
+
+    json_array_foreach((json_t *)rows, i, row) {
+        uint64_t key = (uint64_t)json_integer_value(json_array_get(row, 0));
+
+        for (size_t k = 1; k < json_array_size(row) && k <= LEARNED_SAMPLES && i < LEARNED_KEPT; k++) {
+            int64_t n = json_integer_value(json_array_get(row, k));
+
+            if (n >= 0 && n <= INT32_MAX)
+                learned_restore(l, key, (int32_t)n);
+        }
+    }
+}
+
 bool admit_load(struct admit *a, const char *text, size_t n, int64_t now_us, int64_t utc_ms)
 {
     const json_t *group;
     json_t *root = NULL;
     char why[160];
-    int64_t gone_us;
+    int64_t gone_us, unseen_us;
     size_t i;
 
     if (json_parse_object(text, n, &saved_limits, &root, why) != WEIR_OK)
@@ -154,6 +199,8 @@ bool admit_load(struct admit *a, const char *text, size_t n, int64_t now_us, int
     }
     gone_us = utc_ms - json_int(root, "at", 0);
     gone_us = gone_us < 0 ? 0 : gone_us > STABILIZE_DAY_US / 1000 ? STABILIZE_DAY_US : gone_us * 1000;
+    unseen_us = json_int(root, "unseen", 0);
+    unseen_us = unseen_us < 0 ? 0 : unseen_us > UNSEEN_MOST_US ? UNSEEN_MOST_US : unseen_us;
     json_array_foreach(json_object_get(root, "groups"), i, group) {
         for (uint32_t g = 0; g < a->pick.groups; g++) {
             struct limits *l = &a->pick.limits[g];
@@ -165,8 +212,11 @@ bool admit_load(struct admit *a, const char *text, size_t n, int64_t now_us, int
             if (cooldown > 0 && cooldown <= RETRY_AFTER_MAX_US)
                 limits_cool(l, now_us + cooldown - gone_us);
             load_dims(l, json_object_get(group, "dims"), gone_us);
+            if (unseen_us)
+                limits_assume(l, unseen_us);
         }
     }
+    load_learned(&a->learned, json_object_get(root, "learned"));
     json_decref(root);
     admit_changed(a);
     return true;

@@ -51,7 +51,7 @@ struct admit {
     struct heap deadlines;
     uint32_t *deadline_pos;           /* by item */
     uint32_t deadline_cap;
-    struct promise promise;
+    struct promise promise[PRIORITY_COUNT];
     struct admit_counters counters;
     bool changed;                     /* since admit_next() last said false */
     bool stale;                       /* since the last forecast */

@@ -31,7 +31,7 @@ static void place_out(const struct admit *a, uint32_t item, const struct forecas
     *out = (struct admit_place){
         .position = place->position, .ahead = place->position - 1,
         .eta_us = place->start_us == FORECAST_NEVER ? -1 : eta > 0 ? eta : 0,
-        .eta_error_us = a->promise.median_us, .reason = reason_of(a, &a->pick.queue.item[item], place->upstream),
+        .eta_error_us = a->promise[a->pick.queue.item[item].priority].median_us, .reason = reason_of(a, &a->pick.queue.item[item], place->upstream),
         .upstream = place->upstream,
     };
 }
@@ -158,7 +158,13 @@ void admit_view(struct admit *a, int upstream, int64_t now_us, struct admit_upst
 void admit_counters(const struct admit *a, struct admit_counters *out)
 {
     *out = a->counters;
-    out->promises = a->promise.made;
-    out->promises_kept = a->promise.kept;
-    out->eta_error_us = a->promise.median_us;
+    for (int p = 0; p < PRIORITY_COUNT; p++) {
+        const struct promise *of = &a->promise[p];
+
+        out->promises += of->made;
+        out->promises_kept += of->kept;
+        if (of->median_us > out->eta_error_us)
+            out->eta_error_us = of->median_us;
+        out->promise[p] = (struct admit_promises){of->made, of->kept, of->median_us};
+    }
 }

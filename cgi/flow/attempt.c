@@ -99,7 +99,8 @@ static void topup(struct job_attempt *a)
 {
     struct job *j = a->job;
 
-    if (j->chunks < j->grant.reserved_output)
+    /* An eighth before it is outgrown: admission then sets more aside in time. */
+    if (j->chunks < j->grant.reserved_output - j->grant.reserved_output / 8)
         return;
     j->grant.reserved_output = j->chunks + TOPUP_EVERY;
     admit_topup(a->engine->admit, j->ticket, j->grant.reserved_output, a->engine->now_us);

@@ -208,7 +208,7 @@ static void on_save(struct engine *e, struct mail *m)
 {
     struct save_question *s = OF(struct save_question, q.mail, m);
 
-    admit_save(e->admit, e->now_us, clock_utc_ms(), s->out);
+    admit_save_running(e->admit, ENGINE_SAVE_US + USEC_PER_SEC, e->now_us, clock_utc_ms(), s->out);
     sem_post(&s->q.answered);
 }
 

@@ -105,7 +105,9 @@ enum weir_err engine_reload_budgets(struct engine *e) __attribute__((warn_unused
  * could not be read; E_OVERLOADED: no memory; either way nothing changed. */
 enum weir_err engine_reload(struct engine *e, const struct settings *s) __attribute__((warn_unused_result));
 
-/* State worth keeping over a restart (admit_save), for the keeper to store now and then. */
+/* The keeper stores the state of the limits this often. */
+#define ENGINE_SAVE_US (INT64_C(5) * 1000000)
+/* State worth keeping over a restart (admit_save_running), for the keeper to store every ENGINE_SAVE_US. */
 void engine_save_state(struct engine *e, struct sb *out);
 
 /* Refuse new work (503 draining), let running calls finish for at most `drain_ms`, then end them with an error event,

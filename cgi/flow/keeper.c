@@ -25,7 +25,7 @@
 #include "store/webhooks.h"
 
 enum {
-    SAVE_S = 5,
+    SAVE_S = ENGINE_SAVE_US / 1000000,
     SWEEP_S = 60,
     STATE_MAX = 16 * 1024 * 1024,
     SUGGESTIONS_MAX = 1024 * 1024,
@@ -188,6 +188,7 @@ static void *keeper(void *arg)
     struct keeper *k = arg;
 
     (void)prctl(PR_SET_NAME, "keeper");
+    save(k);                         /* at once: one that is killed before the first beat is known to have run */
     sweep(k);
     fold(k);
     for (int s = SAVE_S; rest(k, SAVE_S); s += SAVE_S) {

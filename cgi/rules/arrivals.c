@@ -21,19 +21,36 @@ static const struct arrival *arrival_at(const struct arrivals *a, uint32_t i)
     return &a->ring[(a->next + ARRIVALS_RING - a->n + i) % ARRIVALS_RING];
 }
 
-struct arrivals_walk arrivals_expect(const struct arrivals *a, int64_t now_us)
+struct arrivals_walk arrivals_expect(const struct arrivals *a, int32_t from_ppm, int64_t now_us)
 {
-    struct arrivals_walk w = {.from = a, .span_us = ARRIVALS_SPAN_US};
+    struct arrivals_walk w = {.from = a};
+    uint32_t low, high = a->n;
+    int64_t from_us;
 
     while (w.first < a->n && arrival_at(a, w.first)->at_us <= now_us - ARRIVALS_SPAN_US)
         w.first++;
-    /* The ring is shorter than the minute when many come: then what it holds is repeated more often. */
-    if (a->n == ARRIVALS_RING && w.first == 0)
-        w.span_us = now_us - arrival_at(a, 0)->at_us + 1;
+    w.at = low = w.first;
+    if (w.first == a->n)
+        return w;
+    w.span_us = now_us - arrival_at(a, w.first)->at_us + 1;
     if (w.span_us < ARRIVALS_LEAST_SPAN_US)
         w.span_us = ARRIVALS_LEAST_SPAN_US;
-    w.at = w.first;
-    w.shift_us = w.span_us;
+    /* The first that came at from_us or later comes first; after the last, the oldest. */
+    from_us = now_us - w.span_us + w.span_us / 1000000 * from_ppm;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+
+        if (arrival_at(a, middle)->at_us < from_us)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    w.shift_us = now_us - from_us;
+    if (low == a->n) {
+        w.shift_us += w.span_us;
+        low = w.first;
+    }
+    w.at = low;
     return w;
 }
 

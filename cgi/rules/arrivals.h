@@ -1,8 +1,10 @@
 /* arrivals.h - who came lately, so that a forecast can expect the like.
  *
  * In a queue with priorities and fair shares those who have not come yet decide
- * how long one waits. A forecast therefore lets the last minute happen again:
- * the same users, sizes and gaps. Only asks that were taken are remembered. */
+ * how long one waits. A forecast therefore lets the last minutes happen again:
+ * the same users, sizes and gaps, from anywhere in them on. Several such walks
+ * are several futures as likely as each other. Only asks that were taken are
+ * remembered. */
 #ifndef WEIR_ARRIVALS_H
 #define WEIR_ARRIVALS_H
 
@@ -12,7 +14,7 @@
 
 enum { ARRIVALS_RING = 2048 };
 
-#define ARRIVALS_SPAN_US (INT64_C(60) * 1000000)
+#define ARRIVALS_SPAN_US (INT64_C(300) * 1000000)
 /* A burst is no rate: what came at once is not expected again before this. */
 #define ARRIVALS_LEAST_SPAN_US (INT64_C(10) * 1000000)
 
@@ -41,7 +43,8 @@ struct arrivals_walk {
     int64_t span_us;
 };
 
-struct arrivals_walk arrivals_expect(const struct arrivals *a, int64_t now_us);
+/* from_ppm: where in the time remembered the walk begins, millionths; 0: with the oldest. */
+struct arrivals_walk arrivals_expect(const struct arrivals *a, int32_t from_ppm, int64_t now_us);
 /* When the next comes; INT64_MAX: none. */
 int64_t arrivals_next_us(const struct arrivals_walk *w);
 /* That one, and on to the one after. */

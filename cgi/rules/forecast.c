@@ -7,7 +7,9 @@
 #include "base/mem.h"
 
 /* These bound what a forecast costs: arrivals expected, and instants looked at in all and for each who waits. */
-enum { FORECAST_ARRIVALS = 500, FORECAST_STEPS_LEAST = 2000, FORECAST_STEPS_EACH = 4 };
+enum { FORECAST_ARRIVALS = 400, FORECAST_STEPS_LEAST = 2000, FORECAST_STEPS_EACH = 4 };
+/* As many futures as cost no more than this together, up to FORECAST_FUTURES. */
+enum { FORECAST_COST = 1200, MILLION = 1000000 };
 
 void forecast_init(struct forecast *f, uint32_t groups)
 {
@@ -22,6 +24,7 @@ void forecast_done(struct forecast *f)
     heap_done(&f->ends);
     free(f->place);
     free(f->order);
+    free(f->starts);
     for (int i = 0; i < PICK_UPSTREAMS; i++)
         free(f->upstream[i].start_us);
     memset(f, 0, sizeof *f);
@@ -36,15 +39,16 @@ static void forecast_room(struct forecast *f, uint32_t n)
     f->cap = n < 64 ? 64 : n + n / 2;
     f->place = mem_grow(f->place, f->cap, sizeof *f->place);
     f->order = mem_grow(f->order, f->cap, sizeof *f->order);
+    f->starts = mem_grow(f->starts, f->cap, sizeof *f->starts);
     for (; old < f->cap; old++)
         f->place[old] = (struct forecast_place){.age = UINT64_MAX};
 }
 
-static void forecast_place(struct forecast *f, uint32_t item, int upstream, int64_t start_us)
+static void forecast_place(struct forecast *f, uint32_t item, uint64_t age, int upstream, int64_t start_us)
 {
     struct forecast_place *place = &f->place[item];
 
-    *place = (struct forecast_place){.age = f->ahead.queue.item[item].age, .run = f->run, .start_us = start_us,
+    *place = (struct forecast_place){.age = age, .run = f->run, .start_us = start_us,
                                      .position = f->upstream[upstream].n + 1, .upstream = upstream};
     if (f->upstream[upstream].n == f->upstream[upstream].cap) {
         uint32_t cap = f->upstream[upstream].cap * 2 + 64;
@@ -59,7 +63,7 @@ static void forecast_note(struct forecast *f, uint32_t item, int upstream, int64
 {
     f->order[f->count++] = item;
     f->left--;
-    forecast_place(f, item, upstream, start_us);
+    forecast_place(f, item, f->ahead.queue.item[item].age, upstream, start_us);
 }
 
 /* A call is expected to end when others of its kind did; one that is already late, after half as long again. */
@@ -125,7 +129,8 @@ static void forecast_rest(struct forecast *f, bool cut_short)
         int upstream = __builtin_ctzll(q->item[f->order[n]].upstreams);
         int64_t position = (int64_t)f->upstream[upstream].n + 1;
 
-        forecast_place(f, f->order[n], upstream, cut_short ? start_of(f, upstream, position, f->at_us) : FORECAST_NEVER);
+        forecast_place(f, f->order[n], q->item[f->order[n]].age, upstream,
+                       cut_short ? start_of(f, upstream, position, f->at_us) : FORECAST_NEVER);
     }
 }
 
@@ -180,9 +185,11 @@ static void forecast_begin(struct forecast *f, const struct pick *p, int64_t now
     }
 }
 
-void forecast_run(struct forecast *f, const struct pick *p, const struct arrivals *like, int64_t queue_max, int64_t now_us)
+/* One future: what came lately comes again, from from_ppm on. */
+static void forecast_future(struct forecast *f, const struct pick *p, const struct arrivals *like, int32_t from_ppm,
+                            int64_t queue_max, int64_t now_us)
 {
-    struct arrivals_walk walk = arrivals_expect(like, now_us);
+    struct arrivals_walk walk = arrivals_expect(like, from_ppm, now_us);
     int64_t t = now_us;
     int64_t steps = FORECAST_STEPS_LEAST, begun;
     int expected = 0;
@@ -213,6 +220,62 @@ void forecast_run(struct forecast *f, const struct pick *p, const struct arrival
     }
     f->cost = (int64_t)p->queue.items + begun - steps;
     forecast_rest(f, steps < 0);
+}
+
+static int by_time(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+    return (x > y) - (x < y);
+}
+
+static int by_start(const void *a, const void *b, void *places)
+{
+    const struct forecast_place *x = (const struct forecast_place *)places + *(const uint32_t *)a;
+    const struct forecast_place *y = (const struct forecast_place *)places + *(const uint32_t *)b;
+
+    if (x->start_us != y->start_us)
+        return x->start_us < y->start_us ? -1 : 1;
+    return x->position < y->position ? -1 : x->position > y->position;
+}
+
+/* The start to tell of each in `futures` of them, and the order that makes. Starts lie wide apart on the late side and close
+ * together on the early one: most come true near the lower quarter. */
+static void forecast_merge(struct forecast *f, int futures)
+{
+    for (uint32_t i = 0; i < f->count; i++) {
+        int64_t *starts = f->starts[f->order[i]];
+
+        qsort(starts, (size_t)futures, sizeof *starts, by_time);
+        f->place[f->order[i]].start_us = starts[futures / 4];
+    }
+    qsort_r(f->order, f->count, sizeof *f->order, by_start, f->place);
+    for (int i = 0; i < PICK_UPSTREAMS; i++)
+        f->upstream[i].n = 0;
+    for (uint32_t i = 0; i < f->count; i++) {
+        const struct forecast_place *place = &f->place[f->order[i]];
+
+        forecast_place(f, f->order[i], place->age, place->upstream, place->start_us);
+    }
+}
+
+void forecast_run(struct forecast *f, const struct pick *p, const struct arrivals *like, int64_t queue_max, int64_t now_us)
+{
+    uint64_t first = f->run * 618034;              /* the golden section: never the same ones twice, and all of them */
+    int64_t cost = 0;
+    int n = 0;
+
+    for (bool more = true; more; n++) {
+        forecast_future(f, p, like, (int32_t)((first + (uint64_t)n * MILLION / FORECAST_FUTURES) % MILLION), queue_max, now_us);
+        cost += f->cost;
+        more = n + 1 < FORECAST_FUTURES && like->n > 0 && f->count > 0 && cost + f->cost < FORECAST_COST;
+        if (n == 0 && !more)
+            return;
+        for (uint32_t i = 0; i < f->count; i++)
+            f->starts[f->order[i]][n] = f->place[f->order[i]].start_us;
+    }
+    f->cost = cost;
+    forecast_merge(f, n);
 }
 
 static int64_t waiting_at_least(const struct pick *p, enum priority from)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "rules/heap.h"
 
 /* The row of a model over all callers. */
 enum { ANYBODY = 0 };
@@ -112,4 +113,26 @@ void learned_tell(struct learned *l, uint64_t model, uint64_t user, int64_t outp
     if (user != ANYBODY)
         learned_add(l, idmap_mix(model, user), n);
     learned_add(l, idmap_mix(model, ANYBODY), n);
+}
+
+uint32_t learned_recent(const struct learned *l, const struct learned_row *out[LEARNED_KEPT])
+{
+    struct heap least = {0};
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < l->count; i++) {
+        if (least.n < LEARNED_KEPT || l->row[i].used > (uint64_t)least.v[0].key)
+            heap_push(&least, NULL, (int64_t)l->row[i].used, 0, i);
+        if (least.n > LEARNED_KEPT)
+            (void)heap_pop(&least, NULL);
+    }
+    while (least.n)
+        out[n++] = &l->row[heap_pop(&least, NULL).id];
+    heap_done(&least);
+    return n;
+}
+
+void learned_restore(struct learned *l, uint64_t key, int32_t output)
+{
+    learned_add(l, key, output < 0 ? 0 : output);
 }

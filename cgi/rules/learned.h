@@ -15,7 +15,8 @@ enum {
     LEARNED_SAMPLES = 32,
     LEARNED_ENOUGH = 8,          /* fewer say nothing yet */
     LEARNED_ROWS = 2048,
-    LEARNED_QUANTILE_PERCENT = 80
+    LEARNED_QUANTILE_PERCENT = 80,
+    LEARNED_KEPT = 64            /* rows that outlive a restart */
 };
 
 struct learned_row {
@@ -45,5 +46,9 @@ void learned_done(struct learned *l);
 struct learned_guess learned_guess(struct learned *l, uint64_t model, uint64_t user, int64_t max_tokens);
 /* An answer had this many output tokens. */
 void learned_tell(struct learned *l, uint64_t model, uint64_t user, int64_t output);
+/* The rows used last, at most LEARNED_KEPT, the least recent first; gives how many. They stay the module's. */
+uint32_t learned_recent(const struct learned *l, const struct learned_row *out[LEARNED_KEPT]);
+/* One sample of a row that was kept, in the order they came. */
+void learned_restore(struct learned *l, uint64_t key, int32_t output);
 
 #endif

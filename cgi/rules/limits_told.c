@@ -117,6 +117,41 @@ void limits_restore(struct limits *l, enum dim i, int64_t level, int64_t gone_us
     bucket_refill(&d->bucket, l->now_us);
 }
 
+/* What the bucket of a dimension lets pass in that time; of tokens and requests an hour no more than of those a minute. */
+static int64_t dim_most(const struct limits *l, enum dim i, int64_t span_us)
+{
+    const struct limits_dim *d = &l->dim[i];
+    int64_t level, most;
+
+    if (!d->limit)
+        return INT64_MAX;
+    level = bucket_tokens(&d->bucket);
+    most = (level > 0 ? level : 0) + (d->allowed * (span_us / 1000) - 1) / (dim_window_us(i) / 1000) + 1;
+    if (i == DIM_REQUESTS_PER_HOUR || i == DIM_TOKENS_PER_HOUR) {
+        enum dim minute = i == DIM_REQUESTS_PER_HOUR ? DIM_REQUESTS_PER_MINUTE : DIM_TOKENS_PER_MINUTE;
+        int64_t less = dim_most(l, minute, span_us);
+
+        most = less < most ? less : most;
+    }
+    return most;
+}
+
+void limits_assume(struct limits *l, int64_t span_us)
+{
+    int64_t most[DIM_COUNT];
+
+    for (int i = 0; i < DIM_COUNT; i++)
+        most[i] = dim_most(l, (enum dim)i, span_us);
+    for (int i = 0; i < DIM_COUNT; i++) {
+        struct limits_dim *d = &l->dim[i];
+
+        if (!d->limit)
+            continue;
+        window_add(&d->window, most[i]);
+        bucket_take(&d->bucket, most[i]);
+    }
+}
+
 void limits_reset(struct limits *l)
 {
     l->cooldown_us = INT64_MIN / 2;

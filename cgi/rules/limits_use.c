@@ -47,19 +47,20 @@ static void dim_grow(struct limits_dim *d, int64_t n, bool output_at_start)
 
 void limits_produced(struct limits *l, struct limits_hold *h, int64_t output, int64_t reserve)
 {
-    int64_t more = reserve - h->output;
+    /* Before it is outgrown: whoever is sent meanwhile must still find room when it arrives. */
+    int64_t more = output + (reserve - output) / 2 > h->output ? reserve - h->output : 0;
     int64_t fresh = output - h->produced;
 
     for (int i = 0; i < DIM_COUNT; i++) {
         if (!limits_counts_output((enum dim)i))
             continue;
         limits_catch_up(l, &l->dim[i]);
-        if (output > h->output && more > 0)
+        if (more > 0)
             dim_grow(&l->dim[i], more, h->output_at_start);
         if (fresh > 0 && !h->output_at_start)
             dim_produce(&l->dim[i], fresh);
     }
-    if (output > h->output && more > 0)
+    if (more > 0)
         h->output = reserve;
     if (fresh > 0)
         h->produced = output;

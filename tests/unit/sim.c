@@ -20,6 +20,8 @@ struct run {
     uint32_t *free;              /* stack of free calls */
     uint32_t frees;
     uint64_t seq;
+    struct sb saved;
+    int64_t saved_us;
 };
 
 int64_t sim_log_normal(struct rng *r, double mean, double sigma, int64_t most)
@@ -196,18 +198,29 @@ static void handle(struct run *r, struct heap_entry e)
     }
 }
 
-/* Killed and started again. What was on its way still reaches the provider; what was being written breaks off. */
+/* The keeper's save, as of SIM's clock. */
+static void save(struct run *r, int64_t now)
+{
+    sb_done(&r->saved);
+    r->saved = sb_make(1 << 20);
+    r->saved_us = now;
+    if (r->s->save_every_us)
+        admit_save_running(r->s->admit, r->s->save_every_us + SEC, now, now / 1000, &r->saved);
+    else
+        admit_save(r->s->admit, now, now / 1000, &r->saved);
+}
+
+/* Stopped or killed, and started again. What was on its way still reaches the provider; what was being written breaks off. */
 static void begin_again(struct run *r, const struct admit_config *config, int64_t now)
 {
-    struct sb saved = sb_make(1 << 20);
     struct heap events = r->events;
 
-    admit_save(r->s->admit, now, now / 1000, &saved);
+    if (!r->s->save_every_us)
+        save(r, now);
     admit_free(r->s->admit);
     r->s->admit = admit_new(config, r->s->seed, now);
-    if (!sb_ok(&saved) || !admit_load(r->s->admit, sb_str(&saved), saved.len, now, now / 1000))
+    if (!sb_ok(&r->saved) || !admit_load(r->s->admit, sb_str(&r->saved), r->saved.len, now, now / 1000))
         abort();
-    sb_done(&saved);
     r->events = (struct heap){0};
     r->frees = 0;
     for (uint32_t i = SIM_CALLS; i-- > 0;)
@@ -223,12 +236,19 @@ static void begin_again(struct run *r, const struct admit_config *config, int64_
     heap_done(&events);
 }
 
+static void tell(void *ctx, void *job, const struct admit_place *place)
+{
+    (void)ctx;
+    (void)job;
+    (void)place;
+}
+
 void sim_run(struct sim *s)
 {
     struct admit_config c = {.upstreams = s->upstream, .upstream_count = s->upstreams, .queue_max = s->queue_max,
                              .retry_budget_ppm = 100000};
-    struct run r = {.s = s, .rng = rng_make(s->seed)};
-    int64_t now = SIM_START, restart = s->restart_every_us ? SIM_START + s->restart_every_us : INT64_MAX;
+    struct run r = {.s = s, .rng = rng_make(s->seed), .saved_us = INT64_MIN / 2};
+    int64_t now = SIM_START, told = now, restart = s->restart_every_us ? SIM_START + s->restart_every_us : INT64_MAX;
 
     r.call = mem_zalloc(SIM_CALLS, sizeof *r.call);
     r.free = mem_zalloc(SIM_CALLS, sizeof *r.free);
@@ -247,6 +267,8 @@ void sim_run(struct sim *s)
         int64_t wake = admit_wake_us(s->admit, now);
 
         now = wake > now && wake < r.events.v[0].key ? wake : r.events.v[0].key > now ? r.events.v[0].key : now;
+        if (s->save_every_us && now >= r.saved_us + s->save_every_us)
+            save(&r, now);
         if (now >= restart) {
             begin_again(&r, &c, now);
             restart += s->restart_every_us;
@@ -254,8 +276,13 @@ void sim_run(struct sim *s)
         while (r.events.v[0].key <= now)
             handle(&r, heap_pop(&r.events, NULL));
         start_all(&r, now);
+        if (s->tell_every_us && now >= told + s->tell_every_us) {
+            admit_each_waiting(s->admit, now, tell, NULL);
+            told = now;
+        }
     }
     heap_done(&r.events);
+    sb_done(&r.saved);
     free(r.call);
     free(r.free);
 }

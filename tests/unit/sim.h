@@ -43,8 +43,10 @@ struct sim {
     bool keeps_max;                  /* it counts max_tokens at the start and keeps it */
     int64_t settle_in_us;            /* results count from here after the start on */
     uint64_t seed;
+    int64_t tell_every_us;           /* those who wait are told their places this often; 0: at their arrival only */
     int64_t trouble_us;              /* the first request after this is refused, whatever is left; 0: none */
-    int64_t restart_every_us;        /* Weir is killed and started again, with what it saved; 0: never */
+    int64_t restart_every_us;        /* Weir is stopped and started again, with what it saved; 0: never */
+    int64_t save_every_us;           /* it is killed instead, and the last of the saves this often is found; 0: stopped */
     void (*granted)(struct sim *s, struct sim_call *c, int64_t now_us);
     /* out */
     struct admit *admit;

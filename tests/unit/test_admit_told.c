@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "flow/admit.h"
+#include "flow/admit_state.h"
 
 #define SEC INT64_C(1000000)
 #define START (1000 * SEC)
@@ -284,6 +284,50 @@ START_TEST(what_headers_said_of_limits_can_be_read_from_what_was_saved)
 }
 END_TEST
 
+START_TEST(learned_lengths_outlive_a_restart_and_what_is_saved_of_them_is_bounded)
+{
+    struct admit *a = admit_of(&one, 1), *b = admit_of(&one, 1);
+    struct admit_grant before, after;
+    struct sb saved = sb_make(1 << 20);
+
+    for (int i = 0; i < 1000; i++)
+        learned_tell(&a->learned, 5, 1000 + (uint64_t)i, 70);
+    for (int i = 0; i < 40; i++) {
+        before = started(a, 1, START + i * 61 * SEC);
+        admit_settle(a, before.ticket, 1, 3 + i % 5, START + i * 61 * SEC);
+    }
+    before = started(a, 1, START + 4000 * SEC);
+    admit_save(a, START + 4000 * SEC, 1000000, &saved);
+    ck_assert(sb_ok(&saved));
+    ck_assert_uint_lt(saved.len, 32 * 1024);
+    ck_assert(admit_load(b, sb_str(&saved), saved.len, START, 1000000 + 3600000));
+    after = started(b, 1, START);
+    ck_assert_int_eq(after.reserved_output, before.reserved_output);
+    ck_assert_uint_le(b->learned.count, LEARNED_KEPT);
+    admit_free(a);
+    admit_free(b);
+    sb_done(&saved);
+}
+END_TEST
+
+START_TEST(after_a_kill_all_that_could_have_been_sent_since_the_save_counts)
+{
+    struct admit *a = admit_of(&one, 1), *b = admit_of(&one, 1);
+    struct admit_upstream_view v;
+    struct sb saved = sb_make(1 << 20);
+
+    admit_save_running(a, 6 * SEC, START, 1000000, &saved);
+    ck_assert(admit_load(b, sb_str(&saved), saved.len, START, 1000000 + 86400000));     /* even after a day: it may have run on */
+    admit_view(b, 0, START, &v);
+    ck_assert_int_eq(v.dim[DIM_TOKENS_PER_MINUTE].used, 6000 / 6 + 600);                /* a burst, and six seconds' worth */
+    admit_view(b, 0, START + 61 * SEC, &v);
+    ck_assert_int_eq(v.dim[DIM_TOKENS_PER_MINUTE].used, 0);
+    admit_free(a);
+    admit_free(b);
+    sb_done(&saved);
+}
+END_TEST
+
 START_TEST(damaged_state_is_refused_or_ignored_and_changes_nothing_it_should_not)
 {
     static const char *const bad[] = {"", "[]", "{", "{\"at\":1}", "{\"at\":\"x\",\"groups\":[]}", "{\"groups\":[]}"};
@@ -380,4 +424,6 @@ UNIT_MAIN("admit_told", a_refusal_in_mid_answer_cuts_or_takes_out_like_any_other
           upstreams_of_one_quota_group_share_their_limits, foreign_traffic_shows_in_the_headers_and_holds_us_back,
           use_debt_and_stabilization_outlive_a_restart_and_what_was_running_counts,
           what_headers_said_of_limits_can_be_read_from_what_was_saved,
+          learned_lengths_outlive_a_restart_and_what_is_saved_of_them_is_bounded,
+          after_a_kill_all_that_could_have_been_sent_since_the_save_counts,
           damaged_state_is_refused_or_ignored_and_changes_nothing_it_should_not)

@@ -148,27 +148,83 @@ START_TEST(what_can_never_start_is_said_so)
 }
 END_TEST
 
-START_TEST(the_last_minute_is_expected_to_happen_again)
+/* One ask a second for ten minutes: from wherever it begins, one a second is expected. */
+START_TEST(the_last_minutes_are_expected_to_happen_again_from_anywhere_on)
 {
     static struct arrivals a;
-    struct arrivals_walk w;
     struct queue q;
-    struct queue_entry e = {.priority = PRIORITY_HIGH, .user = 3, .upstreams = 1, .input = 70};
+    struct queue_entry e = {.priority = PRIORITY_HIGH, .user = 3, .upstreams = 1};
+    const int64_t now = START + 600 * SEC, minutes = ARRIVALS_SPAN_US / SEC;
 
     queue_init(&q);
-    for (int i = 0; i < 90; i++)
+    for (int i = 1; i <= 600; i++) {
+        e.input = i;
         arrivals_note(&a, &q, queue_add(&q, &e), 3, START + i * SEC);
-    w = arrivals_expect(&a, START + 90 * SEC);
-    for (int i = 1; i < 200; i++) {
-        if (i % 60 == 0)
-            continue;                              /* the oldest of them is just a minute old, and out */
-        ck_assert_int_eq(arrivals_next_us(&w), START + (90 + i) * SEC);
-        ck_assert_int_eq(arrivals_take(&w)->input, 70);
+    }
+    for (int32_t from = 0; from < 1000000; from += 125000) {
+        struct arrivals_walk w = arrivals_expect(&a, from, now);
+        int64_t last = now - SEC, first = 0;
+
+        for (int64_t i = 0; i < 3 * minutes; i++) {
+            int64_t at = arrivals_next_us(&w), input = arrivals_take(&w)->input;
+
+            first = i ? first : input;
+            ck_assert_int_ge(at, now);
+            ck_assert_int_ge(at, last);
+            ck_assert_int_le(at - last, 2 * SEC);
+            ck_assert_int_gt(input, 600 - minutes);
+            last = at;
+        }
+        ck_assert_int_le(last, now + 3 * minutes * SEC);
+        ck_assert_int_le(llabs(first - (600 - minutes + minutes * from / 1000000)), 2);
     }
     queue_done(&q);
 }
 END_TEST
 
+/* With arrivals to come there are several futures; each who waits still has one place, in the order of the starts. */
+START_TEST(several_futures_give_one_place_to_each_who_waits)
+{
+    static struct arrivals a;
+    struct rng r = rng_make(8);
+    struct pick *p = mem_zalloc(1, sizeof *p);
+    struct forecast *f = mem_zalloc(1, sizeof *f);
+    int64_t last = START;
+    bool seen[ITEMS] = {false};
+
+    pick_init(p, 1);
+    p->upstreams = 1;
+    limits_init(&p->limits[0], &(struct limits_config){.limit = {60}}, START);
+    p->upstream[0] = (struct pick_upstream){.max_concurrent = 20, .cooldown_us = START, .call_us = SEC, .call_output = 100};
+    p->group_mask[0] = 1;
+    for (int i = 0; i < 40; i++) {
+        struct queue_entry e = {.priority = (enum priority)rng_below(&r, PRIORITY_COUNT), .user = 1 + (uint64_t)rng_below(&r, 4),
+                                .upstreams = 1, .arrived_us = START, .input = 10, .max_output = 100, .want_output = 50,
+                                .expect_output = 40, .owner = p};
+
+        arrivals_note(&a, &p->queue, queue_add(&p->queue, &e), e.user, START - (40 - i) * SEC);
+    }
+    forecast_init(f, 1);
+    forecast_run(f, p, &a, 1000, START);
+    ck_assert_uint_eq(f->count, 40);
+    for (uint32_t i = 0; i < f->count; i++) {
+        const struct forecast_place *place = &f->place[f->order[i]];
+
+        ck_assert(!seen[f->order[i]]);
+        seen[f->order[i]] = true;
+        ck_assert(forecast_knows(f, p, f->order[i]));
+        ck_assert(!place->guessed);
+        ck_assert_int_eq(place->position, i + 1);
+        ck_assert_int_ge(place->start_us, last);
+        last = place->start_us;
+    }
+    forecast_done(f);
+    pick_done(p);
+    free(f);
+    free(p);
+}
+END_TEST
+
 UNIT_MAIN("forecast", what_goes_as_expected_starts_to_the_microsecond_when_it_was_foretold,
           a_forecast_changes_nothing_in_what_it_foretells, what_can_never_start_is_said_so,
-          the_last_minute_is_expected_to_happen_again)
+          the_last_minutes_are_expected_to_happen_again_from_anywhere_on, several_futures_give_one_place_to_each_who_waits)

@@ -12,7 +12,7 @@ static struct sim a_sim(int users, uint64_t seed)
         .upstream = {{.name = "strict", .max_concurrent = 500}}, .upstreams = 1, .kind = STRICT_SLIDING,
         .duration_us = 1800 * SEC, .prompt_least = 20, .prompt_most = 1500, .output_mean = 150, .output_sigma = 0.8,
         .max_tokens = 2000, .first_us = 200000, .token_us = 2000, .queue_max = 1000, .wait_max_us = 120 * SEC,
-        .users = users, .greed = 1, .seed = seed,
+        .users = users, .greed = 1, .seed = seed, .tell_every_us = 250000,
     };
 }
 
@@ -58,5 +58,49 @@ START_TEST(nine_of_ten_promises_are_kept_when_tokens_are_what_is_short)
 }
 END_TEST
 
+/* A fifth High, two fifths Medium, two fifths Low. Who waits behind others that have not come yet waits for a time that
+ * nobody can know better than by their rate: the less so the lower the priority. */
+static void judge_mixed(struct sim *s, const char *what)
+{
+    static const double least[PRIORITY_COUNT] = {0.3, 0.55, 0.88};
+    struct admit_counters n;
+
+    s->high = 20;
+    s->low = 40;
+    sim_run(s);
+    admit_counters(s->admit, &n);
+    printf("%s, mixed priorities, %d users, seed %llu: %.1f %% of %lld promises kept\n", what, s->users, (unsigned long long)s->seed,
+           100 * (double)n.promises_kept / (double)n.promises, (long long)n.promises);
+    (void)fflush(stdout);
+    for (int p = PRIORITY_HIGH; p >= PRIORITY_LOW; p--) {
+        double kept = (double)n.promise[p].kept / (double)n.promise[p].made;
+
+        printf("    %s: %.1f %% of %lld kept, median error %.2f s\n", priority_name((enum priority)p), kept * 100,
+               (long long)n.promise[p].made, (double)n.promise[p].error_us / 1e6);
+        ck_assert_msg(kept >= least[p], "only %.3f of the promises to %s were kept", kept, priority_name((enum priority)p));
+    }
+    ck_assert_double_ge((double)n.promises_kept / (double)n.promises, 0.6);
+    sim_done(s);
+}
+
+START_TEST(with_mixed_priorities_high_and_most_of_the_others_are_told_the_truth)
+{
+    for (int users = 1; users <= 5; users += 4) {
+        struct sim requests = a_sim(users, 23), tokens = a_sim(users, 24), output = a_sim(users, 25);
+
+        requests.upstream[0].limit[DIM_REQUESTS_PER_MINUTE] = 60;
+        requests.per_second = 1.3;
+        judge_mixed(&requests, "requests");
+        tokens.upstream[0].limit[DIM_TOKENS_PER_MINUTE] = 60000;
+        tokens.per_second = 1.3;
+        judge_mixed(&tokens, "tokens");
+        output.upstream[0].limit[DIM_OUTPUT_TOKENS_PER_MINUTE] = 20000;
+        output.per_second = users == 1 ? 2.1 : 1.5;
+        judge_mixed(&output, "output");
+    }
+}
+END_TEST
+
 UNIT_MAIN("promises", nine_of_ten_promises_are_kept_when_requests_are_what_is_short,
-          nine_of_ten_promises_are_kept_when_tokens_are_what_is_short)
+          nine_of_ten_promises_are_kept_when_tokens_are_what_is_short,
+          with_mixed_priorities_high_and_most_of_the_others_are_told_the_truth)

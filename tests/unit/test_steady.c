@@ -93,7 +93,84 @@ START_TEST(the_limits_of_an_hour_hold_too)
 }
 END_TEST
 
+/* Each dimension alone as the tight one, asked for three times as much as it allows. */
+static void tight(enum dim d, int users, bool keeps_max, enum strict_kind kind)
+{
+    static const int64_t limit[DIM_COUNT] = {60, 3000, 150000, 1000000, 50000, 30000};
+    bool hour = dim_window_us(d) > 60 * SEC;
+    struct sim s = a_sim(kind, 31);
+    double output = keeps_max ? (double)s.max_tokens : s.output_mean * (users > 1 ? 1.4 : 1);
+    const double each[DIM_COUNT] = {1, 1, 760 + output, 760 + output, 760, output};
+    char what[64];
+
+    s.users = users;
+    s.keeps_max = s.upstream[0].reserve_max_output = keeps_max;
+    s.upstream[0].limit[d] = keeps_max && !hour && d != DIM_REQUESTS_PER_MINUTE ? 150000 : limit[d];
+    s.per_second = 3 * (double)s.upstream[0].limit[d] / each[d] / ((double)dim_window_us(d) / 1e6);
+    s.duration_us = (hour ? 7200 : 1500) * SEC;
+    s.settle_in_us = hour ? 3600 * SEC : 300 * SEC;
+    sim_run(&s);
+    (void)snprintf(what, sizeof what, "%s, %d users, output %s", dim_name(d), users, keeps_max ? "counted at max_tokens" : "as produced");
+    report(&s, what, d);
+    sim_done(&s);
+}
+
+START_TEST(each_dimension_alone_is_used_up_and_never_passed)
+{
+    for (int d = 0; d < DIM_COUNT; d++) {
+        for (enum strict_kind kind = STRICT_BUCKET; kind <= STRICT_FIXED; kind++)
+            tight((enum dim)d, 5, false, kind);
+    }
+}
+END_TEST
+
+START_TEST(so_is_each_where_the_provider_counts_max_tokens)
+{
+    for (int d = 0; d < DIM_COUNT; d++) {
+        for (enum strict_kind kind = STRICT_BUCKET; kind <= STRICT_FIXED && d != DIM_INPUT_TOKENS_PER_MINUTE; kind++)
+            tight((enum dim)d, 5, true, kind);
+    }
+}
+END_TEST
+
+START_TEST(a_single_user_uses_up_the_output_tokens)
+{
+    for (enum strict_kind kind = STRICT_BUCKET; kind <= STRICT_FIXED; kind++)
+        tight(DIM_OUTPUT_TOKENS_PER_MINUTE, 1, false, kind);
+}
+END_TEST
+
+/* Each kill comes 4.7 s after the save that is found; what was sent since, nobody knows. */
+START_TEST(a_kill_every_five_minutes_causes_no_429)
+{
+    static const enum dim dims[] = {DIM_REQUESTS_PER_MINUTE, DIM_TOKENS_PER_MINUTE, DIM_OUTPUT_TOKENS_PER_MINUTE};
+    static const int64_t limit[] = {60, 150000, 20000};
+
+    for (int i = 0; i < 3; i++) {
+        for (enum strict_kind kind = STRICT_BUCKET; kind <= STRICT_FIXED; kind++) {
+            struct sim s = a_sim(kind, 32);
+            double used;
+
+            s.duration_us = 1800 * SEC;
+            s.upstream[0].limit[dims[i]] = limit[i];
+            s.per_second = i == 0 ? 3 : i == 1 ? 7 : 5;
+            s.restart_every_us = 294700000;
+            s.save_every_us = 5 * SEC;
+            sim_run(&s);
+            used = (double)s.counted[dims[i]] / 20 / (double)limit[i];
+            printf("kills, %s, seed %llu: %lld refused, %.1f %% of %s used\n", strict_names[kind], (unsigned long long)s.seed,
+                   (long long)s.refused, used * 100, dim_name(dims[i]));
+            ck_assert_int_eq(s.refused, 0);
+            ck_assert_msg(used >= 0.93, "only %.4f used", used);
+            sim_done(&s);
+        }
+    }
+}
+END_TEST
+
 UNIT_MAIN("steady", requests_a_minute_are_used_up_and_never_passed,
           tokens_a_minute_are_used_up_and_never_passed,
           a_restart_every_few_minutes_changes_nothing_of_that,
-          the_limits_of_an_hour_hold_too)
+          the_limits_of_an_hour_hold_too, each_dimension_alone_is_used_up_and_never_passed,
+          so_is_each_where_the_provider_counts_max_tokens, a_single_user_uses_up_the_output_tokens,
+          a_kill_every_five_minutes_causes_no_429)
