@@ -1,7 +1,9 @@
 /* admission.c - what admission costs: one step, one place, one forecast.
  *
  * Run alone: build/bench/admission. Each line is a figure and, where one is
- * set, its bound. Time is simulated for the rules; what is measured is CPU time. */
+ * set, its bound. Time is simulated for the rules; what is measured is CPU time.
+ * Then what admission is worth, in simulated traffic: promises kept, and calls
+ * served after a refusal. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,8 +14,8 @@
 #include "flow/admit.h"
 #include "rules/budget.h"
 #include "rules/limits.h"
+#include "sim.h"
 
-#define SEC INT64_C(1000000)
 #define START (10000 * SEC)
 
 /* CPU time of this thread: what others do on the machine does not count. */
@@ -185,6 +187,56 @@ static void bench_queue(int n, int users, double enqueue_bound, double forecast_
     admit_free(a);
 }
 
+static struct sim overload(uint64_t seed)
+{
+    return (struct sim){
+        .upstream = {{.name = "strict", .max_concurrent = 500}}, .upstreams = 1, .kind = STRICT_SLIDING, .duration_us = 1800 * SEC,
+        .prompt_least = 20, .prompt_most = 1500, .output_mean = 150, .output_sigma = 0.8, .max_tokens = 2000, .first_us = 200000,
+        .token_us = 2000, .queue_max = 1000, .wait_max_us = 120 * SEC, .users = 5, .greed = 1, .seed = seed,
+        .tell_every_us = 250000,
+    };
+}
+
+/* Half an hour at 1.3 times what a limit allows, sizes log-normal: how many starts came when they were told. */
+static void bench_promises(const char *what, enum dim d, int64_t limit, double per_second, bool mixed)
+{
+    struct sim s = overload(31);
+    struct admit_counters n;
+    char line[128];
+
+    s.upstream[0].limit[d] = limit;
+    s.per_second = per_second;
+    s.high = mixed ? 20 : 0;
+    s.low = mixed ? 40 : 0;
+    sim_run(&s);
+    admit_counters(s.admit, &n);
+    for (int p = PRIORITY_HIGH; p >= PRIORITY_LOW; p--) {
+        const struct admit_promises *of = &n.promise[p];
+
+        if (!of->made)
+            continue;
+        (void)snprintf(line, sizeof line, "promises kept, %s, %s%s, median error %.2f s", what, priority_name((enum priority)p),
+                       mixed ? " of three" : "", (double)of->error_us / 1e6);
+        figure(line, 100 * (double)of->kept / (double)of->made, "%", 0);
+    }
+    sim_done(&s);
+}
+
+/* The quarter of an hour after a 429, against refusing everything meanwhile. */
+static void bench_recovery(void)
+{
+    struct sim s = overload(18);
+
+    s.upstream[0].limit[DIM_REQUESTS_PER_MINUTE] = 60;
+    s.per_second = 3;
+    s.trouble_us = s.settle_in_us = 1800 * SEC;
+    s.duration_us = s.settle_in_us + 900 * SEC;
+    sim_run(&s);
+    figure("served of 900 in the 15 minutes after a 429", (double)s.started_late, "calls", 0);
+    figure("the same, had all been refused meanwhile", 0, "calls", 0);
+    sim_done(&s);
+}
+
 int main(void)
 {
     bench_reserve();
@@ -195,5 +247,12 @@ int main(void)
     bench_queue(10000, 100, 5, 0);
     bench_queue(10000, 1, 5, 0);
     bench_queue(8000, 500, 0, 20000);
+    bench_promises("requests short", DIM_REQUESTS_PER_MINUTE, 60, 1.3, false);
+    bench_promises("tokens short", DIM_TOKENS_PER_MINUTE, 60000, 1.3, false);
+    bench_promises("output tokens short", DIM_OUTPUT_TOKENS_PER_MINUTE, 20000, 1.5, false);
+    bench_promises("requests short", DIM_REQUESTS_PER_MINUTE, 60, 1.3, true);
+    bench_promises("tokens short", DIM_TOKENS_PER_MINUTE, 60000, 1.3, true);
+    bench_promises("output tokens short", DIM_OUTPUT_TOKENS_PER_MINUTE, 20000, 1.5, true);
+    bench_recovery();
     return 0;
 }
