@@ -40,6 +40,7 @@ struct tuning_settings {
     int64_t reserve_permille;            /* part of each limit only High may use */
     int64_t safety_margin_permille;      /* part of each limit nobody uses */
     int64_t pause_us;                    /* least time between the starts of two calls */
+    bool spread_low;                     /* Low finds room beyond the High and Medium that are expected */
     int64_t stabilization_us;            /* after a 429 the rate climbs back over this time */
     struct {
         int64_t max_retries;             /* attempts after the first */

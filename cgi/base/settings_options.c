@@ -160,6 +160,8 @@ static const struct cfg_option tuning_options[] = {
      .aliases = "safety.margin", .help = "Part of each limit that nobody uses, where others share the key."},
     {.key = "pause", .type = CFG_SECONDS, .at = AT(pause_us), .min = 0, .max = 10 * MIN, .fallback = "0",
      .help = "Least time between the starts of two calls."},
+    {.key = "spread_low", .type = CFG_BOOL, .at = AT(spread_low), .fallback = "false",
+     .help = "true: where more is expected in the next 15 minutes than the limits give, Low starts only as far as the High and Medium expected leave room; one may start every 30 s all the same."},
     {.key = "stabilization_minutes", .type = CFG_MINUTES, .at = AT(stabilization_us), .min = 0, .max = 24 * HOUR,
      .fallback = "15", .help = "After a 429 the allowed rate is halved and climbs back over this time."},
     {.key = "retry.max_retries", .type = CFG_INT, .at = AT(retry.max_retries), .min = 0, .max = 20, .fallback = "5",

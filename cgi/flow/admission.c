@@ -28,6 +28,7 @@ static struct admit_upstream admission_of(const struct upstream_settings *u)
         .pause_us = t->pause_us,
         .safety_ppm = (int32_t)t->safety_margin_permille * 1000,
         .reserve_ppm = (int32_t)t->reserve_permille * 1000,
+        .spread_low = t->spread_low,
         .reserve_max_output = t->reserve_output == RESERVE_OUTPUT_MAX,
         .patience = {
             .max_retries = (int32_t)t->retry.max_retries,

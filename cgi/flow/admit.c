@@ -29,6 +29,7 @@ struct admit *admit_new(const struct admit_config *config, uint64_t seed, int64_
     retry_budget_init(&a->retries, config->retry_budget_ppm, now_us);
     a->rng = rng_make(seed);
     a->told = mem_zalloc(ADMIT_UPSTREAMS_MAX, sizeof *a->told);
+    admit_outlook_init(a, now_us);
     admit_change(a, config, 0, now_us);
     return a;
 }
@@ -47,6 +48,7 @@ void admit_free(struct admit *a)
     heap_done(&a->deadlines);
     free(a->deadline_pos);
     free(a->told);
+    free(a->outlook);
     free(a);
 }
 
@@ -420,6 +422,7 @@ enum weir_err admit_enqueue(struct admit *a, const struct ask *ask, int64_t now_
         a->counters.rejected++;
         return WEIR_E_QUEUE_TIMEOUT;
     }
+    admit_outlook_note(a, (*ticket)->item, now_us);
     arrivals_note(&a->arrivals, &a->pick.queue, (*ticket)->item, ask->user, now_us);
     a->counters.enqueued++;
     return WEIR_OK;
@@ -455,6 +458,7 @@ bool admit_next(struct admit *a, int64_t now_us, struct admit_grant *out)
     const struct item *it;
     uint32_t item;
 
+    admit_outlook_turn(a, now_us);
     if (!a->changed && now_us < a->pick.wake_us)
         return false;
     if (!pick_next(&a->pick, now_us, &item)) {

@@ -16,6 +16,7 @@
 #include "base/sb.h"
 #include "rules/choice.h"
 #include "rules/gate.h"
+#include "rules/outlook.h"
 #include "rules/price.h"
 #include "rules/provider.h"
 
@@ -39,6 +40,7 @@ struct admit_upstream {
     int64_t pause_us;             /* least time between two requests; 0: none */
     int32_t safety_ppm;           /* share of each limit never used, in millionths */
     int32_t reserve_ppm;          /* share only High may use (lent when no High asked for a minute) */
+    bool spread_low;              /* Low waits for room beyond the High and Medium that are expected */
     bool reserve_max_output;      /* the provider counts max_tokens at admission; else the learned quantile */
     struct admit_patience patience;
     bool gone;                    /* out of the configuration: takes no new calls */
@@ -111,6 +113,15 @@ struct admit_dim_view {
     int64_t drift;                /* what it counted in this window beyond what was sent from here; counts as used */
 };
 
+/* What is expected of a group of upstreams in the next quarter of an hour. */
+struct admit_outlook {
+    bool known;                   /* else too little was seen so far */
+    bool spread_low, low_held;    /* the switch; Low is held back right now */
+    int64_t requests, tokens;
+    int64_t low_requests, low_tokens;              /* of them */
+    int64_t requests_error_ppm, tokens_error_ppm;  /* of the last day's predictions; -1: none was judged */
+};
+
 enum admit_status { ADMIT_HEALTHY, ADMIT_WARNING, ADMIT_ERROR };   /* API.md: warning from 0.8 or stabilizing; error in cooldown or down */
 
 struct admit_upstream_view {
@@ -125,6 +136,7 @@ struct admit_upstream_view {
     bool gone;                    /* out of the configuration; shown only while something runs there */
     int64_t running, max_concurrent, waiting;
     int64_t provider_429s_24h;
+    struct admit_outlook outlook;
 };
 
 struct admit_promises {
@@ -203,6 +215,11 @@ int64_t admit_forecast(struct admit *a, const struct ask *ask, int64_t now_us);
 
 void admit_view(struct admit *a, int upstream, int64_t now_us, struct admit_upstream_view *out);
 void admit_counters(const struct admit *a, struct admit_counters *out);
+
+/* What the calendar says at now_us; until told, both clocks are taken for the same. For the outlook alone. */
+void admit_calendar(struct admit *a, int64_t now_us, int64_t utc_ms);
+/* What is usual at each upstream, found by its name; with minutes, the outlook is also made again from these. */
+void admit_recall(struct admit *a, const struct outlook_past *past, int64_t now_us);
 
 /* Clear buckets, windows, stabilization and cooldown of one upstream, or of all with -1, and use it again if it was
  * taken out: the operator who resets has looked. Running calls stay reserved. */

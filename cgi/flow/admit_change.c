@@ -27,7 +27,7 @@ static uint32_t group_for(const struct admit *a, size_t upstream)
 static struct limits_config limits_of(const struct admit_upstream *u)
 {
     struct limits_config c = {.burst_requests = u->burst_requests, .burst_tokens = u->burst_tokens, .pause_us = u->pause_us,
-                              .safety_ppm = u->safety_ppm, .reserve_ppm = u->reserve_ppm};
+                              .safety_ppm = u->safety_ppm, .reserve_ppm = u->reserve_ppm, .spread_low = u->spread_low};
 
     memcpy(c.limit, u->limit, sizeof c.limit);
     return c;
@@ -42,6 +42,7 @@ static void upstream_begin(struct admit *a, size_t i, int64_t now_us)
 
         limits_init(&a->pick.limits[a->pick.groups++], &c, now_us);
         admit_told_init(a, group, now_us);
+        admit_outlook_begin(a, group, now_us);
     }
     a->pick.group_mask[group] |= UINT64_C(1) << i;
     a->pick.upstream[i] = (struct pick_upstream){.group = group, .cooldown_us = INT64_MIN / 2, .call_us = FIRST_CALL_US,
@@ -93,6 +94,7 @@ void admit_change(struct admit *a, const struct admit_config *config, uint64_t r
             limits_change(&a->pick.limits[g], &c, now_us);
         }
     }
+    a->minute_us = now_us;                  /* who spreads Low from now on needs a plan */
     a->forecast.at_us = INT64_MIN / 2;
     admit_changed(a);
 }

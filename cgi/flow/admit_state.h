@@ -1,6 +1,6 @@
 /* admit_state.h - what is inside struct admit, for the files that make it up:
  * admit.c (asks come and go), admit_change.c (upstreams come and go), admit_told.c (what providers say and do),
- * admit_view.c (what is shown), admit_save.c (what outlives a restart). */
+ * admit_view.c (what is shown), admit_save.c (what outlives a restart), admit_outlook.c (what is expected). */
 #ifndef WEIR_ADMIT_STATE_H
 #define WEIR_ADMIT_STATE_H
 
@@ -52,6 +52,9 @@ struct admit {
     uint32_t *deadline_pos;           /* by item */
     uint32_t deadline_cap;
     struct promise promise[PRIORITY_COUNT];
+    struct outlook *outlook;          /* by group */
+    int64_t calendar_us;              /* UTC less the monotonic clock */
+    int64_t minute_us;                /* when the next minute of the calendar begins */
     struct admit_counters counters;
     bool changed;                     /* since admit_next() last said false */
     bool stale;                       /* since the last forecast */
@@ -71,6 +74,12 @@ void admit_drop(struct admit *a, struct admit_ticket *t, int64_t now_us);
 void admit_look_ahead(struct admit *a, bool anew, int64_t now_us);
 /* Nothing was ever said about this group. */
 void admit_told_init(struct admit *a, uint32_t group, int64_t now_us);
+/* The outlook of all groups. A minute may have begun; this item was taken. */
+void admit_outlook_init(struct admit *a, int64_t now_us);
+void admit_outlook_begin(struct admit *a, uint32_t group, int64_t now_us);      /* of a new group */
+void admit_outlook_turn(struct admit *a, int64_t now_us);
+void admit_outlook_note(struct admit *a, uint32_t item, int64_t now_us);
+void admit_outlook_view(struct admit *a, uint32_t group, struct admit_outlook *out);
 /* Remember the first full forecast a waiting ask was told. */
 void admit_promise(struct admit_ticket *t, const struct forecast_place *place, int64_t now_us);
 

@@ -149,6 +149,8 @@ void admit_view(struct admit *a, int upstream, int64_t now_us, struct admit_upst
     out->max_concurrent = out->gone ? 0 : u->max_concurrent;
     out->waiting = waiting_for(a, upstream);
     out->provider_429s_24h = a->refused[upstream].sum;
+    admit_outlook_turn(a, now_us);
+    admit_outlook_view(a, u->group, &out->outlook);
     if (u->down || out->cooldown_until_us)
         out->status = ADMIT_ERROR;
     else

@@ -219,6 +219,28 @@ void engine_save_state(struct engine *e, struct sb *out)
     engine_ask(e, &s.q, on_save);
 }
 
+struct recall_question {
+    struct question q;
+    const struct outlook_past *past;
+};
+
+static void on_recall(struct engine *e, struct mail *m)
+{
+    struct recall_question *r = OF(struct recall_question, q.mail, m);
+
+    admit_calendar(e->admit, e->now_us, clock_utc_ms());
+    admit_recall(e->admit, r->past, e->now_us);
+    engine_look_anew(e);
+    sem_post(&r->q.answered);
+}
+
+void engine_recall(struct engine *e, const struct outlook_past *past)
+{
+    struct recall_question r = {.past = past};
+
+    engine_ask(e, &r.q, on_recall);
+}
+
 struct look_question {
     struct question q;
 };
@@ -329,6 +351,7 @@ struct engine *engine_start(const struct settings *s, struct writer *w, const ch
     e->multi = curl_multi_init();
     rand_bytes(&seed, sizeof seed);
     e->admit = admission_new(s, seed, e->now_us);
+    admit_calendar(e->admit, e->now_us, clock_utc_ms());
     for (size_t i = 0; i < e->up_count; i++)
         if (s->upstreams[i].protocol == PROTOCOL_OPENAI)
             ok = ok && (e->up[i] = upstream_new(&s->upstreams[i], s->ca_file)) != NULL;

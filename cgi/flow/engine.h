@@ -104,6 +104,8 @@ enum weir_err engine_reload_budgets(struct engine *e) __attribute__((warn_unused
  * told so. Borrowed until engine_stop(), as the ones before. Waits for the writer and the engine. E_STORAGE: budgets
  * could not be read; E_OVERLOADED: no memory; either way nothing changed. */
 enum weir_err engine_reload(struct engine *e, const struct settings *s) __attribute__((warn_unused_result));
+/* What the records say was asked for, for the outlook; borrowed. Waits for the engine. */
+void engine_recall(struct engine *e, const struct outlook_past *past);
 
 /* The keeper stores the state of the limits this often. */
 #define ENGINE_SAVE_US (INT64_C(5) * 1000000)

@@ -68,6 +68,29 @@ static void reported(struct sb *out, const struct admit_upstream_view *v, int64_
     sb_puts(out, any ? "}" : "null");
 }
 
+static void expected(struct sb *out, const char *what, int64_t n, int64_t error_ppm)
+{
+    sb_putf(out, ",\"%s\":{\"expected\":%" PRId64 ",\"error\":", what, n);
+    if (error_ppm < 0)
+        sb_puts(out, "null");
+    else
+        record_ratio_json(out, error_ppm, 1000000, 4);
+    sb_putc(out, '}');
+}
+
+static void outlook(struct sb *out, const struct admit_outlook *o)
+{
+    if (!o->known) {
+        sb_puts(out, "null");
+        return;
+    }
+    sb_putf(out, "{\"horizon_ms\":%d", OUTLOOK_QUARTER * 60 * 1000);
+    expected(out, "requests", o->requests, o->requests_error_ppm);
+    expected(out, "tokens", o->tokens, o->tokens_error_ppm);
+    sb_putf(out, ",\"low\":{\"requests\":%" PRId64 ",\"tokens\":%" PRId64 "},\"spread_low\":%s,\"low_held\":%s}", o->low_requests,
+            o->low_tokens, o->spread_low ? "true" : "false", o->low_held ? "true" : "false");
+}
+
 void gauge_json(struct sb *out, const struct admit_upstream_view *v, int64_t at_ms)
 {
     static const char *const statuses[] = {[ADMIT_HEALTHY] = "healthy", [ADMIT_WARNING] = "warning", [ADMIT_ERROR] = "error"};
@@ -93,7 +116,9 @@ void gauge_json(struct sb *out, const struct admit_upstream_view *v, int64_t at_
     }
     sb_puts(out, ",\"provider_reported\":");
     reported(out, v, at_ms);
-    sb_putf(out, ",\"provider_429s_24h\":%" PRId64 "}", v->provider_429s_24h);
+    sb_putf(out, ",\"provider_429s_24h\":%" PRId64 ",\"outlook\":", v->provider_429s_24h);
+    outlook(out, &v->outlook);
+    sb_putc(out, '}');
 }
 
 void gauge_budget_json(struct sb *out, const struct budget_view *v)

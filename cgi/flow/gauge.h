@@ -12,10 +12,14 @@
 
 /* Make the view's moments relative to now, as a snapshot has them: from then on they do not depend on this process's clock. */
 void gauge_rebase(struct admit_upstream_view *v, int64_t now_us);
-/* {"name","status","dimensions":{…},"stabilization","cooldown","provider_reported","provider_429s_24h"}; `v` re-based at `at_ms`.
+/* {"name","status","dimensions":{…},"stabilization","cooldown","provider_reported","provider_429s_24h",
+ * "outlook"}; `v` re-based at `at_ms`.
  * provider_reported: null, or per dimension {"limit","remaining","at","drift"}: what the provider's headers last said and
  * when, and how much more than this Weir sent it has counted in the window now (others use the same key); that part is
- * in the dimension's `used` too. `drift` is null where Weir has no limit of that kind and so counts nothing. */
+ * in the dimension's `used` too. `drift` is null where Weir has no limit of that kind and so counts nothing.
+ * outlook: null while too little is known, or {"horizon_ms","requests":{"expected","error"},"tokens":{…},"low":{"requests",
+ * "tokens"},"spread_low","low_held"}: what the next quarter of an hour is expected to bring, and how far such predictions were
+ * off in the last day as a share of what came, or null. */
 void gauge_json(struct sb *out, const struct admit_upstream_view *v, int64_t at_ms);
 /* "id","scope","window","limit_usd","spent_usd","reserved_usd","resets_at" of a budget, without braces; resets_at is null
  * where nothing resets it. */

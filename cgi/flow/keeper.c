@@ -19,6 +19,7 @@
 #include "flow/alarm.h"
 #include "flow/tuner.h"
 #include "store/account.h"
+#include "store/demand.h"
 #include "store/report.h"
 #include "store/spans.h"
 #include "store/upkeep.h"
@@ -27,6 +28,7 @@
 enum {
     SAVE_S = ENGINE_SAVE_US / 1000000,
     SWEEP_S = 60,
+    RECALL_S = 3600,
     STATE_MAX = 16 * 1024 * 1024,
     SUGGESTIONS_MAX = 1024 * 1024,
     REPLAY_US = 250 * 1000           /* of each beat, so a twentieth of the time, may go into replays */
@@ -37,11 +39,11 @@ struct keeper {
     struct writer *writer;
     struct courier *courier;
     struct alarm *alarm;
+    struct db *ro;
     pthread_t thread;
     int stop_fd;                     /* eventfd: readable once it is time to stop */
     uint64_t saved_version;          /* of the snapshot whose state was saved last */
     const struct settings *_Atomic *settings;
-    struct db *ro;
     struct tuner *tuner;             /* at work, or NULL */
     int64_t tuned_us;                /* when it began last; 0: never */
     int64_t tuned_version;           /* of the ledger then */
@@ -156,6 +158,19 @@ void keeper_suggestions(struct keeper *k, struct sb *out)
     pthread_mutex_unlock(&k->lock);
 }
 
+/* --- the outlook --- */
+
+/* The minutes of the day are read once: from then on the engine knows them better. */
+static void recall(struct keeper *k, bool minutes)
+{
+    struct outlook_past past;
+
+    if (demand_load(k->ro, clock_utc_ms(), minutes, &past) != WEIR_OK)
+        return;
+    engine_recall(k->engine, &past);
+    outlook_past_done(&past);
+}
+
 /* --- the thread --- */
 
 /* Sleep for `s` seconds; false once it is time to stop. */
@@ -189,6 +204,7 @@ static void *keeper(void *arg)
 
     (void)prctl(PR_SET_NAME, "keeper");
     save(k);                         /* at once: one that is killed before the first beat is known to have run */
+    recall(k, true);
     sweep(k);
     fold(k);
     for (int s = SAVE_S; rest(k, SAVE_S); s += SAVE_S) {
@@ -199,6 +215,8 @@ static void *keeper(void *arg)
             sweep(k);
             fold(k);
         }
+        if (s % RECALL_S == 0)
+            recall(k, false);
         tune(k);
     }
     return NULL;

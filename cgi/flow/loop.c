@@ -162,6 +162,7 @@ static void tick(struct engine *e)
         relay_tick(e, j);
     }
     models_tick(e);
+    admit_calendar(e->admit, e->now_us, clock_utc_ms());
     e->places_due = true;
     if (e->stopping && e->now_us >= e->drain_until_us)
         conduct_drain(e);

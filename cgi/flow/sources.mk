@@ -3,6 +3,7 @@ libweir_a_SOURCES += \
 	cgi/flow/admission.c cgi/flow/admission.h \
 	cgi/flow/admit.c cgi/flow/admit.h \
 	cgi/flow/admit_change.c \
+	cgi/flow/admit_outlook.c \
 	cgi/flow/admit_save.c \
 	cgi/flow/admit_state.h \
 	cgi/flow/admit_told.c \

@@ -88,6 +88,7 @@ void limits_init(struct limits *l, const struct limits_config *c, int64_t now_us
     l->last_start_us = INT64_MIN / 2;
     l->high_seen_us = INT64_MIN / 2;
     l->cooldown_us = INT64_MIN / 2;
+    l->spread.started_us = INT64_MIN / 2;
     for (int i = 0; i < DIM_COUNT; i++) {
         l->dim[i].told_limit = l->dim[i].told_remaining = -1;
         window_init(&l->dim[i].window, dim_window_us((enum dim)i), now_us);
@@ -123,6 +124,9 @@ void limits_change(struct limits *l, const struct limits_config *c, int64_t now_
         if (d->limit && !before)
             dim_begin(l, (enum dim)i, c);
     }
+    l->spread.on = c->spread_low;
+    l->spread.holds = l->spread.holds && l->spread.on;
+    l->spread.look_us = now_us;
     limits_pace(l);
 }
 
@@ -151,13 +155,16 @@ int64_t limits_change_us(const struct limits *l)
 {
     int64_t lent = l->reserve_ppm && l->now_us - l->high_seen_us < LENT_AFTER_US ? l->high_seen_us + LENT_AFTER_US : INT64_MAX;
 
-    return lent < l->next_step_us ? lent : l->next_step_us;
+    at_most(&lent, l->next_step_us);
+    if (l->spread.holds)
+        at_most(&lent, l->spread.look_us);
+    return lent;
 }
 
 /* May this call use the reserve? */
 static bool whole(const struct limits *l, const struct limits_need *need)
 {
-    return need->high || l->now_us - l->high_seen_us >= LENT_AFTER_US;
+    return need->who == LIMITS_HIGH || l->now_us - l->high_seen_us >= LENT_AFTER_US;
 }
 
 bool limits_too_large(const struct limits *l, const struct limits_need *need)
@@ -183,7 +190,7 @@ static int64_t window_over(const struct limits_dim *d, int64_t used, int64_t n, 
 int64_t limits_wait_us(const struct limits *l, const struct limits_need *need, enum gate *why)
 {
     bool all = whole(l, need);
-    int64_t longest = 0;
+    int64_t longest = 0, spread;
 
     for (int i = 0; i < DIM_COUNT; i++) {
         const struct limits_dim *d = &l->dim[i];
@@ -204,6 +211,11 @@ int64_t limits_wait_us(const struct limits *l, const struct limits_need *need, e
             *why = l->now_us < d->stab.until_us ? GATE_STABILIZING : (enum gate)i;
         }
     }
+    spread = limits_spread_wait_us(l, need);
+    if (spread > longest) {
+        longest = spread;
+        *why = GATE_PACING;
+    }
     return longest;
 }
 
@@ -218,7 +230,7 @@ bool limits_fits(const struct limits *l, const struct limits_need *need)
         if (d->limit && (bucket_wait_us(&d->bucket, n, all ? 0 : d->keep) > 0 || window_over(d, d->window.sum, n, all) > 0))
             return false;
     }
-    return true;
+    return limits_spread_wait_us(l, need) == 0;
 }
 
 int64_t limits_closed_us(const struct limits *l, enum gate *why)

@@ -7,6 +7,9 @@
  * used is counted in every dimension, limited or not, so that a limit that is set
  * while calls run knows of them.
  *
+ * With spread_low a third gate holds Low back as far as the High and Medium that
+ * are expected (outlook.h) would find no room otherwise.
+ *
  * Times are monotonic microseconds. Call limits_tick() before asking. */
 #ifndef WEIR_LIMITS_H
 #define WEIR_LIMITS_H
@@ -16,6 +19,7 @@
 
 #include "rules/bucket.h"
 #include "rules/gate.h"
+#include "rules/outlook.h"
 #include "rules/stabilize.h"
 #include "rules/window.h"
 
@@ -31,6 +35,20 @@ struct limits_config {
     int64_t pause_us;             /* least time between two calls */
     int32_t safety_ppm;           /* share never used */
     int32_t reserve_ppm;          /* share for High only, lent while no High asks */
+    bool spread_low;              /* Low finds room beyond the High and Medium that are expected */
+};
+
+/* However much is expected, one Low may start after so long: as long as PICK_OVERDUE_US. */
+#define LIMITS_LOW_LEAST_US (INT64_C(30) * 1000000)
+
+/* Room that Low leaves to the High and Medium to come. */
+struct limits_spread {
+    bool on;
+    bool holds;                   /* what is expected and waits would pass what the limits give */
+    int64_t look_us;              /* when to reckon again */
+    int64_t started_us;           /* a Low started last */
+    int64_t bucket_keep[DIM_COUNT], window_keep[DIM_COUNT];      /* tokens or requests */
+    struct outlook_plan plan;
 };
 
 struct limits_dim {
@@ -58,13 +76,20 @@ struct limits {
     int64_t next_step_us;         /* a rate changes by itself */
     int32_t safety_ppm, reserve_ppm;
     int64_t most_input, most_output, most_total;   /* of one call: the least ceilings */
+    struct limits_spread spread;
     struct limits_dim dim[DIM_COUNT];
+};
+
+enum limits_who {
+    LIMITS_USUAL,
+    LIMITS_HIGH,                  /* may use the reserve */
+    LIMITS_LOW                    /* leaves room to those expected */
 };
 
 /* What a call needs. */
 struct limits_need {
     int64_t input, output;        /* tokens, >= 0 */
-    bool high;                    /* may use the reserve */
+    enum limits_who who;
 };
 
 /* What a call that passed has set aside; the caller keeps it until limits_settle() or limits_release(). */
@@ -103,6 +128,13 @@ struct limits_hold limits_take(struct limits *l, const struct limits_need *need,
 /* How much another call may take now without making `need` wait longer than wait_us. */
 void limits_slack(const struct limits *l, const struct limits_need *need, int64_t wait_us, int64_t slack[DIM_COUNT]);
 bool limits_within(const struct limits *l, const struct limits_need *need, const int64_t slack[DIM_COUNT]);
+/* What is expected from now on. */
+void limits_expect(struct limits *l, const struct outlook_plan *plan);
+/* Is it time to reckon how much Low is to leave? If so, tell what waits here of each class. */
+bool limits_spread_due(const struct limits *l);
+void limits_spread(struct limits *l, const struct outlook_amount waiting[OUTLOOK_CLASSES]);
+/* A Low starts. */
+void limits_low_started(struct limits *l);
 /* The smallest share of any limit that is free, millionths; a million if nothing is limited. */
 int64_t limits_headroom_ppm(const struct limits *l);
 

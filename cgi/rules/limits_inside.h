@@ -37,6 +37,9 @@ static inline void limits_catch_up(const struct limits *l, struct limits_dim *d)
         window_advance(&d->window, l->now_us);
 }
 
+/* Microseconds until a Low leaves enough to the others; 0: now, or it need not. */
+int64_t limits_spread_wait_us(const struct limits *l, const struct limits_need *need);
+
 /* Set rate, burst and reserve of every dimension to what they are to be now. */
 void limits_pace(struct limits *l);
 

@@ -17,6 +17,7 @@ struct sweep {
     uint64_t foreseen;                       /* when something may pass is known */
     int64_t (*slack)[DIM_COUNT];             /* by group: what may pass */
     uint32_t started;
+    bool due;                                /* it is the turn of one that has waited too long */
 };
 
 /* An upstream that could start an item now, or the one that will first. */
@@ -61,7 +62,7 @@ bool pick_need(const struct pick *p, const struct item *it, int upstream, int st
     const struct pick_upstream *u = &p->upstream[upstream];
     const struct limits *l = &p->limits[u->group];
 
-    need->high = it->priority == PRIORITY_HIGH;
+    need->who = it->priority == PRIORITY_HIGH ? LIMITS_HIGH : it->priority == PRIORITY_LOW ? LIMITS_LOW : LIMITS_USUAL;
     need->input = c ? c->input : it->input;
     need->output = !u->output_at_start ? 1 : c ? c->max_output : it->max_output;
     if (limits_too_large(l, need))
@@ -100,6 +101,7 @@ static void sweep_open(struct pick *p, struct sweep *s)
     s->health = (struct pick_health){0, 0, 0};
     for (uint32_t g = 0; g < p->groups; g++)
         limits_tick(&p->limits[g], s->now_us);
+    pick_spread(p, s->now_us);
     for (int i = 0; i < (int)p->upstreams; i++) {
         struct pick_upstream *u = &p->upstream[i];
         int64_t closed;
@@ -184,6 +186,8 @@ static void pick_start(struct pick *p, uint32_t item, int stage, const struct op
     }
     queue_start(&p->queue, item, it->input + it->expect_output);
     it->hold = limits_take(&p->limits[u->group], &to->need, u->output_at_start);
+    if (it->priority == PRIORITY_LOW)
+        limits_low_started(&p->limits[u->group]);
     it->upstream = to->upstream;
     it->began_us = now_us;
     it->ends_us = now_us + pick_call_us(u, it->expect_output);
@@ -224,6 +228,8 @@ static bool sweep_try(struct pick *p, struct sweep *s, uint32_t item)
 
         if (!pick_need(p, it, i, w.stage, &o.need))
             continue;
+        if (s->due && o.need.who == LIMITS_LOW)
+            o.need.who = LIMITS_USUAL;
         o.upstream = i;
         o.failed = it->failed_at >> i & 1;
         o.cost = it->candidates ? pick_candidate(it, i, w.stage)->cost : 0;
@@ -362,12 +368,14 @@ bool pick_next(struct pick *p, int64_t now_us, uint32_t *item)
     queue_wake(&p->queue, now_us);
     sweep_open(p, &s);
     overdue = pick_overdue(p, now_us);
-    if (overdue != QUEUE_NONE && p->grants >= PICK_TURN - 1 && sweep_try(p, &s, overdue)) {
+    s.due = overdue != QUEUE_NONE && p->grants >= PICK_TURN - 1;
+    if (s.due && sweep_try(p, &s, overdue)) {
         p->grants = 0;
         p->turn = (p->turn + PRIORITY_COUNT - 1) % PRIORITY_COUNT;
         *item = overdue;
         return true;
     }
+    s.due = false;
     for (int rank = PRIORITY_HIGH; rank >= PRIORITY_LOW; rank--) {
         if (p->queue.rank[rank].ready && sweep_rank(p, &s, (enum priority)rank)) {
             *item = s.started;

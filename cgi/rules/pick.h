@@ -81,6 +81,8 @@ bool pick_next(struct pick *p, int64_t now_us, uint32_t *item);
 void pick_settle(struct pick *p, uint32_t item, int64_t input, int64_t output);
 /* A running item ended and the provider took none of its tokens; as above. `reached`: it refused the call. */
 void pick_release(struct pick *p, uint32_t item, bool reached);
+/* Where Low is spread and it is time: reckon anew how far it is held back. */
+void pick_spread(struct pick *p, int64_t now_us);
 /* Which of its upstreams an item may start at as things are, room or not: of the first stage that has a healthy one. */
 struct pick_where {
     uint64_t upstreams;

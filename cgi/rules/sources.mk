@@ -16,10 +16,12 @@ libweir_a_SOURCES += \
 	cgi/rules/idmap.c cgi/rules/idmap.h \
 	cgi/rules/learned.c cgi/rules/learned.h \
 	cgi/rules/limits.c cgi/rules/limits.h cgi/rules/limits_inside.h \
+	cgi/rules/limits_spread.c \
 	cgi/rules/limits_told.c \
 	cgi/rules/limits_use.c \
+	cgi/rules/outlook.c cgi/rules/outlook.h \
 	cgi/rules/pick.c cgi/rules/pick.h cgi/rules/pick_inside.h \
-	cgi/rules/pick_where.c \
+	cgi/rules/pick_spread.c cgi/rules/pick_where.c \
 	cgi/rules/plausible.c cgi/rules/plausible.h \
 	cgi/rules/price.c cgi/rules/price.h \
 	cgi/rules/price_load.c cgi/rules/price_table.h \

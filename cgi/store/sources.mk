@@ -8,6 +8,7 @@ libweir_a_SOURCES += \
 	cgi/store/convo.c cgi/store/convo.h cgi/store/convo_messages.c \
 	cgi/store/convo_tree.c cgi/store/convo_tree.h \
 	cgi/store/db.c cgi/store/db.h cgi/store/db_impl.h cgi/store/db_migrate.c cgi/store/db_query.c \
+	cgi/store/demand.c cgi/store/demand.h \
 	cgi/store/event_row.c cgi/store/event_row.h \
 	cgi/store/keymap.c cgi/store/keymap.h \
 	cgi/store/ledger.c cgi/store/ledger.h \

@@ -115,6 +115,25 @@ static json_t *upstream_note(const struct admit_upstream_view *u)
     return text;
 }
 
+/* "Next 15 min: about 120 requests, 45 k tokens; such figures were off by 12 % lately"; NULL while nothing is known */
+static json_t *outlook(const struct admit_outlook *o)
+{
+    json_t *requests, *tokens, *off, *text;
+
+    if (!o->known)
+        return NULL;
+    requests = view_count((double)o->requests);
+    tokens = view_count((double)o->tokens);
+    off = view_percent((double)o->tokens_error_ppm / 1e6);
+    text = view_text("Next 15 min: about %s requests, %s tokens%s%s%s%s", json_string_value(requests), json_string_value(tokens),
+                     o->tokens_error_ppm >= 0 ? "; such figures were off by " : "", o->tokens_error_ppm >= 0 ? json_string_value(off) : "",
+                     o->tokens_error_ppm >= 0 ? " lately" : "", o->low_held ? ". Low waits so that others find room" : "");
+    json_decref(requests);
+    json_decref(tokens);
+    json_decref(off);
+    return text;
+}
+
 json_t *view_limits(const struct snapshot *s, const struct settings *settings)
 {
     json_t *list = json_array();
@@ -127,8 +146,8 @@ json_t *view_limits(const struct snapshot *s, const struct settings *settings)
         if (!snapshot_shows(u))
             continue;
         g = gauges(u, settings);
-        json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:o, s:b, s:o}", "name", u->name, "tone", health_words[h].tone,
-                                              "word", health_words[h].word, "note", upstream_note(u),
+        json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:o, s:o*, s:b, s:o}", "name", u->name, "tone", health_words[h].tone,
+                                              "word", health_words[h].word, "note", upstream_note(u), "outlook", outlook(&u->outlook),
                                               "has_gauges", json_array_size(g) > 0, "gauges", g));
     }
     return list;

@@ -59,3 +59,7 @@ check_PROGRAMS += tests/unit/test_choice
 tests_unit_test_choice_SOURCES = tests/unit/test_choice.c tests/unit/unit.h
 tests_unit_test_choice_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_choice_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += tests/unit/test_spread
+tests_unit_test_spread_SOURCES = tests/unit/test_spread.c tests/unit/sim.c tests/unit/sim.h tests/unit/strict.h tests/unit/unit.h
+tests_unit_test_spread_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_spread_LDADD = $(UNIT_LDADD)

@@ -58,3 +58,7 @@ check_PROGRAMS += tests/unit/test_trend
 tests_unit_test_trend_SOURCES = tests/unit/test_trend.c tests/unit/unit.h
 tests_unit_test_trend_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_trend_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += tests/unit/test_outlook
+tests_unit_test_outlook_SOURCES = tests/unit/test_outlook.c tests/unit/unit.h
+tests_unit_test_outlook_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_outlook_LDADD = $(UNIT_LDADD)

@@ -15,6 +15,7 @@ enum event { EVENT_ARRIVE, EVENT_REACH, EVENT_PRODUCE, EVENT_END };
 struct run {
     struct sim *s;
     struct rng rng;
+    struct rng wave;             /* who comes in a wave, whatever Weir does */
     struct heap events;          /* id = call * 4 + event */
     struct sim_call *call;
     uint32_t *free;              /* stack of free calls */
@@ -83,22 +84,38 @@ static void call_free(struct run *r, struct sim_call *c)
     r->free[r->frees++] = (uint32_t)(c - r->call);
 }
 
+/* Arrivals a second at this time, and who comes. */
+static double rate_at(const struct sim *s, int64_t now)
+{
+    return s->per_second + (s->wave ? s->wave(now - SIM_START) : 0);
+}
+
+static enum priority who_comes(struct run *r, int roll, int64_t now)
+{
+    struct sim *s = r->s;
+
+    if (s->wave)
+        return rng_unit(&r->wave) * rate_at(s, now) < s->per_second ? PRIORITY_LOW : roll < s->high ? PRIORITY_HIGH : PRIORITY_MEDIUM;
+    return roll < s->low ? PRIORITY_LOW : roll < s->low + s->high ? PRIORITY_HIGH : PRIORITY_MEDIUM;
+}
+
 static void arrive(struct run *r, int64_t now)
 {
     struct sim *s = r->s;
+    struct rng *rng = s->wave ? &r->wave : &r->rng;
     int pool = s->users > 1 ? s->users - 1 + s->greed : 1;
-    int user = (int)rng_below(&r->rng, pool);
-    int roll = (int)rng_below(&r->rng, 100);
+    int user = (int)rng_below(rng, pool);
+    int roll = (int)rng_below(rng, 100);
     struct sim_call *c = &r->call[r->free[--r->frees]];
     int64_t wait;
 
     user = user < s->greed ? 0 : user - s->greed + 1;
     *c = (struct sim_call){.user = user};
-    c->output = sim_log_normal(&r->rng, s->output_mean * (user % 2 ? 2 : 1), s->output_sigma, s->max_tokens);
+    c->output = sim_log_normal(rng, s->output_mean * (user % 2 ? 2 : 1), s->output_sigma, s->max_tokens);
     c->ask = (struct ask){
         .job = c, .upstreams = (UINT64_C(1) << s->upstreams) - 1, .user = 100 + (uint64_t)user, .model = 5,
-        .priority = roll < s->low ? PRIORITY_LOW : roll < s->low + s->high ? PRIORITY_HIGH : PRIORITY_MEDIUM,
-        .prompt_tokens = s->prompt_least + rng_below(&r->rng, s->prompt_most - s->prompt_least + 1),
+        .priority = who_comes(r, roll, now),
+        .prompt_tokens = s->prompt_least + rng_below(rng, s->prompt_most - s->prompt_least + 1),
         .max_tokens = s->max_tokens, .arrived_us = now, .deadline_us = now + s->wait_max_us,
     };
     s->asked++;
@@ -106,7 +123,7 @@ static void arrive(struct run *r, int64_t now)
         s->rejected++;
         call_free(r, c);
     }
-    later(r, now + 1 + (int64_t)(-log(1.0 - rng_unit(&r->rng)) / s->per_second * 1e6), 0, EVENT_ARRIVE);
+    later(r, now + 1 + (int64_t)(-log(1.0 - rng_unit(rng)) / rate_at(s, now) * 1e6), 0, EVENT_ARRIVE);
 }
 
 static void start_all(struct run *r, int64_t now)
@@ -247,7 +264,7 @@ void sim_run(struct sim *s)
 {
     struct admit_config c = {.upstreams = s->upstream, .upstream_count = s->upstreams, .queue_max = s->queue_max,
                              .retry_budget_ppm = 100000};
-    struct run r = {.s = s, .rng = rng_make(s->seed), .saved_us = INT64_MIN / 2};
+    struct run r = {.s = s, .rng = rng_make(s->seed), .wave = rng_make(s->seed + 1), .saved_us = INT64_MIN / 2};
     int64_t now = SIM_START, told = now, restart = s->restart_every_us ? SIM_START + s->restart_every_us : INT64_MAX;
 
     r.call = mem_zalloc(SIM_CALLS, sizeof *r.call);
@@ -257,6 +274,8 @@ void sim_run(struct sim *s)
     for (size_t u = 0; u < s->upstreams; u++)
         s->upstream[u].patience = (struct admit_patience){5, SEC, 300 * SEC, 900 * SEC};
     s->admit = admit_new(&c, s->seed, now);
+    if (s->past)
+        admit_recall(s->admit, s->past, now);
     s->end_us = now + s->duration_us;
     for (size_t u = 0; u < s->upstreams; u++) {
         for (int d = 0; d < DIM_COUNT; d++)

@@ -29,7 +29,8 @@ struct sim {
     struct admit_upstream upstream[4];
     size_t upstreams;
     enum strict_kind kind;
-    double per_second;               /* arrivals */
+    double per_second;               /* arrivals; … */
+    double (*wave)(int64_t since_us);    /* … or, if given, those of Low: of the others so many a second come at that time */
     int64_t duration_us;
     int64_t prompt_least, prompt_most;
     double output_mean, output_sigma;
@@ -38,7 +39,7 @@ struct sim {
     int64_t queue_max, wait_max_us;
     int users;                       /* user i of n; the first sends `greed` times as much as another */
     int greed;
-    int low, high;                   /* percent of asks with that priority */
+    int low, high;                   /* percent of asks with that priority; with a wave `high` of those that are not Low */
     bool headers;                    /* the provider tells its remainders */
     bool keeps_max;                  /* it counts max_tokens at the start and keeps it */
     int64_t settle_in_us;            /* results count from here after the start on */
@@ -47,6 +48,7 @@ struct sim {
     int64_t trouble_us;              /* the first request after this is refused, whatever is left; 0: none */
     int64_t restart_every_us;        /* Weir is stopped and started again, with what it saved; 0: never */
     int64_t save_every_us;           /* it is killed instead, and the last of the saves this often is found; 0: stopped */
+    const struct outlook_past *past; /* what the records know at the start, or NULL */
     void (*granted)(struct sim *s, struct sim_call *c, int64_t now_us);
     /* out */
     struct admit *admit;
