@@ -61,3 +61,7 @@ check_PROGRAMS += tests/unit/test_spans
 tests_unit_test_spans_SOURCES = tests/unit/test_spans.c tests/unit/unit.h $(STORE_FIXTURES)
 tests_unit_test_spans_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_spans_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += tests/unit/test_demand
+tests_unit_test_demand_SOURCES = tests/unit/test_demand.c tests/unit/unit.h $(STORE_FIXTURES)
+tests_unit_test_demand_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_demand_LDADD = $(UNIT_LDADD)
