@@ -49,6 +49,7 @@
     X(E_QUEUE_FULL, 429, "rate_limited", "queue_full", "The queue is full. Try again a little later.")        \
     X(E_QUEUE_TIMEOUT, 429, "rate_limited", "queue_timeout", "The request would wait (or has waited) longer than its deadline.") \
     X(E_RATE_LIMITED, 429, "rate_limited", "rate_limited", "You have reached your own limit. Try again a little later.") \
+    X(E_SESSION_COOLING, 429, "rate_limited", "session_cooling", "This conversation has had as many tokens as one may have for now.") \
     X(E_REQUEST_TOO_LARGE_FOR_LIMIT, 429, "rate_limited", "request_too_large_for_limit", "This request alone needs more than the whole limit; shorten it or choose another model.") \
     X(E_UPSTREAM_RATE_LIMITED, 429, "rate_limited", "upstream_rate_limited", "The provider kept refusing because of its rate limit.") \
     X(E_INTERNAL, 500, "internal_error", "internal_error", "Weir made a mistake. The request id helps whoever looks into it.") \

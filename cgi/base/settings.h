@@ -103,6 +103,11 @@ struct settings {
         int64_t max_size;                /* requests that may wait, all upstreams together */
         int64_t max_wait_us;             /* longest wait of one request */
     } queue;
+    struct {
+        int64_t request_input_max, request_output_max;   /* of one request; 0 = none but the model's */
+        int64_t session_max;             /* of one session, input and output, until it cools; 0 = no maximum */
+        int64_t session_cooldown_us;
+    } tokens;
     int64_t retry_budget_permille;       /* retries as a part of all attempts, Weir-wide */
     int64_t fallback_input, fallback_output;   /* picodollars per token of a model without a price; both 0 = it has none */
     struct cfg_list webhook_addresses;   /* not on the public internet, but webhooks may go there */

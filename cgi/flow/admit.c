@@ -511,6 +511,13 @@ void admit_cancel(struct admit *a, struct admit_ticket *t, int64_t now_us)
     a->counters.cancelled++;
 }
 
+int64_t admit_expects(const struct admit *a, const struct admit_ticket *t)
+{
+    const struct item *it = &a->pick.queue.item[t->item];
+
+    return it->input + it->want_output;
+}
+
 /* --- running --- */
 
 void admit_topup(struct admit *a, struct admit_ticket *t, int64_t output_tokens, int64_t now_us)

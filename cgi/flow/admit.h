@@ -179,6 +179,9 @@ int64_t admit_wake_us(const struct admit *a, int64_t now_us);
 /* Take a waiting ask out; its ticket is gone. */
 void admit_cancel(struct admit *a, struct admit_ticket *t, int64_t now_us);
 
+/* Tokens, input and output, that this ask is expected to take: as many as are set aside for it. */
+int64_t admit_expects(const struct admit *a, const struct admit_ticket *t);
+
 /* A running stream has produced `output_tokens` so far: tops the reservation up when outgrown. */
 void admit_topup(struct admit *a, struct admit_ticket *t, int64_t output_tokens, int64_t now_us);
 /* The call ended and used this much (cached input does not count where the provider says so: pass what counts).

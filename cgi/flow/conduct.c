@@ -93,6 +93,7 @@ void conduct_bury(struct engine *e)
 static void tell(struct engine *e, struct job *j)
 {
     purse_release(e, j);
+    allowance_release(e, j);
     j->state = JOB_FLUSHING;
     j->quiet_us = e->now_us;
     if (j->client.fd >= 0)
@@ -107,6 +108,7 @@ static void settle(struct engine *e, struct job *j)
 {
     settle_fill(e, j);
     purse_settle(e, j);
+    allowance_settle(e, j);
     j->state = JOB_COMMITTING;
     write_rows(e, j, OP_SETTLE);
 }
@@ -207,7 +209,20 @@ void conduct_client_writable(struct engine *e, struct job *j)
 
 /* --- arrival and line --- */
 
-/* Money, then a place in line: one step, as nothing comes between. Gives why not, or an end without an error. */
+/* May its session take more? Else `no` says why not. */
+static bool session_may(struct engine *e, const struct job *j, struct job_end *no)
+{
+    struct allowance_refusal r;
+
+    if (allowance_may(e, &j->ask, &j->session_known, &r))
+        return true;
+    no->err = WEIR_E_SESSION_COOLING;
+    no->message = r.message;
+    no->retry_after_ms = r.retry_after_ms;
+    return false;
+}
+
+/* Its session's tokens, money, then a place in line: one step, as nothing comes between. Gives why not, or an end without an error. */
 static struct job_end line_up(struct engine *e, struct job *j)
 {
     struct job_end no = end_error(WEIR_OK, CALL_REJECTED, -1);
@@ -217,8 +232,10 @@ static struct job_end line_up(struct engine *e, struct job *j)
         no.err = WEIR_E_DRAINING;
     else if (!writer_healthy(e->w))
         no.err = WEIR_E_STORAGE;
-    else if (purse_take(e, j, &no))
+    else if (session_may(e, j, &no) && purse_take(e, j, &no))
         no.err = admit_enqueue(e->admit, &j->ask, e->now_us, &j->ticket, &wait_us);
+    if (j->ticket)
+        allowance_hold(e, j);
     if (wait_us >= 0)
         no.retry_after_ms = (wait_us + 999) / 1000;
     return no;

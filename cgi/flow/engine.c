@@ -199,6 +199,30 @@ bool engine_budget(struct engine *e, const struct budget_call *c, int64_t *left,
     return b.found;
 }
 
+struct session_question {
+    struct question q;
+    const struct ask *ask;
+    const struct session_tokens *known;
+    struct allowance_refusal *no;
+    bool may;
+};
+
+static void on_session(struct engine *e, struct mail *m)
+{
+    struct session_question *s = OF(struct session_question, q.mail, m);
+
+    s->may = allowance_may(e, s->ask, s->known, s->no);
+    sem_post(&s->q.answered);
+}
+
+bool engine_session_may(struct engine *e, const struct ask *a, const struct session_tokens *known, struct allowance_refusal *no)
+{
+    struct session_question s = {.ask = a, .known = known, .no = no};
+
+    engine_ask(e, &s.q, on_session);
+    return s.may;
+}
+
 struct save_question {
     struct question q;
     struct sb *out;
@@ -309,6 +333,7 @@ static void engine_free(struct engine *e)
     if (e->admit)
         admit_free(e->admit);
     purse_done(e);
+    session_book_done(&e->sessions);
     if (e->epoll_fd >= 0)
         close(e->epoll_fd);
     if (e->wake_fd >= 0)

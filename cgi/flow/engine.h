@@ -16,6 +16,7 @@
 #include "flow/admit.h"
 #include "flow/job.h"
 #include "rules/budget.h"
+#include "rules/session_tokens.h"
 #include "flow/writer.h"
 
 struct engine;
@@ -94,6 +95,17 @@ void snapshot_put(const struct snapshot *s);
  * `out`. False: none counts the call. */
 bool engine_budget(struct engine *e, const struct budget_call *c, int64_t *left, struct sb *out)
     __attribute__((warn_unused_result));
+
+/* May a call of this session begin as far as its tokens go? Else the sentence, owned by the caller, and when it may. `known`
+ * is what session_use_read() says. */
+struct allowance_refusal {
+    char *message;
+    int64_t retry_after_ms;
+};
+bool engine_session_may(struct engine *e, const struct ask *ask, const struct session_tokens *known, struct allowance_refusal *no)
+    __attribute__((warn_unused_result));
+/* The limit on a session's tokens. Pure. */
+struct session_limit allowance_limit(const struct settings *s);
 
 /* Budgets were changed in the database: go by them from now on, what runs already included. Waits for the writer and the
  * engine. E_STORAGE: they could not be read, and those before stay in force. */

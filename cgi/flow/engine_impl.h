@@ -10,6 +10,7 @@
  *   relay.c     what clients are told
  *   settle.c    what a call used, cost and took
  *   purse.c     budgets: what may be spent, is held and was spent
+ *   allowance.c tokens of sessions: what may be taken before one cools
  *   models.c    which upstream serves which model
  *   reload.c    another configuration, and budgets as they are by now
  *   snapshot.c  what others see
@@ -84,6 +85,7 @@ struct engine {
     struct admit *admit;
     struct budget_set budgets;     /* as read last, with their zones */
     struct budget_book *book;
+    struct session_book sessions;  /* where their tokens are limited */
     struct upstream *up[ADMIT_UPSTREAMS_MAX];   /* NULL: nothing to connect to */
     size_t up_count;
     pthread_t thread;
@@ -210,6 +212,14 @@ bool purse_is_empty(struct job *j);
 /* Budgets were changed in the database: `loaded` (takes it) is what the writer read, between this engine's settlements
  * before and after. What runs is held anew. */
 void purse_replace(struct engine *e, struct budget_set *loaded);
+
+/* allowance.c */
+/* May it begin? Else `no` says why not. Nothing changed. */
+bool allowance_may(struct engine *e, const struct ask *ask, const struct session_tokens *known, struct allowance_refusal *no)
+    __attribute__((warn_unused_result));
+void allowance_hold(struct engine *e, struct job *j);           /* it has a place in line */
+void allowance_settle(struct engine *e, struct job *j);         /* it ended; its record says what it took */
+void allowance_release(struct engine *e, struct job *j);        /* it ended before it had a record */
 
 /* models.c */
 bool models_init(struct engine *e);

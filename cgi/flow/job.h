@@ -15,6 +15,7 @@
 #include "peer/client.h"
 #include "rules/budget.h"
 #include "rules/price.h"
+#include "rules/session_tokens.h"
 #include "rules/tokens.h"
 #include "store/usage.h"
 
@@ -83,6 +84,7 @@ struct job {
     int64_t builtin_tokens;          /* its exact count */
     const struct price *price;       /* borrowed from the price table; NULL: unpriced. rec.cost.price_version is filled too */
     struct tokens_model tokens;      /* how to count where the provider does not say */
+    struct session_tokens session_known;   /* what the records say its session has taken, where that is limited */
     char *strings;                   /* one allocation that rec's strings point into */
 
     /* --- the engine's part; zero when submitted --- */
@@ -105,6 +107,7 @@ struct job {
     struct admit_ticket *ticket;     /* NULL: not in admission's hands */
     struct admit_grant grant;
     struct budget_hold *money;       /* what it may cost at most, held in every budget that counts it; NULL: none does */
+    int64_t session_held;            /* tokens it is expected to take of what its session may have; 0: not limited */
     bool short_of_money;             /* its max_tokens are what a budget still pays for */
     int64_t paid;                    /* what its failed attempts cost, picodollars */
     int64_t count_at;                /* under a budget: so many pieces, or quarters of their bytes, and its tokens are counted */

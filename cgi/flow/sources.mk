@@ -9,6 +9,7 @@ libweir_a_SOURCES += \
 	cgi/flow/admit_told.c \
 	cgi/flow/admit_view.c \
 	cgi/flow/alarm.c cgi/flow/alarm.h \
+	cgi/flow/allowance.c \
 	cgi/flow/attempt.c \
 	cgi/flow/conduct.c \
 	cgi/flow/courier.c cgi/flow/courier.h \

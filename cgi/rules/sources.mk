@@ -30,6 +30,7 @@ libweir_a_SOURCES += \
 	cgi/rules/queue.c cgi/rules/queue.h \
 	cgi/rules/ranks.c cgi/rules/ranks.h \
 	cgi/rules/retry.c cgi/rules/retry.h \
+	cgi/rules/session_tokens.c cgi/rules/session_tokens.h \
 	cgi/rules/stabilize.c cgi/rules/stabilize.h \
 	cgi/rules/tokens.c cgi/rules/tokens.h \
 	cgi/rules/tokens_encoding.h \

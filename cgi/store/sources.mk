@@ -23,6 +23,7 @@ libweir_a_SOURCES += \
 	cgi/store/report_sessions.h cgi/store/report_trend.c cgi/store/report_usage.c \
 	cgi/store/spans.c cgi/store/spans.h \
 	cgi/store/traffic.c cgi/store/traffic.h cgi/store/traffic_file.c \
+	cgi/store/session_use.c cgi/store/session_use.h \
 	cgi/store/upkeep.c cgi/store/upkeep.h \
 	cgi/store/usage.c cgi/store/usage.h cgi/store/usage_recover.c \
 	cgi/store/webhooks.c cgi/store/webhooks.h \

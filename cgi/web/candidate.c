@@ -92,11 +92,12 @@ static void count(struct candidate_list *l, const struct openai_turn *turns, siz
     free(m);
 }
 
-static bool fits(struct candidate_model *c, int64_t asked)
+static bool fits(struct candidate_model *c, int64_t asked, int64_t output_max)
 {
     int64_t model_max = c->price ? c->price->max_out : 0;
 
     c->max_tokens = at_most(asked ? asked : model_max > 0 ? model_max : DEFAULT_MAX_TOKENS, model_max);
+    c->max_tokens = at_most(c->max_tokens, output_max);
     if (c->context <= 0)
         return true;
     c->max_tokens = at_most(c->max_tokens, c->context - c->prompt_tokens);
@@ -114,7 +115,7 @@ enum weir_err candidates_fit(struct exchange *x, struct candidate_list *l, const
     for (size_t i = 0; i < l->n; i++) {
         if (l->of[i].stage == first && l->of[i].context >= largest.context)
             largest = l->of[i];
-        if (fits(&l->of[i], asked))
+        if (fits(&l->of[i], asked, x->web->settings->tokens.request_output_max))
             l->of[left++] = l->of[i];
     }
     l->n = left;

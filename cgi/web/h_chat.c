@@ -13,6 +13,7 @@
 #include "peer/builtin.h"
 #include "peer/openai.h"
 #include "store/convo.h"
+#include "store/session_use.h"
 #include "web/ask.h"
 #include "web/candidate.h"
 #include "web/fcgi.h"
@@ -33,6 +34,7 @@ struct prompt {
     struct openai_turn *turns;       /* owned; the texts are borrowed from body and history */
     size_t count;
     const char *user_text;           /* of the last turn */
+    struct session_tokens session;   /* taken so far, where that is limited */
     char *builtin_reply;             /* owned, or NULL */
 };
 
@@ -90,6 +92,27 @@ static enum weir_err gather_turns(struct exchange *x, struct prompt *p)
     return WEIR_OK;
 }
 
+static enum weir_err read_session(struct exchange *x, struct prompt *p)
+{
+    const struct session_limit l = allowance_limit(x->web->settings);
+
+    if (!p->ask.session_id || l.max <= 0)
+        return WEIR_OK;
+    return session_use_read(x->db, p->ask.session_id, &l, x->arrived_ms, &p->session);
+}
+
+/* The sentence about a prompt that is longer than one may be, by whichever model's count, or nothing. */
+static void say_too_long(const struct exchange *x, const struct prompt *p, struct sb *why)
+{
+    int64_t max = x->web->settings->tokens.request_input_max, most = 0;
+
+    for (size_t i = 0; i < p->candidates.n; i++)
+        most = p->candidates.of[i].prompt_tokens > most ? p->candidates.of[i].prompt_tokens : most;
+    if (max > 0 && most > max)
+        sb_putf(why, "The conversation has %" PRId64 " tokens; a request may have %" PRId64
+                " here (tokens.request_input_max). Shorten it or begin a new one.", most, max);
+}
+
 /* Everything that can be refused before something is stored. On failure nothing is left to free. */
 static enum weir_err prompt_make(struct exchange *x, struct prompt *p)
 {
@@ -106,7 +129,8 @@ static enum weir_err prompt_make(struct exchange *x, struct prompt *p)
         return web_refuse(x, WEIR_E_PRIORITY, "priority", "You may not use priority %s; the highest for you is %s.",
                           priority_name(p->ask.priority), priority_name(x->who.max_priority));
     if ((e = find_model(x, p)) || (e = gather_turns(x, p)) || (e = candidates_fit(x, &p->candidates, p->turns, p->count, p->ask.max_tokens,
-                                                                                   p->ask.message ? "message" : "messages")))
+                                                                                   p->ask.message ? "message" : "messages"))
+        || (e = read_session(x, p)))
         prompt_done(p);
     return e;
 }
@@ -298,11 +322,15 @@ static enum weir_err chat(struct exchange *x, enum job_kind kind)
 {
     struct prompt p;
     struct job *j = NULL;
+    struct sb too_long = sb_make(512);
     enum weir_err e = prompt_make(x, &p);
 
     if (e)
         return e;
-    if (atomic_load(&x->web->draining))
+    say_too_long(x, &p, &too_long);
+    if (too_long.len)
+        e = web_refuse(x, WEIR_E_OUT_OF_RANGE, p.ask.message ? "message" : "messages", "%s", sb_str(&too_long));
+    else if (atomic_load(&x->web->draining))
         e = web_refuse(x, WEIR_E_DRAINING, NULL, NULL);
     else if (!writer_healthy(x->web->writer))
         e = web_refuse(x, WEIR_E_STORAGE, NULL, NULL);
@@ -314,6 +342,7 @@ static enum weir_err chat(struct exchange *x, enum job_kind kind)
     j->stream_upstream = kind == JOB_STREAM;
     j->price = p.candidates.of[0].price;
     j->tokens = p.candidates.of[0].tokens;
+    j->session_known = p.session;
     fill_record(x, &p, j);
     fill_ask(x, &p, j->rec.session_id, &j->ask);
     j->ask.job = j;
@@ -328,6 +357,7 @@ static enum weir_err chat(struct exchange *x, enum job_kind kind)
 out:
     if (j)
         job_free(j);
+    sb_done(&too_long);
     prompt_done(&p);
     return e;
 }
@@ -406,11 +436,45 @@ static struct candidate_model *estimate_of(struct prompt *p)
     return best;
 }
 
+/* {"code","message","retry_after_ms"} of the first reason why it would be refused, or null. False: there is one. */
+static bool estimate_why(struct exchange *x, const struct prompt *p, const struct ask *ask, bool paid, struct sb *out)
+{
+    struct allowance_refusal no = {NULL, -1};
+    enum weir_err e = WEIR_OK;
+    struct sb text = sb_make(1024);
+
+    say_too_long(x, p, &text);
+    if (text.len) {
+        e = WEIR_E_OUT_OF_RANGE;
+    } else if (!engine_session_may(x->web->engine, ask, &p->session, &no)) {
+        e = WEIR_E_SESSION_COOLING;
+        sb_puts(&text, no.message);
+    } else if (!paid) {
+        e = WEIR_E_BUDGET;
+        sb_puts(&text, err_text(e));
+    }
+    free(no.message);
+    if (e) {
+        sb_putf(out, "{\"code\":\"%s\",\"message\":", err_code(e));
+        sb_json(out, sb_str(&text));
+        sb_puts(out, ",\"retry_after_ms\":");
+        if (no.retry_after_ms >= 0)
+            sb_i64(out, no.retry_after_ms);
+        else
+            sb_puts(out, "null");
+        sb_putc(out, '}');
+    } else {
+        sb_puts(out, "null");
+    }
+    sb_done(&text);
+    return e == WEIR_OK;
+}
+
 enum weir_err h_chat_estimate(struct exchange *x)
 {
     struct sb *out = &x->out.body;
     struct prompt p;
-    struct sb budget = sb_make(2048);
+    struct sb budget = sb_make(2048), why = sb_make(2048);
     struct ask_candidate *candidates = NULL;
     struct candidate_model *m;
     struct ask ask;
@@ -429,6 +493,7 @@ enum weir_err h_chat_estimate(struct exchange *x)
         candidates = ask_candidates(&p);
         give_candidates(&ask, candidates, p.candidates.n);
     }
+    fits = estimate_why(x, &p, &ask, fits, &why);
     wait_us = engine_forecast(x->web->engine, &ask);
     sb_putf(out, "{\"model\":");
     sb_json(out, p.model);
@@ -450,7 +515,8 @@ enum weir_err h_chat_estimate(struct exchange *x)
         sb_i64(out, m->context);
     else
         sb_puts(out, "null");
-    sb_putf(out, ",\"fits\":%s,\"budget\":%s}\n", fits ? "true" : "false", sb_str(&budget));
+    sb_putf(out, ",\"fits\":%s,\"why\":%s,\"budget\":%s}\n", fits ? "true" : "false", sb_str(&why), sb_str(&budget));
+    sb_done(&why);
     free(candidates);
     sb_done(&budget);
     prompt_done(&p);

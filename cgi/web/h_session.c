@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "store/convo.h"
+#include "store/session_use.h"
 #include "web/field.h"
 #include "web/route.h"
 #include "web/title.h"
@@ -94,9 +95,37 @@ enum weir_err h_session_messages(struct exchange *x)
 
 /* --- one session --- */
 
+/* "tokens": {used, max, cooling_until} of the session, in the object that ends `out`; max null: no maximum. */
+static enum weir_err put_tokens(struct exchange *x, const char *session_id, struct sb *out)
+{
+    const struct session_limit l = allowance_limit(x->web->settings);
+    struct session_tokens t;
+    enum weir_err e = session_use_read(x->db, session_id, &l, x->arrived_ms, &t);
+
+    if (e)
+        return e;
+    sb_drop(out, strlen("}"));
+    sb_putf(out, ",\"tokens\":{\"used\":%" PRId64 ",\"max\":", t.used);
+    if (l.max > 0)
+        sb_i64(out, l.max);
+    else
+        sb_puts(out, "null");
+    sb_puts(out, ",\"cooling_until\":");
+    if (t.until_ms) {
+        sb_putc(out, '"');
+        sb_time(out, t.until_ms);
+        sb_puts(out, "\"}}");
+    } else {
+        sb_puts(out, "null}}");
+    }
+    return WEIR_OK;
+}
+
 enum weir_err h_session_get(struct exchange *x)
 {
-    return convo_get(x->db, x->who.user_id, x->arg[0], &x->out.body);
+    enum weir_err e = convo_get(x->db, x->who.user_id, x->arg[0], &x->out.body);
+
+    return e ? e : put_tokens(x, x->arg[0], &x->out.body);
 }
 
 struct new_session {

@@ -63,6 +63,7 @@ const ERRORS = {
   unpriced_model: { head: null, todo: "Choose a model that has a price.", actions: ["edit"] },
   queue_full: { head: "The queue is full.", todo: "Try again in a moment; nothing was sent or charged.", actions: ["retry", "edit"] },
   queue_timeout: { head: "This would wait longer than allowed.", todo: "Try again later, or choose another model.", actions: ["retry", "edit"] },
+  session_cooling: { head: null, todo: "Wait, or begin a new conversation; nothing was sent or charged.", actions: ["retry", "edit"] },
   rate_limited: { head: null, todo: "Wait until your own limit is free again.", actions: ["retry", "edit"] },
   request_too_large_for_limit: { head: null, todo: "Shorten the message or choose another model.", actions: ["edit"] },
   upstream_rate_limited: { head: "The provider kept refusing because of its rate limit.", todo: "Wait a little, or choose another model.", actions: ["retry", "edit"] },

@@ -62,3 +62,7 @@ check_PROGRAMS += tests/unit/test_outlook
 tests_unit_test_outlook_SOURCES = tests/unit/test_outlook.c tests/unit/unit.h
 tests_unit_test_outlook_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_outlook_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += tests/unit/test_session_tokens
+tests_unit_test_session_tokens_SOURCES = tests/unit/test_session_tokens.c tests/unit/unit.h
+tests_unit_test_session_tokens_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_session_tokens_LDADD = $(UNIT_LDADD)

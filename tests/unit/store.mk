@@ -65,3 +65,7 @@ check_PROGRAMS += tests/unit/test_demand
 tests_unit_test_demand_SOURCES = tests/unit/test_demand.c tests/unit/unit.h $(STORE_FIXTURES)
 tests_unit_test_demand_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_demand_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += tests/unit/test_session_use
+tests_unit_test_session_use_SOURCES = tests/unit/test_session_use.c tests/unit/unit.h $(STORE_FIXTURES)
+tests_unit_test_session_use_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_session_use_LDADD = $(UNIT_LDADD)
