@@ -21,6 +21,7 @@ endif
 EXTRA_DIST += \
 	tests/e2e/harness.mjs tests/e2e/shapes.mjs tests/e2e/sse.mjs tests/e2e/start.mjs \
 	tests/e2e/access.test.mjs \
+	tests/e2e/ahead.test.mjs \
 	tests/e2e/alerts.test.mjs \
 	tests/e2e/books.test.mjs \
 	tests/e2e/budgets.test.mjs \
@@ -34,6 +35,7 @@ EXTRA_DIST += \
 	tests/e2e/limits.test.mjs \
 	tests/e2e/line.test.mjs \
 	tests/e2e/monitoring.test.mjs \
+	tests/e2e/outlook.test.mjs \
 	tests/e2e/queue.test.mjs \
 	tests/e2e/reload.test.mjs \
 	tests/e2e/replay.test.mjs \
@@ -41,7 +43,8 @@ EXTRA_DIST += \
 	tests/e2e/server.test.mjs \
 	tests/e2e/sessions.test.mjs \
 	tests/e2e/steady.test.mjs \
-	tests/e2e/told.test.mjs
+	tests/e2e/told.test.mjs \
+	tests/e2e/tokens.test.mjs
 
 # recorded traffic and what replaying it printed
 EXTRA_DIST += tests/data/replay.expected tests/data/replay.json tests/data/replay.ndjson

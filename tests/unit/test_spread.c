@@ -85,6 +85,7 @@ static struct outcome run(bool spread, uint64_t seed)
         .output_sigma = 0.8, .max_tokens = 4000, .first_us = 200000, .token_us = 2000, .queue_max = 2000,
         .wait_max_us = 3600 * SEC, .users = 8, .greed = 1, .seed = seed, .granted = granted,
     };
+    struct admit_counters n;
     struct outcome o;
 
     waits = mem_zalloc(WAITS_MAX, sizeof *waits);
@@ -98,6 +99,8 @@ static struct outcome run(bool spread, uint64_t seed)
            "%lld gave up, %lld refused by the provider\n",
            (unsigned long long)seed, spread ? "spread" : "as it comes", o.p50_s, o.p95_s, o.first, o.low, (long long)s.rejected,
            (long long)s.asked, (long long)s.expired, (long long)s.refused);
+    admit_counters(s.admit, &n);
+    printf("%.1f %% of %lld promises kept\n", 100.0 * (double)n.promises_kept / (double)n.promises, (long long)n.promises);
     ck_assert_int_eq(s.refused, 0);
     sim_done(&s);
     outlook_past_done(past);
