@@ -44,9 +44,8 @@ void allowance_settle(struct engine *e, struct job *j)
 {
     const struct session_limit l = allowance_limit(e->s);
 
-    if (j->session_held)
-        session_book_settle(&e->sessions, &l, j->ask.session, j->session_held, j->rec.usage.prompt + j->rec.usage.completion,
-                            j->rec.accepted_at_ms + j->rec.duration_us / USEC_PER_MS);
+    session_book_settle(&e->sessions, &l, j->ask.session, j->session_held, j->rec.usage.prompt + j->rec.usage.completion,
+                        j->rec.accepted_at_ms + j->rec.duration_us / USEC_PER_MS);
     j->session_held = 0;
 }
 
@@ -55,4 +54,16 @@ void allowance_release(struct engine *e, struct job *j)
     if (j->session_held)
         session_book_release(&e->sessions, j->ask.session, j->session_held);
     j->session_held = 0;
+}
+
+/* The records say what each session has by the other limit; what runs is added to that when it ends. */
+void allowance_change(struct engine *e, const struct settings *fresh)
+{
+    const struct session_limit now = allowance_limit(e->s), then = allowance_limit(fresh);
+
+    if (now.max == then.max && now.cooldown_ms == then.cooldown_ms)
+        return;
+    session_book_done(&e->sessions);
+    for (struct job *j = e->jobs; j; j = j->next)
+        j->session_held = 0;
 }

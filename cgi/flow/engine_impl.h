@@ -220,6 +220,7 @@ bool allowance_may(struct engine *e, const struct ask *ask, const struct session
 void allowance_hold(struct engine *e, struct job *j);           /* it has a place in line */
 void allowance_settle(struct engine *e, struct job *j);         /* it ended; its record says what it took */
 void allowance_release(struct engine *e, struct job *j);        /* it ended before it had a record */
+void allowance_change(struct engine *e, const struct settings *fresh);      /* before these are in force */
 
 /* models.c */
 bool models_init(struct engine *e);

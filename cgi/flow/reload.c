@@ -113,6 +113,7 @@ static enum weir_err apply(struct engine *e, const struct settings *fresh)
             e->up[i] = made[i];
         }
     }
+    allowance_change(e, fresh);
     pthread_mutex_lock(&e->models_lock);
     e->s = fresh;
     e->up_count = fresh->n_upstreams;

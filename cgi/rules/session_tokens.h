@@ -59,7 +59,7 @@ void session_book_hold(struct session_book *b, const struct session_limit *l, ui
                        const struct session_tokens *known, int64_t tokens, int64_t now_ms);
 /* It ended without taking any. */
 void session_book_release(struct session_book *b, uint64_t session, int64_t held);
-/* It ended then, having taken so many. */
+/* It ended then, having taken so many. Nothing where the book does not know the session. */
 void session_book_settle(struct session_book *b, const struct session_limit *l, uint64_t session, int64_t held, int64_t tokens,
                          int64_t ended_ms);
 

@@ -1,5 +1,7 @@
 // Budgets in tokens: of one request, and of a session with the time it cools afterwards.
 import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import path from 'node:path';
 import { startUpstream, startWeir, test, waitFor } from './harness.mjs';
 import { assertError } from './shapes.mjs';
 
@@ -118,5 +120,24 @@ test('without a maximum a session just says what it has had', async () => {
   const weir = await start({});
   const first = (await weir.post('/chat/complete', { model, message: 'one' })).json;
   assert.deepEqual((await sessionOf(weir, first.session_id)).tokens, { used: first.usage.total_tokens, max: null, cooling_until: null });
+  await weir.stop();
+});
+
+test('a reload puts another maximum in force, counted from the records', async () => {
+  const weir = await start({});
+  const first = (await weir.post('/chat/complete', { model, message: '#lorem-20 one', max_tokens: 20 })).json;
+  const id = first.session_id;
+  const config = JSON.parse(fs.readFileSync(path.join(weir.state, 'weir.json'), 'utf8'));
+  const reload = async (tokens) => {
+    weir.writeConfig({ ...config, tokens });
+    const r = await weir.post('/admin/reload');
+    assert.equal(r.status, 200, r.text);
+  };
+  await reload({ session_max: 10, session_cooldown: 300, request_output_max: 7 });
+  assertError(await weir.post('/chat/complete', { model, message: 'two', session_id: id }), 429, 'rate_limited', 'session_cooling');
+  const other = (await weir.post('/chat/complete', { model, message: '#lorem-20 other' })).json;
+  assert.equal(other.usage.completion_tokens, 7);
+  await reload({ session_max: 100000 });
+  assert.equal((await weir.post('/chat/complete', { model, message: 'three', session_id: id })).status, 200);
   await weir.stop();
 });
