@@ -11,3 +11,6 @@ noinst_PROGRAMS += bench/admission
 bench_admission_SOURCES = bench/admission.c tests/unit/sim.c tests/unit/sim.h tests/unit/strict.h
 bench_admission_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit
 bench_admission_LDADD = libweir.a $(WEIR_LIBS) -lm
+noinst_PROGRAMS += bench/tokens
+bench_tokens_SOURCES = bench/tokens.c
+bench_tokens_LDADD = libweir.a $(WEIR_LIBS)

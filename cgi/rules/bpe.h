@@ -2,8 +2,9 @@
  *
  * Byte-pair encoding: begin with single bytes, join again and again the
  * neighbours whose union is the token of lowest rank (the leftmost of equals),
- * until none is left. Only the number is computed. Pure, and O(n log n) in the
- * worst case; long pieces take memory for the time of the call. */
+ * until none is left. Only the number is computed. Pure, no memory is taken, and
+ * n bytes take a time in proportion to n (bench/tokens: a MiB of the worst is
+ * counted in about a tenth of a second). */
 #ifndef WEIR_BPE_H
 #define WEIR_BPE_H
 
@@ -12,9 +13,7 @@
 
 #include "rules/ranks.h"
 
-enum { BPE_PIECE_MAX = 1 << 20 };   /* longer pieces are counted in parts; each cut may add one token */
-
-/* Tokens of the piece of n >= 1 bytes; -1 if memory for a long one ran out. */
+/* Tokens of the piece of n >= 1 bytes. */
 int64_t bpe_count(const struct ranks *r, const unsigned char *piece, size_t n);
 
 #endif

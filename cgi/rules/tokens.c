@@ -83,11 +83,10 @@ static int64_t count_valid(const struct tokens_encoding *e, const char *text, si
 
     for (size_t at = 0; at < n;) {
         size_t end = s ? piece_end(e, s, text, n, at) : 0;
-        int64_t piece = end ? bpe_count(&e->ranks, (const unsigned char *)text + at, end - at) : -1;
 
-        if (piece < 0)
+        if (!end)
             return count + tokens_guess(text + at, n - at);
-        count += piece;
+        count += bpe_count(&e->ranks, (const unsigned char *)text + at, end - at);
         at = end;
     }
     return count;

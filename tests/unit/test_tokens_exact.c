@@ -117,6 +117,73 @@ START_TEST(short_and_long_pieces_merge_as_the_definition_says)
 }
 END_TEST
 
+/* The same for pieces too long for that: each pair's rank is looked up once. */
+static int64_t plain_count(const struct ranks *r, const unsigned char *s, size_t n)
+{
+    size_t *cut = calloc(n + 1, sizeof *cut), parts = n;
+    uint32_t *pair = calloc(n + 1, sizeof *pair);
+
+    for (size_t i = 0; i <= n; i++)
+        cut[i] = i;
+    for (size_t i = 0; i < n; i++)
+        pair[i] = i + 1 < n ? ranks_find(r, s + i, 2) : RANKS_NONE;
+    for (;;) {
+        size_t at = 0;
+
+        for (size_t i = 1; i + 1 < parts; i++)
+            at = pair[i] < pair[at] ? i : at;
+        if (pair[at] == RANKS_NONE)
+            break;
+        memmove(&cut[at + 1], &cut[at + 2], (parts - at - 1) * sizeof *cut);
+        memmove(&pair[at + 1], &pair[at + 2], (parts - at - 1) * sizeof *pair);
+        parts--;
+        pair[at] = at + 1 < parts ? ranks_find(r, s + cut[at], cut[at + 2] - cut[at]) : RANKS_NONE;
+        if (at)
+            pair[at - 1] = ranks_find(r, s + cut[at - 1], cut[at + 1] - cut[at - 1]);
+    }
+    free(cut);
+    free(pair);
+    return (int64_t)parts;
+}
+
+/* Where a piece is merged in several windows, none is one token more or less than in one. */
+START_TEST(pieces_of_many_windows_merge_as_the_definition_says)
+{
+    static const char *const alphabets[] = {
+        "a", "ab", "aab", "etaoinshrdlu", "=-", "=", " ", " \t", "\n", "aAbB019_/", "\xe4\xbd\xa0\xe5\xa5", "/*", "thein ",
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+/",
+    };
+    enum { ALPHABETS = sizeof alphabets / sizeof *alphabets };
+    static unsigned char piece[12000];
+    struct rng rng = rng_make(11);
+
+    for (int round = 0; round < 8 * ALPHABETS; round++) {
+        const struct ranks *r = &set.encoding[round % TOKENS_KINDS]->ranks;
+        const char *alphabet = alphabets[round / TOKENS_KINDS % ALPHABETS];
+        size_t n = 1000 + (size_t)rng_below(&rng, round % 7 ? 4000 : sizeof piece - 1000);
+        size_t period = round % 3 ? n : 1 + (size_t)rng_below(&rng, 300);
+
+        for (size_t i = 0; i < n; i++)
+            piece[i] = i < period ? (unsigned char)alphabet[rng_below(&rng, (int64_t)strlen(alphabet))] : piece[i - period];
+        ck_assert_msg(bpe_count(r, piece, n) == plain_count(r, piece, n), "%zu bytes of '%s', round %d", n, alphabet, round);
+    }
+}
+END_TEST
+
+/* A text where the cut of a window spoils more than its last bytes: one that is met once in thousands. */
+START_TEST(a_window_that_ends_badly_is_merged_again)
+{
+    unsigned char piece[3000];
+    struct rng rng = rng_make(2003);
+
+    for (size_t i = 0; i < sizeof piece; i++)
+        piece[i] = (unsigned char)"ab"[rng_below(&rng, 2)];
+    for (int kind = 0; kind < TOKENS_KINDS; kind++)
+        ck_assert_int_eq(bpe_count(&set.encoding[kind]->ranks, piece, sizeof piece),
+                         plain_count(&set.encoding[kind]->ranks, piece, sizeof piece));
+}
+END_TEST
+
 START_TEST(a_megabyte_without_a_break_is_counted)
 {
     static const struct {
@@ -165,7 +232,8 @@ int main(void)
     const TTest *const tests[] = {
         published_texts_have_their_published_lengths, the_documented_chat_has_nineteen_prompt_tokens,
         names_of_special_tokens_are_ordinary_text, bytes_that_are_no_text_count_as_replacement_characters,
-        short_and_long_pieces_merge_as_the_definition_says, a_megabyte_without_a_break_is_counted,
+        short_and_long_pieces_merge_as_the_definition_says, pieces_of_many_windows_merge_as_the_definition_says,
+        a_window_that_ends_badly_is_merged_again, a_megabyte_without_a_break_is_counted,
         eight_threads_count_at_once,
     };
     const char *dir = getenv("WEIR_RANKS");
