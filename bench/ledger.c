@@ -143,7 +143,6 @@ static void asked(struct bench *b, struct call *c)
     r->accepted_at_ms = b->first_ms + b->begun++ * b->step_us / 1000;
     r->prompt_tokens_counted = 412;
     r->max_tokens = 4096;
-    r->held_by = GATE_NONE;
     r->cost.priced = true;
     r->cost.rate_in = 150000;
     r->cost.rate_out = 600000;

@@ -93,6 +93,7 @@ void admit_promise(struct admit_ticket *t, const struct forecast_place *place, i
     if (t->promised_us >= 0 || place->guessed || place->start_us == FORECAST_NEVER)
         return;
     t->promised_us = place->start_us;
+    t->promised_position = place->position;
     t->promised_at_us = now_us;
 }
 
@@ -133,34 +134,65 @@ struct candidates {
     uint64_t upstreams;
 };
 
-/* The line's clocks as they stand: what is added to them from now on held this ask. */
-static void clock_start(struct admit *a, struct admit_ticket *t, int64_t now_us)
+/* Its line, with clocks that stand at now. */
+static const struct line *line_of(struct admit *a, const struct admit_ticket *t, int64_t now_us)
 {
-    const struct item *it = item_of(a, t);
-    uint32_t line = a->pick.queue.flow[it->flow].line;
+    uint32_t line = a->pick.queue.flow[item_of(a, t)->flow].line;
 
     queue_blame(&a->pick.queue, line, a->pick.queue.line[line].why, now_us);
-    memcpy(t->held_us, a->pick.queue.line[line].held_us, sizeof t->held_us);
+    return &a->pick.queue.line[line];
 }
 
-static enum gate clock_longest(struct admit *a, struct admit_ticket *t, int64_t now_us)
+/* It became ready: what is added to the line's clocks from now on held this ask. */
+static void clock_start(struct admit *a, struct admit_ticket *t, int64_t now_us)
 {
-    const struct item *it = item_of(a, t);
-    uint32_t line = a->pick.queue.flow[it->flow].line;
-    enum gate longest = GATE_NONE;
-    int64_t most = 0;
+    memcpy(t->clock_us, line_of(a, t, now_us)->held_us, sizeof t->clock_us);
+}
 
-    queue_blame(&a->pick.queue, line, a->pick.queue.line[line].why, now_us);
-    for (int g = 0; g < GATE_COUNT; g++) {
-        int64_t held = a->pick.queue.line[line].held_us[g] - t->held_us[g];
+static void clock_read(struct admit *a, const struct admit_ticket *t, int64_t now_us, int64_t held_us[GATE_COUNT])
+{
+    const struct line *l = line_of(a, t, now_us);
 
-        held += g == GATE_SESSION ? t->parked_us : g == GATE_BACKOFF ? t->rested_us : 0;
-        if (held > most) {
-            most = held;
-            longest = (enum gate)g;
-        }
+    for (int g = 0; g < GATE_COUNT; g++)
+        held_us[g] += l->held_us[g] - t->clock_us[g];
+}
+
+static struct admit_wait wait_of(const struct admit_ticket *t)
+{
+    struct admit_wait w = {.promised_us = t->promised_us, .promised_position = t->promised_position};
+
+    memcpy(w.held_us, t->held_us, sizeof w.held_us);
+    return w;
+}
+
+void admit_waited(struct admit *a, const struct admit_ticket *t, int64_t now_us, struct admit_wait *out)
+{
+    *out = wait_of(t);
+    switch (item_of(a, t)->state) {
+    case ITEM_READY: clock_read(a, t, now_us, out->held_us); break;
+    case ITEM_PARKED: out->held_us[GATE_SESSION] += now_us - t->waits_us; break;
+    case ITEM_RESTING: out->held_us[GATE_BACKOFF] += now_us - t->waits_us; break;
+    case ITEM_RUNNING:
+    case ITEM_FREE: break;
     }
-    return longest;
+}
+
+const struct admit_wait *admit_left(const struct admit *a)
+{
+    return &a->left;
+}
+
+/* Those whose rest is over. */
+static void wake_resting(struct admit *a, int64_t now_us)
+{
+    uint32_t item;
+
+    while ((item = queue_wake(&a->pick.queue, now_us)) != QUEUE_NONE) {
+        struct admit_ticket *t = a->pick.queue.item[item].owner;
+
+        t->held_us[GATE_BACKOFF] += now_us - t->waits_us;
+        clock_start(a, t, now_us);
+    }
 }
 
 static struct admit_ticket *ticket_new(struct admit *a, const struct ask *ask, const struct candidates *c, int from_stage,
@@ -177,6 +209,7 @@ static struct admit_ticket *ticket_new(struct admit *a, const struct ask *ask, c
     t->model = ask->model;
     t->deadline_us = ask->deadline_us;
     t->promised_us = -1;
+    t->waits_us = now_us;
     if (c->n) {
         memcpy(t->candidate, c->of, (size_t)c->n * sizeof *t->candidate);
         e.candidates = t->candidate;
@@ -209,13 +242,15 @@ void admit_drop(struct admit *a, struct admit_ticket *t, int64_t now_us)
     const struct item *it = item_of(a, t);
     uint32_t next = it->before == QUEUE_NONE ? it->after : QUEUE_NONE;
 
-    if (it->state != ITEM_RUNNING)
+    if (it->state != ITEM_RUNNING) {
+        admit_waited(a, t, now_us, &a->left);
         heap_remove(&a->deadlines, a->deadline_pos, a->deadline_pos[t->item]);
+    }
     queue_remove(&a->pick.queue, t->item);
     if (next != QUEUE_NONE) {
         struct admit_ticket *n = a->pick.queue.item[next].owner;
 
-        n->parked_us = now_us - a->pick.queue.item[next].arrived_us;
+        n->held_us[GATE_SESSION] += now_us - n->waits_us;
         clock_start(a, n, now_us);
     }
     free(t);
@@ -428,17 +463,22 @@ enum weir_err admit_enqueue(struct admit *a, const struct ask *ask, int64_t now_
     return WEIR_OK;
 }
 
-int64_t admit_forecast(struct admit *a, const struct ask *ask, int64_t now_us)
+enum weir_err admit_forecast(struct admit *a, const struct ask *ask, int64_t now_us, struct admit_outlook *out)
 {
     struct candidates c;
-    int64_t wait;
+    enum weir_err e;
 
     candidates_make(a, ask, &c);
-    if (refused_outright(a, ask, &c))
-        return -1;
+    e = refused_outright(a, ask, &c);
+    out->wait_us = -1;
+    out->least_output[0] = learned_guess(&a->learned, ask->model, ask->user, ask->max_tokens).least;
+    for (size_t i = 0; i < ask->candidate_count && i < ASK_CANDIDATES_MAX; i++)
+        out->least_output[i] = learned_guess(&a->learned, ask->candidates[i].model, ask->user, ask->candidates[i].max_tokens).least;
+    if (e)
+        return e;
     a->stale = true;
-    admit_drop(a, line_up(a, ask, &c, now_us, &wait), now_us);
-    return wait;
+    admit_drop(a, line_up(a, ask, &c, now_us, &out->wait_us), now_us);
+    return WEIR_OK;
 }
 
 /* Why it goes where pick_next() put it: what happened before says more than the choice itself. */
@@ -461,6 +501,7 @@ bool admit_next(struct admit *a, int64_t now_us, struct admit_grant *out)
     admit_outlook_turn(a, now_us);
     if (!a->changed && now_us < a->pick.wake_us)
         return false;
+    wake_resting(a, now_us);
     if (!pick_next(&a->pick, now_us, &item)) {
         a->changed = false;
         return false;
@@ -476,9 +517,10 @@ bool admit_next(struct admit *a, int64_t now_us, struct admit_grant *out)
         t->model = pick_candidate(it, it->upstream, it->stage)->model;
     if (t->promised_us >= 0)
         promise_judge(&a->promise[it->priority], t->promised_at_us, t->promised_us, now_us);
+    clock_read(a, t, now_us, t->held_us);
     *out = (struct admit_grant){.ticket = t, .job = t->job, .upstream = it->upstream, .candidate = it->number,
                                 .choice = why_there(t, it), .reserved_input = it->hold.input,
-                                .reserved_output = it->hold.output, .held_by = clock_longest(a, t, now_us)};
+                                .reserved_output = it->hold.output, .wait = wait_of(t)};
     return true;
 }
 

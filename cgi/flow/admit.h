@@ -82,6 +82,13 @@ struct ask {
 
 struct admit_ticket;              /* an ask that waits or runs; owned by admit until settled, released or cancelled */
 
+/* How an ask waited. */
+struct admit_wait {
+    int64_t held_us[GATE_COUNT];  /* by each gate; what is in none was not admission's doing */
+    int64_t promised_us;          /* the start it was first told; -1: none */
+    int64_t promised_position;    /* told with it */
+};
+
 struct admit_grant {
     struct admit_ticket *ticket;
     void *job;
@@ -89,7 +96,7 @@ struct admit_grant {
     int candidate;                /* by its place in the ask; 0 without candidates */
     enum choice choice;           /* why this one */
     int64_t reserved_input, reserved_output;   /* tokens */
-    enum gate held_by;            /* the gate that held it longest; GATE_NONE if it never waited */
+    struct admit_wait wait;
 };
 
 /* What a waiting ask is told. */
@@ -181,6 +188,10 @@ void admit_cancel(struct admit *a, struct admit_ticket *t, int64_t now_us);
 
 /* Tokens, input and output, that this ask is expected to take: as many as are set aside for it. */
 int64_t admit_expects(const struct admit *a, const struct admit_ticket *t);
+/* How an ask that waits has waited so far. */
+void admit_waited(struct admit *a, const struct admit_ticket *t, int64_t now_us, struct admit_wait *out);
+/* How the ask waited that was last taken out of the queue, by whatever took it. */
+const struct admit_wait *admit_left(const struct admit *a);
 
 /* A running stream has produced `output_tokens` so far: tops the reservation up when outgrown. */
 void admit_topup(struct admit *a, struct admit_ticket *t, int64_t output_tokens, int64_t now_us);
@@ -213,8 +224,15 @@ void admit_place(struct admit *a, const struct admit_ticket *t, int64_t now_us, 
  * the older the more it costs, at most a second; whoever came since is visited last, with an estimate. */
 void admit_each_waiting(struct admit *a, int64_t now_us,
                         void (*visit)(void *ctx, void *job, const struct admit_place *place), void *ctx);
-/* Forecast for an ask that is not in line: time until it would start, -1 if never. */
-int64_t admit_forecast(struct admit *a, const struct ask *ask, int64_t now_us);
+/* What an ask that is not in line could expect. */
+struct admit_outlook {
+    int64_t wait_us;              /* time until it would start; -1: nobody knows, or never */
+    int64_t least_output[ASK_CANDIDATES_MAX];   /* tokens, of each candidate, or the first of the one model: nine of ten
+                                                   answers to such asks had as many */
+};
+/* Nothing is put in line. As admit_enqueue(), but a full queue and a deadline that would be missed are no refusals. */
+enum weir_err admit_forecast(struct admit *a, const struct ask *ask, int64_t now_us, struct admit_outlook *out)
+    __attribute__((warn_unused_result));
 
 void admit_view(struct admit *a, int upstream, int64_t now_us, struct admit_upstream_view *out);
 void admit_counters(const struct admit *a, struct admit_counters *out);

@@ -26,8 +26,10 @@ struct admit_ticket {
     enum choice moved;                /* why earlier stages are over */
     int64_t promised_us;              /* start told first, and when it was told; -1: nothing yet */
     int64_t promised_at_us;
-    int64_t held_us[GATE_COUNT];      /* the line's clocks when it became ready */
-    int64_t parked_us, rested_us;     /* waited for its session; for its retry */
+    int64_t promised_position;
+    int64_t waits_us;                 /* it was put in line, or failed, then */
+    int64_t held_us[GATE_COUNT];      /* before it became ready, and in lines it has left */
+    int64_t clock_us[GATE_COUNT];     /* the line's clocks when it became ready */
     struct candidate candidate[];     /* what its item looks at; none if there is one model */
 };
 
@@ -55,6 +57,7 @@ struct admit {
     struct outlook *outlook;          /* by group */
     int64_t calendar_us;              /* UTC less the monotonic clock */
     int64_t minute_us;                /* when the next minute of the calendar begins */
+    struct admit_wait left;           /* of who was last taken out while it waited */
     struct admit_counters counters;
     bool changed;                     /* since admit_next() last said false */
     bool stale;                       /* since the last forecast */

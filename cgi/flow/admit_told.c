@@ -124,7 +124,7 @@ bool admit_retry(struct admit *a, struct admit_ticket *t, enum attempt_fault fau
         return false;
     }
     a->counters.retries++;
-    t->rested_us += *delay_us;
+    t->waits_us = now_us;
     queue_rest(&a->pick.queue, t->item, now_us + *delay_us);
     heap_push(&a->deadlines, a->deadline_pos, t->deadline_us, t->item, t->item);
     admit_changed(a);

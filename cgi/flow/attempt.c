@@ -42,8 +42,7 @@ void attempt_open_row(struct engine *e, struct job *j)
     };
     row->wait_us = e->now_us - (j->failed_us ? j->failed_us : j->ask.arrived_us);
     j->rec.upstream = row->upstream;
-    if (j->rec.attempt_count == 1 || j->rec.held_by == GATE_NONE)
-        j->rec.held_by = j->grant.held_by;
+    memcpy(j->rec.held_us, j->grant.wait.held_us, sizeof j->rec.held_us);
 }
 
 void attempt_close_row(struct engine *e, struct job *j, int http_status, enum weir_err err, const char *provider_request_id)

@@ -121,9 +121,10 @@ static void give_back(struct engine *e, struct job *j)
     j->ticket = NULL;
     if (!t)
         return;
-    if (!j->granted)
+    if (!j->granted) {
         admit_cancel(e->admit, t, e->now_us);
-    else if (j->state == JOB_CONNECTING || j->state == JOB_STREAMING)
+        j->grant.wait = *admit_left(e->admit);
+    } else if (j->state == JOB_CONNECTING || j->state == JOB_STREAMING)
         admit_settle(e->admit, t, j->usage.prompt, j->usage.completion, e->now_us);
     else
         admit_release(e->admit, t, e->now_us);
@@ -340,6 +341,7 @@ void conduct_turn(struct engine *e)
         grant(e, &g);
     while ((j = admit_expire(e->admit, e->now_us))) {
         j->ticket = NULL;
+        j->grant.wait = *admit_left(e->admit);
         conduct_end(e, j, end_error(WEIR_E_QUEUE_TIMEOUT, CALL_TIMEOUT, -1));
     }
     accept_fresh(e);

@@ -109,6 +109,33 @@ void engine_cancel(struct engine *e, const char *user_id, const char *request_id
     engine_ask(e, &c.q, on_cancel);
 }
 
+struct request_question {
+    struct question q;
+    const char *request_id;
+    struct report_open *out;
+    bool found;
+};
+
+static void on_request(struct engine *e, struct mail *m)
+{
+    struct request_question *r = OF(struct request_question, q.mail, m);
+
+    for (struct job *j = e->jobs; j && !r->found; j = j->next) {
+        r->found = strcmp(j->rec.request_id, r->request_id) == 0;
+        if (r->found)
+            explain_job(e, j, r->out);
+    }
+    sem_post(&r->q.answered);
+}
+
+bool engine_request(struct engine *e, const char *request_id, struct report_open *out)
+{
+    struct request_question r = {.request_id = request_id, .out = out};
+
+    engine_ask(e, &r.q, on_request);
+    return r.found;
+}
+
 void engine_look_anew(struct engine *e)
 {
     pthread_mutex_lock(&e->snapshot_lock);
@@ -150,23 +177,24 @@ bool engine_reset_limits(struct engine *e, const char *upstream)
 struct forecast_question {
     struct question q;
     const struct ask *ask;
-    int64_t wait_us;
+    struct admit_outlook *out;
+    enum weir_err result;
 };
 
 static void on_forecast(struct engine *e, struct mail *m)
 {
     struct forecast_question *f = OF(struct forecast_question, q.mail, m);
 
-    f->wait_us = admit_forecast(e->admit, f->ask, e->now_us);
+    f->result = admit_forecast(e->admit, f->ask, e->now_us, f->out);
     sem_post(&f->q.answered);
 }
 
-int64_t engine_forecast(struct engine *e, const struct ask *a)
+enum weir_err engine_forecast(struct engine *e, const struct ask *a, struct admit_outlook *out)
 {
-    struct forecast_question f = {.ask = a};
+    struct forecast_question f = {.ask = a, .out = out};
 
     engine_ask(e, &f.q, on_forecast);
-    return f.wait_us;
+    return f.result;
 }
 
 struct budget_question {

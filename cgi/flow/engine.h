@@ -32,6 +32,10 @@ void engine_submit(struct engine *e, struct job *j);
  * `user_id` (NULL: anybody's). Waits for the engine (milliseconds). Gives the ids as a JSON array into `out`. */
 void engine_cancel(struct engine *e, const char *user_id, const char *request_id, const char *session_id, struct sb *out);
 
+struct report_open;
+/* Where a request stands that has not ended, into `out` (its builders made by the caller with sb_make). False: there is none. */
+bool engine_request(struct engine *e, const char *request_id, struct report_open *out) __attribute__((warn_unused_result));
+
 /* POST /monitoring/reset-rate-limits; `upstream` NULL = all. false: no such upstream. */
 bool engine_reset_limits(struct engine *e, const char *upstream);
 
@@ -52,8 +56,9 @@ bool engine_models_known(struct engine *e);
 /* {"models":[…]} part of GET /chat/models: id, upstream, healthy; written as a JSON array of {id, upstream, healthy}. */
 void engine_models_json(struct engine *e, struct sb *out);
 
-/* Time until an ask like this would start, microseconds; -1: never. */
-int64_t engine_forecast(struct engine *e, const struct ask *ask);
+/* admit_forecast() */
+enum weir_err engine_forecast(struct engine *e, const struct ask *ask, struct admit_outlook *out)
+    __attribute__((warn_unused_result));
 
 struct snapshot_entry {                /* one waiting request */
     char request_id[RAND_ID_SIZE], session_id[RAND_ID_SIZE], user_id[RAND_ID_SIZE];

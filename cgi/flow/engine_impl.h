@@ -9,6 +9,7 @@
  *   pace.c      the same for the built-in model, word by word
  *   relay.c     what clients are told
  *   settle.c    what a call used, cost and took
+ *   explain.c   where one request stands
  *   purse.c     budgets: what may be spent, is held and was spent
  *   allowance.c tokens of sessions: what may be taken before one cools
  *   models.c    which upstream serves which model
@@ -32,6 +33,7 @@
 #include "peer/upstream.h"
 #include "rules/budget.h"
 #include "store/budgets.h"
+#include "store/report.h"
 
 enum {
     ENGINE_TICK_US = 250 * 1000,             /* time-outs, pings and queue events are looked at so often … */
@@ -191,7 +193,11 @@ void settle_usage(struct engine *e, struct job *j);
 void settle_sum(struct job *j);                                 /* usage and cost of all attempts, into the record */
 void settle_merge(struct call_attempt *to, const struct call_attempt *from);     /* one row stands for two attempts */
 void settle_fill(struct engine *e, struct job *j);              /* the record's end, before it is written */
+void settle_times(const struct job *j, int64_t end_us, struct call_record *r);   /* where the time went, had it ended then */
 int64_t settle_output(const struct job *j);                     /* tokens of what came so far, counted by Weir */
+
+/* explain.c */
+void explain_job(struct engine *e, struct job *j, struct report_open *out);
 
 /* purse.c */
 /* Read budgets and what they have spent, before the engine's thread starts; false: they cannot be read. */

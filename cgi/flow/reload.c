@@ -83,6 +83,7 @@ static void end_stranded(struct engine *e)
         struct job_end end = {.err = why, .status = CALL_REJECTED, .retry_after_ms = -1};
 
         j->ticket = NULL;
+        j->grant.wait = *admit_left(e->admit);
         end.message = mem_strdup(why == WEIR_E_NO_UPSTREAM
                                      ? "The provider this request waited for was taken out of the configuration. Nothing was charged for waiting; choose another model."
                                      : "The limits were lowered while this request waited, and it alone needs more than the whole limit now; shorten it or choose another model.");

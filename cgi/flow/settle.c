@@ -138,15 +138,32 @@ void settle_usage(struct engine *e, struct job *j)
     fill_row(e, j);
 }
 
-/* The boundaries between the parts are cut to milliseconds once, so that the parts sum to the whole in every unit. */
-static void fill_times(struct job *j)
+/* What held it, in whole milliseconds: each ends where the running sum does, so that with what is left they sum to all
+ * that it waited. */
+static void fill_wait(const struct job *j, struct call_record *r)
 {
-    int64_t from = j->ask.arrived_us, end = j->ended_us;
+    const struct admit_wait *w = &j->grant.wait;
+    int64_t sum_us = 0, before = 0;
+
+    for (int g = 0; g < GATE_COUNT; g++) {
+        int64_t cut = (sum_us += w->held_us[g]) / USEC_PER_MS * USEC_PER_MS;
+
+        r->held_us[g] = cut - before;
+        before = cut;
+    }
+    r->promised_ms = w->promised_position ? (w->promised_us - j->ask.arrived_us) / USEC_PER_MS : -1;
+    r->promised_position = w->promised_position;
+}
+
+/* The boundaries between the parts are cut to milliseconds once, so that the parts sum to the whole in every unit. */
+void settle_times(const struct job *j, int64_t end, struct call_record *r)
+{
+    int64_t from = j->ask.arrived_us;
     int64_t first_sent = j->first_sent_us ? j->first_sent_us : end;
     int64_t sent = j->sent_us ? j->sent_us : end;
     int64_t first = j->first_us ? j->first_us : end;
     int64_t at[4] = {first_sent - from, sent - from, first - from, end - from}, before = 0;
-    int64_t *part[4] = {&j->rec.queue_us, &j->rec.retry_wait_us, &j->rec.ttft_us, &j->rec.writing_us};
+    int64_t *part[4] = {&r->queue_us, &r->retry_wait_us, &r->ttft_us, &r->writing_us};
 
     if (j->failed_us > sent)                            /* it ended while waiting for another try */
         at[1] = at[2] = end - from;
@@ -156,8 +173,8 @@ static void fill_times(struct job *j)
         *part[i] = cut - before;
         before = cut;
     }
-    j->rec.duration_us = before;
-    j->rec.ended_at_ms = clock_utc_ms();
+    r->duration_us = before;
+    fill_wait(j, r);
 }
 
 /* The answer's text, its escapes undone; the raw form stays for the client. */
@@ -192,7 +209,8 @@ void settle_fill(struct engine *e, struct job *j)
         r->cost.priced = r->attempts[r->attempt_count - 1].priced;
     else
         r->cost.priced = j->candidates || cost_of(e, j, &r->usage, &never);      /* it was never sent */
-    fill_times(j);
+    settle_times(j, j->ended_us, r);
+    r->ended_at_ms = clock_utc_ms();
     r->answer = j->answer_text = decoded(&j->answer, &r->answer_bytes);
     r->reasoning = j->reasoning_text = decoded(&j->reasoning, &r->reasoning_bytes);
     if (!r->answer && j->end.status == CALL_SUCCESS)

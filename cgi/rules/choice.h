@@ -16,5 +16,6 @@ enum choice {
 };
 
 const char *choice_name(enum choice c);       /* "only" "most_headroom" … */
+const char *choice_text(enum choice c);       /* the same as a sentence */
 
 #endif

@@ -19,9 +19,27 @@ static const char *const gates[GATE_COUNT] = {
     [GATE_NONE] = "none",
 };
 
+static const char *const texts[GATE_COUNT] = {
+    [DIM_REQUESTS_PER_MINUTE] = "The limit of requests per minute was used up.",
+    [DIM_REQUESTS_PER_HOUR] = "The limit of requests per hour was used up.",
+    [DIM_TOKENS_PER_MINUTE] = "The limit of tokens per minute left too little for it.",
+    [DIM_TOKENS_PER_HOUR] = "The limit of tokens per hour left too little for it.",
+    [DIM_INPUT_TOKENS_PER_MINUTE] = "The limit of input tokens per minute left too little for it.",
+    [DIM_OUTPUT_TOKENS_PER_MINUTE] = "The limit of output tokens per minute left too little for it.",
+    [GATE_CONCURRENCY] = "As many calls were running as the upstream may have at a time.",
+    [GATE_BUDGET] = "A budget was used up.",
+    [GATE_PACING] = "The least pause between two requests was kept.",
+    [GATE_STABILIZING] = "The allowed rate was climbing back after the provider had refused a call.",
+    [GATE_BACKOFF] = "It rested after an attempt that failed, or the provider had asked for a pause.",
+    [GATE_SESSION] = "An earlier message of the same session was still being answered.",
+    [GATE_NONE] = "No gate: it was read, its tokens were counted, it was stored.",
+};
+
 static const char *const priorities[PRIORITY_COUNT] = {"Low", "Medium", "High"};
 
 const char *gate_name(enum gate g) { return gates[g]; }
+const char *gate_key(enum gate g) { return g == GATE_SESSION ? "session" : gates[g]; }
+const char *gate_text(enum gate g) { return texts[g]; }
 const char *dim_name(enum dim d) { return gates[d]; }
 const char *priority_name(enum priority p) { return priorities[p]; }
 
@@ -34,6 +52,20 @@ bool priority_parse(const char *s, enum priority *out)
         }
     }
     return false;
+}
+
+enum gate gate_longest(const int64_t held_us[GATE_COUNT])
+{
+    enum gate longest = GATE_NONE;
+    int64_t most = 0;
+
+    for (int g = 0; g < GATE_NONE; g++) {
+        if (held_us[g] > most) {
+            most = held_us[g];
+            longest = (enum gate)g;
+        }
+    }
+    return longest;
 }
 
 int64_t dim_window_us(enum dim d)

@@ -31,6 +31,10 @@ enum gate {
 enum priority { PRIORITY_LOW, PRIORITY_MEDIUM, PRIORITY_HIGH, PRIORITY_COUNT };
 
 const char *gate_name(enum gate g);           /* API.md's `reason`: "tokens_per_minute", …; "none" */
+const char *gate_key(enum gate g);            /* the same, but "session" for GATE_SESSION: each gate its own, as it is stored */
+const char *gate_text(enum gate g);           /* what held a request there, as a sentence */
+/* The one that held longest; GATE_NONE: none did. */
+enum gate gate_longest(const int64_t held_us[GATE_COUNT]);
 const char *dim_name(enum dim d);
 const char *priority_name(enum priority p);   /* "Low" "Medium" "High" */
 bool priority_parse(const char *s, enum priority *out);

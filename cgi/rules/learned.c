@@ -86,23 +86,27 @@ static void learned_add(struct learned *l, uint64_t key, int32_t output)
     memcpy(sorted, r->sample, sizeof sorted);
     qsort(sorted, (size_t)r->n, sizeof *sorted, by_size);
     r->quantile = sorted[(r->n - 1) * LEARNED_QUANTILE_PERCENT / 100];
+    r->least = sorted[r->n * LEARNED_LEAST_PERCENT / 100];
 }
 
 struct learned_guess learned_guess(struct learned *l, uint64_t model, uint64_t user, int64_t max_tokens)
 {
     const struct learned_row *r = learned_find(l, idmap_mix(model, user));
-    struct learned_guess g = {FIRST_RESERVE, FIRST_EXPECTATION};
+    struct learned_guess g = {FIRST_RESERVE, FIRST_EXPECTATION, 1};
 
     if (!r || r->n < LEARNED_ENOUGH)
         r = learned_find(l, idmap_mix(model, ANYBODY));
     if (r && r->n >= LEARNED_ENOUGH) {
         g.reserve = r->quantile < 1 ? 1 : r->quantile;
         g.expect = r->sum / r->n;
+        g.least = r->least;
     }
     if (g.reserve > max_tokens)
         g.reserve = max_tokens;
     if (g.expect > max_tokens)
         g.expect = max_tokens;
+    if (g.least > max_tokens)
+        g.least = max_tokens;
     return g;
 }
 

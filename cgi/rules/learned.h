@@ -2,7 +2,7 @@
  *
  * Keeps the last LEARNED_SAMPLES output lengths of each pair, and of each model
  * over all callers for those who are new. From them come the amount to set
- * aside (a high quantile) and the one to expect (the mean). Bounded: pairs not
+ * aside (a high quantile), the one to expect (the mean) and the least to expect. Bounded: pairs not
  * seen for long make room. */
 #ifndef WEIR_LEARNED_H
 #define WEIR_LEARNED_H
@@ -16,14 +16,15 @@ enum {
     LEARNED_ENOUGH = 8,          /* fewer say nothing yet */
     LEARNED_ROWS = 2048,
     LEARNED_QUANTILE_PERCENT = 80,
-    LEARNED_KEPT = 64            /* rows that outlive a restart */
+    LEARNED_KEPT = 64,           /* rows that outlive a restart */
+    LEARNED_LEAST_PERCENT = 10
 };
 
 struct learned_row {
     uint64_t key;
     int32_t sample[LEARNED_SAMPLES];
     int32_t n, next;
-    int32_t quantile;
+    int32_t quantile, least;     /* the high and the low one */
     int64_t sum;
     uint64_t used;               /* when last asked or told, in steps of `learned.clock` */
 };
@@ -38,6 +39,7 @@ struct learned {
 struct learned_guess {
     int64_t reserve;             /* to set aside */
     int64_t expect;              /* to plan with */
+    int64_t least;               /* nine of ten answers had as many */
 };
 
 void learned_init(struct learned *l);

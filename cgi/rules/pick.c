@@ -365,7 +365,8 @@ bool pick_next(struct pick *p, int64_t now_us, uint32_t *item)
     uint32_t overdue;
 
     p->wake_us = INT64_MAX;
-    queue_wake(&p->queue, now_us);
+    while (queue_wake(&p->queue, now_us) != QUEUE_NONE) {
+    }
     sweep_open(p, &s);
     overdue = pick_overdue(p, now_us);
     s.due = overdue != QUEUE_NONE && p->grants >= PICK_TURN - 1;

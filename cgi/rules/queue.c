@@ -473,10 +473,15 @@ void queue_rest(struct queue *q, uint32_t item, int64_t until_us)
     heap_push(&q->resting, q->rest_pos, until_us, it->age, item);
 }
 
-void queue_wake(struct queue *q, int64_t now_us)
+uint32_t queue_wake(struct queue *q, int64_t now_us)
 {
-    while (q->resting.n && q->resting.v[0].key <= now_us)
-        queue_ready(q, heap_pop(&q->resting, q->rest_pos).id);
+    uint32_t item;
+
+    if (!q->resting.n || q->resting.v[0].key > now_us)
+        return QUEUE_NONE;
+    item = heap_pop(&q->resting, q->rest_pos).id;
+    queue_ready(q, item);
+    return item;
 }
 
 uint32_t queue_oldest(const struct queue *q, enum priority p)

@@ -159,8 +159,8 @@ void queue_start(struct queue *q, uint32_t item, int64_t tokens);
 void queue_charge(struct queue *q, uint32_t item, int64_t tokens);
 /* A running item waits again, age kept, not before until_us. */
 void queue_rest(struct queue *q, uint32_t item, int64_t until_us);
-/* Those whose rest is over become ready. */
-void queue_wake(struct queue *q, int64_t now_us);
+/* One whose rest is over becomes ready: its number, or QUEUE_NONE. */
+uint32_t queue_wake(struct queue *q, int64_t now_us);
 
 /* The oldest ready item of a priority; QUEUE_NONE. */
 uint32_t queue_oldest(const struct queue *q, enum priority p);

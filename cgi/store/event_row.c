@@ -1,6 +1,7 @@
 /* event_row.c - columns to record, record to JSON. */
 #include "store/event_row.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "store/ledger.h"
@@ -35,7 +36,6 @@ void event_row_read(const struct query *q, struct event_row *out)
     out->settled = state == 2;
     out->sent = state >= 1;
     c->status = (enum call_status)next_i64(&r);
-    c->held_by = (enum gate)next_i64(&r);
     c->finish_reason = next_text(&r);
     c->error_code = next_text(&r);
     c->prompt_tokens_counted = next_i64(&r);
@@ -65,20 +65,9 @@ void event_row_read(const struct query *q, struct event_row *out)
     c->token_id = next_text(&r);
     out->metadata = next_text(&r);
     c->requested_model = next_text(&r);
+    out->held_by = (enum gate)next_i64(&r);
+    out->waited = next_text(&r);
     c->accepted_at_ms = out->id >> EVENT_BITS;
-}
-
-void json_time(struct sb *out, const char *name, int64_t utc_ms)
-{
-    sb_putf(out, "\"%s\":\"", name);
-    sb_time(out, utc_ms);
-    sb_putc(out, '"');
-}
-
-void json_text(struct sb *out, const char *name, const char *value)
-{
-    sb_putf(out, ",\"%s\":", name);
-    sb_json(out, value);
 }
 
 void event_row_numbers_json(struct sb *out, const struct event_row *v)
@@ -104,30 +93,21 @@ void event_row_head_json(struct sb *out, const struct event_row *v)
     json_text(out, "error_code", v->rec.error_code);
 }
 
-/* What one attempt used and cost; null before that was kept. */
-static void attempt_numbers_json(const struct query *q, int from, struct sb *out)
+void event_row_json(const struct event_row *v, struct sb *out)
 {
-    struct call_record r = {
-        .usage = {.prompt = query_col_i64(q, from), .completion = query_col_i64(q, from + 1)},
-        .estimated = query_col_i64(q, from + 2) != 0,
-        .cost = {.priced = !query_col_null(q, from + 3), .input = query_col_i64(q, from + 3), .output = query_col_i64(q, from + 4)},
-    };
-
-    r.cost.total = r.cost.input + r.cost.output;
-    if (query_col_null(q, from)) {
-        sb_puts(out, ",\"usage\":null,\"cost\":null");
-        return;
-    }
-    sb_puts(out, ",\"usage\":{\"prompt_tokens\":");
-    sb_i64(out, r.usage.prompt);
-    sb_puts(out, ",\"completion_tokens\":");
-    sb_i64(out, r.usage.completion);
-    sb_puts(out, r.estimated ? ",\"estimated\":true}" : ",\"estimated\":false}");
-    sb_puts(out, ",\"cost\":");
-    record_cost_json(out, &r);
+    json_time(out, "at", v->rec.accepted_at_ms);
+    sb_putc(out, ',');
+    event_row_head_json(out, v);
+    json_text(out, "user_id", v->rec.user_id);
+    json_text(out, "session_id", v->session_id);
+    json_text(out, "message_id", v->message_id);
+    json_text(out, "api_endpoint", v->rec.api_endpoint);
+    json_text(out, "priority", priority_name(v->rec.priority));
+    sb_putc(out, ',');
+    event_row_numbers_json(out, v);
 }
 
-enum weir_err event_row_attempts_json(struct db *ro, const struct event_row *v, struct sb *out)
+enum weir_err event_row_attempts_json(struct db *ro, const struct event_row *v, struct sb *out, int64_t *lost_us)
 {
     struct query q = query(ro, "SELECT a.n, u.text, a.after_ms, a.wait_us, a.duration_us, a.http_status, x.text,"
                                " a.reserved_in, a.reserved_out, a.provider_request_id, m.text, a.reason, a.prompt,"
@@ -135,37 +115,34 @@ enum weir_err event_row_attempts_json(struct db *ro, const struct event_row *v, 
                                " LEFT JOIN words u ON u.id = a.upstream LEFT JOIN words x ON x.id = a.error"
                                " LEFT JOIN words m ON m.id = a.model"
                                " WHERE a.event = ?1 ORDER BY a.n");
-    const char *comma = "";
+    int64_t took_us = 0, n = 0;
 
     query_i64(&q, v->id);
     sb_putc(out, '[');
     while (query_row(&q)) {
-        sb_putf(out, "%s{\"n\":", comma);
-        sb_i64(out, query_col_i64(&q, 0));
-        json_text(out, "model", query_col_null(&q, 10) ? v->rec.model : query_col_text(&q, 10));
-        json_text(out, "upstream", query_col_text(&q, 1));
-        json_text(out, "reason", query_col_null(&q, 11) ? NULL : choice_name((enum choice)query_col_i64(&q, 11)));
-        sb_putc(out, ',');
-        json_time(out, "at", v->rec.accepted_at_ms + query_col_i64(&q, 2));
-        sb_puts(out, ",\"wait_ms\":");
-        sb_i64(out, query_col_i64(&q, 3) / 1000);
-        sb_puts(out, ",\"duration_ms\":");
-        sb_i64(out, query_col_i64(&q, 4) / 1000);
-        sb_puts(out, ",\"http_status\":");
-        if (query_col_i64(&q, 5))
-            sb_i64(out, query_col_i64(&q, 5));
-        else
-            sb_puts(out, "null");
-        json_text(out, "error_code", query_col_text(&q, 6));
-        sb_puts(out, ",\"reserved_input_tokens\":");
-        sb_i64(out, query_col_i64(&q, 7));
-        sb_puts(out, ",\"reserved_output_tokens\":");
-        sb_i64(out, query_col_i64(&q, 8));
-        json_text(out, "provider_request_id", query_col_text(&q, 9));
-        attempt_numbers_json(&q, 12, out);
-        sb_putc(out, '}');
-        comma = ",";
+        const char *id = query_col_text(&q, 9);
+        struct call_attempt a = {
+            .upstream = query_col_text(&q, 1), .started_at_ms = v->rec.accepted_at_ms + query_col_i64(&q, 2),
+            .wait_us = query_col_i64(&q, 3), .duration_us = query_col_i64(&q, 4),
+            .http_status = (int32_t)query_col_i64(&q, 5), .error_code = query_col_text(&q, 6),
+            .reserved_input = query_col_i64(&q, 7), .reserved_output = query_col_i64(&q, 8),
+            .model = query_col_text(&q, 10), .reason = (enum choice)query_col_i64(&q, 11),
+            .usage = {.prompt = query_col_i64(&q, 12), .completion = query_col_i64(&q, 13)},
+            .estimated = query_col_i64(&q, 14) != 0,
+            .priced = !query_col_null(&q, 15), .cost_in = query_col_i64(&q, 15), .cost_out = query_col_i64(&q, 16),
+        };
+
+        if (n)
+            sb_putc(out, ',');
+        n = query_col_i64(&q, 0);
+        if (n < v->rec.attempt_count || v->rec.ttft_us + v->rec.writing_us == 0)
+            took_us += a.duration_us;
+        if (id)
+            (void)snprintf(a.provider_request_id, sizeof a.provider_request_id, "%s", id);
+        record_attempt_json(out, &v->rec, n, &a);
     }
     sb_putc(out, ']');
+    if (lost_us)
+        *lost_us = took_us;
     return query_end(&q);
 }

@@ -8,15 +8,16 @@
 
 #include "base/sb.h"
 #include "store/db.h"
+#include "store/record.h"
 #include "store/usage.h"
 
 /* SELECT EVENT_COLUMNS EVENT_TABLES WHERE …; `e` is the event, `s` its session, `p` its user. */
 #define EVENT_COLUMNS                                                                                             \
     " e.id, e.request_id, p.user_id, s.session_id, m.message_id, wm.text, wu.text, we.text, e.priority, e.state," \
-    " e.status, e.held_by, wf.text, wx.text, e.counted, e.max_tokens, e.prompt, e.cached, e.cache_write,"         \
+    " e.status, wf.text, wx.text, e.counted, e.max_tokens, e.prompt, e.cached, e.cache_write,"         \
     " e.cache_write_1h, e.completion, e.reasoning, e.chars, e.estimated, e.suspect, e.rate, e.cost_in,"           \
     " e.cost_out, e.attempts, e.queue_us, e.retry_us, e.ttft_us, e.writing_us, r.rate_in, r.rate_out, wv.text,"   \
-    " t.token_id, e.metadata, wa.text"
+    " t.token_id, e.metadata, wa.text, e.held_by, e.waited"
 #define EVENT_TABLES                                                                              \
     " FROM events e JOIN users p ON p.id = e.user LEFT JOIN sessions s ON s.id = e.session"       \
     " LEFT JOIN messages m ON m.id = (e.session << 20 | e.answer) AND e.session > 0"              \
@@ -31,6 +32,8 @@ struct event_row {
     bool settled, sent;
     const char *request_id, *session_id, *message_id;   /* the last two NULL where there is none */
     const char *price_version, *metadata;
+    const char *waited;          /* waited_read() takes it */
+    enum gate held_by;           /* the gate that held it longest */
     struct call_record rec;      /* numbers and borrowed strings; no ids in its arrays, no texts */
 };
 
@@ -41,12 +44,9 @@ void event_row_read(const struct query *q, struct event_row *out);
 void event_row_numbers_json(struct sb *out, const struct event_row *v);
 /* "request_id":…,"model":…,"requested_model":… (where it is another),"upstream":…,"status":…,"finish_reason":…,"error_code":… */
 void event_row_head_json(struct sb *out, const struct event_row *v);
-/* [{n, model, upstream, reason, at, wait_ms, duration_ms, http_status, error_code, reserved_input_tokens, …}] */
-enum weir_err event_row_attempts_json(struct db *ro, const struct event_row *v, struct sb *out);
-
-/* ,"name":"value" with a NULL as null */
-void json_text(struct sb *out, const char *name, const char *value);
-/* "name":"2026-…Z" */
-void json_time(struct sb *out, const char *name, int64_t utc_ms);
+/* "at":…, then both of the above and whose it was: what every event is shown with. */
+void event_row_json(const struct event_row *v, struct sb *out);
+/* [{n, upstream, at, …}] as record_attempt_json() has it. *lost_us, unless NULL: what attempts took that were tried again. */
+enum weir_err event_row_attempts_json(struct db *ro, const struct event_row *v, struct sb *out, int64_t *lost_us);
 
 #endif

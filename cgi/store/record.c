@@ -40,7 +40,8 @@ void record_cost_json(struct sb *out, const struct call_record *r)
     sb_puts(out, c->priced ? ",\"priced\":true}" : ",\"priced\":false}");
 }
 
-void record_metrics_json(struct sb *out, const struct call_record *r)
+/* Their members, without the braces. */
+static void timings(struct sb *out, const struct call_record *r)
 {
     const struct { const char *name; int64_t us; } part[] = {
         {"queue_ms", r->queue_us}, {"retry_wait_ms", r->retry_wait_us},
@@ -48,7 +49,6 @@ void record_metrics_json(struct sb *out, const struct call_record *r)
     };
     int64_t sum_us = 0, shown_ms = 0;
 
-    sb_putc(out, '{');
     for (int i = 0; i < 4; i++) {          /* each part ends where the rounded running sum says */
         sum_us += part[i].us;
         sb_putf(out, "\"%s\":", part[i].name);
@@ -58,6 +58,19 @@ void record_metrics_json(struct sb *out, const struct call_record *r)
     }
     sb_puts(out, "\"duration_ms\":");
     sb_i64(out, shown_ms);
+}
+
+void record_timings_json(struct sb *out, const struct call_record *r)
+{
+    sb_putc(out, '{');
+    timings(out, r);
+    sb_putc(out, '}');
+}
+
+void record_metrics_json(struct sb *out, const struct call_record *r)
+{
+    sb_putc(out, '{');
+    timings(out, r);
     sb_puts(out, ",\"retries\":");
     sb_i64(out, r->attempt_count > 1 ? r->attempt_count - 1 : 0);
     sb_puts(out, ",\"attempts\":");
@@ -68,6 +81,66 @@ void record_metrics_json(struct sb *out, const struct call_record *r)
     record_ratio_json(out, r->answer_chars, r->usage.completion - r->usage.reasoning, 2);
     sb_puts(out, ",\"priority\":");
     sb_json(out, priority_name(r->priority));
+    sb_putc(out, '}');
+}
+
+void json_text(struct sb *out, const char *name, const char *value)
+{
+    sb_putf(out, ",\"%s\":", name);
+    sb_json(out, value);
+}
+
+void json_i64(struct sb *out, const char *name, int64_t n)
+{
+    sb_putf(out, ",\"%s\":", name);
+    sb_i64(out, n);
+}
+
+void json_time(struct sb *out, const char *name, int64_t utc_ms)
+{
+    sb_putf(out, "\"%s\":\"", name);
+    sb_time(out, utc_ms);
+    sb_putc(out, '"');
+}
+
+/* What an attempt used and cost; null before that was kept. */
+static void attempt_numbers(struct sb *out, const struct call_attempt *a)
+{
+    const struct call_record r = {.cost = {.priced = a->priced, .input = a->cost_in, .output = a->cost_out,
+                                           .total = a->cost_in + a->cost_out}};
+
+    if (!a->model) {
+        sb_puts(out, ",\"usage\":null,\"cost\":null");
+        return;
+    }
+    sb_puts(out, ",\"usage\":{\"prompt_tokens\":");
+    sb_i64(out, a->usage.prompt);
+    json_i64(out, "completion_tokens", a->usage.completion);
+    sb_puts(out, a->estimated ? ",\"estimated\":true}" : ",\"estimated\":false}");
+    sb_puts(out, ",\"cost\":");
+    record_cost_json(out, &r);
+}
+
+void record_attempt_json(struct sb *out, const struct call_record *r, int64_t n, const struct call_attempt *a)
+{
+    sb_puts(out, "{\"n\":");
+    sb_i64(out, n);
+    json_text(out, "model", a->model ? a->model : r->model);
+    json_text(out, "upstream", a->upstream);
+    json_text(out, "reason", a->model ? choice_name(a->reason) : NULL);
+    sb_putc(out, ',');
+    json_time(out, "at", a->started_at_ms);
+    json_i64(out, "wait_ms", a->wait_us / 1000);
+    json_i64(out, "duration_ms", a->duration_us / 1000);
+    if (a->http_status)
+        json_i64(out, "http_status", a->http_status);
+    else
+        json_text(out, "http_status", NULL);
+    json_text(out, "error_code", a->error_code);
+    json_i64(out, "reserved_input_tokens", a->reserved_input);
+    json_i64(out, "reserved_output_tokens", a->reserved_output);
+    json_text(out, "provider_request_id", *a->provider_request_id ? a->provider_request_id : NULL);
+    attempt_numbers(out, a);
     sb_putc(out, '}');
 }
 

@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "base/sb.h"
 #include "store/db.h"
+#include "store/usage.h"
 #include "store/zone.h"
 
 enum granularity { GRANULARITY_AUTO, GRANULARITY_MINUTE, GRANULARITY_HOUR, GRANULARITY_DAY, GRANULARITY_WEEK, GRANULARITY_MONTH };
@@ -101,9 +102,20 @@ enum weir_err report_forecast(struct db *ro, const struct report_filter *f, stru
 /* {items, next_cursor}: events, newest first. */
 enum weir_err report_history(struct db *ro, const struct report_filter *f, struct sb *out)
     __attribute__((warn_unused_result));
-/* One request with its attempts and timings; E_NOT_FOUND also for another owner's (owner_id NULL: anybody's). */
-enum weir_err report_request(struct db *ro, const char *owner_id, const char *request_id, struct sb *out)
-    __attribute__((warn_unused_result));
+/* What the engine knows of a request that has not ended; filled by engine_request(). */
+struct report_open {
+    struct call_record rec;       /* its attempts, times and waits so far; numbers alone, no text */
+    struct sb now;                /* an object: where it stands; made by the caller, as is the next */
+    struct sb attempts;           /* its attempts so far, as a list */
+};
+
+/* One request, explained: {at, request_id, …, state, gates:[{gate, held_ms, text}], attempts, reserved, used, price, cost,
+ * timings, promise, now}. The gates sum to queue_ms + retry_wait_ms. `open` is for one that has not ended, NULL: nothing
+ * is known of it but its row. E_NOT_FOUND: there is none, or with `own` none of the viewer's. Metadata is for its owner alone. */
+enum weir_err report_request(struct db *ro, const char *viewer_id, bool own, const char *request_id,
+                             const struct report_open *open, struct sb *out) __attribute__((warn_unused_result));
+/* Is there such a request that has not ended? */
+bool report_request_is_open(struct db *ro, const char *request_id);
 /* {requests, errors, prompt_tokens, completion_tokens, total_tokens, cost_usd, unpriced_requests, success_rate} since the
  * day began in `zone`; for /monitoring/live. */
 enum weir_err report_today(struct db *ro, const char *owner_id, const struct zone *zone, int64_t now_ms, struct sb *out)

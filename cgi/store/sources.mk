@@ -1,5 +1,5 @@
 # cgi/store
-SCHEMA = schema/001_first.sql schema/002_budgets.sql schema/004_attempt_choice.sql schema/008_spans.sql schema/009_alerts.sql
+SCHEMA = schema/001_first.sql schema/002_budgets.sql schema/003_waited.sql schema/004_attempt_choice.sql schema/008_spans.sql schema/009_alerts.sql
 libweir_a_SOURCES += \
 	cgi/store/account.c cgi/store/account.h cgi/store/account_secret.c cgi/store/account_write.c \
 	cgi/store/alert_rules.c cgi/store/alerts.c cgi/store/alerts.h \
@@ -19,13 +19,14 @@ libweir_a_SOURCES += \
 	cgi/store/report_history.c \
 	cgi/store/report_list.c cgi/store/report_list.h cgi/store/report_past.c cgi/store/report_past.h \
 	cgi/store/report_performance.c \
-	cgi/store/report_rows.c cgi/store/report_scan.c cgi/store/report_scan.h cgi/store/report_sessions.c \
+	cgi/store/report_request.c cgi/store/report_rows.c cgi/store/report_scan.c cgi/store/report_scan.h cgi/store/report_sessions.c \
 	cgi/store/report_sessions.h cgi/store/report_trend.c cgi/store/report_usage.c \
 	cgi/store/spans.c cgi/store/spans.h \
 	cgi/store/traffic.c cgi/store/traffic.h cgi/store/traffic_file.c \
 	cgi/store/session_use.c cgi/store/session_use.h \
 	cgi/store/upkeep.c cgi/store/upkeep.h \
 	cgi/store/usage.c cgi/store/usage.h cgi/store/usage_recover.c \
+	cgi/store/waited.c cgi/store/waited.h \
 	cgi/store/webhooks.c cgi/store/webhooks.h \
 	cgi/store/zone.c cgi/store/zone.h
 nodist_libweir_a_SOURCES += cgi/store/schema_sql.c

@@ -8,6 +8,7 @@
 #include "store/convo_tree.h"
 #include "store/db.h"
 #include "store/ledger.h"
+#include "store/waited.h"
 
 enum { STATE_ACCEPTED, STATE_SENT, STATE_SETTLED };
 
@@ -275,7 +276,7 @@ enum weir_err usage_sent(struct db *db, const struct call_record *r)
     query_text(&q, r->request_id);
     query_i64(&q, k.upstream);
     query_i64(&q, r->attempt_count);
-    query_i64(&q, r->held_by);
+    query_i64(&q, gate_longest(r->held_us));
     query_i64(&q, k.model);
     query_i64(&q, k.rate);
     query_i64(&q, r->prompt_tokens_counted);
@@ -330,8 +331,9 @@ static enum weir_err close_event(struct db *db, const struct call_record *r, con
         "UPDATE events SET state = 2, status = ?2, upstream = ?3, held_by = ?4, finish = ?5, error = ?6, prompt = ?7,"
         " cached = ?8, cache_write = ?9, cache_write_1h = ?10, completion = ?11, reasoning = ?12, chars = ?13,"
         " estimated = ?14, suspect = ?15, rate = ?16, cost_in = ?17, cost_out = ?18, attempts = ?19, queue_us = ?20,"
-        " retry_us = ?21, ttft_us = ?22, writing_us = ?23, model = ?24 WHERE id = ?1";
+        " retry_us = ?21, ttft_us = ?22, writing_us = ?23, model = ?24, waited = ?25 WHERE id = ?1";
     int64_t finish = 0, error = 0, rate = 0;
+    struct sb waited = sb_make(1024);
     enum weir_err e = ledger_word(db, r->finish_reason, &finish);
     struct query q;
 
@@ -345,7 +347,7 @@ static enum weir_err close_event(struct db *db, const struct call_record *r, con
     query_i64(&q, v->id);
     query_i64(&q, r->status);
     query_i64(&q, v->dims.upstream);
-    query_i64(&q, r->held_by);
+    query_i64(&q, gate_longest(r->held_us));
     query_i64(&q, finish);
     query_i64(&q, error);
     query_i64(&q, r->usage.prompt);
@@ -366,7 +368,11 @@ static enum weir_err close_event(struct db *db, const struct call_record *r, con
     query_i64(&q, r->ttft_us);
     query_i64(&q, r->writing_us);
     query_i64(&q, v->dims.model);
-    return query_end(&q);
+    waited_write(r, &waited);
+    query_text(&q, waited.len ? sb_str(&waited) : NULL);
+    e = query_end(&q);
+    sb_done(&waited);
+    return e;
 }
 
 static enum weir_err add_attempt(struct db *db, int64_t event, int n, const struct call_attempt *a)

@@ -69,7 +69,9 @@ struct call_record {
 
     /* --- filled by the engine --- */
     const char *upstream;                    /* of the attempt that counted, or NULL */
-    enum gate held_by;
+    int64_t held_us[GATE_COUNT];             /* by each gate; whole milliseconds once it has ended */
+    int64_t promised_ms;                     /* after acceptance: the start that was first told; -1: none was */
+    int64_t promised_position;               /* told with it */
     int32_t attempt_count;
     struct call_attempt attempts[CALL_ATTEMPTS_MAX];
 
@@ -86,7 +88,8 @@ struct call_record {
     const char *reasoning;                   /* or NULL */
     int64_t reasoning_bytes;
     int64_t answer_chars;                    /* visible code points */
-    int64_t queue_us, retry_wait_us, ttft_us, writing_us, duration_us;   /* the first four sum to the last */
+    int64_t queue_us, retry_wait_us, ttft_us, writing_us, duration_us;   /* the first four sum to the last; the first two
+                                                are held_us, attempts that failed, and what no gate did */
     int64_t ended_at_ms;                     /* UTC */
 };
 

@@ -62,7 +62,6 @@ static void estimate(const struct left_open *o, struct call_record *r, int64_t n
 {
     r->status = o->sent ? CALL_ERROR : CALL_CANCELLED;
     r->error_code = "interrupted";
-    r->held_by = GATE_NONE;
     r->cost.priced = o->priced;
     r->cost.rate_in = o->rate_in;
     r->cost.rate_out = o->rate_out;

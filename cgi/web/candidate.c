@@ -104,8 +104,7 @@ static bool fits(struct candidate_model *c, int64_t asked, int64_t output_max)
     return c->prompt_tokens < c->context;
 }
 
-enum weir_err candidates_fit(struct exchange *x, struct candidate_list *l, const struct openai_turn *turns, size_t n, int64_t asked,
-                             const char *param)
+void candidates_fit(struct candidate_list *l, const struct openai_turn *turns, size_t n, int64_t asked)
 {
     struct candidate_model largest = l->of[0];
     int first = l->of[0].stage;
@@ -120,22 +119,36 @@ enum weir_err candidates_fit(struct exchange *x, struct candidate_list *l, const
     }
     l->n = left;
     if (left > 0 && l->of[0].stage == first)
-        return WEIR_OK;
+        return;
+    l->of[0] = largest;
+    l->of[0].max_tokens = 0;
+    l->n = 1;
+}
+
+enum weir_err candidates_too_small(struct exchange *x, const struct candidate_list *l, const char *param)
+{
+    const struct candidate_model *largest = &l->of[0];
+
     return web_refuse(x, WEIR_E_CONTEXT_LENGTH, param,
                       "The conversation has %" PRId64 " tokens; %.100s takes %" PRId64
                       " with its answer. Shorten it, begin a new one, or choose a larger model.",
-                      largest.prompt_tokens, largest.model, largest.context);
+                      largest->prompt_tokens, largest->model, largest->context);
 }
 
 /* --- what it costs --- */
 
 void candidate_cost(const struct exchange *x, const struct candidate_model *c, struct call_cost *to)
 {
+    const struct usage_tokens prompt = {.prompt = c->prompt_tokens};
     const struct web *w = x->web;
+    struct cost cost;
 
     (void)snprintf(to->price_version, sizeof to->price_version, "%s",
                    c->price && c->price == w->fallback_price ? "fallback" : price_table_version(w->prices));
     to->priced = c->price || c->builtin;
-    to->rate_in = c->price ? c->price->tier[0].in : 0;
-    to->rate_out = c->price ? c->price->tier[0].out : 0;
+    to->rate_in = to->rate_out = 0;
+    if (c->price && price_cost(c->price, &prompt, PRICE_STANDARD, &cost)) {
+        to->rate_in = cost.rate_in;
+        to->rate_out = cost.rate_out;
+    }
 }

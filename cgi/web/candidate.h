@@ -20,7 +20,7 @@ struct candidate_model {
     int stage;
     struct tokens_model tokens;
     int64_t prompt_tokens, context;  /* context 0: unknown */
-    int64_t max_tokens;              /* lowered to what model and window leave */
+    int64_t max_tokens;              /* lowered to what model and window leave; 0: no room for an answer */
 };
 
 struct candidate_list {
@@ -31,10 +31,11 @@ struct candidate_list {
 /* Who may serve `model`. E_MODEL_NOT_FOUND, or E_UNAVAILABLE while providers have not told their models; refused already. */
 enum weir_err candidates_find(struct exchange *x, const char *model, struct candidate_list *out)
     __attribute__((warn_unused_result));
-/* Count the prompt for each and set its cap (`asked` 0: none was asked for); those whose window is too small are out.
- * E_CONTEXT_LENGTH, refused already: the model asked for, or each that "auto" may choose, is too small. */
-enum weir_err candidates_fit(struct exchange *x, struct candidate_list *l, const struct openai_turn *turns, size_t n, int64_t asked,
-                             const char *param) __attribute__((warn_unused_result));
+/* Count the prompt for each and set its cap (`asked` 0: none was asked for); those whose window is too small are out. Where
+ * the model asked for, or each that "auto" may choose, is too small, the largest of them alone stays, with max_tokens 0. */
+void candidates_fit(struct candidate_list *l, const struct openai_turn *turns, size_t n, int64_t asked);
+/* E_CONTEXT_LENGTH, refused: for a list whose first has max_tokens 0. */
+enum weir_err candidates_too_small(struct exchange *x, const struct candidate_list *l, const char *param);
 /* What a crash would charge a call of this one at, version and rates. */
 void candidate_cost(const struct exchange *x, const struct candidate_model *c, struct call_cost *to);
 

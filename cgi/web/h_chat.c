@@ -128,10 +128,10 @@ static enum weir_err prompt_make(struct exchange *x, struct prompt *p)
     if (p->ask.priority > x->who.max_priority)
         return web_refuse(x, WEIR_E_PRIORITY, "priority", "You may not use priority %s; the highest for you is %s.",
                           priority_name(p->ask.priority), priority_name(x->who.max_priority));
-    if ((e = find_model(x, p)) || (e = gather_turns(x, p)) || (e = candidates_fit(x, &p->candidates, p->turns, p->count, p->ask.max_tokens,
-                                                                                   p->ask.message ? "message" : "messages"))
-        || (e = read_session(x, p)))
+    if ((e = find_model(x, p)) || (e = gather_turns(x, p)) || (e = read_session(x, p)))
         prompt_done(p);
+    else
+        candidates_fit(&p->candidates, p->turns, p->count, p->ask.max_tokens);
     return e;
 }
 
@@ -328,7 +328,9 @@ static enum weir_err chat(struct exchange *x, enum job_kind kind)
     if (e)
         return e;
     say_too_long(x, &p, &too_long);
-    if (too_long.len)
+    if (p.candidates.of[0].max_tokens == 0)
+        e = candidates_too_small(x, &p.candidates, p.ask.message ? "message" : "messages");
+    else if (too_long.len)
         e = web_refuse(x, WEIR_E_OUT_OF_RANGE, p.ask.message ? "message" : "messages", "%s", sb_str(&too_long));
     else if (atomic_load(&x->web->draining))
         e = web_refuse(x, WEIR_E_DRAINING, NULL, NULL);
@@ -398,19 +400,20 @@ static bool estimate_budget(struct exchange *x, const struct prompt *p, struct c
     return fits;
 }
 
-/* From the cheapest prompt to the dearest answer, of all that may serve it; false: of one nobody knows. */
-static bool estimate_cost(const struct prompt *p, int64_t *low, int64_t *high)
+/* From a short answer of the cheapest, as nine of ten are no shorter, to the longest of the dearest, of all that may serve
+ * it; false: of one nobody knows, or none fits. */
+static bool estimate_cost(const struct prompt *p, const struct admit_outlook *outlook, int64_t *low, int64_t *high)
 {
     *low = INT64_MAX;
     *high = 0;
     for (size_t i = 0; i < p->candidates.n; i++) {
         const struct candidate_model *m = &p->candidates.of[i];
-        const struct usage_tokens prompt = {.prompt = m->prompt_tokens};
-        bool known = m->price || (m->builtin && p->candidates.n > 1);
+        const struct usage_tokens shortest = {.prompt = m->prompt_tokens, .completion = outlook->least_output[i]};
         int64_t worst = m->price ? price_worst_case(m->price, m->prompt_tokens, m->max_tokens) : 0;
         struct cost cost = {0};
 
-        if (!known || (m->price && !price_cost(m->price, &prompt, PRICE_STANDARD, &cost)))
+        if (m->max_tokens == 0 || !(m->price || m->builtin) ||
+            (m->price && !price_cost(m->price, &shortest, PRICE_STANDARD, &cost)))
             return false;
         *low = cost.total < *low ? cost.total : *low;
         *high = worst > *high ? worst : *high;
@@ -437,14 +440,19 @@ static struct candidate_model *estimate_of(struct prompt *p)
 }
 
 /* {"code","message","retry_after_ms"} of the first reason why it would be refused, or null. False: there is one. */
-static bool estimate_why(struct exchange *x, const struct prompt *p, const struct ask *ask, bool paid, struct sb *out)
+static bool estimate_why(struct exchange *x, const struct prompt *p, const struct ask *ask, enum weir_err too_large, bool paid,
+                         struct sb *out)
 {
     struct allowance_refusal no = {NULL, -1};
     enum weir_err e = WEIR_OK;
     struct sb text = sb_make(1024);
 
     say_too_long(x, p, &text);
-    if (text.len) {
+    if (too_large) {
+        e = too_large;
+        sb_reset(&text);
+        sb_puts(&text, err_text(e));
+    } else if (text.len) {
         e = WEIR_E_OUT_OF_RANGE;
     } else if (!engine_session_may(x->web->engine, ask, &p->session, &no)) {
         e = WEIR_E_SESSION_COOLING;
@@ -472,14 +480,15 @@ static bool estimate_why(struct exchange *x, const struct prompt *p, const struc
 
 enum weir_err h_chat_estimate(struct exchange *x)
 {
+    struct admit_outlook outlook = {.wait_us = -1};
     struct sb *out = &x->out.body;
     struct prompt p;
     struct sb budget = sb_make(2048), why = sb_make(2048);
     struct ask_candidate *candidates = NULL;
     struct candidate_model *m;
     struct ask ask;
-    int64_t wait_us, low, high;
-    bool fits;
+    int64_t low, high;
+    bool fits, paid;
     enum weir_err e = prompt_make(x, &p);
 
     if (e)
@@ -487,29 +496,32 @@ enum weir_err h_chat_estimate(struct exchange *x)
     for (size_t i = 0; i < p.candidates.n; i++)
         (void)estimate_budget(x, &p, &p.candidates.of[i], &budget);
     m = estimate_of(&p);
-    fits = estimate_budget(x, &p, m, &budget);
+    paid = estimate_budget(x, &p, m, &budget);
     fill_ask(x, &p, p.ask.session_id, &ask);
     if (p.candidates.n > 1) {
         candidates = ask_candidates(&p);
         give_candidates(&ask, candidates, p.candidates.n);
     }
-    fits = estimate_why(x, &p, &ask, fits, &why);
-    wait_us = engine_forecast(x->web->engine, &ask);
-    sb_putf(out, "{\"model\":");
+    if (m->max_tokens == 0)
+        e = WEIR_E_CONTEXT_LENGTH;
+    else if (engine_forecast(x->web->engine, &ask, &outlook) == WEIR_E_REQUEST_TOO_LARGE_FOR_LIMIT)
+        e = WEIR_E_REQUEST_TOO_LARGE_FOR_LIMIT;
+    fits = estimate_why(x, &p, &ask, e, paid, &why);
+    sb_puts(out, "{\"model\":");
     sb_json(out, p.model);
     sb_putf(out, ",\"prompt_tokens\":%" PRId64 ",\"max_completion_tokens\":%" PRId64, m->prompt_tokens, m->max_tokens);
     sb_puts(out, ",\"cost_low_usd\":");
-    if (estimate_cost(&p, &low, &high)) {
+    if (estimate_cost(&p, &outlook, &low, &high)) {
         sb_usd(out, low);
         sb_puts(out, ",\"cost_high_usd\":");
         sb_usd(out, high);
     } else
         sb_puts(out, "null,\"cost_high_usd\":null");
     sb_puts(out, ",\"starts_in_ms\":");
-    if (wait_us < 0)
+    if (outlook.wait_us < 0)
         sb_puts(out, "null");
     else
-        sb_i64(out, wait_us / USEC_PER_MS);
+        sb_i64(out, outlook.wait_us / USEC_PER_MS);
     sb_puts(out, ",\"context_window\":");
     if (m->context > 0)
         sb_i64(out, m->context);

@@ -118,7 +118,14 @@ enum weir_err h_session_usage(struct exchange *x)
 
 enum weir_err h_request(struct exchange *x)
 {
-    return report_request(x->db, monitor_owner(x), x->arg[0], &x->out.body);
+    struct report_open open = {.now = sb_make(4096), .attempts = sb_make(64 * 1024)};
+    bool known = report_request_is_open(x->db, x->arg[0]) && engine_request(x->web->engine, x->arg[0], &open);
+    enum weir_err e = report_request(x->db, x->who.user_id, monitor_owner(x) != NULL, x->arg[0], known ? &open : NULL, &x->out.body);
+
+    sb_putc(&x->out.body, '\n');
+    sb_done(&open.now);
+    sb_done(&open.attempts);
+    return e;
 }
 
 enum weir_err h_queue_status(struct exchange *x)

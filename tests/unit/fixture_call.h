@@ -37,7 +37,6 @@ static inline struct call_record fixture_call(const char *user_id, int64_t at_ms
     r.accepted_at_ms = at_ms;
     r.prompt_tokens_counted = 10;
     r.max_tokens = 100;
-    r.held_by = GATE_NONE;
     r.cost.priced = true;
     r.cost.rate_in = 150000;
     r.cost.rate_out = 600000;

@@ -45,7 +45,7 @@ START_TEST(an_ask_that_fits_starts_at_once_and_ends_once)
     ck_assert(admit_next(a, START, &g));
     ck_assert_ptr_eq(g.ticket, t);
     ck_assert_ptr_eq(g.job, ask.job);
-    ck_assert_int_eq(g.held_by, GATE_NONE);
+    ck_assert_int_eq(gate_longest(g.wait.held_us), GATE_NONE);
     ck_assert_int_eq(g.reserved_input, 100);
     ck_assert_int_eq(g.reserved_output, 10);
     ck_assert(!admit_next(a, START, &g));
@@ -94,7 +94,7 @@ START_TEST(what_waits_is_told_its_position_its_start_and_the_gate_that_holds_it)
     ck_assert(!admit_next(a, START + SEC - 1, &g));
     ck_assert(admit_next(a, START + SEC, &g));
     ck_assert_ptr_eq(g.ticket, t[10]);
-    ck_assert_int_eq(g.held_by, (enum gate)DIM_REQUESTS_PER_MINUTE);
+    ck_assert_int_eq(gate_longest(g.wait.held_us), (enum gate)DIM_REQUESTS_PER_MINUTE);
     admit_free(a);
 }
 END_TEST
@@ -122,8 +122,10 @@ START_TEST(a_refusal_by_a_full_queue_or_a_missed_deadline_leaves_nothing_behind)
     ck_assert_int_eq(n.enqueued, 1);
     ask.deadline_us = START + 40 * SEC;
     ck_assert_int_eq(admit_enqueue(a, &ask, START, &t, &wait), WEIR_OK);
+    ck_assert(!admit_next(a, START, &g));
     ck_assert_ptr_null(admit_expire(a, START + 30 * SEC));
     ck_assert_ptr_eq(admit_expire(a, START + 40 * SEC), ask.job);
+    ck_assert_int_eq(admit_left(a)->held_us[DIM_TOKENS_PER_MINUTE], 40 * SEC);
     ck_assert_ptr_null(admit_expire(a, START + 40 * SEC));
     admit_free(a);
 }

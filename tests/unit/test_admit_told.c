@@ -63,7 +63,7 @@ START_TEST(a_429_cuts_pauses_and_is_retried_after_what_was_asked_for)
     ck_assert_int_eq(v.waiting, 1);
     ck_assert(!admit_next(a, START + SEC + delay - 1, &g));
     ck_assert(admit_next(a, START + SEC + delay, &g));
-    ck_assert_int_eq(g.held_by, GATE_BACKOFF);
+    ck_assert_int_eq(gate_longest(g.wait.held_us), GATE_BACKOFF);
     admit_view(a, 0, START + 9 * SEC, &v);
     ck_assert_int_eq(v.status, ADMIT_WARNING);
     admit_counters(a, &n);
@@ -159,7 +159,7 @@ START_TEST(a_message_waits_for_the_one_before_it_in_its_session_over_retries_too
     admit_settle(a, first, 100, 5, START + 6 * SEC);
     ck_assert(admit_next(a, START + 6 * SEC, &g));
     ck_assert_ptr_eq(g.ticket, second);
-    ck_assert_int_eq(g.held_by, GATE_SESSION);
+    ck_assert_int_eq(gate_longest(g.wait.held_us), GATE_SESSION);
     admit_free(a);
 }
 END_TEST

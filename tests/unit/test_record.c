@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "store/record.h"
+#include "store/waited.h"
 
 static void assert_json(void (*write)(struct sb *, const struct call_record *), const struct call_record *r, const char *want)
 {
@@ -79,5 +80,35 @@ START_TEST(ratios_are_rounded_exactly)
 }
 END_TEST
 
+/* What is written of a wait is read back: each gate by its own name, and a call that never waited has no text. */
+START_TEST(how_a_call_waited_is_a_line_of_json_and_back)
+{
+    struct call_record r, back;
+    struct sb out = sb_make(1024);
+
+    memset(&r, 0, sizeof r);
+    waited_write(&r, &out);
+    ck_assert_int_eq((int)out.len, 0);
+    r.held_us[DIM_TOKENS_PER_MINUTE] = 1204000;
+    r.held_us[GATE_CONCURRENCY] = 5000;
+    r.held_us[GATE_SESSION] = 300000;
+    r.promised_ms = 900;
+    r.promised_position = 2;
+    waited_write(&r, &out);
+    ck_assert_str_eq(sb_str(&out), "{\"held_ms\":{\"tokens_per_minute\":1204,\"concurrency\":5,\"session\":300},"
+                                   "\"promised_ms\":900,\"position\":2}");
+    waited_read(sb_str(&out), &back);
+    ck_assert_mem_eq(back.held_us, r.held_us, sizeof r.held_us);
+    ck_assert_int_eq(back.promised_ms, 900);
+    ck_assert_int_eq(back.promised_position, 2);
+    waited_read(NULL, &back);
+    ck_assert_int_eq(gate_longest(back.held_us), GATE_NONE);
+    ck_assert_int_eq(back.promised_position, 0);
+    waited_read("no such text", &back);
+    ck_assert_int_eq(gate_longest(back.held_us), GATE_NONE);
+    sb_done(&out);
+}
+END_TEST
+
 UNIT_MAIN("record", a_record_reads_like_the_example_of_the_interface, rounded_parts_still_sum_to_the_duration,
-          without_a_price_amounts_are_null, ratios_are_rounded_exactly)
+          without_a_price_amounts_are_null, ratios_are_rounded_exactly, how_a_call_waited_is_a_line_of_json_and_back)

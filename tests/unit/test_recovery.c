@@ -172,6 +172,20 @@ START_TEST(pairs_not_seen_for_long_make_room)
 }
 END_TEST
 
+START_TEST(nine_of_ten_answers_have_the_least_that_is_guessed)
+{
+    static struct learned l;
+
+    learned_init(&l);
+    ck_assert_int_eq(learned_guess(&l, 1, 1, 100).least, 1);
+    for (int i = 0; i < 20; i++)
+        learned_tell(&l, 1, 1, 50 + i);
+    ck_assert_int_eq(learned_guess(&l, 1, 1, 100).least, 52);
+    ck_assert_int_eq(learned_guess(&l, 1, 1, 10).least, 10);
+    learned_done(&l);
+}
+END_TEST
+
 START_TEST(a_promise_is_kept_within_two_seconds_or_a_fifth)
 {
     static struct promise p;
@@ -195,4 +209,5 @@ UNIT_MAIN("recovery", each_429_halves_and_the_share_climbs_back_evenly,
           a_retry_waits_at_random_up_to_a_doubling_bound_and_no_less_than_asked,
           retries_are_a_tenth_of_the_requests_but_a_lone_request_may_retry,
           after_fifty_calls_what_is_set_aside_fits_each_caller, pairs_not_seen_for_long_make_room,
+          nine_of_ten_answers_have_the_least_that_is_guessed,
           a_promise_is_kept_within_two_seconds_or_a_fifth)

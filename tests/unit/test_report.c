@@ -147,9 +147,9 @@ START_TEST(a_user_sees_their_own_numbers_only)
     json_decref(j);
     q = query(db, "SELECT e.request_id, s.session_id FROM events e JOIN sessions s ON s.id = e.session WHERE e.user = 1 LIMIT 1");
     ck_assert(query_row(&q));
-    ck_assert_int_eq(report_request(db, "usr_b", query_col_text(&q, 0), &out), WEIR_E_NOT_FOUND);
+    ck_assert_int_eq(report_request(db, "usr_b", true, query_col_text(&q, 0), NULL, &out), WEIR_E_NOT_FOUND);
     ck_assert_int_eq(report_session_usage(db, &f, query_col_text(&q, 1), &out), WEIR_E_NOT_FOUND);
-    j = parsed(report_request(db, "usr_a", query_col_text(&q, 0), &out));
+    j = parsed(report_request(db, "usr_a", true, query_col_text(&q, 0), NULL, &out));
     ck_assert_str_eq(json_str(j, "user_id", ""), "usr_a");
     ck_assert_str_eq(json_str(j, "state", ""), "settled");
     ck_assert(json_array_size(json_object_get(j, "attempts")) >= 1);
