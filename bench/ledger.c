@@ -8,11 +8,11 @@
  * all its rows (event, attempt, two messages with text, session, roll-ups), every
  * COMMIT synchronous=FULL. 50 users, 8 models, sessions of five requests. The
  * requests are spread evenly over so many days up to now (1 unless given); then
- * the reports are timed and the database is gone.
+ * the reports and exports are timed and the database is gone.
  *
  * `fill` makes a large database by the same functions, without the writer's
  * queue and thousands of calls to a transaction, and leaves it; `time` times
- * the reports on it. 10,000,000 requests over 400 days unless given. */
+ * the reports and exports on it. 10,000,000 requests over 400 days unless given. */
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -31,6 +31,7 @@
 #include "store/account.h"
 #include "store/db.h"
 #include "store/report.h"
+#include "store/report_export.h"
 #include "store/spans.h"
 #include "store/upkeep.h"
 #include "store/usage.h"
@@ -242,6 +243,47 @@ static enum weir_err forecast(struct db *ro, const struct report_filter *f, stru
     return report_forecast(ro, &past, &goal, 1, out);
 }
 
+static int64_t resident_kib(void)
+{
+    FILE *f = fopen("/proc/self/status", "r");
+    char line[256];
+    long long kib = 0;
+
+    while (f && fgets(line, sizeof line, f) && sscanf(line, "VmHWM: %lld", &kib) != 1)
+        ;
+    if (f)
+        (void)fclose(f);
+    return kib;
+}
+
+/* All events in each format, piece by piece as the endpoint does it, into nothing. */
+static void time_exports(struct db *ro)
+{
+    struct report_export *x = mem_zalloc(1, sizeof *x);
+
+    for (int format = 0; format <= EXPORT_NDJSON; format++) {
+        struct report_filter f = report_filter_make(clock_utc_ms());
+        struct sb piece = sb_make(4 << 20);
+        int64_t from_us = clock_mono_us(), bytes = 0, kib = resident_kib();
+        enum weir_err e;
+        double cpu = cpu_s();
+
+        f.from_ms = 0;
+        if (report_export_begin(x, ro, &f, (enum export_format)format) != WEIR_OK)
+            exit(1);
+        while (report_export_next(x, ro, &piece, &e)) {
+            bytes += (int64_t)piece.len;
+            sb_reset(&piece);
+        }
+        printf("  export as %-6s %9" PRId64 " rows, %7.1f MB: %8.0f rows/s, %.0f a second of CPU; peak memory grew by %" PRId64
+               " KiB\n", export_format_name((enum export_format)format), x->sums.requests, (double)bytes / 1e6,
+               (double)x->sums.requests * 1e6 / (double)(clock_mono_us() - from_us), (double)x->sums.requests / (cpu_s() - cpu),
+               resident_kib() - kib);
+        sb_done(&piece);
+    }
+    free(x);
+}
+
 static void time_reports(const char *path)
 {
     static const struct { const char *name; report_fn *report; } reports[] = {
@@ -259,6 +301,7 @@ static void time_reports(const char *path)
         time_report(ro, reports[i].name, reports[i].report, 30 * INT64_C(86400000));
         time_report(ro, reports[i].name, reports[i].report, 400 * INT64_C(86400000));
     }
+    time_exports(ro);
     db_close(ro);
 }
 

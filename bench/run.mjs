@@ -8,6 +8,7 @@
 // run on the machine. WEIR_BUILD names the build folder.
 import { execFile } from 'node:child_process';
 import fs from 'node:fs';
+import http from 'node:http';
 import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
@@ -134,6 +135,29 @@ const cases = {
     const p50 = b.p50_us - a.p50_us - 2 * c.p50_us, p99 = b.p99_us - a.p99_us;
     row('1,000 requests/s: added p50 beyond two commits', '<= 500 us', `${us(p50)} (${us(b.p50_us)} - plain ${us(a.p50_us)} - 2 x ${us(c.p50_us)})`, p50 <= 500 && b.failed === 0);
     row('1,000 requests/s: added p99', '<= 3.0 ms', `${us(p99)} (${us(b.p99_us)}, plain ${us(a.p99_us)}; a commit's p99 ${us(c.p99_us)}); ${b.failed} failed`, p99 <= 3000 && b.failed === 0);
+    await weir.stop();
+  },
+  async export() {
+    const state = fs.mkdtempSync(path.join(os.tmpdir(), 'weir-bench-'));
+    await promisify(execFile)(path.join(build, 'bench/ledger'), ['fill', path.join(state, 'weir.db'), '300000', '30'], { maxBuffer: 1 << 20 });
+    const weir = await startWeir({ ...settings(), state });
+    const kib = (what) => Number(new RegExp(`${what}:\\s+(\\d+)`).exec(fs.readFileSync(`/proc/${weir.program.pid}/status`, 'utf8'))[1]);
+    const before = kib('VmRSS');
+    for (const format of ['csv', 'json', 'ndjson']) {
+      const began = performance.now();
+      const bytes = await new Promise((resolve, reject) => {
+        http.get({ port: weir.port, path: `/monitoring/export?format=${format}&from=-31d`, headers: weir.headers, agent: false }, (res) => {
+          let n = 0;
+          res.on('data', (d) => { n += d.length; });
+          res.on('end', () => resolve(n));
+          res.on('error', reject);
+        }).on('error', reject);
+      });
+      const rate = Math.round(300000 / ((performance.now() - began) / 1000));
+      row(`export of 300,000 events as ${format}`, '>= 300,000/s', `${rate} rows/s, ${(bytes / 1e6).toFixed(1)} MB`, rate >= 300000);
+    }
+    const grown = kib('VmHWM') - before;
+    row('exports: Weir\'s memory beyond its idle', '<= 16 MiB', `${(grown / 1024).toFixed(1)} MiB at its highest`, grown <= 16 * 1024);
     await weir.stop();
   },
   async live() {

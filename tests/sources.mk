@@ -28,7 +28,7 @@ EXTRA_DIST += \
 	tests/e2e/chat.test.mjs \
 	tests/e2e/config.test.mjs \
 	tests/e2e/durable.test.mjs \
-	tests/e2e/errors.test.mjs tests/e2e/explain.test.mjs \
+	tests/e2e/errors.test.mjs tests/e2e/explain.test.mjs tests/e2e/export.test.mjs \
 	tests/e2e/faults.test.mjs \
 	tests/e2e/fcgi.test.mjs \
 	tests/e2e/leave.test.mjs \

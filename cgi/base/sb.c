@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/utf8.h"
 
@@ -245,7 +244,7 @@ void sb_usd(struct sb *b, int64_t pico)
 {
     uint64_t u = pico < 0 ? 0 - (uint64_t)pico : (uint64_t)pico;
     uint64_t whole = u / 1000000000000U, part = u % 1000000000000U;
-    char digits[13];
+    char digits[12];
     int n = 12;
 
     if (pico < 0)
@@ -253,26 +252,48 @@ void sb_usd(struct sb *b, int64_t pico)
     sb_i64(b, (int64_t)whole);
     if (!part)
         return;
-    (void)snprintf(digits, sizeof digits, "%012" PRIu64, part);
+    for (int i = n - 1; i >= 0; i--, part /= 10)
+        digits[i] = (char)('0' + part % 10);
     while (digits[n - 1] == '0')
         n--;
     sb_putc(b, '.');
     sb_put(b, digits, (size_t)n);
 }
 
+/* n digits of v, with zeros before; gives where they end. */
+static char *put_digits(char *to, int64_t v, int n)
+{
+    for (int i = n - 1; i >= 0; i--, v /= 10)
+        to[i] = (char)('0' + v % 10);
+    return to + n;
+}
+
+/* Years begin in March here, so that a leap day is the last of its year; 719,468 days lie between 0000-03-01 and 1970. */
 void sb_time(struct sb *b, int64_t utc_ms)
 {
-    int64_t s = utc_ms / 1000, ms = utc_ms % 1000;
-    struct tm tm;
-    time_t t;
+    int64_t day = utc_ms / 86400000 - (utc_ms % 86400000 < 0), ms = utc_ms - day * 86400000;
+    int64_t days = day + 719468, era = days / 146097, of_era = days % 146097;
+    int64_t year = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+    int64_t of_year = of_era - (365 * year + year / 4 - year / 100), month = (5 * of_year + 2) / 153;
+    char text[24], *to = text;
 
-    if (ms < 0)
-        ms += 1000, s--;
-    t = (time_t)s;
-    if (!gmtime_r(&t, &tm)) {
+    if (days < 0 || era > 24) {
         b->failed = true;
         return;
     }
-    sb_putf(b, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
-            tm.tm_hour, tm.tm_min, tm.tm_sec, (int)ms);
+    to = put_digits(to, era * 400 + year + (month >= 10), 4);
+    *to++ = '-';
+    to = put_digits(to, month < 10 ? month + 3 : month - 9, 2);
+    *to++ = '-';
+    to = put_digits(to, of_year - (153 * month + 2) / 5 + 1, 2);
+    *to++ = 'T';
+    to = put_digits(to, ms / 3600000, 2);
+    *to++ = ':';
+    to = put_digits(to, ms / 60000 % 60, 2);
+    *to++ = ':';
+    to = put_digits(to, ms / 1000 % 60, 2);
+    *to++ = '.';
+    to = put_digits(to, ms % 1000, 3);
+    *to++ = 'Z';
+    sb_put(b, text, (size_t)(to - text));
 }

@@ -237,6 +237,15 @@ enum weir_err db_open(const char *path, struct db **out, char why[DB_WHY_SIZE])
     return e;
 }
 
+/* Of pages a reader keeps. */
+#define READER_KIB "-8192"
+#define PASSING_KIB "-1024"
+
+void db_pass_over(struct db *ro, bool on)
+{
+    (void)sqlite3_exec(ro->h, on ? "PRAGMA cache_size = " PASSING_KIB : "PRAGMA cache_size = " READER_KIB, NULL, NULL, NULL);
+}
+
 enum weir_err db_open_reader(const char *path, struct db **out, char why[DB_WHY_SIZE])
 {
     struct db *db = make(path);
@@ -247,8 +256,7 @@ enum weir_err db_open_reader(const char *path, struct db **out, char why[DB_WHY_
     e = connect_to(db, path, SQLITE_OPEN_READONLY, why);
     if (!e)
         e = identify(db, why);
-    if (!e && sqlite3_exec(db->h, "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8192",
-                           NULL, NULL, NULL) != SQLITE_OK)
+    if (!e && sqlite3_exec(db->h, "PRAGMA temp_store = MEMORY; PRAGMA cache_size = " READER_KIB, NULL, NULL, NULL) != SQLITE_OK)
         e = refuse(why, WEIR_E_STORAGE, path, sqlite3_errmsg(db->h));
     if (e) {
         db_close(db);

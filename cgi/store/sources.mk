@@ -1,5 +1,5 @@
 # cgi/store
-SCHEMA = schema/001_first.sql schema/002_budgets.sql schema/003_waited.sql schema/004_attempt_choice.sql schema/008_spans.sql schema/009_alerts.sql
+SCHEMA = schema/001_first.sql schema/002_budgets.sql schema/003_waited.sql schema/004_attempt_choice.sql schema/007_token_usage_view.sql schema/008_spans.sql schema/009_alerts.sql
 libweir_a_SOURCES += \
 	cgi/store/account.c cgi/store/account.h cgi/store/account_secret.c cgi/store/account_write.c \
 	cgi/store/alert_rules.c cgi/store/alerts.c cgi/store/alerts.h \
@@ -15,7 +15,7 @@ libweir_a_SOURCES += \
 	cgi/store/list.c cgi/store/list.h \
 	cgi/store/period.c cgi/store/period.h \
 	cgi/store/record.c cgi/store/record.h \
-	cgi/store/report.h cgi/store/report_cost.c cgi/store/report_filter.c cgi/store/report_forecast.c \
+	cgi/store/report.h cgi/store/report_cost.c cgi/store/report_export.c cgi/store/report_export.h cgi/store/report_filter.c cgi/store/report_forecast.c \
 	cgi/store/report_history.c \
 	cgi/store/report_list.c cgi/store/report_list.h cgi/store/report_past.c cgi/store/report_past.h \
 	cgi/store/report_performance.c \

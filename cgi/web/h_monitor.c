@@ -31,6 +31,8 @@ enum weir_err monitor_filter(struct exchange *x, int days, struct report_filter 
     f->owner_id = monitor_owner(x);
     for (int i = 0; i < x->in.query_count; i++) {
         e = report_filter_set(f, x->in.query[i].name, x->in.query[i].value, why);
+        if (e == WEIR_E_UNKNOWN_FIELD)       /* the handler's own: the route lets no other through */
+            continue;
         if (e)
             return web_refuse(x, e, x->in.query[i].name, "%s", why);
         from = from || strcmp(x->in.query[i].name, "from") == 0;

@@ -290,7 +290,7 @@ void http_head(const struct http_response *rs, const char *request_id, struct sb
     sb_putf(out, "Status: %d %s\r\n", rs->status, err_reason(rs->status));
     if (rs->type)
         sb_putf(out, "Content-Type: %s\r\n", rs->type);
-    if (rs->status != 204 && rs->status != 304)
+    if (rs->status != 204 && rs->status != 304 && !rs->streamed)
         sb_putf(out, "Content-Length: %zu\r\n", rs->type ? rs->body.len : 0);
     sb_puts(out, rs->cacheable ? "Cache-Control: private, no-cache\r\n" : "Cache-Control: no-store\r\n");
     sb_putf(out, "X-Request-Id: %s\r\nrequest-id: %s\r\n", request_id, request_id);

@@ -68,6 +68,7 @@ bool http_is_json(const struct http_request *rq);
 struct http_response {
     int status;
     const char *type;          /* Content-Type; NULL: none and no body */
+    bool streamed;             /* the body follows in pieces: its length is not said */
     bool cacheable;            /* false: Cache-Control: no-store; true: no-cache (ask again with the ETag) */
     struct sb head;            /* further header lines */
     struct sb body;

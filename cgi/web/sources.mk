@@ -20,6 +20,7 @@ libweir_a_SOURCES += \
 	cgi/web/h_forecast.c \
 	cgi/web/h_health.c \
 	cgi/web/h_live.c cgi/web/live.h \
+	cgi/web/h_export.c \
 	cgi/web/h_models.c \
 	cgi/web/h_monitor.c \
 	cgi/web/h_outlook.c \
@@ -37,6 +38,7 @@ libweir_a_SOURCES += \
 	cgi/web/replay_print.c cgi/web/replay_print.h \
 	cgi/web/route.c cgi/web/route.h \
 	cgi/web/snapshot_json.c cgi/web/snapshot_json.h \
+	cgi/web/monitor.h \
 	cgi/web/title.c cgi/web/title.h \
 	cgi/web/view.c cgi/web/view.h \
 	cgi/web/view_chat.c cgi/web/view_chat.h \

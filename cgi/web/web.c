@@ -167,11 +167,26 @@ static void refuse(struct exchange *x, enum weir_err e)
         http_refuse(&x->out, e, &d);
 }
 
+bool web_send(struct exchange *x, const void *p, size_t n)
+{
+    struct sb head = sb_make(HEAD_MAX);
+    bool there = true;
+
+    if (!x->out.streamed) {
+        x->out.streamed = true;
+        http_head(&x->out, x->request_id, &head);
+        there = fcgi_reply(x->conn, head.p, head.len);
+    }
+    sb_done(&head);
+    return there && fcgi_reply(x->conn, p, n);
+}
+
 void web_serve(struct fcgi_request *rq, void *ctx, void *thread)
 {
     static _Thread_local struct exchange x;      /* 7 KB; one request at a time in a thread */
     struct sb head = sb_make(HEAD_MAX);
     enum weir_err e;
+    bool ours;                       /* to answer here, in one piece */
 
     memset(&x, 0, sizeof x);
     x.web = ctx;
@@ -183,11 +198,12 @@ void web_serve(struct fcgi_request *rq, void *ctx, void *thread)
     rand_id(x.request_id, "req");
     http_response_init(&x.out);
     e = serve(&x);
-    if (!e && !x.moved && !sb_ok(&x.out.body))
+    ours = !x.moved && !x.out.streamed;
+    if (!e && ours && !sb_ok(&x.out.body))
         e = web_refuse(&x, WEIR_E_INTERNAL, NULL, NULL);
-    if (e && !x.moved)
+    if (e && ours)
         refuse(&x, e);
-    if (!x.moved) {
+    if (ours) {
         http_head(&x.out, x.request_id, &head);
         if (fcgi_reply(rq, head.p, head.len) && x.out.type)
             (void)fcgi_reply(rq, sb_str(&x.out.body), x.out.body.len);

@@ -84,6 +84,10 @@ typedef enum weir_err web_handler(struct exchange *x);
 enum weir_err web_refuse(struct exchange *x, enum weir_err e, const char *param, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 
+/* Send a piece of the body at once, before it the head if this is the first: from then on the answer can only be cut off.
+ * False: the peer is gone. */
+bool web_send(struct exchange *x, const void *p, size_t n) __attribute__((warn_unused_result));
+
 /* Serve one request from its parameters to its last byte; the function fcgi_config.serve points to. `ctx` is the
  * struct web, `thread` the acceptor's struct db. */
 void web_serve(struct fcgi_request *rq, void *ctx, void *thread);

@@ -1,7 +1,9 @@
 /* The string builder: its maximum, its memory of failure, its escapes. */
 #include "unit.h"
 
+#include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/sb.h"
 
@@ -68,7 +70,25 @@ START_TEST(times_are_rfc_3339_in_utc_with_milliseconds)
 }
 END_TEST
 
+START_TEST(any_day_of_twenty_four_centuries_is_written_as_the_library_does)
+{
+    for (int64_t ms = INT64_C(-62135596800000), step = 0; ms < INT64_C(15000000000000); ms += INT64_C(86400000) * 29 + 12345677 + step++ % 3) {
+        struct sb b = sb_make(64);
+        time_t t = (time_t)(ms / 1000 - (ms % 1000 < 0));
+        char want[64];
+        struct tm tm;
+
+        gmtime_r(&t, &tm);
+        (void)snprintf(want, sizeof want, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
+                       tm.tm_hour, tm.tm_min, tm.tm_sec, (int)(ms - t * 1000));
+        sb_time(&b, ms);
+        ck_assert_str_eq(sb_str(&b), want);
+        sb_done(&b);
+    }
+}
+END_TEST
+
 UNIT_MAIN("sb", an_append_beyond_the_maximum_fails_and_is_remembered,
           json_text_is_quoted_and_can_stand_inside_a_script_element, markup_characters_become_references,
           picodollars_are_written_exactly_and_without_trailing_zeros,
-          times_are_rfc_3339_in_utc_with_milliseconds)
+          times_are_rfc_3339_in_utc_with_milliseconds, any_day_of_twenty_four_centuries_is_written_as_the_library_does)
