@@ -92,6 +92,10 @@ struct settings {
     struct cfg_map fallbacks;            /* by model: those used when it cannot be had, in order */
     enum log_level log_level;
     struct {
+        bool on;
+        int64_t max_bytes, older;        /* of one file; how many files before it are kept */
+    } operations_log;
+    struct {
         char *address;                   /* where nginx listens */
         int64_t port;
         struct cfg_list hosts;           /* names answered to; empty = localhost and address, or any at 0.0.0.0 and :: */

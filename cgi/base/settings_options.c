@@ -136,6 +136,12 @@ static const struct cfg_option global_options[] = {
     {.key = "prices", .restart = true, .type = CFG_TEXT, .at = AT(prices), .help = "Price table instead of the one Weir brings along."},
     {.key = "log.level", .type = CFG_CHOICE, .at = AT(log_level), .choices = "error warn info debug",
      .fallback = "info", .help = "Least important kind of log line that is written."},
+    {.key = "operations_log.on", .restart = true, .type = CFG_BOOL, .at = AT(operations_log.on), .fallback = "false",
+     .help = "Write a line of JSON for each call that ended (start, end, delay, error, usage; no text) to `operations.jsonl` in the state folder."},
+    {.key = "operations_log.max_bytes", .restart = true, .type = CFG_INT, .at = AT(operations_log.max_bytes), .min = KIB, .max = 1024 * MIB,
+     .fallback = "67108864", .help = "Size at which that file becomes `operations.jsonl.1`, and so on."},
+    {.key = "operations_log.older", .restart = true, .type = CFG_INT, .at = AT(operations_log.older), .min = 1, .max = 1000,
+     .fallback = "5", .help = "How many of the older files are kept."},
 };
 #undef AT
 

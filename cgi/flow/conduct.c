@@ -45,6 +45,8 @@ static void written(struct write_op *op, enum weir_err result)
     struct job *j = OF(struct job, op, op);
 
     op->result = result;
+    if (j->writing == OP_SETTLE && j->engine->oplog)
+        oplog_note(j->engine->oplog, &j->rec);
     j->mail.deliver = committed;
     engine_post(j->engine, &j->mail);
 }

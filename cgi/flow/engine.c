@@ -362,6 +362,7 @@ static void engine_free(struct engine *e)
         admit_free(e->admit);
     purse_done(e);
     session_book_done(&e->sessions);
+    oplog_close(e->oplog);
     if (e->epoll_fd >= 0)
         close(e->epoll_fd);
     if (e->wake_fd >= 0)
@@ -375,6 +376,19 @@ static void engine_free(struct engine *e)
     sb_done(&e->scratch);
     free(e->slots);
     free(e);
+}
+
+static struct oplog *oplog_of(const struct settings *s)
+{
+    struct sb path = sb_make(8192);
+    struct oplog *o;
+
+    if (!s->operations_log.on)
+        return NULL;
+    sb_putf(&path, "%s/operations.jsonl", s->state);
+    o = oplog_open(sb_str(&path), s->operations_log.max_bytes, (int)s->operations_log.older);
+    sb_done(&path);
+    return o;
 }
 
 struct engine *engine_start(const struct settings *s, struct writer *w, const char *saved_state)
@@ -402,6 +416,7 @@ struct engine *engine_start(const struct settings *s, struct writer *w, const ch
     e->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     ok = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;       /* safe from any thread since 7.84, counted */
     e->multi = curl_multi_init();
+    e->oplog = oplog_of(s);
     rand_bytes(&seed, sizeof seed);
     e->admit = admission_new(s, seed, e->now_us);
     admit_calendar(e->admit, e->now_us, clock_utc_ms());

@@ -27,6 +27,7 @@
 #include "base/clock.h"
 #include "flow/engine.h"
 #include "flow/job.h"
+#include "flow/oplog.h"
 #include "peer/head.h"
 #include "peer/openai.h"
 #include "peer/sse.h"
@@ -84,6 +85,7 @@ struct model_list {
 struct engine {
     const struct settings *s;      /* changed under models_lock, as is up_count: others read both there */
     struct writer *w;
+    struct oplog *oplog;           /* the writer's; NULL: off */
     struct admit *admit;
     struct budget_set budgets;     /* as read last, with their zones */
     struct budget_book *book;

@@ -20,6 +20,7 @@ libweir_a_SOURCES += \
 	cgi/flow/keeper.c cgi/flow/keeper.h \
 	cgi/flow/loop.c \
 	cgi/flow/models.c \
+	cgi/flow/oplog.c cgi/flow/oplog.h \
 	cgi/flow/pace.c \
 	cgi/flow/purse.c \
 	cgi/flow/relay.c \

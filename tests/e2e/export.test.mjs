@@ -1,6 +1,8 @@
 // The whole selection as a file: three formats with the same rows, totals of the
 // dashboard, streamed; one's own only.
 import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import path from 'node:path';
 import { addUser, startUpstream, startWeir, test } from './harness.mjs';
 import { assertError, keys, pico } from './shapes.mjs';
 
@@ -69,6 +71,20 @@ test('a wrong format, filter or name is refused before anything is sent', async 
     assert.equal(r.headers['content-disposition'], undefined);
   }
   assertError(await weir.request('GET', '/monitoring/export', undefined, { Authorization: '' }), 401);
+});
+
+test('with the operations log on, each call that ended is a line there, and its text is not', async () => {
+  const logged = await startWeir({ upstream: up, config: { operations_log: { on: true, max_bytes: 2048, older: 2 } } });
+  const ids = [];
+  for (let i = 0; i < 6; i++) ids.push((await logged.post('/chat/complete', { model: 'gpt-4o-mini', message: `secret words ${i}` })).json.request_id);
+  const read = (name) => fs.readFileSync(path.join(logged.state, name), 'utf8');
+  const text = read('operations.jsonl.1') + read('operations.jsonl');
+  const lines = text.trimEnd().split('\n').map((l) => JSON.parse(l));
+  assert.deepEqual(lines.map((l) => l.request_id), ids.slice(-lines.length));
+  assert.deepEqual(keys(lines[0]), ['api_endpoint', 'attempts', 'cost', 'delay_ms', 'end', 'error', 'finish_reason', 'metrics', 'model',
+    'priority', 'request_id', 'session_id', 'start', 'status', 'upstream', 'usage', 'user_id']);
+  assert.ok(!text.includes('secret'));
+  await logged.stop();
 });
 
 test('the view for other programs has each settled call', () => {
