@@ -28,7 +28,9 @@ EXTRA_DIST += \
 	tests/e2e/chat.test.mjs \
 	tests/e2e/config.test.mjs \
 	tests/e2e/durable.test.mjs \
-	tests/e2e/errors.test.mjs tests/e2e/explain.test.mjs tests/e2e/export.test.mjs \
+	tests/e2e/errors.test.mjs \
+	tests/e2e/explain.test.mjs \
+	tests/e2e/export.test.mjs \
 	tests/e2e/faults.test.mjs \
 	tests/e2e/fcgi.test.mjs \
 	tests/e2e/leave.test.mjs \
@@ -39,6 +41,7 @@ EXTRA_DIST += \
 	tests/e2e/queue.test.mjs \
 	tests/e2e/reload.test.mjs \
 	tests/e2e/replay.test.mjs \
+	tests/e2e/report.test.mjs \
 	tests/e2e/retry.test.mjs \
 	tests/e2e/server.test.mjs \
 	tests/e2e/sessions.test.mjs \

@@ -71,6 +71,24 @@ bool export_format_parse(const char *s, enum export_format *out)
     return false;
 }
 
+void report_export_doc(struct sb *out)
+{
+    sb_puts(out, "# Exports\n\n<!-- made by `make docs` from the table of columns; edit that, not this -->\n\n"
+                 "`GET /monitoring/export?format=csv|json|ndjson` gives every call that ended of a selection, oldest first, as a file. "
+                 "The selection is that of the other monitoring paths: `from`, `to`, `user_id`, `session_id`, `model`, `upstream`, "
+                 "`api_endpoint`, `priority`, `status`; 24 hours unless said otherwise. A user gets their own calls. It is sent while "
+                 "it is made, at constant memory, however large.\n\n"
+                 "- `csv`: a line with the names of the columns, then one a call, as RFC 4180 has it. Text that a spreadsheet would "
+                 "calculate (`=`, `+`, `-`, `@`, a tab or a line end at its beginning) begins with an apostrophe.\n"
+                 "- `json`: `{\"items\": […], \"totals\": {…}}`; the totals are those of `/monitoring/cost-breakdown` for the same "
+                 "selection. A text that ends without them was cut off.\n"
+                 "- `ndjson`: one object a line, without totals.\n\n"
+                 "The view `token_usage(id, user_id, session_id, tokens_used, api_endpoint, priority_level, timestamp)` of the "
+                 "database `weir.db` has the same calls for programs that read SQLite.\n\n| column | what it is |\n| --- | --- |\n");
+    for (int i = 0; i < COLUMNS; i++)
+        sb_putf(out, "| `%s` | %s |\n", export_columns[i].name, export_columns[i].text);
+}
+
 /* --- rows --- */
 
 struct cell {

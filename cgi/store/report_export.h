@@ -41,10 +41,12 @@ enum weir_err report_export_begin(struct report_export *x, struct db *ro, const 
 bool report_export_next(struct report_export *x, struct db *ro, struct sb *out, enum weir_err *e)
     __attribute__((warn_unused_result));
 
-/* {column: "what it is", …} for documentation: the columns in their order, NULL at the end. */
+/* The columns in their order, what each is; a NULL at the end. */
 struct export_column {
     const char *name, *text;
 };
 extern const struct export_column export_columns[];
+/* `weir config columns`: docs/export.md, made from that table. */
+void report_export_doc(struct sb *out);
 
 #endif

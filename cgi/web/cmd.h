@@ -5,6 +5,7 @@
 
 int cmd_serve(int argc, char **argv);     /* until SIGTERM or SIGINT */
 int cmd_backup(int argc, char **argv);    /* FILE: a checked copy of the database beside a running Weir */
+int cmd_report(int argc, char **argv);    /* the figures of /monitoring as tables and a file, beside a running Weir */
 int cmd_replay(int argc, char **argv);    /* recorded requests under other settings */
 int cmd_tune(int argc, char **argv);      /* what would have served them better, and writing it into weir.json */
 

@@ -8,6 +8,7 @@
 
 #include "base/settings.h"
 #include "store/budgets.h"
+#include "store/report_export.h"
 #include "web/nginx_conf.h"
 
 enum { OUT_MAX = 1 << 20 };
@@ -69,6 +70,13 @@ static bool print_doc(const char *arg, struct sb *out, struct sb *why)
     return true;
 }
 
+static bool print_columns(const char *arg, struct sb *out, struct sb *why)
+{
+    (void)arg, (void)why;
+    report_export_doc(out);
+    return true;
+}
+
 static bool print_example(const char *arg, struct sb *out, struct sb *why)
 {
     (void)arg, (void)why;
@@ -84,6 +92,7 @@ static const struct {
     {"show", "show [FILE]    every setting in force, without keys of providers", print_show},
     {"nginx", "nginx [USER]   nginx's configuration; USER runs its workers where root starts it", print_nginx},
     {"doc", "doc            docs/settings.md", print_doc},
+    {"columns", "columns        docs/export.md", print_columns},
     {"example", "example        weir.json.example", print_example},
 };
 

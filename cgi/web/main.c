@@ -12,6 +12,7 @@ static const struct {
 } commands[] = {
     {"serve", "serve           answer nginx until SIGTERM", cmd_serve},
     {"config", "config …        check, show, nginx, doc, example", cmd_config},
+    {"report", "report …        what was used and paid, as tables and as a JSON file; --help says more", cmd_report},
     {"backup", "backup FILE     a checked copy of the database, also while Weir runs", cmd_backup},
     {"replay", "replay …        recorded requests under other settings; --help says how", cmd_replay},
     {"tune", "tune …          what would have served them better; --apply writes it", cmd_tune},

@@ -5,7 +5,7 @@ libweir_a_SOURCES += \
 	cgi/web/auth.c cgi/web/auth.h \
 	cgi/web/candidate.c cgi/web/candidate.h \
 	cgi/web/cmd.h \
-	cgi/web/cmd_backup.c \
+	cgi/web/cmd_backup.c cgi/web/cmd_report.c \
 	cgi/web/cmd_config.c cgi/web/cmd_config.h \
 	cgi/web/cmd_replay.c \
 	cgi/web/cmd_serve.c \

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/settings.h"
+#include "store/report_export.h"
 
 extern char **environ;
 
@@ -600,6 +601,7 @@ START_TEST(the_committed_documents_are_what_the_tables_make)
 {
     static const struct { const char *name; void (*make)(struct sb *); } rows[] = {
         {"docs/settings.md", settings_doc},
+        {"docs/export.md", report_export_doc},
         {"weir.json.example", settings_example},
     };
 
