@@ -463,7 +463,7 @@ enum weir_err admit_enqueue(struct admit *a, const struct ask *ask, int64_t now_
     return WEIR_OK;
 }
 
-enum weir_err admit_forecast(struct admit *a, const struct ask *ask, int64_t now_us, struct admit_outlook *out)
+enum weir_err admit_forecast(struct admit *a, const struct ask *ask, int64_t now_us, struct admit_prospect *out)
 {
     struct candidates c;
     enum weir_err e;

@@ -225,13 +225,13 @@ void admit_place(struct admit *a, const struct admit_ticket *t, int64_t now_us, 
 void admit_each_waiting(struct admit *a, int64_t now_us,
                         void (*visit)(void *ctx, void *job, const struct admit_place *place), void *ctx);
 /* What an ask that is not in line could expect. */
-struct admit_outlook {
+struct admit_prospect {
     int64_t wait_us;              /* time until it would start; -1: nobody knows, or never */
     int64_t least_output[ASK_CANDIDATES_MAX];   /* tokens, of each candidate, or the first of the one model: nine of ten
                                                    answers to such asks had as many */
 };
 /* Nothing is put in line. As admit_enqueue(), but a full queue and a deadline that would be missed are no refusals. */
-enum weir_err admit_forecast(struct admit *a, const struct ask *ask, int64_t now_us, struct admit_outlook *out)
+enum weir_err admit_forecast(struct admit *a, const struct ask *ask, int64_t now_us, struct admit_prospect *out)
     __attribute__((warn_unused_result));
 
 void admit_view(struct admit *a, int upstream, int64_t now_us, struct admit_upstream_view *out);

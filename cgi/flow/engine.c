@@ -177,7 +177,7 @@ bool engine_reset_limits(struct engine *e, const char *upstream)
 struct forecast_question {
     struct question q;
     const struct ask *ask;
-    struct admit_outlook *out;
+    struct admit_prospect *out;
     enum weir_err result;
 };
 
@@ -189,7 +189,7 @@ static void on_forecast(struct engine *e, struct mail *m)
     sem_post(&f->q.answered);
 }
 
-enum weir_err engine_forecast(struct engine *e, const struct ask *a, struct admit_outlook *out)
+enum weir_err engine_forecast(struct engine *e, const struct ask *a, struct admit_prospect *out)
 {
     struct forecast_question f = {.ask = a, .out = out};
 

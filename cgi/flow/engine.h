@@ -57,7 +57,7 @@ bool engine_models_known(struct engine *e);
 void engine_models_json(struct engine *e, struct sb *out);
 
 /* admit_forecast() */
-enum weir_err engine_forecast(struct engine *e, const struct ask *ask, struct admit_outlook *out)
+enum weir_err engine_forecast(struct engine *e, const struct ask *ask, struct admit_prospect *out)
     __attribute__((warn_unused_result));
 
 struct snapshot_entry {                /* one waiting request */

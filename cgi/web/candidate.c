@@ -104,7 +104,7 @@ static bool fits(struct candidate_model *c, int64_t asked, int64_t output_max)
     return c->prompt_tokens < c->context;
 }
 
-void candidates_fit(struct candidate_list *l, const struct openai_turn *turns, size_t n, int64_t asked)
+void candidates_fit(struct candidate_list *l, const struct openai_turn *turns, size_t n, int64_t asked, int64_t output_max)
 {
     struct candidate_model largest = l->of[0];
     int first = l->of[0].stage;
@@ -114,7 +114,7 @@ void candidates_fit(struct candidate_list *l, const struct openai_turn *turns, s
     for (size_t i = 0; i < l->n; i++) {
         if (l->of[i].stage == first && l->of[i].context >= largest.context)
             largest = l->of[i];
-        if (fits(&l->of[i], asked, x->web->settings->tokens.request_output_max))
+        if (fits(&l->of[i], asked, output_max))
             l->of[left++] = l->of[i];
     }
     l->n = left;

@@ -31,9 +31,10 @@ struct candidate_list {
 /* Who may serve `model`. E_MODEL_NOT_FOUND, or E_UNAVAILABLE while providers have not told their models; refused already. */
 enum weir_err candidates_find(struct exchange *x, const char *model, struct candidate_list *out)
     __attribute__((warn_unused_result));
-/* Count the prompt for each and set its cap (`asked` 0: none was asked for); those whose window is too small are out. Where
- * the model asked for, or each that "auto" may choose, is too small, the largest of them alone stays, with max_tokens 0. */
-void candidates_fit(struct candidate_list *l, const struct openai_turn *turns, size_t n, int64_t asked);
+/* Count the prompt for each and set its cap (`asked` 0: none was asked for; `output_max` 0: no request is bounded); those
+ * whose window is too small are out. Where the model asked for, or each that "auto" may choose, is too small, the largest
+ * of them alone stays, with max_tokens 0. */
+void candidates_fit(struct candidate_list *l, const struct openai_turn *turns, size_t n, int64_t asked, int64_t output_max);
 /* E_CONTEXT_LENGTH, refused: for a list whose first has max_tokens 0. */
 enum weir_err candidates_too_small(struct exchange *x, const struct candidate_list *l, const char *param);
 /* What a crash would charge a call of this one at, version and rates. */

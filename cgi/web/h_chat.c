@@ -131,7 +131,7 @@ static enum weir_err prompt_make(struct exchange *x, struct prompt *p)
     if ((e = find_model(x, p)) || (e = gather_turns(x, p)) || (e = read_session(x, p)))
         prompt_done(p);
     else
-        candidates_fit(&p->candidates, p->turns, p->count, p->ask.max_tokens);
+        candidates_fit(&p->candidates, p->turns, p->count, p->ask.max_tokens, x->web->settings->tokens.request_output_max);
     return e;
 }
 
@@ -402,13 +402,13 @@ static bool estimate_budget(struct exchange *x, const struct prompt *p, struct c
 
 /* From a short answer of the cheapest, as nine of ten are no shorter, to the longest of the dearest, of all that may serve
  * it; false: of one nobody knows, or none fits. */
-static bool estimate_cost(const struct prompt *p, const struct admit_outlook *outlook, int64_t *low, int64_t *high)
+static bool estimate_cost(const struct prompt *p, const struct admit_prospect *prospect, int64_t *low, int64_t *high)
 {
     *low = INT64_MAX;
     *high = 0;
     for (size_t i = 0; i < p->candidates.n; i++) {
         const struct candidate_model *m = &p->candidates.of[i];
-        const struct usage_tokens shortest = {.prompt = m->prompt_tokens, .completion = outlook->least_output[i]};
+        const struct usage_tokens shortest = {.prompt = m->prompt_tokens, .completion = prospect->least_output[i]};
         int64_t worst = m->price ? price_worst_case(m->price, m->prompt_tokens, m->max_tokens) : 0;
         struct cost cost = {0};
 
@@ -480,7 +480,7 @@ static bool estimate_why(struct exchange *x, const struct prompt *p, const struc
 
 enum weir_err h_chat_estimate(struct exchange *x)
 {
-    struct admit_outlook outlook = {.wait_us = -1};
+    struct admit_prospect prospect = {.wait_us = -1};
     struct sb *out = &x->out.body;
     struct prompt p;
     struct sb budget = sb_make(2048), why = sb_make(2048);
@@ -504,24 +504,24 @@ enum weir_err h_chat_estimate(struct exchange *x)
     }
     if (m->max_tokens == 0)
         e = WEIR_E_CONTEXT_LENGTH;
-    else if (engine_forecast(x->web->engine, &ask, &outlook) == WEIR_E_REQUEST_TOO_LARGE_FOR_LIMIT)
+    else if (engine_forecast(x->web->engine, &ask, &prospect) == WEIR_E_REQUEST_TOO_LARGE_FOR_LIMIT)
         e = WEIR_E_REQUEST_TOO_LARGE_FOR_LIMIT;
     fits = estimate_why(x, &p, &ask, e, paid, &why);
     sb_puts(out, "{\"model\":");
     sb_json(out, p.model);
     sb_putf(out, ",\"prompt_tokens\":%" PRId64 ",\"max_completion_tokens\":%" PRId64, m->prompt_tokens, m->max_tokens);
     sb_puts(out, ",\"cost_low_usd\":");
-    if (estimate_cost(&p, &outlook, &low, &high)) {
+    if (estimate_cost(&p, &prospect, &low, &high)) {
         sb_usd(out, low);
         sb_puts(out, ",\"cost_high_usd\":");
         sb_usd(out, high);
     } else
         sb_puts(out, "null,\"cost_high_usd\":null");
     sb_puts(out, ",\"starts_in_ms\":");
-    if (outlook.wait_us < 0)
+    if (prospect.wait_us < 0)
         sb_puts(out, "null");
     else
-        sb_i64(out, outlook.wait_us / USEC_PER_MS);
+        sb_i64(out, prospect.wait_us / USEC_PER_MS);
     sb_puts(out, ",\"context_window\":");
     if (m->context > 0)
         sb_i64(out, m->context);

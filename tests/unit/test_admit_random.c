@@ -220,7 +220,7 @@ static void odd(struct world *w)
         struct ask k = {.job = w, .upstreams = 5, .user = 3, .model = 1, .prompt_tokens = 50, .max_tokens = 20,
                         .arrived_us = w->now, .deadline_us = w->now + 60 * SEC};
 
-        struct admit_outlook out;
+        struct admit_prospect out;
 
         (void)!admit_forecast(w->a, &k, w->now, &out);
         ck_assert_int_ge(out.wait_us, -1);

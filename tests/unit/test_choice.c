@@ -465,7 +465,7 @@ START_TEST(who_fits_nowhere_or_finds_all_down_is_told_so)
     struct ask ask = {.priority = PRIORITY_MEDIUM, .user = 1, .candidates = of, .candidate_count = 2, .arrived_us = START, .deadline_us = START + SEC};
     struct admit *a = admit_new(&c, 1, START);
     struct admit_ticket *t = enqueue(a, of, START + SEC, START);
-    struct admit_outlook outlook;
+    struct admit_prospect prospect;
     int64_t wait;
 
     ck_assert_int_eq(granted(a, START, t).choice, CHOICE_ONLY);      /* 120 tokens never fit into 100 */
@@ -473,8 +473,8 @@ START_TEST(who_fits_nowhere_or_finds_all_down_is_told_so)
     ck_assert_int_eq(admit_enqueue(a, &ask, START, &t, &wait), WEIR_E_REQUEST_TOO_LARGE_FOR_LIMIT);
     of[0].upstreams = 0;
     ck_assert_int_eq(admit_enqueue(a, &ask, START, &t, &wait), WEIR_E_NO_UPSTREAM);
-    ck_assert_int_eq(admit_forecast(a, &ask, START, &outlook), WEIR_E_NO_UPSTREAM);
-    ck_assert_int_eq(outlook.wait_us, -1);
+    ck_assert_int_eq(admit_forecast(a, &ask, START, &prospect), WEIR_E_NO_UPSTREAM);
+    ck_assert_int_eq(prospect.wait_us, -1);
     admit_free(a);
 }
 END_TEST
