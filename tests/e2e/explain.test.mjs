@@ -150,7 +150,7 @@ test('others see only their own, and an administrator of others only numbers', a
 const estimate = async (body) => {
   const r = await weir.post('/chat/estimate', { model, ...body });
   assert.equal(r.status, 200, r.text);
-  assert.deepEqual(keys(r.json), ['budget', 'context_window', 'cost_high_usd', 'cost_low_usd', 'fits', 'max_completion_tokens', 'model', 'prompt_tokens', 'starts_in_ms']);
+  assert.deepEqual(keys(r.json), ['budget', 'context_window', 'cost_high_usd', 'cost_low_usd', 'fits', 'max_completion_tokens', 'model', 'prompt_tokens', 'starts_in_ms', 'why']);
   return r.json;
 };
 
@@ -174,6 +174,7 @@ test('a conversation that does not fit is said not to, and refused when sent', a
   const e = await estimate(ask);
   assert.deepEqual([e.fits, e.max_completion_tokens, e.cost_low_usd, e.cost_high_usd, e.starts_in_ms], [false, 0, null, null, null]);
   assert.ok(e.prompt_tokens > e.context_window);
+  assert.equal(e.why.code, 'context_length_exceeded');
   assertError(await weir.post('/chat/complete', { model, ...ask }), 400, 'invalid_request_error', 'context_length_exceeded');
 });
 
