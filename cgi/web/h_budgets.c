@@ -6,13 +6,12 @@
  * the engine's snapshot, which is made anew after a change. */
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/json.h"
 #include "flow/gauge.h"
-#include "store/audit.h"
 #include "store/budgets.h"
+#include "web/admin.h"
 #include "web/field.h"
 #include "web/route.h"
 #include "web/snapshot_json.h"
@@ -255,46 +254,27 @@ static enum weir_err read_window(struct exchange *x, const struct wish *w, struc
 
 /* --- what is changed --- */
 
-struct change {
-    struct write_op op;
-    enum weir_err (*make)(struct db *db, const struct change *c);
-    const struct budget_row *row;
-    struct audit_entry entry;
-};
-
-static enum weir_err make_add(struct db *db, const struct change *c)
+static enum weir_err make_add(struct db *db, const struct admin_change *c)
 {
-    return budgets_add(db, c->row);
+    return budgets_add(db, c->what);
 }
 
-static enum weir_err make_change(struct db *db, const struct change *c)
+static enum weir_err make_change(struct db *db, const struct admin_change *c)
 {
-    return budgets_change(db, c->row);
+    return budgets_change(db, c->what);
 }
 
-static enum weir_err make_remove(struct db *db, const struct change *c)
+static enum weir_err make_remove(struct db *db, const struct admin_change *c)
 {
-    return budgets_remove(db, c->row->rule.id, c->entry.at_ms);
+    return budgets_remove(db, c->entry.object, c->entry.at_ms);
 }
 
-static enum weir_err run_change(struct db *db, struct write_op *op)
-{
-    const struct change *c = (const struct change *)op;
-    enum weir_err e = c->make(db, c);
-
-    return e ? e : audit_add(db, &c->entry);
-}
-
+/* Stored with its line in the audit log, then put into force. */
 static enum weir_err apply(struct exchange *x, const struct budget_row *r, const char *action,
-                           enum weir_err (*make)(struct db *db, const struct change *c))
+                           enum weir_err (*make)(struct db *db, const struct admin_change *c))
 {
-    char *detail = x->json ? json_dumps(x->json, JSON_COMPACT) : NULL;
-    struct change c = {.op.run = run_change, .make = make, .row = r,
-                       .entry = {.at_ms = x->arrived_ms, .actor = x->who.user_id, .action = action, .object = r->rule.id,
-                                 .detail = detail ? detail : "{}", .request_id = x->request_id}};
-    enum weir_err e = writer_call(x->web->writer, &c.op);
+    enum weir_err e = admin_apply(x, action, r->rule.id, make, r);
 
-    free(detail);
     if (e == WEIR_E_CONFLICT)
         return web_refuse(x, e, NULL, "There are %d budgets already; remove one first.", BUDGETS_MAX);
     if (!e && engine_reload_budgets(x->web->engine))
