@@ -38,6 +38,7 @@ EXTRA_DIST += \
 	tests/e2e/line.test.mjs \
 	tests/e2e/monitoring.test.mjs \
 	tests/e2e/outlook.test.mjs \
+	tests/e2e/privacy.test.mjs \
 	tests/e2e/queue.test.mjs \
 	tests/e2e/reload.test.mjs \
 	tests/e2e/replay.test.mjs \

@@ -6,7 +6,9 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -20,6 +22,7 @@
 #include "flow/tuner.h"
 #include "store/account.h"
 #include "store/demand.h"
+#include "store/audit.h"
 #include "store/report.h"
 #include "store/spans.h"
 #include "store/upkeep.h"
@@ -29,6 +32,7 @@ enum {
     SAVE_S = ENGINE_SAVE_US / 1000000,
     SWEEP_S = 60,
     RECALL_S = 3600,
+    AUDIT_S = 3600,
     STATE_MAX = 16 * 1024 * 1024,
     SUGGESTIONS_MAX = 1024 * 1024,
     REPLAY_US = 250 * 1000           /* of each beat, so a twentieth of the time, may go into replays */
@@ -49,6 +53,8 @@ struct keeper {
     int64_t tuned_version;           /* of the ledger then */
     pthread_mutex_t lock;            /* leaf: over `found` */
     struct sb found;
+    atomic_int_fast64_t refused;     /* credentials, since this was written down */
+    int64_t head_seq;                /* of the audit log, when it was said last */
 };
 
 struct chore {
@@ -101,6 +107,54 @@ static void sweep(struct keeper *k)
 
     if (writer_call(k->writer, &c.op) == WEIR_OK && c.minutes + c.sign_ins > 0)
         log_debug("keeper: %" PRId64 " minute roll-ups and %" PRId64 " sign-ins had expired", c.minutes, c.sign_ins);
+}
+
+/* --- the audit log --- */
+
+struct refusals {
+    struct write_op op;
+    int64_t n;
+};
+
+static enum weir_err run_refusals(struct db *db, struct write_op *op)
+{
+    char detail[40];
+    const struct audit_entry a = {.at_ms = clock_utc_ms(), .actor = "weir", .action = "sign-in.refused", .object = "", .detail = detail};
+
+    (void)snprintf(detail, sizeof detail, "{\"count\":%" PRId64 "}", ((struct refusals *)op)->n);
+    return audit_add(db, &a);
+}
+
+void keeper_refused(struct keeper *k)
+{
+    atomic_fetch_add(&k->refused, 1);
+}
+
+static void write_refusals(struct keeper *k)
+{
+    struct refusals r = {.op.run = run_refusals, .n = atomic_exchange(&k->refused, 0)};
+
+    if (r.n && writer_call(k->writer, &r.op))
+        atomic_fetch_add(&k->refused, r.n);
+}
+
+/* To the log, which is kept elsewhere: what is cut off the audit log's end later is found by it. */
+static void say_head(struct keeper *k)
+{
+    struct audit_head head;
+    char text[AUDIT_HEAD_SIZE];
+
+    if (audit_head(k->ro, &head) || head.seq == k->head_seq)
+        return;
+    audit_head_text(&head, text);
+    log_info("audit: head %s", text);
+    k->head_seq = head.seq;
+}
+
+static void audit(struct keeper *k)
+{
+    write_refusals(k);
+    say_head(k);
 }
 
 /* --- suggestions --- */
@@ -217,8 +271,11 @@ static void *keeper(void *arg)
         }
         if (s % RECALL_S == 0)
             recall(k, false);
+        if (s % AUDIT_S == 0)
+            audit(k);
         tune(k);
     }
+    write_refusals(k);
     return NULL;
 }
 

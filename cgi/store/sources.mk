@@ -1,9 +1,9 @@
 # cgi/store
-SCHEMA = schema/001_first.sql schema/002_budgets.sql schema/003_waited.sql schema/004_attempt_choice.sql schema/007_token_usage_view.sql schema/008_spans.sql schema/009_alerts.sql
+SCHEMA = schema/001_first.sql schema/002_budgets.sql schema/003_waited.sql schema/004_attempt_choice.sql schema/007_token_usage_view.sql schema/008_spans.sql schema/009_alerts.sql schema/011_audit_mac.sql
 libweir_a_SOURCES += \
 	cgi/store/account.c cgi/store/account.h cgi/store/account_secret.c cgi/store/account_write.c \
 	cgi/store/alert_rules.c cgi/store/alerts.c cgi/store/alerts.h \
-	cgi/store/audit.c cgi/store/audit.h \
+	cgi/store/audit.c cgi/store/audit.h cgi/store/audit_chain.h cgi/store/audit_check.c \
 	cgi/store/budgets.c cgi/store/budgets.h cgi/store/budgets_file.c cgi/store/budgets_load.c cgi/store/budgets_row.h \
 	cgi/store/convo.c cgi/store/convo.h cgi/store/convo_messages.c \
 	cgi/store/convo_tree.c cgi/store/convo_tree.h \

@@ -4,6 +4,7 @@
 #define WEIR_CMD_H
 
 int cmd_serve(int argc, char **argv);     /* until SIGTERM or SIGINT */
+int cmd_audit(int argc, char **argv);     /* verify: is the audit log what Weir wrote? */
 int cmd_backup(int argc, char **argv);    /* FILE: a checked copy of the database beside a running Weir */
 int cmd_report(int argc, char **argv);    /* the figures of /monitoring as tables and a file, beside a running Weir */
 int cmd_replay(int argc, char **argv);    /* recorded requests under other settings */

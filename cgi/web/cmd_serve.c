@@ -26,8 +26,10 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "flow/keeper.h"
+#include "store/audit.h"
 #include "store/upkeep.h"
 #include "store/usage.h"
+#include "web/audit_key.h"
 #include "web/cmd.h"
 #include "web/cmd_config.h"
 #include "web/fcgi.h"
@@ -216,6 +218,8 @@ static int open_database(struct serve *v)
     sb_putf(&path, "%s/admin-token", v->settings->state);
     if (db_open(v->database, &v->db, why))
         status = fail(EXIT_CONFIG, why);
+    else if (!audit_key_load(v->settings->state, v->db, &why_token))
+        status = fail(EXIT_CONFIG, sb_str(&why_token));
     else if (!auth_admin_token(sb_str(&path), token, &why_token))
         status = fail(EXIT_CONFIG, sb_str(&why_token));
     else if ((e = put_in_order(v, token))) {
@@ -384,6 +388,18 @@ static bool drain(struct serve *v, const sigset_t *signals)
     return n == 0;
 }
 
+/* What weir audit verify --anchor takes: a log cut off later is found by it. */
+static void say_head(struct db *db)
+{
+    struct audit_head head;
+    char text[AUDIT_HEAD_SIZE];
+
+    if (audit_head(db, &head) == WEIR_OK && head.seq) {
+        audit_head_text(&head, text);
+        log_info("audit: head %s", text);
+    }
+}
+
 static void stop(struct serve *v, bool drained)
 {
     struct sb state = sb_make(STATE_MAX);
@@ -403,6 +419,7 @@ static void stop(struct serve *v, bool drained)
     if (state.len && sb_ok(&state)
         && (db_begin(v->db) || upkeep_put(v->db, UPKEEP_ADMISSION, sb_str(&state), clock_utc_ms()) || db_commit(v->db)))
         log_error("serve: the state of the limits could not be kept");
+    say_head(v->db);
     sb_done(&state);
 }
 

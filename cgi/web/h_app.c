@@ -1,6 +1,7 @@
 /* h_app.c - signing in and out of the browser, and who one is. */
 #include <string.h>
 
+#include "store/audit.h"
 #include "web/field.h"
 #include "web/route.h"
 
@@ -46,8 +47,17 @@ struct sign_in {
     const char *old_cookie;               /* ends with it, or NULL */
     char user_id[RAND_ID_SIZE];
     char cookie[ACCOUNT_SECRET_SIZE], csrf[ACCOUNT_SECRET_SIZE];
+    const char *request_id;
     int64_t now_ms;
 };
+
+static enum weir_err note_sign_in(struct db *db, const struct sign_in *s)
+{
+    const struct audit_entry a = {.at_ms = s->now_ms, .actor = s->user_id, .action = "sign-in", .object = s->user_id,
+                                  .detail = s->code ? "{\"with\":\"code\"}" : "{\"with\":\"token\"}", .request_id = s->request_id};
+
+    return audit_add(db, &a);
+}
 
 static enum weir_err run_sign_in(struct db *db, struct write_op *op)
 {
@@ -58,7 +68,9 @@ static enum weir_err run_sign_in(struct db *db, struct write_op *op)
         e = account_code_use(db, s->code, s->now_ms, s->user_id);
     if (!e && s->old_cookie)
         e = account_session_end(db, s->old_cookie);
-    return e ? e : account_session_add(db, s->cookie, s->csrf, s->user_id, s->now_ms);
+    if (!e)
+        e = account_session_add(db, s->cookie, s->csrf, s->user_id, s->now_ms);
+    return e ? e : note_sign_in(db, s);
 }
 
 static void give_cookie(struct exchange *x, const char *cookie)
@@ -72,7 +84,7 @@ static void give_cookie(struct exchange *x, const char *cookie)
 
 enum weir_err h_login(struct exchange *x)
 {
-    struct sign_in s = {.now_ms = x->arrived_ms};
+    struct sign_in s = {.now_ms = x->arrived_ms, .request_id = x->request_id};
     struct proof p = {NULL, NULL};
     struct field_fault fault = {.param = ""};
     char old[ACCOUNT_SECRET_SIZE];

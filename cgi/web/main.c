@@ -14,6 +14,7 @@ static const struct {
     {"config", "config …        check, show, nginx, doc, example", cmd_config},
     {"report", "report …        what was used and paid, as tables and as a JSON file; --help says more", cmd_report},
     {"backup", "backup FILE     a checked copy of the database, also while Weir runs", cmd_backup},
+    {"audit", "audit verify    is the audit log what Weir wrote? --json for programs", cmd_audit},
     {"replay", "replay …        recorded requests under other settings; --help says how", cmd_replay},
     {"tune", "tune …          what would have served them better; --apply writes it", cmd_tune},
 };

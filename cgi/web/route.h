@@ -79,6 +79,7 @@ enum route_body {
     X(GET, "/monitoring/export", ALL, NONE, Q_RANGE " format", h_export)                                   \
     X(GET, "/monitoring/requests/{id}", ALL, NONE, "", h_request)                                        \
     X(POST, "/admin/reload", ADMIN, MAYBE, "", h_reload)                                                  \
+    X(GET, "/admin/audit", ADMIN, NONE, "limit cursor", h_audit_list)                                      \
     X(GET, "/admin/budgets", ADMIN, NONE, "", h_budgets_list)                                              \
     X(POST, "/admin/budgets", ADMIN, JSON, "", h_budget_create)                                            \
     X(GET, "/admin/budgets/{id}", ADMIN, NONE, "", h_budget_get)                                           \

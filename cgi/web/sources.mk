@@ -2,9 +2,11 @@
 libweir_a_SOURCES += \
 	cgi/web/admin.c cgi/web/admin.h \
 	cgi/web/ask.c cgi/web/ask.h \
+	cgi/web/audit_key.c cgi/web/audit_key.h \
 	cgi/web/auth.c cgi/web/auth.h \
 	cgi/web/candidate.c cgi/web/candidate.h \
 	cgi/web/cmd.h \
+	cgi/web/cmd_audit.c \
 	cgi/web/cmd_backup.c cgi/web/cmd_report.c \
 	cgi/web/cmd_config.c cgi/web/cmd_config.h \
 	cgi/web/cmd_replay.c \
@@ -14,6 +16,7 @@ libweir_a_SOURCES += \
 	cgi/web/field.c cgi/web/field.h \
 	cgi/web/h_alerts.c \
 	cgi/web/h_app.c \
+	cgi/web/h_audit.c \
 	cgi/web/h_budgets.c \
 	cgi/web/h_chat.c \
 	cgi/web/h_dashboard.c \

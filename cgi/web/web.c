@@ -181,6 +181,12 @@ bool web_send(struct exchange *x, const void *p, size_t n)
     return there && fcgi_reply(x->conn, p, n);
 }
 
+/* Somebody tried one. A cookie is left out: that of a tab left open expires by itself and is shown again and again. */
+static bool showed_credential(const struct exchange *x)
+{
+    return x->in.authorization || x->in.api_key || (x->route && x->route->perm == PERM_OPEN);
+}
+
 void web_serve(struct fcgi_request *rq, void *ctx, void *thread)
 {
     static _Thread_local struct exchange x;      /* 7 KB; one request at a time in a thread */
@@ -199,6 +205,8 @@ void web_serve(struct fcgi_request *rq, void *ctx, void *thread)
     http_response_init(&x.out);
     e = serve(&x);
     ours = !x.moved && !x.out.streamed;
+    if (e == WEIR_E_UNAUTHENTICATED && showed_credential(&x))
+        keeper_refused(x.web->keeper);
     if (!e && ours && !sb_ok(&x.out.body))
         e = web_refuse(&x, WEIR_E_INTERNAL, NULL, NULL);
     if (e && ours)
