@@ -115,6 +115,12 @@ struct settings {
     int64_t retry_budget_permille;       /* retries as a part of all attempts, Weir-wide */
     int64_t fallback_input, fallback_output;   /* picodollars per token of a model without a price; both 0 = it has none */
     struct cfg_list webhook_addresses;   /* not on the public internet, but webhooks may go there */
+    struct {
+        int64_t content_us;              /* how long text is kept; 0 = none ever is */
+        int64_t content_bytes;           /* most of it; 0 = no bound */
+        int64_t usage_us;                /* single requests; their sums stay */
+        int64_t audit_us;
+    } retention;
     int64_t suggest_us;                  /* how often suggestions are computed from recorded traffic; 0 = never */
     int64_t drain_us;                    /* on SIGTERM running work may take this long to finish */
     int64_t builtin_words_per_second;    /* pace of the built-in model; 0 = at once */

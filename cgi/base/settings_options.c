@@ -15,6 +15,7 @@
 #define SEC USEC_PER_SEC
 #define MIN (60 * USEC_PER_SEC)
 #define HOUR (3600 * USEC_PER_SEC)
+#define DAY (24 * HOUR)
 #define LIMIT_MAX INT64_C(1000000000000)
 #define KIB INT64_C(1024)
 #define MIB (1024 * KIB)
@@ -120,6 +121,14 @@ static const struct cfg_option global_options[] = {
      .help = "Addresses that are not on the public internet and that webhooks may be sent to all the same, as 10.1.2.3 or 10.0.0.0/8."},
     {.key = "drain", .type = CFG_SECONDS, .at = AT(drain_us), .min = 0, .max = HOUR, .fallback = "30",
      .help = "How long running work may take to finish after SIGTERM."},
+    {.key = "retention.content", .type = CFG_SECONDS, .at = AT(retention.content_us), .min = 0, .max = 36500 * DAY, .fallback = "90d",
+     .help = "How long the text of messages is kept, and a session that is not used; 0 = no text is kept at all, and a session unused for a day goes."},
+    {.key = "retention.content_bytes", .type = CFG_INT, .at = AT(retention.content_bytes), .min = 0, .max = LIMIT_MAX, .fallback = "0",
+     .help = "Most text that is kept, in bytes; above it the oldest goes first. 0 = no bound."},
+    {.key = "retention.usage", .type = CFG_SECONDS, .at = AT(retention.usage_us), .min = DAY, .max = 36500 * DAY, .fallback = "400d",
+     .help = "How long single requests and attempts are kept; their sums stay."},
+    {.key = "retention.audit", .type = CFG_SECONDS, .at = AT(retention.audit_us), .min = DAY, .max = 36500 * DAY, .fallback = "730d",
+     .help = "How long the rows of the audit log are kept."},
     {.key = "suggestions.every", .type = CFG_SECONDS, .at = AT(suggest_us), .min = 0, .max = 24 * HOUR, .fallback = "600",
      .help = "How often recorded traffic is replayed to find settings that would serve it better, if there was new traffic; 0 = never."},
     {.key = "default_model", .type = CFG_TEXT, .at = AT(default_model), .max = 200,

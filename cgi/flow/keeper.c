@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "flow/alarm.h"
+#include "flow/retention.h"
 #include "flow/tuner.h"
 #include "store/account.h"
 #include "store/demand.h"
@@ -44,6 +45,7 @@ struct keeper {
     struct courier *courier;
     struct alarm *alarm;
     struct db *ro;
+    struct retention *retention;
     pthread_t thread;
     int stop_fd;                     /* eventfd: readable once it is time to stop */
     uint64_t saved_version;          /* of the snapshot whose state was saved last */
@@ -157,6 +159,11 @@ static void audit(struct keeper *k)
     say_head(k);
 }
 
+void keeper_retention(struct keeper *k, const struct settings *s, struct sb *out)
+{
+    retention_json(k->retention, s, out);
+}
+
 /* --- suggestions --- */
 
 /* When it is time again, and something was settled since. */
@@ -261,6 +268,7 @@ static void *keeper(void *arg)
     recall(k, true);
     sweep(k);
     fold(k);
+    retention_beat(k->retention, *k->settings);
     for (int s = SAVE_S; rest(k, SAVE_S); s += SAVE_S) {
         save(k);
         if (alarm_look(k->alarm))
@@ -273,6 +281,7 @@ static void *keeper(void *arg)
             recall(k, false);
         if (s % AUDIT_S == 0)
             audit(k);
+        retention_beat(k->retention, *k->settings);
         tune(k);
     }
     write_refusals(k);
@@ -284,6 +293,7 @@ static void keeper_free(struct keeper *k)
     if (k->stop_fd >= 0)
         (void)close(k->stop_fd);
     alarm_free(k->alarm);
+    retention_free(k->retention);
     tuner_free(k->tuner);
     sb_done(&k->found);
     (void)pthread_mutex_destroy(&k->lock);
@@ -300,6 +310,7 @@ struct keeper *keeper_start(struct engine *e, struct writer *w, struct courier *
     k->courier = c;
     k->alarm = alarm_new(e, w, ro);
     k->settings = s;
+    k->retention = retention_new(w, ro);
     k->ro = ro;
     k->found = sb_make(SUGGESTIONS_MAX);
     (void)pthread_mutex_init(&k->lock, NULL);

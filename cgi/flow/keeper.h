@@ -16,6 +16,8 @@ struct keeper;
 struct keeper *keeper_start(struct engine *e, struct writer *w, struct courier *c, struct db *ro, const struct settings *_Atomic *s);
 /* Append the suggestions found last, tuner_json()'s text; nothing before there are some. Any thread. */
 void keeper_suggestions(struct keeper *k, struct sb *out);
+/* Append retention_json(). Any thread. */
+void keeper_retention(struct keeper *k, const struct settings *s, struct sb *out);
 /* A credential was refused: counted, and written into the audit log once an hour. Any thread. */
 void keeper_refused(struct keeper *k);
 /* End the thread and free; NULL is fine. */

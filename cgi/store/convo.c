@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "store/content.h"
 #include "store/convo_tree.h"
 #include "store/event_row.h"
 
@@ -162,10 +163,7 @@ enum weir_err convo_create(struct db *db, const char *user_id, const char *sessi
     e = query_end(&q);
     if (e)
         return e;
-    q = query(db, "INSERT INTO contents VALUES (?1, ?2, NULL)");
-    query_i64(&q, session << SEQ_BITS);
-    query_text(&q, system_text);
-    return query_end(&q);
+    return content_add(db, session << SEQ_BITS, &(struct content){.text = system_text, .text_bytes = (int64_t)strlen(system_text)});
 }
 
 enum weir_err convo_patch(struct db *db, const char *user_id, const char *session_id, const struct convo_patch *p)
@@ -202,20 +200,25 @@ static enum weir_err erase(struct db *db, int64_t from, int64_t to)
     return e;
 }
 
-enum weir_err convo_delete(struct db *db, const char *user_id, const char *session_id)
+enum weir_err convo_erase(struct db *db, int64_t session)
 {
-    int64_t session;
-    enum weir_err e = convo_session(db, user_id, session_id, &session);
+    enum weir_err e = erase(db, session << SEQ_BITS, ((session + 1) << SEQ_BITS) - 1);
     struct query q;
 
-    if (!e)
-        e = erase(db, session << SEQ_BITS, ((session + 1) << SEQ_BITS) - 1);
     if (e)
         return e;
     q = query(db, "UPDATE sessions SET deleted_ms = ?2, title = '', pinned = 0 WHERE id = ?1");
     query_i64(&q, session);
     query_i64(&q, clock_utc_ms());
     return query_end(&q);
+}
+
+enum weir_err convo_delete(struct db *db, const char *user_id, const char *session_id)
+{
+    int64_t session;
+    enum weir_err e = convo_session(db, user_id, session_id, &session);
+
+    return e ? e : convo_erase(db, session);
 }
 
 enum weir_err convo_delete_message(struct db *db, const char *user_id, const char *session_id, const char *message_id,

@@ -57,7 +57,7 @@ struct convo_history {
     char leaf_id[RAND_ID_SIZE];  /* the last turn's message, "" if there is none: the parent of what comes next */
 };
 /* The path that ends in `leaf` (NULL: the newest message). At most max_bytes of text: older turns are left out whole,
- * the system text never. Gives `h`, freed with convo_history_done(). */
+ * the system text never; so is a message whose text is not kept. Gives `h`, freed with convo_history_done(). */
 enum weir_err convo_history(struct db *ro, const char *user_id, const char *session_id, const char *leaf,
                             int64_t max_bytes, struct convo_history *h) __attribute__((warn_unused_result));
 void convo_history_done(struct convo_history *h);

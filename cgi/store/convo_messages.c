@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "store/content.h"
 #include "store/convo.h"
 #include "store/convo_tree.h"
 #include "store/event_row.h"
@@ -12,26 +13,21 @@
 
 static enum weir_err content_json(struct db *ro, const struct convo_tree *t, const struct convo_node *n, struct sb *out)
 {
-    struct query q = query(ro, "SELECT text, reasoning FROM contents WHERE id = ?1");
-    size_t len;
+    struct content_found c;
+    enum weir_err e = content_read(ro, t->session << SEQ_BITS | n->seq, &c);
 
-    query_i64(&q, t->session << SEQ_BITS | n->seq);
-    if (query_row(&q)) {
-        const char *text = query_col_blob(&q, 0, &len);
-
-        sb_puts(out, ",\"content\":");
-        sb_json_n(out, text ? text : "", len);
-        sb_puts(out, ",\"reasoning\":");
-        if (query_col_null(&q, 1)) {
-            sb_puts(out, "null");
-        } else {
-            text = query_col_blob(&q, 1, &len);
-            sb_json_n(out, text ? text : "", len);
-        }
-    } else {
-        sb_puts(out, ",\"content\":null,\"reasoning\":null");      /* kept no longer */
-    }
-    return query_stop(&q);
+    sb_puts(out, ",\"content\":");
+    if (c.kept)
+        sb_json_n(out, c.text, c.text_bytes);
+    else
+        sb_puts(out, "null");                                     /* kept no longer, or never */
+    sb_puts(out, ",\"reasoning\":");
+    if (c.reasoning)
+        sb_json_n(out, c.reasoning, c.reasoning_bytes);
+    else
+        sb_puts(out, "null");
+    content_done(&c);
+    return e;
 }
 
 static void siblings_json(const struct convo_tree *t, const struct convo_node *n, struct sb *out)
@@ -159,22 +155,23 @@ out:
 
 /* --- turns --- */
 
-/* The text of one message, malloc'd. A message whose text is kept no longer is an empty turn. */
-static enum weir_err read_turn(struct db *ro, int64_t id, const char *role, const char *message_id, struct convo_turn *out)
+/* The next turn of `h`; none if the text of the message is not kept. */
+static enum weir_err read_turn(struct db *ro, int64_t id, const char *role, const char *message_id, struct convo_history *h)
 {
-    struct query q = query(ro, "SELECT text FROM contents WHERE id = ?1");
-    size_t len = 0;
-    const char *text;
+    struct convo_turn *t = &h->turns[h->count];
+    struct content_found c;
+    enum weir_err e = content_read(ro, id, &c);
 
-    query_i64(&q, id);
-    text = query_row(&q) ? query_col_blob(&q, 0, &len) : NULL;
-    out->role = role;
-    out->content = mem_zalloc(len + 1, 1);
-    if (text)
-        memcpy(out->content, text, len);
-    out->content_bytes = (int64_t)len;
-    memcpy(out->message_id, message_id, sizeof out->message_id);
-    return query_stop(&q);
+    if (!e && c.kept) {
+        t->role = role;
+        t->content = c.text;
+        t->content_bytes = (int64_t)c.text_bytes;
+        memcpy(t->message_id, message_id, sizeof t->message_id);
+        h->count++;
+        c.text = NULL;
+    }
+    content_done(&c);
+    return e;
 }
 
 static enum weir_err read_system(struct db *ro, int64_t session, struct convo_history *h)
@@ -187,7 +184,7 @@ static enum weir_err read_system(struct db *ro, int64_t session, struct convo_hi
     query_i64(&q, session << SEQ_BITS);
     there = query_row(&q);
     e = query_stop(&q);
-    return e || !there ? e : read_turn(ro, session << SEQ_BITS, "system", none, &h->turns[h->count++]);
+    return e || !there ? e : read_turn(ro, session << SEQ_BITS, "system", none, h);
 }
 
 /* How many of the path's last messages fit into max_bytes; the newest always does. */
@@ -197,8 +194,8 @@ static enum weir_err fitting(struct db *ro, const struct convo_tree *t, const st
     int64_t bytes = 0;
 
     for (*from = n; *from > 0; (*from)--) {
-        struct query q = query(ro, "SELECT octets FROM (SELECT length(CAST(text AS BLOB)) AS octets FROM contents"
-                                   " WHERE id = ?1)");
+        struct query q = query(ro, "SELECT coalesce(length(sealed), length(CAST(text AS BLOB))) FROM contents"
+                                   " WHERE id = ?1");
         enum weir_err e;
 
         query_i64(&q, t->session << SEQ_BITS | path[*from - 1]->seq);
@@ -236,8 +233,7 @@ enum weir_err convo_history(struct db *ro, const char *user_id, const char *sess
     if (!e)
         e = fitting(ro, &t, path, n, max_bytes, &from);
     for (size_t i = from; !e && i < n; i++)
-        e = read_turn(ro, session << SEQ_BITS | path[i]->seq, convo_role_name(path[i]->role), path[i]->message_id,
-                      &h->turns[h->count++]);
+        e = read_turn(ro, session << SEQ_BITS | path[i]->seq, convo_role_name(path[i]->role), path[i]->message_id, h);
     if (end)
         memcpy(h->leaf_id, end->message_id, sizeof h->leaf_id);
 out:

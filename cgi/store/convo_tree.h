@@ -28,6 +28,8 @@ struct convo_tree {
 
 /* The number of a session of this user; E_NOT_FOUND if it is not there, deleted or somebody else's. */
 enum weir_err convo_session(struct db *db, const char *user_id, const char *session_id, int64_t *session);
+/* The text of a session of anybody's goes, its row stays. Writer only. */
+enum weir_err convo_erase(struct db *db, int64_t session) __attribute__((warn_unused_result));
 enum weir_err convo_tree_load(struct db *db, int64_t session, struct convo_tree *t);
 void convo_tree_done(struct convo_tree *t);
 /* NULL if there is none. */

@@ -22,7 +22,7 @@
 #include "base/mem.h"
 #include "store/db_impl.h"
 
-enum { BUSY_MS = 2000, CHECKPOINT_PAGES = 4000, PROGRESS_STEPS = 20000, CHECK_MAX_BYTES = 256 << 20 };
+enum { BUSY_MS = 2000, CHECKPOINT_PAGES = 4000, PROGRESS_STEPS = 20000, GIVE_BACK = 64 /* pages at a time */, CHECK_MAX_BYTES = 256 << 20 };
 
 /* SQLite's allocation statistics take a global mutex on every allocation, which two busy threads would share. */
 static void configure_sqlite(void)
@@ -166,7 +166,7 @@ static enum weir_err set_up_writer(struct db *db, char why[DB_WHY_SIZE])
 static enum weir_err create(struct db *db, char why[DB_WHY_SIZE])
 {
     char *fresh = sqlite3_mprintf("%s.new", db->path);
-    char *sql = sqlite3_mprintf("PRAGMA application_id = %d", DB_APPLICATION_ID);
+    char *sql = sqlite3_mprintf("PRAGMA auto_vacuum = INCREMENTAL; PRAGMA application_id = %d", DB_APPLICATION_ID);
     enum weir_err e = WEIR_E_STORAGE;
     int fd;
 
@@ -342,6 +342,26 @@ enum weir_err db_mark_undo(struct db *db)
     if (db->gather.back_to)
         db->gather.back_to(db->gather.ctx, db->gather_mark);
     return e ? e : db_exec(db, "RELEASE op");
+}
+
+bool db_truncate_log(struct db *db)
+{
+    int rc;
+
+    (void)sqlite3_busy_timeout(db->h, 0);
+    rc = sqlite3_wal_checkpoint_v2(db->h, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    (void)sqlite3_busy_timeout(db->h, BUSY_MS);
+    return rc == SQLITE_OK;
+}
+
+enum weir_err db_give_back(struct db *db, int64_t pages, int64_t *left)
+{
+    enum weir_err e = WEIR_OK;
+
+    *left = db_pragma(db->h, "PRAGMA auto_vacuum") == 2 ? db_pragma(db->h, "PRAGMA freelist_count") : 0;
+    for (; !e && *left > 0 && pages > 0; pages -= GIVE_BACK, *left -= GIVE_BACK)
+        e = db_exec(db, "PRAGMA incremental_vacuum(64)");
+    return e;
 }
 
 enum weir_err db_probe(struct db *db)

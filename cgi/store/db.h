@@ -56,6 +56,13 @@ int64_t db_changes(const struct db *db);
 /* A row is changed, to learn whether the disk takes it: call in a transaction. */
 enum weir_err db_probe(struct db *db) __attribute__((warn_unused_result));
 
+/* What was deleted is in the write-ahead log still: write all of it into the file and empty it. Writing connection, outside a
+ * transaction; waits for nobody. False: somebody was just reading, or it failed; try again later. */
+bool db_truncate_log(struct db *db);
+/* Return about `pages` free pages to the file system, in a transaction; *left is how many remain. A database made before
+ * Weir could do so keeps its size: *left is 0. */
+enum weir_err db_give_back(struct db *db, int64_t pages, int64_t *left) __attribute__((warn_unused_result));
+
 /* What a module gathers in memory during a transaction and writes once before COMMIT (roll-ups, caches of keys).
  * db calls back on the thread that owns the connection. */
 struct db_gather {

@@ -1,10 +1,11 @@
 # cgi/store
-SCHEMA = schema/001_first.sql schema/002_budgets.sql schema/003_waited.sql schema/004_attempt_choice.sql schema/007_token_usage_view.sql schema/008_spans.sql schema/009_alerts.sql schema/011_audit_mac.sql
+SCHEMA = schema/001_first.sql schema/002_budgets.sql schema/003_waited.sql schema/004_attempt_choice.sql schema/007_token_usage_view.sql schema/008_spans.sql schema/009_alerts.sql schema/011_audit_mac.sql schema/012_retention.sql
 libweir_a_SOURCES += \
 	cgi/store/account.c cgi/store/account.h cgi/store/account_secret.c cgi/store/account_write.c \
 	cgi/store/alert_rules.c cgi/store/alerts.c cgi/store/alerts.h \
 	cgi/store/audit.c cgi/store/audit.h cgi/store/audit_chain.h cgi/store/audit_check.c \
 	cgi/store/budgets.c cgi/store/budgets.h cgi/store/budgets_file.c cgi/store/budgets_load.c cgi/store/budgets_row.h \
+	cgi/store/content.c cgi/store/content.h \
 	cgi/store/convo.c cgi/store/convo.h cgi/store/convo_messages.c \
 	cgi/store/convo_tree.c cgi/store/convo_tree.h \
 	cgi/store/db.c cgi/store/db.h cgi/store/db_impl.h cgi/store/db_migrate.c cgi/store/db_query.c \
@@ -22,6 +23,7 @@ libweir_a_SOURCES += \
 	cgi/store/report_request.c cgi/store/report_rows.c cgi/store/report_scan.c cgi/store/report_scan.h cgi/store/report_sessions.c \
 	cgi/store/report_sessions.h cgi/store/report_trend.c cgi/store/report_usage.c \
 	cgi/store/spans.c cgi/store/spans.h \
+	cgi/store/retain.c cgi/store/retain.h \
 	cgi/store/traffic.c cgi/store/traffic.h cgi/store/traffic_file.c \
 	cgi/store/session_use.c cgi/store/session_use.h \
 	cgi/store/upkeep.c cgi/store/upkeep.h \

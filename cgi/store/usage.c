@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "store/content.h"
 #include "store/convo_tree.h"
 #include "store/db.h"
 #include "store/ledger.h"
@@ -89,7 +90,7 @@ static enum weir_err new_session(struct db *db, const struct call_record *r, int
     number_messages(r, p);
     query_text(&q, r->session_id);
     query_i64(&q, user);
-    query_text(&q, r->session_title ? r->session_title : "");
+    query_text(&q, content_title(r->session_title));
     query_i64(&q, r->accepted_at_ms);
     query_i64(&q, p->answer);
     if (query_row(&q))
@@ -117,8 +118,9 @@ static enum weir_err continue_session(struct db *db, const struct call_record *r
 struct message {
     int64_t session, seq, parent;
     int role;
-    const char *message_id, *text, *reasoning;
-    int64_t text_bytes, reasoning_bytes, at_ms;
+    const char *message_id;
+    struct content content;
+    int64_t at_ms;
 };
 
 static enum weir_err add_message(struct db *db, const struct message *m)
@@ -134,14 +136,7 @@ static enum weir_err add_message(struct db *db, const struct message *m)
     e = query_end(&q);
     if (e)
         return e;
-    q = query(db, "INSERT INTO contents VALUES (?1, ?2, ?3)");
-    query_i64(&q, m->session << SEQ_BITS | m->seq);
-    query_text_n(&q, m->text, m->text_bytes);
-    if (m->reasoning)
-        query_text_n(&q, m->reasoning, m->reasoning_bytes);
-    else
-        query_null(&q);
-    return query_end(&q);
+    return content_add(db, m->session << SEQ_BITS | m->seq, &m->content);
 }
 
 static enum weir_err add_texts(struct db *db, const struct call_record *r, const struct place *p)
@@ -150,15 +145,15 @@ static enum weir_err add_texts(struct db *db, const struct call_record *r, const
 
     if (r->new_session && r->system_text) {
         struct message m = {.session = p->session, .seq = 0, .role = CONVO_SYSTEM, .message_id = "",
-                            .text = r->system_text, .text_bytes = (int64_t)strlen(r->system_text),
+                            .content = {.text = r->system_text, .text_bytes = (int64_t)strlen(r->system_text)},
                             .at_ms = r->accepted_at_ms};
 
         e = add_message(db, &m);
     }
     if (!e && r->user_text) {
         struct message m = {.session = p->session, .seq = p->question, .parent = p->parent, .role = CONVO_USER,
-                            .message_id = r->user_message_id, .text = r->user_text,
-                            .text_bytes = (int64_t)strlen(r->user_text), .at_ms = r->accepted_at_ms};
+                            .message_id = r->user_message_id, .at_ms = r->accepted_at_ms,
+                            .content = {.text = r->user_text, .text_bytes = (int64_t)strlen(r->user_text)}};
 
         e = add_message(db, &m);
     }
@@ -432,8 +427,9 @@ static enum weir_err add_to_session(struct db *db, const struct call_record *r, 
 static enum weir_err add_answer(struct db *db, const struct call_record *r, const struct open_event *v)
 {
     struct message m = {.session = v->session, .seq = v->answer, .parent = v->question, .role = CONVO_ASSISTANT,
-                        .message_id = r->message_id, .text = r->answer, .text_bytes = r->answer_bytes,
-                        .reasoning = r->reasoning, .reasoning_bytes = r->reasoning_bytes, .at_ms = r->ended_at_ms};
+                        .message_id = r->message_id, .at_ms = r->ended_at_ms,
+                        .content = {.text = r->answer, .text_bytes = r->answer_bytes,
+                                    .reasoning = r->reasoning, .reasoning_bytes = r->reasoning_bytes}};
 
     return add_message(db, &m);
 }

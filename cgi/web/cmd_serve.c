@@ -27,6 +27,7 @@
 #include "base/mem.h"
 #include "flow/keeper.h"
 #include "store/audit.h"
+#include "store/content.h"
 #include "store/upkeep.h"
 #include "store/usage.h"
 #include "web/audit_key.h"
@@ -476,6 +477,7 @@ int cmd_serve(int argc, char **argv)
     hide_memory();
     raise_descriptors();
     json_object_seed(0);
+    content_keep(settings->retention.content_us > 0);
     fcgi_init();
     if ((status = take_state_folder(&v)) || (status = load_data(&v)) || (status = open_database(&v))
         || (status = open_readers(&v)))

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "store/content.h"
 #include "store/convo.h"
 #include "store/session_use.h"
 #include "web/field.h"
@@ -153,6 +154,11 @@ enum weir_err h_session_create(struct exchange *x)
 
     if ((e = read_fields(x, new_fields, 2, &n)) || (e = clean_title(x, n.title, &title)))
         goto out;
+    if (n.system && *n.system && !content_kept()) {
+        e = web_refuse(x, WEIR_E_INVALID_FIELD, "system", "No text is kept here (retention.content is 0), so a session cannot have a system "
+                       "text; send it with each request.");
+        goto out;
+    }
     rand_id(id, "ses");
     e = make(x, &(struct change){.session_id = id, .title = title.len ? sb_str(&title) : "New chat", .system = n.system}, run_create);
     if (!e)

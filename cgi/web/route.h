@@ -90,6 +90,7 @@ enum route_body {
     X(PATCH, "/admin/alerts/{id}", ADMIN, JSON, "", h_alert_patch)                                         \
     X(DELETE, "/admin/alerts/{id}", ADMIN, NONE, "", h_alert_delete)                                       \
     X(POST, "/admin/alerts/{id}/acknowledge", ADMIN, MAYBE, "", h_alert_acknowledge)                       \
+    X(GET, "/admin/retention", ADMIN, NONE, "", h_retention)                                               \
     X(GET, "/admin/webhooks", ADMIN, NONE, "", h_webhooks_list)                                            \
     X(POST, "/admin/webhooks", ADMIN, JSON, "", h_webhook_create)                                          \
     X(GET, "/admin/webhooks/{id}", ADMIN, NONE, "", h_webhook_get)                                         \

@@ -29,6 +29,7 @@ libweir_a_SOURCES += \
 	cgi/web/h_outlook.c \
 	cgi/web/h_pages.c cgi/web/h_pages.h \
 	cgi/web/h_reload.c \
+	cgi/web/h_retention.c \
 	cgi/web/h_session.c \
 	cgi/web/h_webhooks.c \
 	cgi/web/http.c cgi/web/http.h \

@@ -9,6 +9,7 @@
 #include "store/report.h"
 #include "web/view.h"
 
+static const char not_kept[] = "(The text of this message is not kept.)";
 static const int64_t day_ms = INT64_C(86400000);
 
 /* The heading a session stands under; days are UTC. */
@@ -79,7 +80,7 @@ static json_t *answer(const json_t *m)
     const char *tone = "", *chip = chip_of(m, &tone);
     json_t *metrics = view_metrics(m);
 
-    return json_pack("{s:b, s:s, s:s, s:s, s:s*, s:s, s:b, s:o*}", "is_user", false, "content", json_str(m, "content", ""),
+    return json_pack("{s:b, s:s, s:s, s:s, s:s*, s:s, s:b, s:o*}", "is_user", false, "content", json_str(m, "content", not_kept),
                      "model", json_str(m, "model", "Answer"), "request_id", json_str(m, "request_id", ""), "chip", chip,
                      "chip_tone", tone, "has_metrics", metrics != NULL, "metrics", metrics);
 }
@@ -94,7 +95,7 @@ json_t *view_messages(const json_t *items)
         json_t *one;
 
         if (strcmp(role, "user") == 0)
-            one = json_pack("{s:b, s:s}", "is_user", true, "content", json_str(m, "content", ""));
+            one = json_pack("{s:b, s:s}", "is_user", true, "content", json_str(m, "content", not_kept));
         else if (strcmp(role, "assistant") == 0)
             one = answer(m);
         else

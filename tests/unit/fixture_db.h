@@ -7,6 +7,7 @@
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "store/db.h"
@@ -57,6 +58,31 @@ static inline struct db *fixture_reader(void)
 
     ck_assert_msg(e == WEIR_OK, "%s", why);
     return ro;
+}
+
+/* How often `text` is in the bytes of the file fixture_path + `suffix`; 0 if there is no such file. */
+static inline int fixture_file_has(const char *suffix, const char *text)
+{
+    char path[160];
+    char *bytes;
+    long n;
+    int found = 0;
+    FILE *f;
+
+    snprintf(path, sizeof path, "%s%s", fixture_path, suffix);
+    f = fopen(path, "rb");
+    if (!f)
+        return 0;
+    ck_assert_int_eq(fseek(f, 0, SEEK_END), 0);
+    n = ftell(f);
+    rewind(f);
+    bytes = malloc((size_t)n + 1);
+    ck_assert_uint_eq(fread(bytes, 1, (size_t)n, f), (size_t)n);
+    fclose(f);
+    for (const char *at = bytes; (at = memmem(at, (size_t)(bytes + n - at), text, strlen(text))); at++)
+        found++;
+    free(bytes);
+    return found;
 }
 
 static inline int64_t fixture_i64(struct db *db, const char *sql)

@@ -1,0 +1,39 @@
+/* content.h - what people wrote and were answered: the one place where it is
+ * written and read. Everything else in the database is numbers and ids.
+ *
+ * Whether text is kept at all is the process's; it is asked where text is
+ * written, so what was written before stays until retention takes it out. */
+#ifndef WEIR_CONTENT_H
+#define WEIR_CONTENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "store/db.h"
+
+/* True at the start. Any thread. */
+void content_keep(bool keep);
+bool content_kept(void);
+
+struct content {
+    const char *text, *reasoning;          /* reasoning NULL: none */
+    int64_t text_bytes, reasoning_bytes;
+};
+/* The text of message `id` (session * 2^20 + seq); nothing is written where none is kept. Writer only. */
+enum weir_err content_add(struct db *db, int64_t id, const struct content *c) __attribute__((warn_unused_result));
+/* The title a new session gets of its own accord: `title`, which is taken from its first message, or where no text is
+ * kept a neutral one. Borrowed. */
+const char *content_title(const char *title);
+
+struct content_found {
+    bool kept;                             /* false: there is no text (any longer), and the rest is empty */
+    char *text, *reasoning;                /* owned, ended by a zero byte; reasoning NULL: none */
+    size_t text_bytes, reasoning_bytes;
+};
+/* Any connection. Gives `out`, freed with content_done() also after a failure. */
+enum weir_err content_read(struct db *ro, int64_t id, struct content_found *out) __attribute__((warn_unused_result));
+void content_done(struct content_found *f);
+
+#endif
