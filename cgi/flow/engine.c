@@ -82,12 +82,12 @@ static bool given(const char *s)
 static void on_cancel(struct engine *e, struct mail *m)
 {
     struct cancel_question *c = OF(struct cancel_question, q.mail, m);
-    bool any = false;
+    bool any = false, all = c->user_id && !given(c->request_id) && !given(c->session_id);
 
     sb_putc(c->out, '[');
     for (struct job *j = e->jobs, *next; j; j = next) {
         next = j->next;
-        if (!(given(c->request_id) && strcmp(j->rec.request_id, c->request_id) == 0) &&
+        if (!all && !(given(c->request_id) && strcmp(j->rec.request_id, c->request_id) == 0) &&
             !(given(c->session_id) && strcmp(j->rec.session_id, c->session_id) == 0))
             continue;
         if (j->ending || (c->user_id && strcmp(j->rec.user_id, c->user_id) != 0))

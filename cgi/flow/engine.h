@@ -28,8 +28,8 @@ struct engine *engine_start(const struct settings *s, struct writer *w, const ch
 /* Give a job away; the engine answers its client in every case. Never blocks. */
 void engine_submit(struct engine *e, struct job *j);
 
-/* End queued and running work of one request or one session ("" or NULL: not by this), only if it belongs to
- * `user_id` (NULL: anybody's). Waits for the engine (milliseconds). Gives the ids as a JSON array into `out`. */
+/* End queued and running work of one request or one session ("" or NULL: not by this; neither: all of the user's), only if
+ * it belongs to `user_id` (NULL: anybody's). Waits for the engine (milliseconds). Gives the ids as a JSON array into `out`. */
 void engine_cancel(struct engine *e, const char *user_id, const char *request_id, const char *session_id, struct sb *out);
 
 struct report_open;

@@ -55,6 +55,7 @@ struct keeper {
     int64_t tuned_version;           /* of the ledger then */
     pthread_mutex_t lock;            /* leaf: over `found` */
     struct sb found;
+    atomic_bool clean_due;           /* the files have something that was erased */
     atomic_int_fast64_t refused;     /* credentials, since this was written down */
     int64_t head_seq;                /* of the audit log, when it was said last */
 };
@@ -162,6 +163,15 @@ static void audit(struct keeper *k)
 void keeper_retention(struct keeper *k, const struct settings *s, struct sb *out)
 {
     retention_json(k->retention, s, out);
+}
+
+bool keeper_clean(struct keeper *k)
+{
+    enum cleaned how = retention_clean(k->writer, RETENTION_REBUILD_MAX);
+
+    if (how == CLEANED_NOT_LOG)
+        atomic_store(&k->clean_due, true);
+    return how != CLEANED_NOT_WHOLE;
 }
 
 /* --- suggestions --- */
@@ -282,6 +292,8 @@ static void *keeper(void *arg)
         if (s % AUDIT_S == 0)
             audit(k);
         retention_beat(k->retention, *k->settings);
+        if (atomic_exchange(&k->clean_due, false))
+            (void)keeper_clean(k);
         tune(k);
     }
     write_refusals(k);

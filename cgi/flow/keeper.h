@@ -5,6 +5,8 @@
 #ifndef WEIR_KEEPER_H
 #define WEIR_KEEPER_H
 
+#include <stdbool.h>
+
 #include "flow/courier.h"
 #include "flow/engine.h"
 #include "flow/writer.h"
@@ -18,6 +20,9 @@ struct keeper *keeper_start(struct engine *e, struct writer *w, struct courier *
 void keeper_suggestions(struct keeper *k, struct sb *out);
 /* Append retention_json(). Any thread. */
 void keeper_retention(struct keeper *k, const struct settings *s, struct sb *out);
+/* Something was erased: it leaves the files now, or if somebody is reading soon. False: the database is too large to be written
+ * anew while Weir runs. Any thread but the engine and the writer. */
+bool keeper_clean(struct keeper *k);
 /* A credential was refused: counted, and written into the audit log once an hour. Any thread. */
 void keeper_refused(struct keeper *k);
 /* End the thread and free; NULL is fine. */

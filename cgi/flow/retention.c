@@ -141,7 +141,7 @@ static bool step(struct retention *r, const struct settings *s)
     if (r->duty >= SPACE && !(r->now.texts + r->now.sessions + r->now.requests))
         return false;
     if (r->duty == LOG) {
-        if (!retention_truncate_log(r->writer))
+        if (retention_clean(r->writer, 0) == CLEANED_NOT_LOG)
             log_debug("retention: the write-ahead log is in use; it is emptied at a later run");
         return false;
     }
@@ -197,40 +197,43 @@ void retention_beat(struct retention *r, const struct settings *s)
     show(r);
 }
 
-/* --- the write-ahead log --- */
+/* --- the files --- */
 
-struct truncation {
+struct cleaning {
     struct write_op op;
     struct db *db;
-    bool ok;
+    int64_t rebuild;
+    enum cleaned how;
     sem_t over;
 };
 
 static enum weir_err run_nothing(struct db *db, struct write_op *op)
 {
-    ((struct truncation *)op)->db = db;
+    ((struct cleaning *)op)->db = db;
     return WEIR_OK;
 }
 
-/* On the writer's thread with the transaction closed: the one place where its log can be emptied. */
-static void truncate_now(struct write_op *op, enum weir_err result)
+/* On the writer's thread with the transaction closed: the one place where this can be done. */
+static void clean(struct write_op *op, enum weir_err result)
 {
-    struct truncation *t = (struct truncation *)op;
+    struct cleaning *c = (struct cleaning *)op;
+    bool whole = result == WEIR_OK && (!c->rebuild || db_rebuild(c->db, c->rebuild) == WEIR_OK);
+    bool log = result == WEIR_OK && db_truncate_log(c->db);
 
-    t->ok = result == WEIR_OK && db_truncate_log(t->db);
-    (void)sem_post(&t->over);
+    c->how = !log ? CLEANED_NOT_LOG : whole ? CLEANED : CLEANED_NOT_WHOLE;
+    (void)sem_post(&c->over);
 }
 
-bool retention_truncate_log(struct writer *w)
+enum cleaned retention_clean(struct writer *w, int64_t rebuild)
 {
-    struct truncation t = {.op = {.run = run_nothing, .done = truncate_now}};
+    struct cleaning c = {.op = {.run = run_nothing, .done = clean}, .rebuild = rebuild};
 
-    (void)sem_init(&t.over, 0, 0);
-    writer_submit(w, &t.op);
-    while (sem_wait(&t.over) != 0)
+    (void)sem_init(&c.over, 0, 0);
+    writer_submit(w, &c.op);
+    while (sem_wait(&c.over) != 0)
         ;
-    (void)sem_destroy(&t.over);
-    return t.ok;
+    (void)sem_destroy(&c.over);
+    return c.how;
 }
 
 /* --- shown --- */

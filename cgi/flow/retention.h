@@ -22,7 +22,14 @@ void retention_beat(struct retention *r, const struct settings *s);
 /* {"content_days":90,…,"next_run_at":…,"last_run":{…}}: what is kept for how long, and what the runs did. Any thread. */
 void retention_json(struct retention *r, const struct settings *s, struct sb *out);
 
-/* What was deleted leaves the write-ahead log as well; false: somebody was reading, try again. Any thread but the engine and the writer. */
-bool retention_truncate_log(struct writer *w);
+/* What was deleted leaves the files as well: the write-ahead log is emptied, and with `rebuild` > 0 the database is written anew
+ * before, unless it is larger than so many bytes. Others' writes wait meanwhile. Any thread but the engine and the writer. */
+#define RETENTION_REBUILD_MAX (INT64_C(256) << 20)
+enum cleaned {
+    CLEANED,
+    CLEANED_NOT_LOG,           /* somebody was reading: try again */
+    CLEANED_NOT_WHOLE,         /* it is too large, or failed: unused parts of pages may have copies of what was deleted */
+};
+enum cleaned retention_clean(struct writer *w, int64_t rebuild);
 
 #endif

@@ -27,7 +27,7 @@ libweir_a_SOURCES += \
 	cgi/flow/reload.c \
 	cgi/flow/replay.c cgi/flow/replay.h cgi/flow/replay_meter.c cgi/flow/replay_meter.h cgi/flow/replay_parts.c cgi/flow/replay_parts.h \
 	cgi/flow/replay_sum.c cgi/flow/replay_sum.h \
-	cgi/flow/retention.c cgi/flow/retention.h \
+	cgi/flow/erasure.c cgi/flow/erasure.h cgi/flow/retention.c cgi/flow/retention.h \
 	cgi/flow/settle.c \
 	cgi/flow/snapshot.c \
 	cgi/flow/tuner.c cgi/flow/tuner.h \

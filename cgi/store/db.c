@@ -22,7 +22,7 @@
 #include "base/mem.h"
 #include "store/db_impl.h"
 
-enum { BUSY_MS = 2000, CHECKPOINT_PAGES = 4000, PROGRESS_STEPS = 20000, GIVE_BACK = 64 /* pages at a time */, CHECK_MAX_BYTES = 256 << 20 };
+enum { BUSY_MS = 2000, CHECKPOINT_PAGES = 4000, PROGRESS_STEPS = 20000, GIVE_BACK = 64 /* pages at a time */, CHECK_MAX_BYTES = 256 << 20, IN_MEMORY_MAX = 256 << 20 };
 
 /* SQLite's allocation statistics take a global mutex on every allocation, which two busy threads would share. */
 static void configure_sqlite(void)
@@ -352,6 +352,21 @@ bool db_truncate_log(struct db *db)
     rc = sqlite3_wal_checkpoint_v2(db->h, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
     (void)sqlite3_busy_timeout(db->h, BUSY_MS);
     return rc == SQLITE_OK;
+}
+
+enum weir_err db_rebuild(struct db *db, int64_t max_bytes)
+{
+    int64_t bytes = db_pragma(db->h, "PRAGMA page_count") * db_pragma(db->h, "PRAGMA page_size");
+    enum weir_err e;
+
+    if (bytes > max_bytes)
+        return WEIR_E_OUT_OF_RANGE;
+    if (bytes > IN_MEMORY_MAX && (e = db_exec(db, "PRAGMA temp_store = FILE")))
+        return e;
+    e = db_exec(db, "VACUUM");
+    if (bytes > IN_MEMORY_MAX && db_exec(db, "PRAGMA temp_store = MEMORY"))
+        log_warn("%s: temporary tables stay in files", db->path);
+    return e;
 }
 
 enum weir_err db_give_back(struct db *db, int64_t pages, int64_t *left)

@@ -59,6 +59,10 @@ enum weir_err db_probe(struct db *db) __attribute__((warn_unused_result));
 /* What was deleted is in the write-ahead log still: write all of it into the file and empty it. Writing connection, outside a
  * transaction; waits for nobody. False: somebody was just reading, or it failed; try again later. */
 bool db_truncate_log(struct db *db);
+/* Write the whole file anew: pages that rows moved away from may have copies of them in their unused parts, which
+ * secure_delete does not reach. Writing connection, outside a transaction; reads and writes everything, so nothing larger than
+ * `max_bytes` is: E_OUT_OF_RANGE. Empty the log afterwards. */
+enum weir_err db_rebuild(struct db *db, int64_t max_bytes) __attribute__((warn_unused_result));
 /* Return about `pages` free pages to the file system, in a transaction; *left is how many remain. A database made before
  * Weir could do so keeps its size: *left is 0. */
 enum weir_err db_give_back(struct db *db, int64_t pages, int64_t *left) __attribute__((warn_unused_result));

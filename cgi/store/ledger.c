@@ -128,6 +128,12 @@ enum weir_err ledger_token(struct db *db, const char *token_id, int64_t *id)
     return number_of(db, &ledger_of(db)->tokens, "SELECT id FROM tokens WHERE token_id = ?1", token_id, id);
 }
 
+void ledger_forget_people(struct db *db)
+{
+    keymap_clear(&ledger_of(db)->users);
+    keymap_clear(&ledger_of(db)->tokens);
+}
+
 /* Numbers in, number out: found in the cache, in the table, or made. `select` and `insert` take them in order. */
 static enum weir_err number_of_key(struct db *db, struct keymap *m, const char *select, const char *insert,
                                    const int64_t *key, size_t n, int64_t *id)

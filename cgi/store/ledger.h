@@ -31,6 +31,8 @@ enum weir_err ledger_word(struct db *db, const char *text, int64_t *id);
 /* The number of a user or a token; E_NOT_FOUND if there is none. token_id NULL or "" gives 0. */
 enum weir_err ledger_user(struct db *db, const char *user_id, int64_t *id);
 enum weir_err ledger_token(struct db *db, const char *token_id, int64_t *id);
+/* Ids of people were changed in the database: look them up anew. */
+void ledger_forget_people(struct db *db);
 /* The number of applied prices, or of a combination of dimensions, made if new. */
 enum weir_err ledger_rate(struct db *db, const char *version, int64_t rate_in, int64_t rate_out, int64_t *id);
 enum weir_err ledger_combo(struct db *db, const struct ledger_dims *d, int64_t *id);

@@ -15,6 +15,7 @@ libweir_a_SOURCES += \
 	cgi/store/ledger.c cgi/store/ledger.h \
 	cgi/store/list.c cgi/store/list.h \
 	cgi/store/period.c cgi/store/period.h \
+	cgi/store/person.c cgi/store/person.h cgi/store/person_erase.c \
 	cgi/store/record.c cgi/store/record.h \
 	cgi/store/report.h cgi/store/report_cost.c cgi/store/report_export.c cgi/store/report_export.h cgi/store/report_filter.c cgi/store/report_forecast.c \
 	cgi/store/report_history.c \

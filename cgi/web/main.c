@@ -17,6 +17,7 @@ static const struct {
     {"audit", "audit verify    is the audit log what Weir wrote? --json for programs", cmd_audit},
     {"replay", "replay …        recorded requests under other settings; --help says how", cmd_replay},
     {"tune", "tune …          what would have served them better; --apply writes it", cmd_tune},
+    {"user", "user …          export or erase all that is kept of one person", cmd_user},
 };
 
 static void usage(FILE *to)

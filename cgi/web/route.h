@@ -42,6 +42,7 @@ enum route_body {
     X(POST, "/app/login", OPEN, JSON, "", h_login)                                                       \
     X(POST, "/app/logout", ALL, MAYBE, "", h_logout)                                                     \
     X(GET, "/app/me", ALL, NONE, "", h_me)                                                               \
+    X(GET, "/app/export", ALL, NONE, "", h_own_export)                                                   \
     X(GET, "/app/login", OPEN, PAGE, Q_ANY, h_page_login)                                                  \
     X(GET, "/app", ALL, PAGE, Q_ANY, h_root)                                                               \
     X(GET, "/app/", ALL, PAGE, Q_ANY, h_page_chat)                                                         \
@@ -91,6 +92,8 @@ enum route_body {
     X(DELETE, "/admin/alerts/{id}", ADMIN, NONE, "", h_alert_delete)                                       \
     X(POST, "/admin/alerts/{id}/acknowledge", ADMIN, MAYBE, "", h_alert_acknowledge)                       \
     X(GET, "/admin/retention", ADMIN, NONE, "", h_retention)                                               \
+    X(GET, "/admin/users/{id}/export", ADMIN, NONE, "", h_person_export)                                    \
+    X(DELETE, "/admin/users/{id}/data", ADMIN, NONE, "", h_person_erase)                                    \
     X(GET, "/admin/webhooks", ADMIN, NONE, "", h_webhooks_list)                                            \
     X(POST, "/admin/webhooks", ADMIN, JSON, "", h_webhook_create)                                          \
     X(GET, "/admin/webhooks/{id}", ADMIN, NONE, "", h_webhook_get)                                         \

@@ -12,6 +12,8 @@ libweir_a_SOURCES += \
 	cgi/web/cmd_replay.c \
 	cgi/web/cmd_serve.c \
 	cgi/web/cmd_tune.c \
+	cgi/web/cmd_user.c \
+	cgi/web/copies.c cgi/web/copies.h \
 	cgi/web/fcgi.c cgi/web/fcgi.h \
 	cgi/web/field.c cgi/web/field.h \
 	cgi/web/h_alerts.c \
@@ -28,6 +30,7 @@ libweir_a_SOURCES += \
 	cgi/web/h_monitor.c \
 	cgi/web/h_outlook.c \
 	cgi/web/h_pages.c cgi/web/h_pages.h \
+	cgi/web/h_person.c \
 	cgi/web/h_reload.c \
 	cgi/web/h_retention.c \
 	cgi/web/h_session.c \

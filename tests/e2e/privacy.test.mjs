@@ -1,6 +1,7 @@
 // What is kept and for how long, what is signed, and what is gone once it is erased.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import crypto from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { build, run, startUpstream, startWeir, test, top, waitFor } from './harness.mjs';
@@ -43,6 +44,24 @@ test('the audit log names who did what, is whole, and a cut is found by the anch
   assert.equal(cut.code, 65);
   assert.equal(JSON.parse(cut.output).first_bad, head.rows + 1);
 });
+
+// A plain user with a token, written as `weir` would.
+function makeUser(weir, name) {
+  const base62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
+  const body = `weir_0123456789_${crypto.randomBytes(33).toString('base64url').slice(0, 43)}`;
+  let crc = 0xffffffff, check = '';
+  for (const c of Buffer.from(body)) {
+    crc ^= c;
+    for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1;
+  }
+  for (let n = ~crc >>> 0, i = 0; i < 6; i++, n = Math.floor(n / 62)) check = base62[n % 62] + check;
+  const token = body + check, user_id = `usr_${crypto.randomBytes(11).toString('hex')}`;
+  shell(weir, `INSERT INTO users(user_id, name, role, max_priority, created_ms) VALUES ('${user_id}', '${name}', 0, 2, 0);
+    INSERT INTO tokens(token_id, user, name, hash, scopes, max_priority, created_ms)
+    SELECT 'tok_${user_id.slice(4)}', id, 'of ${name}', x'${crypto.createHash('sha256').update(token).digest('hex')}', '', 2, 0
+    FROM users WHERE user_id = '${user_id}'`);
+  return { token, user_id };
+}
 
 // How many of `words` are anywhere in the database's files, raw.
 const inFiles = (weir, words, suffixes = ['', '-wal', '-shm']) => suffixes.flatMap((s) => {
@@ -95,4 +114,79 @@ test('with retention.content 0 no text is ever written, and all is counted', asy
   assert.deepEqual(inFiles(weir, ['KANARIENVOGEL', 'and again']), []);
   assertError(await weir.post('/chat/sessions', { system: 'Be brief.' }), 400, 'invalid_request_error', 'invalid_field');
   assert.equal((await up.calls('and again')).length, 1);
+});
+
+test('one person is exported whole and erased without a trace', async () => {
+  const weir = await startWeir({ upstream: up });
+  const words = Array.from({ length: 20 }, (_, i) => `Zeisig${i}-${(i * 7919) % 1000}-singt`);
+  const { token, user_id: user } = makeUser(weir, words[0]);
+  const as = { Authorization: `Bearer ${token}` };
+  const own = (await weir.get('/app/me', as)).json;
+  assert.equal(own.user_id, user);
+  const sessions = [];
+  for (const w of words.slice(1, 18)) {
+    const a = (await weir.post('/chat/complete', { model, message: `${w} ${'x'.repeat(w.length * 99)}`, metadata: { note: words[18] } }, as)).json;
+    sessions.push(a.session_id);
+  }
+  await weir.request('PATCH', `/chat/sessions/${sessions[3]}`, { title: words[19] }, as);
+  await weir.post('/admin/budgets', { scope: 'user', key: user, window: 'month', limit_usd: 5 });
+  const mine = await weir.post('/chat/complete', { model, message: 'of the administrator' });
+  const running = await weir.stream({ model, message: `#slow-10-100-600 ${words[5]}` }, { headers: as });
+  await running.next('delta');
+
+  const self = await weir.get('/app/export', as);
+  assert.match(self.headers['content-disposition'], /attachment; filename="weir-usr_.*\.json"/);
+  for (const w of words) assert.ok(self.text.includes(w), w);
+  assert.ok(!self.text.includes('of the administrator'));
+  assert.equal(self.json.requests.filter((r) => r.status).length, 17);
+  assertError(await weir.get(`/admin/users/${user}/export`, as), 403, 'permission_error', 'forbidden');
+  assertError(await weir.request('DELETE', `/admin/users/${user}/data`, undefined, as), 403, 'permission_error', 'forbidden');
+  assert.equal((await weir.get(`/admin/users/${user}/export`)).json.messages.length, self.json.messages.length);
+  const dir = path.join(weir.state, 'export');
+  const cliExport = await cli(weir, 'user', 'export', words[0], '--output', dir);
+  assert.equal(cliExport.code, 0, cliExport.output);
+  for (const w of words) assert.ok(fs.readFileSync(path.join(dir, 'person.json'), 'utf8').includes(w), w);
+  assert.equal(fs.readFileSync(path.join(dir, 'usage.csv'), 'utf8').trim().split('\r\n').length, 1 + self.json.requests.length);
+  assert.equal((await cli(weir, 'user', 'erase', words[0], '--yes')).code, 75);      // Weir has the database
+
+  const cost = (await weir.get('/monitoring/cost-breakdown')).json.total;
+  const gone = await weir.request('DELETE', `/admin/users/${user}/data`);
+  assert.equal(gone.status, 200, gone.text);
+  assert.equal(gone.json.sessions, 18);
+  assert.equal(gone.json.requests_ended.length, 1);
+  assert.equal(gone.json.files_clean, true);
+  await running.end();
+  assertError(await weir.get('/app/me', as), 401, 'authentication_error', 'invalid_token');
+  assertError(await weir.request('DELETE', `/admin/users/${user}/data`), 404, 'not_found', 'not_found');
+  await waitFor('the write-ahead log to be empty', () => inFiles(weir, words).length === 0);
+  const copy = path.join(weir.state, 'copy.db');
+  assert.equal((await cli(weir, 'backup', copy)).code, 0);
+  assert.deepEqual(words.filter((w) => fs.readFileSync(copy).includes(w)), []);
+  assert.deepEqual(words.filter((w) => weir.program.output.includes(w)), []);
+  // the numbers are there, under another name, and the administrator's texts too
+  const after = (await weir.get('/monitoring/cost-breakdown')).json;
+  assert.ok(after.total.requests >= cost.requests);
+  assert.ok(!JSON.stringify(after).includes(user));
+  assert.equal((await weir.get(`/chat/sessions/${mine.json.session_id}/messages`)).json.items[0].content, 'of the administrator');
+  const audit = (await weir.get('/admin/audit')).json.items.map((a) => `${a.action} ${a.object}`);
+  assert.ok(audit.includes(`person.export ${user}`) && audit.includes(`person.erase ${user}`), audit.join());
+  assert.equal((await cli(weir, 'audit', 'verify')).code, 0);
+  // the last administrator cannot go
+  const admin = (await weir.get('/app/me')).json.user_id;
+  assertError(await weir.request('DELETE', `/admin/users/${admin}/data`), 409, 'conflict', 'conflict');
+});
+
+test('weir user erase does the same while Weir does not run', async () => {
+  const weir = await startWeir({ upstream: up });
+  const { token } = makeUser(weir, 'Zeisig');
+  await weir.post('/chat/complete', { model, message: 'Zaunkoenig' }, { Authorization: `Bearer ${token}` });
+  await weir.program.stop();
+  assert.equal((await cli(weir, 'user', 'erase', 'Nobody', '--yes')).code, 67);
+  assert.equal((await cli(weir, 'user', 'erase', 'Zeisig')).code, 64);
+  assert.notDeepEqual(inFiles(weir, ['Zaunkoenig']), []);
+  const r = await cli(weir, 'user', 'erase', 'Zeisig', '--yes');
+  assert.equal(r.code, 0, r.output);
+  assert.match(r.output, /1 sessions with 2 texts, 1 tokens/);
+  assert.deepEqual(inFiles(weir, ['Zaunkoenig', 'Zeisig']), []);
+  assert.equal((await cli(weir, 'audit', 'verify')).code, 0);
 });
