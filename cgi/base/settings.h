@@ -115,6 +115,7 @@ struct settings {
     int64_t retry_budget_permille;       /* retries as a part of all attempts, Weir-wide */
     int64_t fallback_input, fallback_output;   /* picodollars per token of a model without a price; both 0 = it has none */
     struct cfg_list webhook_addresses;   /* not on the public internet, but webhooks may go there */
+    char *content_key_file;              /* text is encrypted with the key in it; NULL = it is not */
     struct {
         int64_t content_us;              /* how long text is kept; 0 = none ever is */
         int64_t content_bytes;           /* most of it; 0 = no bound */

@@ -121,6 +121,8 @@ static const struct cfg_option global_options[] = {
      .help = "Addresses that are not on the public internet and that webhooks may be sent to all the same, as 10.1.2.3 or 10.0.0.0/8."},
     {.key = "drain", .type = CFG_SECONDS, .at = AT(drain_us), .min = 0, .max = HOUR, .fallback = "30",
      .help = "How long running work may take to finish after SIGTERM."},
+    {.key = "content.key_file", .restart = true, .type = CFG_TEXT, .at = AT(content_key_file),
+     .help = "File with the key that text and titles are encrypted with, made if there is none; best on another disk, and never in a backup beside the database. Unset = they are not encrypted."},
     {.key = "retention.content", .type = CFG_SECONDS, .at = AT(retention.content_us), .min = 0, .max = 36500 * DAY, .fallback = "90d",
      .help = "How long the text of messages is kept, and a session that is not used; 0 = no text is kept at all, and a session unused for a day goes."},
     {.key = "retention.content_bytes", .type = CFG_INT, .at = AT(retention.content_bytes), .min = 0, .max = LIMIT_MAX, .fallback = "0",

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "store/content_key.h"
+
 enum { STEP_SESSIONS = 50 };
 
 struct erasure {
@@ -63,5 +65,5 @@ enum weir_err erasure_finish(struct writer *w, const struct person *p, struct pe
             add(gone, &x.gone);
         x.from = x.next;
     }
-    return e;
+    return e ? e : content_key_destroy(p->user);
 }

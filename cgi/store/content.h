@@ -1,6 +1,9 @@
 /* content.h - what people wrote and were answered: the one place where it is
  * written and read. Everything else in the database is numbers and ids.
  *
+ * With a key (store/content_key.h) it is written sealed, and so are titles; what
+ * was written before stays readable as it is.
+ *
  * Whether text is kept at all is the process's; it is asked where text is
  * written, so what was written before stays until retention takes it out. */
 #ifndef WEIR_CONTENT_H
@@ -11,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/sb.h"
 #include "store/db.h"
 
 /* True at the start. Any thread. */
@@ -26,6 +30,11 @@ enum weir_err content_add(struct db *db, int64_t id, const struct content *c) __
 /* The title a new session gets of its own accord: `title`, which is taken from its first message, or where no text is
  * kept a neutral one. Borrowed. */
 const char *content_title(const char *title);
+/* A title as it is stored, and back; appended to `out`. A title whose key was destroyed is "". */
+enum weir_err content_title_put(int64_t user, const char *session_id, const char *title, struct sb *out)
+    __attribute__((warn_unused_result));
+enum weir_err content_title_get(int64_t user, const char *session_id, const char *stored, struct sb *out)
+    __attribute__((warn_unused_result));
 
 struct content_found {
     bool kept;                             /* false: there is no text (any longer), and the rest is empty */

@@ -14,10 +14,20 @@
 
 /* --- reading --- */
 
-/* session_id, title, pinned, archived, created_ms, updated_ms, requests, prompt, completion, cost, unpriced, id */
+/* session_id, title, pinned, archived, created_ms, updated_ms, requests, prompt, completion, cost, unpriced, id, user */
 #define SESSION_COLUMNS \
     " s.session_id, s.title, s.pinned, s.archived, s.created_ms, s.updated_ms, s.requests, s.prompt, s.completion," \
-    " s.cost, s.unpriced, s.id"
+    " s.cost, s.unpriced, s.id, s.user"
+
+static void title_json(struct sb *out, const struct query *q)
+{
+    struct sb title = sb_make(64 * 1024);
+
+    if (content_title_get(query_col_i64(q, 12), query_col_text(q, 0), query_col_text(q, 1), &title))
+        sb_reset(&title);                              /* logged; the session can be deleted all the same */
+    sb_json(out, sb_str(&title));
+    sb_done(&title);
+}
 
 static void session_members(struct sb *out, const struct query *q)
 {
@@ -26,7 +36,7 @@ static void session_members(struct sb *out, const struct query *q)
     sb_puts(out, "\"session_id\":");
     sb_json(out, query_col_text(q, 0));
     sb_puts(out, ",\"title\":");
-    sb_json(out, query_col_text(q, 1));
+    title_json(out, q);
     sb_puts(out, query_col_i64(q, 2) ? ",\"pinned\":true" : ",\"pinned\":false");
     sb_puts(out, query_col_i64(q, 3) ? ",\"archived\":true," : ",\"archived\":false,");
     json_time(out, "created_at", query_col_i64(q, 4));
@@ -121,9 +131,9 @@ enum weir_err convo_get(struct db *ro, const char *user_id, const char *session_
         sb_putc(out, '{');
         session_members(out, &q);
         sb_puts(out, ",\"leaf_id\":");
-        sb_json(out, query_col_text(&q, 12));
+        sb_json(out, query_col_text(&q, 13));
         sb_puts(out, ",\"messages\":");
-        sb_i64(out, query_col_i64(&q, 13));
+        sb_i64(out, query_col_i64(&q, 14));
         sb_putc(out, '}');
     }
     e = query_stop(&q);
@@ -139,22 +149,37 @@ bool convo_owned(struct db *ro, const char *user_id, const char *session_id)
 
 /* --- writing --- */
 
+static enum weir_err owner(struct db *db, const char *user_id, int64_t *user)
+{
+    struct query q = query(db, "SELECT id FROM users WHERE user_id = ?1");
+    enum weir_err e;
+
+    query_text(&q, user_id);
+    *user = query_row(&q) ? query_col_i64(&q, 0) : 0;
+    e = query_stop(&q);
+    return e ? e : *user ? WEIR_OK : WEIR_E_NOT_FOUND;
+}
+
 enum weir_err convo_create(struct db *db, const char *user_id, const char *session_id, const char *title,
                            const char *system_text, int64_t now_ms)
 {
-    struct query q = query(db, "INSERT INTO sessions(session_id, user, title, created_ms, updated_ms)"
-                               " SELECT ?1, id, ?2, ?3, ?3 FROM users WHERE user_id = ?4 RETURNING id");
-    int64_t session;
-    enum weir_err e;
+    struct sb stored = sb_make(64 * 1024);
+    int64_t user, session = 0;
+    enum weir_err e = owner(db, user_id, &user);
+    struct query q;
 
-    query_text(&q, session_id);
-    query_text(&q, title);
-    query_i64(&q, now_ms);
-    query_text(&q, user_id);
-    session = query_row(&q) ? query_col_i64(&q, 0) : 0;
-    e = query_end(&q);
-    if (!e && !session)
-        e = WEIR_E_NOT_FOUND;
+    if (!e)
+        e = content_title_put(user, session_id, title, &stored);
+    if (!e) {
+        q = query(db, "INSERT INTO sessions(session_id, user, title, created_ms, updated_ms) VALUES (?1, ?2, ?3, ?4, ?4) RETURNING id");
+        query_text(&q, session_id);
+        query_i64(&q, user);
+        query_text(&q, sb_str(&stored));
+        query_i64(&q, now_ms);
+        session = query_row(&q) ? query_col_i64(&q, 0) : 0;
+        e = query_end(&q);
+    }
+    sb_done(&stored);
     if (e || !system_text)
         return e;
     q = query(db, "INSERT INTO messages(id, message_id, parent, role, at_ms) VALUES (?1, '', 0, 0, ?2)");
@@ -168,19 +193,25 @@ enum weir_err convo_create(struct db *db, const char *user_id, const char *sessi
 
 enum weir_err convo_patch(struct db *db, const char *user_id, const char *session_id, const struct convo_patch *p)
 {
-    int64_t session;
+    struct sb stored = sb_make(64 * 1024);
+    int64_t session, user;
     enum weir_err e = convo_session(db, user_id, session_id, &session);
     struct query q;
 
+    if (!e && p->title && !(e = owner(db, user_id, &user)))
+        e = content_title_put(user, session_id, p->title, &stored);
     if (e)
-        return e;
+        goto out;
     q = query(db, "UPDATE sessions SET title = coalesce(?2, title), pinned = coalesce(?3, pinned),"
                   " archived = coalesce(?4, archived) WHERE id = ?1");
     query_i64(&q, session);
-    query_text(&q, p->title);
+    query_text(&q, p->title ? sb_str(&stored) : NULL);
     query_opt_i64(&q, p->pinned);
     query_opt_i64(&q, p->archived);
-    return query_end(&q);
+    e = query_end(&q);
+out:
+    sb_done(&stored);
+    return e;
 }
 
 /* Messages and their text with ids in [from, to]. */

@@ -113,9 +113,15 @@ static void browser_row(struct export *x, const struct query *q)
 
 static void session_row(struct export *x, const struct query *q)
 {
+    struct sb title = sb_make(64 * 1024);
+    enum weir_err e = content_title_get(x->p->user, query_col_text(q, 0), query_col_text(q, 1), &title);
+
+    if (!x->failed)
+        x->failed = e;
     sb_puts(x->out, "{\"session_id\":");
     sb_json(x->out, query_col_text(q, 0));
-    json_text(x->out, "title", query_col_text(q, 1));
+    json_text(x->out, "title", sb_str(&title));
+    sb_done(&title);
     list_time(x->out, "created_at", q, 2);
     list_time(x->out, "updated_at", q, 3);
     list_time(x->out, "deleted_at", q, 4);

@@ -84,18 +84,25 @@ static void number_messages(const struct call_record *r, struct place *p)
 
 static enum weir_err new_session(struct db *db, const struct call_record *r, int64_t user, struct place *p)
 {
-    struct query q = query(db, "INSERT INTO sessions(session_id, user, title, created_ms, updated_ms, last_seq)"
-                               " VALUES (?1, ?2, ?3, ?4, ?4, ?5) RETURNING id");
+    struct sb title = sb_make(64 * 1024);
+    enum weir_err e = content_title_put(user, r->session_id, content_title(r->session_title), &title);
+    struct query q;
 
     number_messages(r, p);
-    query_text(&q, r->session_id);
-    query_i64(&q, user);
-    query_text(&q, content_title(r->session_title));
-    query_i64(&q, r->accepted_at_ms);
-    query_i64(&q, p->answer);
-    if (query_row(&q))
-        p->session = query_col_i64(&q, 0);
-    return query_end(&q);
+    if (!e) {
+        q = query(db, "INSERT INTO sessions(session_id, user, title, created_ms, updated_ms, last_seq)"
+                      " VALUES (?1, ?2, ?3, ?4, ?4, ?5) RETURNING id");
+        query_text(&q, r->session_id);
+        query_i64(&q, user);
+        query_text(&q, sb_str(&title));
+        query_i64(&q, r->accepted_at_ms);
+        query_i64(&q, p->answer);
+        if (query_row(&q))
+            p->session = query_col_i64(&q, 0);
+        e = query_end(&q);
+    }
+    sb_done(&title);
+    return e;
 }
 
 static enum weir_err continue_session(struct db *db, const struct call_record *r, int64_t user, struct place *p)

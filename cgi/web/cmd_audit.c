@@ -5,7 +5,7 @@
 #include <sysexits.h>
 
 #include "store/audit.h"
-#include "web/audit_key.h"
+#include "web/store_keys.h"
 #include "web/cmd.h"
 #include "web/cmd_config.h"
 

@@ -30,7 +30,7 @@
 #include "store/content.h"
 #include "store/upkeep.h"
 #include "store/usage.h"
-#include "web/audit_key.h"
+#include "web/store_keys.h"
 #include "web/cmd.h"
 #include "web/cmd_config.h"
 #include "web/fcgi.h"
@@ -219,7 +219,7 @@ static int open_database(struct serve *v)
     sb_putf(&path, "%s/admin-token", v->settings->state);
     if (db_open(v->database, &v->db, why))
         status = fail(EXIT_CONFIG, why);
-    else if (!audit_key_load(v->settings->state, v->db, &why_token))
+    else if (!audit_key_load(v->settings->state, v->db, &why_token) || !content_key_load(v->settings, &why_token))
         status = fail(EXIT_CONFIG, sb_str(&why_token));
     else if (!auth_admin_token(sb_str(&path), token, &why_token))
         status = fail(EXIT_CONFIG, sb_str(&why_token));

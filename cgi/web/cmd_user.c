@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "flow/erasure.h"
 #include "flow/retention.h"
-#include "web/audit_key.h"
+#include "web/store_keys.h"
 #include "web/cmd.h"
 #include "web/cmd_config.h"
 #include "web/copies.h"
@@ -198,7 +198,7 @@ int cmd_user(int argc, char **argv)
     }
     (void)umask(0077);
     s = settings_load(NULL, &text);
-    if (!s) {
+    if (!s || !content_key_load(s, &text)) {
         status = fail(EXIT_CONFIG, sb_str(&text));
         goto out;
     }

@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "store/content.h"
+#include "store/content_key.h"
 #include "store/convo.h"
 #include "store/session_use.h"
 #include "web/field.h"
@@ -79,6 +80,8 @@ enum weir_err h_sessions_list(struct exchange *x)
         return web_refuse(x, WEIR_E_OUT_OF_RANGE, "query", "'query' has at most %d bytes.", SEARCH_MAX);
     if (list.query && !*list.query)
         list.query = NULL;
+    if (list.query && content_key_set())
+        return web_refuse(x, WEIR_E_INVALID_FIELD, "query", "Titles are encrypted here (content.key_file), so they cannot be searched.");
     if (list.before && !*list.before)
         list.before = NULL;
     e = convo_list(x->db, x->who.user_id, &list, &x->out.body);

@@ -2,7 +2,7 @@
 libweir_a_SOURCES += \
 	cgi/web/admin.c cgi/web/admin.h \
 	cgi/web/ask.c cgi/web/ask.h \
-	cgi/web/audit_key.c cgi/web/audit_key.h \
+	cgi/web/store_keys.c cgi/web/store_keys.h \
 	cgi/web/auth.c cgi/web/auth.h \
 	cgi/web/candidate.c cgi/web/candidate.h \
 	cgi/web/cmd.h \

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import crypto from 'node:crypto';
 import fs from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import { build, run, startUpstream, startWeir, test, top, waitFor } from './harness.mjs';
 import { assertError } from './shapes.mjs';
@@ -12,7 +13,7 @@ const model = 'gpt-4o-mini';
 const cli = (weir, ...args) => run(path.join(build, 'weir'), args, { env: weir.env, cwd: top });
 
 // As somebody who has the database file.
-const shell = (weir, sql) => execFileSync('sqlite3', [path.join(weir.state, 'weir.db'), sql], { encoding: 'utf8' });
+const shell = (weir, sql) => execFileSync('sqlite3', ['-cmd', '.timeout 5000', path.join(weir.state, 'weir.db'), sql], { encoding: 'utf8' });
 
 test('the audit log names who did what, is whole, and a cut is found by the anchor', async () => {
   const weir = await startWeir({ upstream: up });
@@ -189,4 +190,39 @@ test('weir user erase does the same while Weir does not run', async () => {
   assert.match(r.output, /1 sessions with 2 texts, 1 tokens/);
   assert.deepEqual(inFiles(weir, ['Zaunkoenig', 'Zeisig']), []);
   assert.equal((await cli(weir, 'audit', 'verify')).code, 0);
+});
+
+test('with content.key_file no text or title is in any file, and an erased person is gone from backups too', async () => {
+  const keyFile = path.join(fs.mkdtempSync(path.join(os.tmpdir(), 'weir-key-')), 'content-key');
+  const weir = await startWeir({ upstream: up, config: { 'content.key_file': keyFile } });
+  const { token, user_id: user } = makeUser(weir, 'plain');
+  const as = { Authorization: `Bearer ${token}` };
+  const a = (await weir.post('/chat/complete', { model, message: 'KANARIENVOGEL sings' }, as)).json;
+  await weir.post('/chat/complete', { model, message: 'and again', session_id: a.session_id }, as);
+  assert.deepEqual(inFiles(weir, ['KANARIENVOGEL', 'and again']), []);
+  const seen = async () => [(await weir.get(`/chat/sessions/${a.session_id}`, as)).json.title,
+    (await weir.get(`/chat/sessions/${a.session_id}/messages`, as)).json.items[0].content];
+  assert.deepEqual(await seen(), ['KANARIENVOGEL sings', 'KANARIENVOGEL sings']);
+  const search = await weir.get('/chat/sessions?query=kan', as);
+  assertError(search, 400, 'invalid_request_error', 'invalid_field');
+  assert.match(search.json.error.message, /encrypted/);
+  await weir.program.stop();
+  await weir.start();                                        // the keys are read from their files
+  assert.deepEqual(await seen(), ['KANARIENVOGEL sings', 'KANARIENVOGEL sings']);
+  const copy = path.join(weir.state, 'copy.db');
+  assert.equal((await cli(weir, 'backup', copy)).code, 0);
+  assert.equal((await weir.request('DELETE', `/admin/users/${user}/data`)).status, 200);
+  // The backup is put back: the account lives again, its text does not.
+  await weir.program.stop();
+  for (const s of ['-wal', '-shm']) fs.rmSync(path.join(weir.state, `weir.db${s}`), { force: true });
+  fs.renameSync(copy, path.join(weir.state, 'weir.db'));
+  await weir.start();
+  assert.deepEqual(await seen(), ['', null]);
+  // Without the key it does not start.
+  await weir.program.stop();
+  configure(weir, { 'content.key_file': null });
+  const refused = await cli(weir, 'serve');
+  assert.equal(refused.code, 78);
+  assert.match(refused.output, /content-keys has keys of encrypted text, but content\.key_file is not set/);
+  fs.rmSync(path.dirname(keyFile), { recursive: true });
 });

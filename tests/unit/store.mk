@@ -81,3 +81,7 @@ check_PROGRAMS += tests/unit/test_person
 tests_unit_test_person_SOURCES = tests/unit/test_person.c tests/unit/unit.h $(STORE_FIXTURES)
 tests_unit_test_person_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_person_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += tests/unit/test_content
+tests_unit_test_content_SOURCES = tests/unit/test_content.c tests/unit/unit.h $(STORE_FIXTURES)
+tests_unit_test_content_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_content_LDADD = $(UNIT_LDADD)

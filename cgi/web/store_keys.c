@@ -1,6 +1,6 @@
-/* audit_key.c - a new key goes by the name audit-key.new until the rows from before it are sealed: what is signed under
+/* store_keys.c - a new key goes by the name audit-key.new until the rows from before it are sealed: what is signed under
  * audit-key is never sealed again, so that nobody can slip in unsigned rows. */
-#include "web/audit_key.h"
+#include "web/store_keys.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/keyfile.h"
 #include "store/audit.h"
+#include "store/content_key.h"
 
 static bool load(const char *path, struct sb *why)
 {
@@ -53,5 +54,25 @@ bool audit_key_load(const char *state, struct db *db, struct sb *why)
     }
     sb_done(&path);
     sb_done(&fresh);
+    return ok;
+}
+
+bool content_key_load(const struct settings *s, struct sb *why)
+{
+    struct sb folder = sb_make(4096);
+    unsigned char key[KEYFILE_BYTES];
+    bool ok;
+
+    sb_putf(&folder, "%s/content-keys", s->state);
+    if (s->content_key_file) {
+        ok = keyfile_load(s->content_key_file, key, why) && content_key_use(sb_str(&folder), key, why);
+        explicit_bzero(key, sizeof key);
+    } else {
+        ok = access(sb_str(&folder), F_OK) != 0;
+        if (!ok)
+            sb_putf(why, "%s has keys of encrypted text, but content.key_file is not set; set it, or remove that folder and with it all such text",
+                    sb_str(&folder));
+    }
+    sb_done(&folder);
     return ok;
 }
