@@ -1,10 +1,14 @@
-/* file.c - read to the end or say why not. */
+/* file.c - read to the end or say why not; fsync of a directory. */
 #include "base/file.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "base/mem.h"
 
 bool file_read(const char *path, struct sb *out, struct sb *why)
 {
@@ -24,4 +28,16 @@ bool file_read(const char *path, struct sb *out, struct sb *why)
     if (fd >= 0)
         (void)close(fd);
     return n >= 0 && sb_ok(out);
+}
+
+bool file_sync_directory_of(const char *path)
+{
+    char *copy = mem_strdup(path);
+    int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool ok = fd >= 0 && fsync(fd) == 0;
+
+    if (fd >= 0)
+        (void)close(fd);
+    free(copy);
+    return ok;
 }

@@ -1,4 +1,4 @@
-/* file.h - a small file as text. Thread-safe. */
+/* file.h - a small file as text; a name in a directory that lasts. Thread-safe. */
 #ifndef WEIR_FILE_H
 #define WEIR_FILE_H
 
@@ -9,5 +9,7 @@
 /* Append the whole of a file to `out`. False, with "PATH cannot be read: …." appended to `why`: it cannot, or it is larger than
  * `out` may be. */
 bool file_read(const char *path, struct sb *out, struct sb *why) __attribute__((warn_unused_result));
+/* A file that was made or renamed under this path has its name after a power loss too. */
+bool file_sync_directory_of(const char *path) __attribute__((warn_unused_result));
 
 #endif

@@ -10,6 +10,8 @@
 #include "base/clock.h"
 #include "base/sb.h"
 
+enum { MESSAGE_MAX = 16384 };       /* room for a whole settlement without its text (spill_line.h) */
+
 static atomic_int level_now = LOG_LEVEL_INFO;
 static atomic_long dropped;
 
@@ -32,8 +34,8 @@ static void log_line(enum log_level level, const char *fmt, va_list ap)
 
     if (!log_enabled(level))
         return;
-    line = sb_make(8192);
-    msg = sb_make(4096);
+    line = sb_make(MESSAGE_MAX * 2);
+    msg = sb_make(MESSAGE_MAX);
     sb_vputf(&msg, fmt, ap);
     sb_puts(&line, "{\"at\":\"");
     sb_time(&line, clock_utc_ms());

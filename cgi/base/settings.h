@@ -26,6 +26,17 @@ enum reserve_output {
     RESERVE_OUTPUT_MAX,        /* max_tokens, for providers that count so themselves */
 };
 
+/* When a stream's last event goes out: which guarantee stands behind it (writer.h). */
+enum durability { DURABILITY_REALTIME, DURABILITY_BATCH, DURABILITY_ASYNC };
+
+struct durability_settings {
+    enum durability strategy;
+    int64_t batch_size;                  /* settlements that are committed together … */
+    int64_t batch_us;                    /* … or so long after the first of them */
+    int64_t batch_queue;                 /* most that wait while the database cannot be written before new calls are refused … */
+    int64_t batch_retries;               /* … and how often their commit is tried again before that */
+};
+
 /* How one upstream is used. The values at the top of weir.json are every upstream's defaults. */
 struct tuning_settings {
     char *preset;                        /* named set of values these started from, or NULL */
@@ -112,6 +123,7 @@ struct settings {
         int64_t session_max;             /* of one session, input and output, until it cools; 0 = no maximum */
         int64_t session_cooldown_us;
     } tokens;
+    struct durability_settings durability;
     int64_t retry_budget_permille;       /* retries as a part of all attempts, Weir-wide */
     int64_t fallback_input, fallback_output;   /* picodollars per token of a model without a price; both 0 = it has none */
     struct cfg_list webhook_addresses;   /* not on the public internet, but webhooks may go there */

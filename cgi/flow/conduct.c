@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 
-#include "base/log.h"
 #include "flow/engine_impl.h"
 
 #define OF(type, member, p) ((type *)(void *)((char *)(p) - offsetof(type, member)))
@@ -58,7 +57,7 @@ static void write_rows(struct engine *e, struct job *j, enum job_op what)
     };
 
     j->writing = what;
-    j->op = (struct write_op){.run = runs[what], .done = written};
+    j->op = (struct write_op){.run = runs[what], .done = written, .settles = what == OP_SETTLE ? &j->rec : NULL};
     writer_submit(e->w, &j->op);
 }
 
@@ -371,9 +370,7 @@ static void committed(struct engine *e, struct mail *m)
 
     j->writing = OP_NONE;
     if (what == OP_SETTLE) {
-        if (result)
-            log_error("engine: the end of %s could not be stored (%s)", j->rec.request_id, err_code(result));
-        tell(e, j);
+        tell(e, j);                   /* whatever came of it: the writer has said what was lost */
         return;
     }
     if (!result && what != OP_SENT)

@@ -170,7 +170,7 @@ static void on_reload(struct engine *e, struct mail *m)
     struct reload_question *r = OF(struct reload_question, q.mail, m);
 
     r->s = r->fresh ? r->fresh : e->s;
-    r->op = (struct write_op){.run = run_load, .done = loaded};
+    r->op = (struct write_op){.run = run_load, .done = loaded, .after_settlements = true};
     writer_submit(e->w, &r->op);
 }
 

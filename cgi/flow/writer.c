@@ -4,10 +4,16 @@
  * one fails after it has written, the whole transaction is rolled back and the
  * batch runs again with a savepoint around each, so run() may be called twice;
  * both times it starts from the same database.
+ * The spill file holds settlements only while the database cannot be written
+ * (REALTIME) or until their group is due (BATCH, ASYNC). It is replayed before
+ * the database counts as writable again, so that a request that builds on an
+ * answer finds it.
  * Two locks' worth of state: the queue (mutex, one condition for the thread, one
- * for writer_call), and the health flag, an atomic. */
+ * for writer_call), and two atomics: the health flag, what waits in the spill
+ * file. */
 #include "flow/writer.h"
 
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -19,8 +25,10 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "store/db.h"
+#include "store/spill.h"
+#include "store/spill_line.h"
 
-enum { BATCH_MAX = 1024, PROBE_MS = 1000 };
+enum { BATCH_MAX = 1024, PROBE_US = 1000 * 1000, LOG_LINE_MAX = 65536 };
 
 /* result of an operation that has not been answered */
 #define PENDING WEIR_ERR_COUNT
@@ -34,6 +42,13 @@ struct writer {
     struct write_op *first, **last;
     bool stopping;
     atomic_bool healthy;
+    atomic_long waiting;          /* spill_waiting() */
+
+    /* the thread's own */
+    struct spill *spill;          /* NULL: none */
+    struct durability_settings how;
+    int64_t due_us;               /* the spill file's settlements are to be committed; 0: nothing is due */
+    int64_t failures;             /* of that, one after another */
 };
 
 /* --- one transaction --- */
@@ -44,6 +59,8 @@ static bool run_bare(struct db *db, struct write_op *ops)
     for (struct write_op *op = ops; op; op = op->next) {
         int64_t before = db_changes(db);
 
+        if (op->spilled)
+            continue;
         op->result = op->run(db, op);
         if (op->result == WEIR_E_STORAGE || !db_in_transaction(db) ||
             (op->result != WEIR_OK && db_changes(db) != before))
@@ -57,6 +74,8 @@ static enum weir_err run_guarded(struct db *db, struct write_op *ops)
     enum weir_err e = WEIR_OK;
 
     for (struct write_op *op = ops; op && !e; op = op->next) {
+        if (op->spilled)
+            continue;
         e = db_mark(db);
         if (e)
             break;
@@ -67,6 +86,15 @@ static enum weir_err run_guarded(struct db *db, struct write_op *ops)
             e = op->result == WEIR_OK ? db_mark_keep(db) : db_mark_undo(db);
     }
     return e;
+}
+
+/* None of the batch is committed. */
+static void fail(struct write_op *ops)
+{
+    for (struct write_op *op = ops; op; op = op->next) {
+        if (!op->spilled)
+            op->result = WEIR_E_STORAGE;
+    }
 }
 
 /* All of the batch is committed, or each operation's result says why not. */
@@ -84,11 +112,67 @@ static enum weir_err transact(struct db *db, struct write_op *ops)
     }
     if (!e)
         e = db_commit(db);
-    if (e) {
-        for (struct write_op *op = ops; op; op = op->next)
-            op->result = WEIR_E_STORAGE;
-    }
+    if (e)
+        fail(ops);
     return e;
+}
+
+/* --- the spill file --- */
+
+/* Settlements of the batch that have no result yet, or failed for the disk, go to the file; one sync for all of them. */
+static void spill(struct writer *w, struct write_op *ops, bool sync)
+{
+    bool synced = true;
+
+    if (!w->spill)
+        return;
+    for (struct write_op *op = ops; op; op = op->next) {
+        if (op->settles && !op->spilled && (op->result == PENDING || op->result == WEIR_E_STORAGE))
+            op->spilled = spill_put(w->spill, op->settles) == WEIR_OK;
+    }
+    if (sync && spill_waiting(w->spill) > atomic_load(&w->waiting))
+        synced = spill_sync(w->spill) == WEIR_OK;
+    for (struct write_op *op = ops; op; op = op->next) {
+        if (op->spilled && op->result != WEIR_OK) {
+            op->spilled = synced;                    /* else the database is tried, or tried no more */
+            op->result = synced ? WEIR_OK : op->result;
+        }
+    }
+    atomic_store(&w->waiting, (long)spill_waiting(w->spill));
+    if (!w->due_us && spill_waiting(w->spill) > 0)
+        w->due_us = clock_mono_us() + w->how.batch_us;
+}
+
+/* What waits in the file has its rows; false: it could not be written. */
+static bool replay(struct writer *w)
+{
+    int64_t settled;
+    enum weir_err e;
+
+    if (!w->spill || spill_waiting(w->spill) == 0)
+        return true;
+    e = spill_replay(w->spill, w->db, &settled);
+    if (e && w->how.strategy == DURABILITY_ASYNC && spill_sync(w->spill) != WEIR_OK)   /* as the commit would have */
+        log_warn("what was settled last may be lost with the power");
+    w->failures = e ? w->failures + 1 : 0;
+    w->due_us = e ? clock_mono_us() + PROBE_US : 0;
+    atomic_store(&w->waiting, (long)spill_waiting(w->spill));
+    return !e;
+}
+
+/* The last resort: what could be stored nowhere can be taken up by hand. */
+static void log_lost(const struct write_op *ops)
+{
+    for (const struct write_op *op = ops; op; op = op->next) {
+        struct sb line;
+
+        if (!op->settles || op->result == WEIR_OK)
+            continue;
+        line = sb_make(LOG_LINE_MAX);
+        spill_line_put(&line, op->settles, false);
+        log_error("a settlement could not be stored (%s): %s", err_code(op->result), sb_str(&line));
+        sb_done(&line);
+    }
 }
 
 /* --- the thread --- */
@@ -114,15 +198,57 @@ static void probe(struct writer *w)
 {
     struct write_op op = {.run = touch};
 
-    set_health(w, transact(w->db, &op) == WEIR_OK && op.result == WEIR_OK);
+    set_health(w, transact(w->db, &op) == WEIR_OK && op.result == WEIR_OK && replay(w));
 }
 
-/* Cut at most BATCH_MAX operations off the queue. The lock is held. */
+static bool all_spilled(const struct write_op *ops)
+{
+    while (ops && ops->spilled)
+        ops = ops->next;
+    return !ops;
+}
+
+/* Give each operation its result. */
+static void write_batch(struct writer *w, struct write_op *ops)
+{
+    bool healthy = atomic_load(&w->healthy), ok = !ops->after_settlements || replay(w);
+
+    if (w->how.strategy != DURABILITY_REALTIME || !healthy)
+        spill(w, ops, w->how.strategy != DURABILITY_ASYNC || !healthy);
+    if (!ok)
+        fail(ops);
+    else if (!all_spilled(ops))
+        ok = transact(w->db, ops) == WEIR_OK;
+    else
+        ok = healthy;                            /* nothing was learned */
+    if (!ok)
+        spill(w, ops, true);
+    log_lost(ops);
+    set_health(w, ok && (healthy || replay(w)));
+}
+
+/* BATCH and ASYNC: a group is full, or has waited long enough. A failure is borne for a while, as nothing is lost yet. */
+static void replay_due(struct writer *w)
+{
+    int64_t waiting = atomic_load(&w->waiting), full = w->how.batch_size;
+
+    if (full > w->how.batch_queue)
+        full = w->how.batch_queue;
+    if (waiting == 0 || !atomic_load(&w->healthy))
+        return;
+    if (clock_mono_us() < w->due_us && (w->failures || waiting < full))
+        return;
+    if (!replay(w) && (w->failures > w->how.batch_retries || waiting >= w->how.batch_queue))
+        set_health(w, false);
+}
+
+/* Cut at most BATCH_MAX operations off the queue, and before one that waits for the settlements ahead of it. The lock
+ * is held. */
 static struct write_op *take_batch(struct writer *w)
 {
     struct write_op *ops = w->first, *end = ops;
 
-    for (int n = 1; end && end->next && n < BATCH_MAX; n++)
+    for (int n = 1; end && end->next && !end->next->after_settlements && n < BATCH_MAX; n++)
         end = end->next;
     if (end) {
         w->first = end->next;
@@ -156,18 +282,16 @@ static void answer(struct writer *w, struct write_op *ops)
         (void)pthread_cond_broadcast(&w->answered);
 }
 
-/* Wait for work; while unhealthy no longer than to the next probe. The lock is held. */
+/* Wait for work, or until something is due without any. The lock is held. */
 static void wait_for_work(struct writer *w)
 {
     while (!w->first && !w->stopping) {
-        int64_t until_ms = clock_utc_ms() + PROBE_MS;
-        struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000};
+        int64_t until_us = atomic_load(&w->healthy) ? w->due_us : clock_mono_us() + PROBE_US;
+        struct timespec until = {.tv_sec = until_us / USEC_PER_SEC, .tv_nsec = until_us % USEC_PER_SEC * 1000};
 
-        if (atomic_load(&w->healthy)) {
+        if (!until_us)
             (void)pthread_cond_wait(&w->work, &w->lock);
-            continue;
-        }
-        if (pthread_cond_timedwait(&w->work, &w->lock, &until) != 0)
+        else if (pthread_cond_timedwait(&w->work, &w->lock, &until) != 0)
             return;
     }
 }
@@ -187,13 +311,31 @@ static void *writer_main(void *arg)
         stopping = w->stopping && !ops;
         (void)pthread_mutex_unlock(&w->lock);
         if (ops) {
-            set_health(w, transact(w->db, ops) == WEIR_OK);
+            write_batch(w, ops);
             answer(w, ops);
-        } else if (!stopping) {
+        } else if (!stopping && !atomic_load(&w->healthy)) {
             probe(w);
         }
+        replay_due(w);
     } while (!stopping);
+    if (!replay(w))
+        log_warn("%ld settlements stay in the spill file; the next start takes them up", atomic_load(&w->waiting));
     return NULL;
+}
+
+/* pthread_cond_timedwait() by the clock that never jumps. */
+static int init_work(pthread_cond_t *work)
+{
+    pthread_condattr_t attr;
+    int rc = pthread_condattr_init(&attr);
+
+    if (rc != 0)
+        return rc;
+    rc = pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    if (rc == 0)
+        rc = pthread_cond_init(work, &attr);
+    (void)pthread_condattr_destroy(&attr);
+    return rc;
 }
 
 /* --- for others --- */
@@ -205,7 +347,7 @@ struct writer *writer_start(struct db *db)
     w->db = db;
     w->last = &w->first;
     atomic_init(&w->healthy, true);
-    if (pthread_mutex_init(&w->lock, NULL) != 0 || pthread_cond_init(&w->work, NULL) != 0 ||
+    if (pthread_mutex_init(&w->lock, NULL) != 0 || init_work(&w->work) != 0 ||
         pthread_cond_init(&w->answered, NULL) != 0 || pthread_create(&w->thread, NULL, writer_main, w) != 0) {
         log_error("the writer's thread could not be started");
         abort();
@@ -213,11 +355,20 @@ struct writer *writer_start(struct db *db)
     return w;
 }
 
+void writer_use_spill(struct writer *w, struct spill *spill, const struct durability_settings *how)
+{
+    (void)pthread_mutex_lock(&w->lock);
+    w->spill = spill;
+    w->how = *how;
+    (void)pthread_mutex_unlock(&w->lock);
+}
+
 void writer_submit(struct writer *w, struct write_op *op)
 {
     bool idle;
 
     op->next = NULL;
+    op->spilled = false;
     op->result = PENDING;
     (void)pthread_mutex_lock(&w->lock);
     idle = !w->first;
@@ -237,6 +388,20 @@ enum weir_err writer_call(struct writer *w, struct write_op *op)
         (void)pthread_cond_wait(&w->answered, &w->lock);
     (void)pthread_mutex_unlock(&w->lock);
     return op->result;
+}
+
+static enum weir_err nothing(struct db *db, struct write_op *op)
+{
+    (void)db, (void)op;
+    return WEIR_OK;
+}
+
+void writer_catch_up(struct writer *w)
+{
+    struct write_op op = {.run = nothing, .after_settlements = true};
+
+    if (atomic_load(&w->waiting) > 0 && atomic_load(&w->healthy) && writer_call(w, &op) != WEIR_OK)
+        log_warn("what was settled last cannot be shown yet");
 }
 
 int writer_healthy(const struct writer *w)

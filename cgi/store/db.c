@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "store/db_impl.h"
@@ -39,18 +39,6 @@ int64_t db_pragma(sqlite3 *h, const char *sql)
         n = sqlite3_column_int64(st, 0);
     sqlite3_finalize(st);
     return n;
-}
-
-bool db_sync_directory_of(const char *path)
-{
-    char *copy = mem_strdup(path);
-    int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool ok = fd >= 0 && fsync(fd) == 0;
-
-    if (fd >= 0)
-        close(fd);
-    free(copy);
-    return ok;
 }
 
 static enum weir_err refuse(char why[DB_WHY_SIZE], enum weir_err e, const char *path, const char *what)
@@ -185,7 +173,7 @@ static enum weir_err create(struct db *db, char why[DB_WHY_SIZE])
     if (sqlite3_close(db->h) != SQLITE_OK && !e)
         e = refuse(why, WEIR_E_INTERNAL, fresh, "could not be closed");
     db->h = NULL;
-    if (!e && (fsync(fd) != 0 || rename(fresh, db->path) != 0 || !db_sync_directory_of(db->path)))
+    if (!e && (fsync(fd) != 0 || rename(fresh, db->path) != 0 || !file_sync_directory_of(db->path)))
         e = refuse(why, WEIR_E_STORAGE, db->path, strerror(errno));
 out:
     if (fd >= 0)

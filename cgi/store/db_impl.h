@@ -37,7 +37,5 @@ enum weir_err db_error(int rc);
 /* A PRAGMA that answers one integer; -1 on failure. */
 int64_t db_pragma(sqlite3 *h, const char *sql);
 void db_statements_done(struct db *db);
-/* fsync a directory entry after a file was made or renamed. */
-bool db_sync_directory_of(const char *path);
 
 #endif

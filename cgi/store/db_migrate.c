@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "store/db_impl.h"
 
@@ -116,7 +117,7 @@ enum weir_err db_backup(struct db *db, const char *to, char why[DB_WHY_SIZE])
     }
     if (!copy_is_whole(part, why))
         goto out;
-    if (fsync(fd) != 0 || rename(part, to) != 0 || !db_sync_directory_of(to)) {
+    if (fsync(fd) != 0 || rename(part, to) != 0 || !file_sync_directory_of(to)) {
         (void)snprintf(why, DB_WHY_SIZE, "%s: %s", to, strerror(errno));
         goto out;
     }

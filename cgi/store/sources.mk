@@ -25,6 +25,7 @@ libweir_a_SOURCES += \
 	cgi/store/report_sessions.h cgi/store/report_trend.c cgi/store/report_usage.c \
 	cgi/store/spans.c cgi/store/spans.h \
 	cgi/store/retain.c cgi/store/retain.h \
+	cgi/store/spill.c cgi/store/spill.h cgi/store/spill_line.c cgi/store/spill_line.h \
 	cgi/store/traffic.c cgi/store/traffic.h cgi/store/traffic_file.c \
 	cgi/store/session_use.c cgi/store/session_use.h \
 	cgi/store/upkeep.c cgi/store/upkeep.h \

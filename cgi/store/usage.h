@@ -24,6 +24,7 @@ bool call_status_parse(const char *s, enum call_status *out);
 
 enum { CALL_ATTEMPTS_MAX = 12 };
 
+/* What usage_settle() takes of these two structs is also a line in the tables of spill_line.c. */
 struct call_attempt {
     const char *upstream;          /* borrowed, lives as long as the configuration */
     const char *model;             /* borrowed, as the record's */

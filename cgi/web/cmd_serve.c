@@ -1,7 +1,7 @@
 /* cmd_serve.c - weir serve: everything is started in order, then main waits for
  * signals, then everything is stopped in the opposite order.
  *
- * settings → lock → database, recovery, accounts → writer → engine → keeper →
+ * settings → lock → database, spill file, recovery, accounts → writer → engine → keeper →
  * acceptors → ready. A wrong setting or an unusable database ends with 78, a
  * state folder in use with 73. The first SIGTERM or SIGINT refuses new chats and
  * lets the running ones finish, the second ends them. SIGHUP reads the
@@ -28,6 +28,7 @@
 #include "flow/keeper.h"
 #include "store/audit.h"
 #include "store/content.h"
+#include "store/spill.h"
 #include "store/upkeep.h"
 #include "store/usage.h"
 #include "web/store_keys.h"
@@ -55,6 +56,7 @@ struct serve {
     struct price_table *prices;
     struct page_set *pages;
     struct db *db;                           /* the writer's */
+    struct spill *spill;                     /* the same */
     struct db **readers;                     /* the acceptors' */
     size_t n_readers;
     atomic_size_t readers_taken;
@@ -186,13 +188,17 @@ out:
 
 /* --- the database --- */
 
-/* What the run before left open is closed; the administrator and the sign-in link are there. */
+/* What the run before settled without the database is settled, what it left open is closed; the administrator and the sign-in link are there. */
 static enum weir_err put_in_order(struct serve *v, const char *admin_token)
 {
-    int64_t now_ms = clock_utc_ms(), never_sent, interrupted;
+    int64_t now_ms = clock_utc_ms(), never_sent, interrupted, spilled = 0;
     char user_id[RAND_ID_SIZE];
     enum weir_err e;
 
+    if (spill_waiting(v->spill) > 0 && (e = spill_replay(v->spill, v->db, &spilled)))
+        return e;
+    if (spilled > 0)
+        log_info("serve: %" PRId64 " settlements were taken up from the spill file", spilled);
     if ((e = usage_recover(v->db, now_ms, &never_sent, &interrupted)) || (e = db_begin(v->db)))
         return e;
     if (never_sent + interrupted)
@@ -210,14 +216,15 @@ static enum weir_err put_in_order(struct serve *v, const char *admin_token)
 
 static int open_database(struct serve *v)
 {
-    struct sb path = sb_make(1024), why_token = sb_make(1024);
+    struct sb path = sb_make(1024), spill_path = sb_make(1024), why_token = sb_make(1024);
     char token[ACCOUNT_TOKEN_SIZE], why[DB_WHY_SIZE];
     int status = EX_OK;
     enum weir_err e;
 
     (void)snprintf(v->database, sizeof v->database, "%s/weir.db", v->settings->state);
     sb_putf(&path, "%s/admin-token", v->settings->state);
-    if (db_open(v->database, &v->db, why))
+    sb_putf(&spill_path, "%s/spill.ndjson", v->settings->state);
+    if (db_open(v->database, &v->db, why) || spill_open(sb_str(&spill_path), &v->spill, why))
         status = fail(EXIT_CONFIG, why);
     else if (!audit_key_load(v->settings->state, v->db, &why_token) || !content_key_load(v->settings, &why_token))
         status = fail(EXIT_CONFIG, sb_str(&why_token));
@@ -233,6 +240,7 @@ static int open_database(struct serve *v)
         status = fail(EXIT_CONFIG, sb_str(&why_token));
     explicit_bzero(token, sizeof token);
     sb_done(&path);
+    sb_done(&spill_path);
     sb_done(&why_token);
     return status;
 }
@@ -285,8 +293,9 @@ static int start_threads(struct serve *v)
     }
     c.listen_fd = v->listen_fd;
     status = EX_OSERR;
-    if (!(v->web.writer = writer_start(v->db))
-        || !(v->web.engine = engine_start(v->settings, v->web.writer, v->saved.len ? sb_str(&v->saved) : NULL))
+    v->web.writer = writer_start(v->db);
+    writer_use_spill(v->web.writer, v->spill, &v->settings->durability);
+    if (!(v->web.engine = engine_start(v->settings, v->web.writer, v->saved.len ? sb_str(&v->saved) : NULL))
         || !(v->web.courier = courier_start(v->settings, v->courier_reader, v->web.writer, v->web.webhook_key))
         || !(v->web.keeper = keeper_start(v->web.engine, v->web.writer, v->web.courier, v->keeper_reader, &v->web.settings)))
         goto out;
@@ -433,6 +442,7 @@ static void release(struct serve *v)
     db_close(v->courier_reader);
     explicit_bzero(v->web.webhook_key, sizeof v->web.webhook_key);
     db_close(v->db);
+    spill_close(v->spill);
     auth_free(v->web.auth);
     live_cache_free(v->web.live);
     page_set_free(v->pages);

@@ -66,6 +66,7 @@ static enum weir_err gather_turns(struct exchange *x, struct prompt *p)
     enum weir_err e;
 
     if (a->session_id) {
+        writer_catch_up(x->web->writer);
         e = convo_history(x->db, x->who.user_id, a->session_id, NULL, a->message ? HISTORY_MAX_BYTES : 0, &p->history);
         if (e)
             return web_refuse(x, e, e == WEIR_E_NOT_FOUND ? "session_id" : NULL,

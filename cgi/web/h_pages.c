@@ -63,8 +63,10 @@ static enum weir_err put_session(struct exchange *x, json_t *ctx, const char *id
 {
     struct sb about = sb_make(LIST_MAX), text = sb_make(MESSAGES_MAX);
     int64_t limit = *http_query(&x->in, "earlier", "") ? MESSAGES_ALL : MESSAGES_SHOWN;
-    enum weir_err e = convo_get(x->db, x->who.user_id, id, &about);
+    enum weir_err e;
 
+    writer_catch_up(x->web->writer);
+    e = convo_get(x->db, x->who.user_id, id, &about);
     if (e == WEIR_OK)
         e = convo_messages(x->db, x->who.user_id, id, NULL, limit, &text);
     json_t *session = pages_parse(e, &about), *messages = pages_parse(e, &text);

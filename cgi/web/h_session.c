@@ -27,6 +27,7 @@ struct change {
 static enum weir_err make(struct exchange *x, struct change *c, enum weir_err (*run)(struct db *db, struct write_op *op))
 {
     c->op.run = run;
+    c->op.after_settlements = true;              /* it may be about an answer */
     c->user_id = x->who.user_id;
     c->now_ms = x->arrived_ms;
     return writer_call(x->web->writer, &c->op);
@@ -94,7 +95,10 @@ enum weir_err h_session_messages(struct exchange *x)
     int64_t limit;
     enum weir_err e = read_limit(x, MESSAGES_LIMIT, &limit);
 
-    return e ? e : convo_messages(x->db, x->who.user_id, x->arg[0], leaf, limit, &x->out.body);
+    if (e)
+        return e;
+    writer_catch_up(x->web->writer);
+    return convo_messages(x->db, x->who.user_id, x->arg[0], leaf, limit, &x->out.body);
 }
 
 /* --- one session --- */
@@ -127,8 +131,10 @@ static enum weir_err put_tokens(struct exchange *x, const char *session_id, stru
 
 enum weir_err h_session_get(struct exchange *x)
 {
-    enum weir_err e = convo_get(x->db, x->who.user_id, x->arg[0], &x->out.body);
+    enum weir_err e;
 
+    writer_catch_up(x->web->writer);
+    e = convo_get(x->db, x->who.user_id, x->arg[0], &x->out.body);
     return e ? e : put_tokens(x, x->arg[0], &x->out.body);
 }
 
@@ -272,6 +278,7 @@ enum weir_err h_session_export(struct exchange *x)
 
     if (!md && strcmp(format, "json") != 0)
         return web_refuse(x, WEIR_E_INVALID_FIELD, "format", "'format' must be json or md.");
+    writer_catch_up(x->web->writer);
     if ((e = convo_get(x->db, x->who.user_id, x->arg[0], &session))
         || (e = convo_messages(x->db, x->who.user_id, x->arg[0], NULL, EXPORT_LIMIT, &messages)))
         goto out;

@@ -85,3 +85,7 @@ check_PROGRAMS += tests/unit/test_content
 tests_unit_test_content_SOURCES = tests/unit/test_content.c tests/unit/unit.h $(STORE_FIXTURES)
 tests_unit_test_content_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_content_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += tests/unit/test_spill
+tests_unit_test_spill_SOURCES = tests/unit/test_spill.c tests/unit/unit.h $(STORE_FIXTURES)
+tests_unit_test_spill_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_spill_LDADD = $(UNIT_LDADD)

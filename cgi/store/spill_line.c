@@ -1,0 +1,205 @@
+/* spill_line.c - a settlement to JSON and back, by two tables: a member more is
+ * a line more. The order of members is that of the tables; the checksum is over
+ * every byte before it. */
+#include "store/spill_line.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/json.h"
+
+enum kind { KIND_TEXT, KIND_CHARS, KIND_I64, KIND_INT, KIND_BOOL };
+
+struct member {
+    const char *name;
+    enum kind kind;
+    size_t at, size;       /* size: of a KIND_CHARS array */
+};
+
+#define OF_RECORD(kind, member) {#member, kind, offsetof(struct call_record, member), sizeof ((struct call_record *)0)->member}
+#define OF_ATTEMPT(kind, member) \
+    {#member, kind, offsetof(struct call_attempt, member), sizeof ((struct call_attempt *)0)->member}
+
+/* The first lines are for people who read the file: the event's row has them already. */
+static const struct member of_record[] = {
+    OF_RECORD(KIND_CHARS, request_id),         OF_RECORD(KIND_CHARS, session_id),
+    OF_RECORD(KIND_TEXT, user_id),             OF_RECORD(KIND_TEXT, model),
+    OF_RECORD(KIND_I64, accepted_at_ms),       OF_RECORD(KIND_CHARS, message_id),
+    OF_RECORD(KIND_TEXT, upstream),            OF_RECORD(KIND_INT, held_by),
+    OF_RECORD(KIND_INT, status),               OF_RECORD(KIND_TEXT, finish_reason),
+    OF_RECORD(KIND_TEXT, error_code),          OF_RECORD(KIND_I64, usage.prompt),
+    OF_RECORD(KIND_I64, usage.cached),         OF_RECORD(KIND_I64, usage.cache_write),
+    OF_RECORD(KIND_I64, usage.cache_write_1h), OF_RECORD(KIND_I64, usage.completion),
+    OF_RECORD(KIND_I64, usage.reasoning),      OF_RECORD(KIND_BOOL, estimated),
+    OF_RECORD(KIND_BOOL, usage_suspect),       OF_RECORD(KIND_BOOL, cost.priced),
+    OF_RECORD(KIND_I64, cost.input),           OF_RECORD(KIND_I64, cost.output),
+    OF_RECORD(KIND_I64, cost.total),           OF_RECORD(KIND_I64, cost.rate_in),
+    OF_RECORD(KIND_I64, cost.rate_out),        OF_RECORD(KIND_CHARS, cost.price_version),
+    OF_RECORD(KIND_I64, answer_chars),         OF_RECORD(KIND_I64, queue_us),
+    OF_RECORD(KIND_I64, retry_wait_us),        OF_RECORD(KIND_I64, ttft_us),
+    OF_RECORD(KIND_I64, writing_us),           OF_RECORD(KIND_I64, duration_us),
+    OF_RECORD(KIND_I64, ended_at_ms),          OF_RECORD(KIND_INT, attempt_count),
+};
+static const struct member of_attempt[] = {
+    OF_ATTEMPT(KIND_TEXT, upstream),      OF_ATTEMPT(KIND_I64, started_at_ms),
+    OF_ATTEMPT(KIND_I64, wait_us),        OF_ATTEMPT(KIND_I64, duration_us),
+    OF_ATTEMPT(KIND_INT, http_status),    OF_ATTEMPT(KIND_TEXT, error_code),
+    OF_ATTEMPT(KIND_I64, reserved_input), OF_ATTEMPT(KIND_I64, reserved_output),
+    OF_ATTEMPT(KIND_CHARS, provider_request_id), OF_ATTEMPT(KIND_TEXT, model),
+    OF_ATTEMPT(KIND_INT, reason),         OF_ATTEMPT(KIND_I64, usage.prompt),
+    OF_ATTEMPT(KIND_I64, usage.completion), OF_ATTEMPT(KIND_BOOL, estimated),
+    OF_ATTEMPT(KIND_BOOL, priced),        OF_ATTEMPT(KIND_I64, cost_in),
+    OF_ATTEMPT(KIND_I64, cost_out),
+};
+enum { RECORD_MEMBERS = sizeof of_record / sizeof *of_record, ATTEMPT_MEMBERS = sizeof of_attempt / sizeof *of_attempt };
+
+static const char sum_name[] = ",\"sum\":\"";
+enum { SUM_NAME = sizeof sum_name - 1, SUM_DIGITS = 16, TAIL = SUM_NAME + SUM_DIGITS + 2 };     /* …"} */
+
+_Static_assert(sizeof(enum call_status) == sizeof(int) && sizeof(enum gate) == sizeof(int) && sizeof(enum choice) == sizeof(int) && sizeof(int32_t) == sizeof(int),
+               "KIND_INT");
+
+/* FNV-1a. */
+static uint64_t checksum(const char *p, size_t n)
+{
+    uint64_t h = UINT64_C(0xcbf29ce484222325);
+
+    for (size_t i = 0; i < n; i++)
+        h = (h ^ (unsigned char)p[i]) * UINT64_C(0x100000001b3);
+    return h;
+}
+
+/* --- to JSON --- */
+
+static void put_members(struct sb *out, const struct member *m, size_t n, const void *from)
+{
+    for (size_t i = 0; i < n; i++) {
+        const char *at = (const char *)from + m[i].at;
+
+        sb_putf(out, "%s\"%s\":", i ? "," : "", m[i].name);
+        switch (m[i].kind) {
+        case KIND_TEXT: sb_json(out, *(const char *const *)(const void *)at); break;
+        case KIND_CHARS: sb_json(out, at); break;
+        case KIND_I64: sb_i64(out, *(const int64_t *)(const void *)at); break;
+        case KIND_INT: sb_i64(out, *(const int *)(const void *)at); break;
+        case KIND_BOOL: sb_puts(out, *(const bool *)at ? "true" : "false"); break;
+        }
+    }
+}
+
+static void put_text(struct sb *out, const char *name, const char *text, int64_t bytes)
+{
+    if (!text)
+        return;
+    sb_putf(out, ",\"%s\":", name);
+    sb_json_n(out, text, (size_t)bytes);
+}
+
+void spill_line_put(struct sb *out, const struct call_record *r, bool text)
+{
+    int attempts = r->attempt_count < CALL_ATTEMPTS_MAX ? r->attempt_count : CALL_ATTEMPTS_MAX;
+    size_t from = out->len;
+
+    sb_putc(out, '{');
+    put_members(out, of_record, RECORD_MEMBERS, r);
+    sb_puts(out, ",\"attempt\":[");
+    for (int i = 0; i < attempts; i++) {
+        sb_puts(out, i ? ",{" : "{");
+        put_members(out, of_attempt, ATTEMPT_MEMBERS, &r->attempts[i]);
+        sb_putc(out, '}');
+    }
+    sb_putc(out, ']');
+    if (text) {
+        put_text(out, "answer", r->answer, r->answer_bytes);
+        put_text(out, "reasoning", r->reasoning, r->reasoning_bytes);
+    }
+    if (sb_ok(out))
+        sb_putf(out, "%s%016" PRIx64 "\"}", sum_name, checksum(out->p + from, out->len - from));
+}
+
+/* --- and back --- */
+
+static bool read_members(const json_t *o, const struct member *m, size_t n, void *to)
+{
+    for (size_t i = 0; i < n; i++) {
+        char *at = (char *)to + m[i].at;
+        const json_t *v = json_object_get(o, m[i].name);
+
+        switch (m[i].kind) {
+        case KIND_TEXT:
+            if (!json_is_string(v) && !json_is_null(v))
+                return false;
+            *(const char **)(void *)at = json_string_value(v);
+            break;
+        case KIND_CHARS:
+            if (!json_is_string(v) || json_string_length(v) >= m[i].size)
+                return false;
+            memcpy(at, json_string_value(v), json_string_length(v) + 1);
+            break;
+        case KIND_I64:
+            if (!json_is_integer(v))
+                return false;
+            *(int64_t *)(void *)at = json_integer_value(v);
+            break;
+        case KIND_INT:
+            if (!json_is_integer(v))
+                return false;
+            *(int *)(void *)at = (int)json_integer_value(v);
+            break;
+        case KIND_BOOL:
+            if (!json_is_boolean(v))
+                return false;
+            *(bool *)at = json_is_true(v);
+            break;
+        }
+    }
+    return true;
+}
+
+static const char *read_text(const json_t *o, const char *name, int64_t *bytes)
+{
+    const json_t *v = json_object_get(o, name);
+
+    *bytes = (int64_t)json_string_length(v);
+    return json_string_value(v);
+}
+
+static bool read_record(const json_t *o, struct call_record *r)
+{
+    const json_t *attempt = json_object_get(o, "attempt"), *a;
+    size_t i;
+
+    memset(r, 0, sizeof *r);
+    if (!read_members(o, of_record, RECORD_MEMBERS, r) || json_array_size(attempt) > CALL_ATTEMPTS_MAX)
+        return false;
+    json_array_foreach(attempt, i, a) {
+        if (!read_members(a, of_attempt, ATTEMPT_MEMBERS, &r->attempts[i]))
+            return false;
+    }
+    r->answer = read_text(o, "answer", &r->answer_bytes);
+    r->reasoning = read_text(o, "reasoning", &r->reasoning_bytes);
+    return r->attempt_count >= 0 && (r->attempt_count > CALL_ATTEMPTS_MAX || (size_t)r->attempt_count == i);
+}
+
+bool spill_line_read(const char *line, size_t n, struct spill_line *l)
+{
+    char sum[SUM_DIGITS + 1];
+
+    if (n <= TAIL || memcmp(line + n - TAIL, sum_name, SUM_NAME) != 0)
+        return false;
+    (void)snprintf(sum, sizeof sum, "%016" PRIx64, checksum(line, n - TAIL));
+    if (memcmp(line + n - TAIL + SUM_NAME, sum, SUM_DIGITS) != 0)
+        return false;
+    l->json = json_loadb(line, n, JSON_ALLOW_NUL, NULL);
+    if (l->json && read_record(l->json, &l->rec))
+        return true;
+    spill_line_done(l);
+    return false;
+}
+
+void spill_line_done(struct spill_line *l)
+{
+    json_decref(l->json);
+    l->json = NULL;
+}
