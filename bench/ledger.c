@@ -1,18 +1,22 @@
 /* ledger.c - how fast calls are recorded, and how much room they take.
  *
- *     bench/ledger [directory] [requests] [in flight] [days]
+ *     bench/ledger [directory] [requests] [in flight] [days] [REALTIME|BATCH|ASYNC]
  *     bench/ledger fill FILE [requests] [days]
  *     bench/ledger time FILE
+ *     bench/ledger start FILE
  *
  * The first keeps so many requests in flight at the writer, each accepted and settled with
  * all its rows (event, attempt, two messages with text, session, roll-ups), every
  * COMMIT synchronous=FULL. 50 users, 8 models, sessions of five requests. The
  * requests are spread evenly over so many days up to now (1 unless given); then
- * the reports and exports are timed and the database is gone.
+ * the reports and exports are timed, and the start after a kill -9 that left twenty calls open,
+ * and the database is gone. Under BATCH and ASYNC each request is a session of its own.
  *
  * `fill` makes a large database by the same functions, without the writer's
  * queue and thousands of calls to a transaction, and leaves it; `time` times
- * the reports and exports on it. 10,000,000 requests over 400 days unless given. */
+ * the reports and exports on it, `start` the start after a kill -9. 10,000,000 requests over 400
+ * days unless given. */
+#include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -33,21 +37,23 @@
 #include "store/report.h"
 #include "store/report_export.h"
 #include "store/spans.h"
+#include "store/spill.h"
 #include "store/upkeep.h"
 #include "store/usage.h"
 
-enum { USERS = 50, MODELS = 8, SESSION_REQUESTS = 5 };
+enum { USERS = 50, MODELS = 8, SESSION_REQUESTS = 5, LEFT_OPEN = 20 };
 
 struct call {
     struct write_op op;          /* first: done() finds the call by it */
     struct call_record rec;
     struct bench *bench;
     int turn;
-    bool settling;
+    bool settling, left_open;
 };
 
 struct bench {
     struct writer *writer;
+    struct durability_settings how;
     pthread_mutex_t lock;
     pthread_cond_t changed;
     struct call *idle[4096];
@@ -93,6 +99,7 @@ static void settle(struct call *c)
 {
     c->settling = true;
     answered(&c->rec);
+    c->op.settles = &c->rec;
     writer_submit(c->bench->writer, &c->op);
 }
 
@@ -101,7 +108,7 @@ static void done_call(struct write_op *op, enum weir_err result)
     struct call *c = (struct call *)op;
     struct bench *b = c->bench;
 
-    if (result == WEIR_OK && !c->settling) {
+    if (result == WEIR_OK && !c->settling && !c->left_open) {
         settle(c);
         return;
     }
@@ -128,7 +135,7 @@ static void asked(struct bench *b, struct call *c)
     rand_id(r->request_id, "req");
     rand_id(r->user_message_id, "msg");
     rand_id(r->message_id, "msg");
-    r->new_session = c->turn++ % SESSION_REQUESTS == 0;
+    r->new_session = c->turn++ % SESSION_REQUESTS == 0 || b->how.strategy != DURABILITY_REALTIME;
     if (r->new_session) {
         rand_id(r->session_id, "ses");
     } else {
@@ -156,6 +163,7 @@ static void begin(struct bench *b, struct call *c)
     c->settling = false;
     c->op.run = run_call;
     c->op.done = done_call;
+    c->op.settles = NULL;
     c->bench = b;
     writer_submit(b->writer, &c->op);
 }
@@ -311,6 +319,54 @@ static void spread(struct bench *b, int64_t requests, int64_t days)
     b->step_us = days * INT64_C(86400000000) / (requests > 0 ? requests : 1);
 }
 
+/* Copy a file, as it would be found after a kill. */
+static void copy_file(const char *from, const char *to)
+{
+    int in = open(from, O_RDONLY), out = open(to, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    ssize_t n = 1;
+
+    while (in >= 0 && out >= 0 && n > 0)
+        n = copy_file_range(in, NULL, out, NULL, 1 << 30, 0);
+    if (n < 0)
+        exit(1);
+    (void)close(in);
+    (void)close(out);
+}
+
+static void remove_database(const char *path)
+{
+    for (const char *const *s = (const char *const[]){"", "-wal", "-shm", ".lock", ".spill", NULL}; *s; s++) {
+        char name[600];
+
+        (void)snprintf(name, sizeof name, "%s%s", path, *s);
+        (void)unlink(name);
+    }
+}
+
+/* What `weir serve` does with the database before it can serve. */
+static void time_start(const char *path)
+{
+    char copy[560], from[600], to[600], why[DB_WHY_SIZE];
+    int64_t begun_us, opened_us, never_sent, interrupted;
+    struct db *db;
+
+    (void)snprintf(copy, sizeof copy, "%s.killed", path);
+    copy_file(path, copy);
+    (void)snprintf(from, sizeof from, "%s-wal", path);
+    (void)snprintf(to, sizeof to, "%s-wal", copy);
+    copy_file(from, to);
+    begun_us = clock_mono_us();
+    if (db_open(copy, &db, why) != WEIR_OK)
+        exit(1);
+    opened_us = clock_mono_us();
+    if (usage_recover(db, clock_utc_ms(), &never_sent, &interrupted) != WEIR_OK)
+        exit(1);
+    printf("start after kill -9: %.1f ms to open and check, %.1f ms to close %" PRId64 " open calls\n",
+           (double)(opened_us - begun_us) / 1000, (double)(clock_mono_us() - opened_us) / 1000, interrupted);
+    db_close(db);
+    remove_database(copy);
+}
+
 static void add_users(struct db *db, struct bench *b)
 {
     for (int i = 0; i < USERS; i++) {
@@ -400,6 +456,61 @@ static int main_fill(const char *path, int64_t requests, int64_t days)
     return 0;
 }
 
+/* Twenty calls are open in it when it is killed. */
+static int main_start(const char *path)
+{
+    struct call *c = mem_zalloc(1, sizeof *c);
+    struct db *db = open_or_exit(path);
+    struct bench b = {.idle_count = 0};
+
+    spread(&b, 1, 0);
+    add_users(db, &b);
+    must(db_begin(db));
+    for (int i = 0; i < LEFT_OPEN; i++) {
+        c->turn = 0;
+        asked(&b, c);
+        must(usage_accept(db, &c->rec, true));
+    }
+    must(db_commit(db));
+    time_start(path);
+    db_close(db);
+    free(c);
+    return 0;
+}
+
+static struct call *idle_call(struct bench *b)
+{
+    struct call *c;
+
+    (void)pthread_mutex_lock(&b->lock);
+    while (!b->idle_count)
+        (void)pthread_cond_wait(&b->changed, &b->lock);
+    c = b->idle[--b->idle_count];
+    (void)pthread_mutex_unlock(&b->lock);
+    return c;
+}
+
+static void await_finished(struct bench *b, int64_t n)
+{
+    (void)pthread_mutex_lock(&b->lock);
+    while (b->finished < n)
+        (void)pthread_cond_wait(&b->changed, &b->lock);
+    (void)pthread_mutex_unlock(&b->lock);
+}
+
+static bool read_strategy(const char *name, enum durability *out)
+{
+    static const char *const names[] = {"REALTIME", "BATCH", "ASYNC"};
+
+    for (int i = 0; i < 3; i++) {
+        if (strcmp(name, names[i]) == 0) {
+            *out = (enum durability)i;
+            return true;
+        }
+    }
+    return false;
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 2 && strcmp(argv[1], "fill") == 0)
@@ -409,21 +520,31 @@ int main(int argc, char **argv)
         time_reports(argv[2]);
         return 0;
     }
+    if (argc > 2 && strcmp(argv[1], "start") == 0)
+        return main_start(argv[2]);
 
     const char *dir = argc > 1 ? argv[1] : "/tmp";
     int64_t requests = argc > 2 ? strtoll(argv[2], NULL, 10) : 60000;
     int64_t in_flight = argc > 3 ? strtoll(argv[3], NULL, 10) : 64, days = argc > 4 ? strtoll(argv[4], NULL, 10) : 1;
     char path[512], why[DB_WHY_SIZE];
-    struct bench b = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+    struct bench b = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER,
+                      .how = {.batch_size = 100, .batch_us = 5 * USEC_PER_SEC, .batch_queue = 1000, .batch_retries = 3}};
+    char spill_path[600];
+    struct spill *spill;
     struct call *calls;
     struct db *db;
     int64_t from_us;
     double cpu, seconds;
 
+    if (argc > 5 && !read_strategy(argv[5], &b.how.strategy)) {
+        (void)fprintf(stderr, "the fifth argument is REALTIME, BATCH or ASYNC\n");
+        return 1;
+    }
     if (in_flight < 1 || in_flight > 4096)
         in_flight = 64;
     (void)snprintf(path, sizeof path, "%s/weir-bench-%d.db", dir, (int)getpid());
-    if (db_open(path, &db, why) != WEIR_OK) {
+    (void)snprintf(spill_path, sizeof spill_path, "%s.spill", path);
+    if (db_open(path, &db, why) != WEIR_OK || spill_open(spill_path, &spill, why) != WEIR_OK) {
         (void)fprintf(stderr, "%s\n", why);
         return 1;
     }
@@ -433,37 +554,32 @@ int main(int argc, char **argv)
     for (int64_t i = 0; i < in_flight; i++)
         b.idle[b.idle_count++] = &calls[i];
     b.writer = writer_start(db);
+    writer_use_spill(b.writer, spill, &b.how);
     from_us = clock_mono_us();
     cpu = cpu_s();
-    for (int64_t i = 0; i < requests; i++) {
-        struct call *c;
-
-        (void)pthread_mutex_lock(&b.lock);
-        while (!b.idle_count)
-            (void)pthread_cond_wait(&b.changed, &b.lock);
-        c = b.idle[--b.idle_count];
-        (void)pthread_mutex_unlock(&b.lock);
-        begin(&b, c);
-    }
-    (void)pthread_mutex_lock(&b.lock);
-    while (b.finished < requests)
-        (void)pthread_cond_wait(&b.changed, &b.lock);
-    (void)pthread_mutex_unlock(&b.lock);
+    for (int64_t i = 0; i < requests; i++)
+        begin(&b, idle_call(&b));
+    await_finished(&b, requests);
+    writer_catch_up(b.writer);
     seconds = (double)(clock_mono_us() - from_us) / 1e6;
     cpu = cpu_s() - cpu;
+    for (int i = 0; i < LEFT_OPEN; i++) {
+        struct call *c = idle_call(&b);
+
+        c->left_open = true;
+        begin(&b, c);
+    }
+    await_finished(&b, requests + LEFT_OPEN);
     writer_stop(b.writer);
     printf("%" PRId64 " requests, %" PRId64 " in flight, %" PRId64 " failed\n", requests, in_flight, b.failed);
     printf("%.0f requests/s, %.0f operations/s, %.1f us of CPU an operation\n", (double)requests / seconds,
            2 * (double)requests / seconds, cpu * 1e6 / (2 * (double)requests));
     print_room(db, requests);
     time_reports(path);
+    time_start(path);
     db_close(db);
+    spill_close(spill);
     free(calls);
-    for (const char *const *s = (const char *const[]){"", "-wal", "-shm", ".lock", NULL}; *s; s++) {
-        char name[600];
-
-        (void)snprintf(name, sizeof name, "%s%s", path, *s);
-        (void)unlink(name);
-    }
+    remove_database(path);
     return b.failed != 0;
 }

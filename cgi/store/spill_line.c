@@ -77,7 +77,9 @@ static void put_members(struct sb *out, const struct member *m, size_t n, const 
     for (size_t i = 0; i < n; i++) {
         const char *at = (const char *)from + m[i].at;
 
-        sb_putf(out, "%s\"%s\":", i ? "," : "", m[i].name);
+        sb_puts(out, i ? ",\"" : "\"");
+        sb_puts(out, m[i].name);
+        sb_puts(out, "\":");
         switch (m[i].kind) {
         case KIND_TEXT: sb_json(out, *(const char *const *)(const void *)at); break;
         case KIND_CHARS: sb_json(out, at); break;

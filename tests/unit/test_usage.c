@@ -318,6 +318,51 @@ START_TEST(what_failed_attempts_cost_is_kept_over_a_crash_and_the_model_is_the_o
 }
 END_TEST
 
+/* The newest connection's handle, to ask how hard its statements worked. */
+static sqlite3 *newest;
+
+static int note_handle(sqlite3 *h, char **why, const void *api)
+{
+    (void)why, (void)api;
+    newest = h;
+    return SQLITE_OK;
+}
+
+/* Steps of SQLite's machine for the recovery of three open calls beside so many settled ones. */
+static int64_t steps_of_recovery(int settled)
+{
+    struct db *db = fixture_db();
+    struct call_record r;
+    int64_t a, b, steps = 0;
+
+    fixture_user(db, "usr_a");
+    ck_assert_int_eq(db_begin(db), WEIR_OK);
+    for (int i = 0; i < settled + 3; i++) {
+        r = fixture_call("usr_a", FIXTURE_NOW + i / 7);
+        ck_assert_int_eq(usage_accept(db, &r, true), WEIR_OK);
+        fixture_answered(&r);
+        if (i % 100 != 50 || i > 300)
+            ck_assert_int_eq(usage_settle(db, &r), WEIR_OK);
+    }
+    ck_assert_int_eq(db_commit(db), WEIR_OK);
+    for (sqlite3_stmt *st = sqlite3_next_stmt(newest, NULL); st; st = sqlite3_next_stmt(newest, st))
+        (void)sqlite3_stmt_status(st, SQLITE_STMTSTATUS_VM_STEP, 1);
+    ck_assert_int_eq(usage_recover(db, FIXTURE_NOW + 60000, &a, &b), WEIR_OK);
+    ck_assert_int_eq(b, 3);
+    for (sqlite3_stmt *st = sqlite3_next_stmt(newest, NULL); st; st = sqlite3_next_stmt(newest, st))
+        steps += sqlite3_stmt_status(st, SQLITE_STMTSTATUS_VM_STEP, 0);
+    ck_assert_int_gt(steps, 0);
+    db_close(db);
+    return steps;
+}
+
+START_TEST(recovery_works_no_harder_where_the_ledger_is_long)
+{
+    ck_assert_int_eq(sqlite3_auto_extension((void (*)(void))note_handle), SQLITE_OK);
+    ck_assert_int_eq(steps_of_recovery(400), steps_of_recovery(4000));
+}
+END_TEST
+
 UNIT_MAIN("usage", an_accepted_call_has_a_session_a_question_and_an_open_event,
           a_settled_call_has_its_answer_its_attempts_and_its_totals, settling_twice_counts_once,
           a_request_id_is_accepted_once, requests_of_one_millisecond_do_not_collide,
@@ -325,4 +370,5 @@ UNIT_MAIN("usage", an_accepted_call_has_a_session_a_question_and_an_open_event,
           a_call_without_a_session_leaves_numbers_only, an_undone_operation_adds_nothing_to_the_roll_ups,
           events_quarters_minutes_and_sessions_have_the_same_sums,
           after_a_crash_every_open_call_is_closed_and_what_was_sent_is_charged,
-          what_failed_attempts_cost_is_kept_over_a_crash_and_the_model_is_the_one_sent_to)
+          what_failed_attempts_cost_is_kept_over_a_crash_and_the_model_is_the_one_sent_to,
+          recovery_works_no_harder_where_the_ledger_is_long)
