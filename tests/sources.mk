@@ -33,6 +33,7 @@ EXTRA_DIST += \
 	tests/e2e/export.test.mjs \
 	tests/e2e/faults.test.mjs \
 	tests/e2e/fcgi.test.mjs \
+	tests/e2e/kill.test.mjs \
 	tests/e2e/leave.test.mjs \
 	tests/e2e/limits.test.mjs \
 	tests/e2e/line.test.mjs \
@@ -47,6 +48,7 @@ EXTRA_DIST += \
 	tests/e2e/server.test.mjs \
 	tests/e2e/sessions.test.mjs \
 	tests/e2e/steady.test.mjs \
+	tests/e2e/storage.test.mjs \
 	tests/e2e/told.test.mjs \
 	tests/e2e/tokens.test.mjs
 

@@ -22,6 +22,7 @@ struct alarm {
     struct db *ro;
     struct alert_book *book;
     bool storage_due;                        /* the database could not be written, and nobody was told so far */
+    long outages;                            /* of those at the last look */
     int64_t cost_version, cost_quarter;      /* what the costs below were read at */
     struct {
         int64_t rule, window_ms, cost;
@@ -309,12 +310,14 @@ bool alarm_look(struct alarm *a)
     struct alert_rules rules;
     struct signals s = {NULL, 0};
     const struct snapshot *now;
-    bool healthy = writer_healthy(a->w), told = false;
+    long outages = writer_outages(a->w);
+    bool healthy = writer_healthy(a->w) && outages == a->outages, told = false;
     size_t n;
 
     if (!healthy && !a->storage_due)
-        log_error("alarm: the database cannot be written");
+        log_error("alarm: the database cannot be written, or could not be a moment ago");
     a->storage_due = a->storage_due || !healthy;
+    a->outages = outages;
     if (alert_rules_list(a->ro, &rules) == WEIR_OK) {
         read_costs(a, &rules);
         now = engine_snapshot(a->e);

@@ -139,6 +139,8 @@ static int64_t usual_wait_ms(enum weir_err err)
     case 429:
         return err == WEIR_E_REQUEST_TOO_LARGE_FOR_LIMIT ? -1 : 1000;
     case 503:
+        if (err == WEIR_E_STORAGE)
+            return WRITER_RETRY_MS;
         return err == WEIR_E_UPSTREAM_QUOTA || err == WEIR_E_NO_UPSTREAM ? 60000 : 5000;
     default:
         return -1;

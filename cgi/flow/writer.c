@@ -9,8 +9,8 @@
  * the database counts as writable again, so that a request that builds on an
  * answer finds it.
  * Two locks' worth of state: the queue (mutex, one condition for the thread, one
- * for writer_call), and two atomics: the health flag, what waits in the spill
- * file. */
+ * for writer_call), and atomics: the health flag, how often it fell, what waits
+ * in the spill file. */
 #include "flow/writer.h"
 
 #include <inttypes.h>
@@ -42,6 +42,7 @@ struct writer {
     struct write_op *first, **last;
     bool stopping;
     atomic_bool healthy;
+    atomic_long outages;          /* how often it was not */
     atomic_long waiting;          /* spill_waiting() */
 
     /* the thread's own */
@@ -185,6 +186,7 @@ static void set_health(struct writer *w, bool healthy)
         log_info("%s: can be written again", db_path(w->db));
     else
         log_error("%s: cannot be written; calls that cost money are refused until it can", db_path(w->db));
+    atomic_fetch_add(&w->outages, !healthy);
 }
 
 static enum weir_err touch(struct db *db, struct write_op *op)
@@ -407,6 +409,11 @@ void writer_catch_up(struct writer *w)
 int writer_healthy(const struct writer *w)
 {
     return atomic_load(&w->healthy);
+}
+
+long writer_outages(const struct writer *w)
+{
+    return atomic_load(&w->outages);
 }
 
 void writer_stop(struct writer *w)

@@ -47,8 +47,11 @@ enum weir_err writer_call(struct writer *w, struct write_op *op) __attribute__((
 /* What was answered as settled has its rows when this returns: for whoever reads a conversation. At once where nothing
  * waits, or the database cannot be written. Any thread but the engine and the writer. */
 void writer_catch_up(struct writer *w);
+enum { WRITER_RETRY_MS = 10000 };     /* when it is worth trying again what was refused because it could not be */
 /* True while the database can be written; /readyz and new billed calls ask this. Any thread. */
 int writer_healthy(const struct writer *w);
+/* How often since the start that became false, so that nobody misses a short time of it. Any thread. */
+long writer_outages(const struct writer *w);
 /* Write all that waits, the spill file's settlements too if the database takes them; end the thread, free. */
 void writer_stop(struct writer *w);
 

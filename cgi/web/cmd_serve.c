@@ -467,6 +467,7 @@ int cmd_serve(int argc, char **argv)
         return fail(EX_USAGE, "usage: weir serve");
     v.saved = sb_make(STATE_MAX);
     (void)umask(0077);
+    (void)signal(SIGXFSZ, SIG_IGN);              /* a file that may not grow is an error like a full disk */
     /* Taken by sigwait() below; threads inherit the mask. */
     (void)sigemptyset(&signals);
     (void)sigaddset(&signals, SIGTERM);

@@ -335,8 +335,10 @@ static enum weir_err chat(struct exchange *x, enum job_kind kind)
         e = web_refuse(x, WEIR_E_OUT_OF_RANGE, p.ask.message ? "message" : "messages", "%s", sb_str(&too_long));
     else if (atomic_load(&x->web->draining))
         e = web_refuse(x, WEIR_E_DRAINING, NULL, NULL);
-    else if (!writer_healthy(x->web->writer))
+    else if (!writer_healthy(x->web->writer)) {
+        x->retry_after_ms = WRITER_RETRY_MS;
         e = web_refuse(x, WEIR_E_STORAGE, NULL, NULL);
+    }
     if (e)
         goto out;
     j = job_new();

@@ -248,7 +248,7 @@ class Weir {
 
   // Rows of the database, read by the sqlite3 shell.
   sql(query) {
-    const text = execFileSync('sqlite3', ['-readonly', '-json', '-cmd', '.timeout 2000', path.join(this.state, 'weir.db'), query], { encoding: 'utf8' });
+    const text = execFileSync('sqlite3', ['-readonly', '-json', '-cmd', '.timeout 2000', path.join(this.state, 'weir.db'), query], { encoding: 'utf8', maxBuffer: 1 << 28 });
     return text.trim() ? JSON.parse(text) : [];
   }
 
