@@ -66,6 +66,32 @@ test('kill -9 leaves every paid call in the books, none twice, none open', async
   await weir.stop();
 });
 
+for (const strategy of ['BATCH', 'ASYNC']) {
+  test(`${strategy}: a conversation goes on at once, a new budget knows what was spent, and a stop leaves nothing behind`, async () => {
+    const weir = await startWeir({ upstream: up, config: { durability: { strategy, batch_seconds: 60 } } });
+    let session, spent = 0;
+    for (let n = 1; n <= 3; n++) {
+      const r = await weir.post('/chat/complete', { model, message: `turn ${n} of a talk about rivers`, session_id: session });
+      assert.equal(r.status, 200, r.text);
+      session = r.json.session_id;
+      spent += Math.round(r.json.cost.total_usd * 1e12);
+    }
+    assert.equal((await weir.get(`/chat/sessions/${session}/messages`)).json.items.length, 6);
+    const last = await weir.post('/chat/complete', { model, message: 'one more that nobody has looked at' });
+    spent += Math.round(last.json.cost.total_usd * 1e12);
+    assert.equal(weir.record(last.json.request_id).state, 'sent', 'its rows are to come');
+    const budget = await weir.post('/admin/budgets', { scope: 'all', window: 'month', limit_usd: 1 });
+    assert.equal(budget.status, 201, budget.text);
+    const b = (await weir.get(`/admin/budgets/${budget.json.budget_id}`)).json;
+    assert.equal(Math.round(b.spent_usd * 1e12), spent);
+    const late = await weir.post('/chat/complete', { model, message: 'settled at the stop' });
+    await weir.program.stop();
+    assert.equal(weir.record(late.json.request_id).status, 'success');
+    assert.equal(fs.statSync(path.join(weir.state, 'spill.ndjson')).size, 0);
+    await weir.stop();
+  });
+}
+
 test('SIGTERM lets running streams finish, refuses new work and ends with 0', async () => {
   const weir = await startWeir({ upstream: up });
   const s = await weir.stream({ model, message: '#slow-0-50-20 finishes' });
