@@ -356,8 +356,10 @@ static void time_start(const char *path)
     (void)snprintf(to, sizeof to, "%s-wal", copy);
     copy_file(from, to);
     begun_us = clock_mono_us();
-    if (db_open(copy, &db, why) != WEIR_OK)
+    if (db_open(copy, &db, why) != WEIR_OK) {
+        (void)fprintf(stderr, "%s\n", why);
         exit(1);
+    }
     opened_us = clock_mono_us();
     if (usage_recover(db, clock_utc_ms(), &never_sent, &interrupted) != WEIR_OK)
         exit(1);
@@ -461,10 +463,13 @@ static int main_start(const char *path)
 {
     struct call *c = mem_zalloc(1, sizeof *c);
     struct db *db = open_or_exit(path);
+    struct query q = query(db, "SELECT user_id FROM users");
     struct bench b = {.idle_count = 0};
 
+    for (int i = 0; i < USERS && query_row(&q); i++)
+        (void)snprintf(b.user[i], sizeof b.user[i], "%s", query_col_text(&q, 0));
+    must(query_stop(&q));
     spread(&b, 1, 0);
-    add_users(db, &b);
     must(db_begin(db));
     for (int i = 0; i < LEFT_OPEN; i++) {
         c->turn = 0;

@@ -22,7 +22,11 @@
 #include "base/mem.h"
 #include "store/db_impl.h"
 
-enum { BUSY_MS = 2000, CHECKPOINT_PAGES = 4000, PROGRESS_STEPS = 20000, GIVE_BACK = 64 /* pages at a time */, CHECK_MAX_BYTES = 256 << 20, IN_MEMORY_MAX = 256 << 20 };
+enum {
+    BUSY_MS = 2000, CHECKPOINT_PAGES = 4000, PROGRESS_STEPS = 20000,
+    GIVE_BACK = 64,                  /* pages at a time */
+    CHECK_MAX_BYTES = 64 << 20, IN_MEMORY_MAX = 256 << 20
+};
 
 /* SQLite's allocation statistics take a global mutex on every allocation, which two busy threads would share. */
 static void configure_sqlite(void)
