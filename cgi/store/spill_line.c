@@ -9,12 +9,12 @@
 
 #include "base/json.h"
 
-enum kind { KIND_TEXT, KIND_CHARS, KIND_I64, KIND_INT, KIND_BOOL };
+enum kind { KIND_TEXT, KIND_CHARS, KIND_I64, KIND_I64S, KIND_INT, KIND_BOOL };
 
 struct member {
     const char *name;
     enum kind kind;
-    size_t at, size;       /* size: of a KIND_CHARS array */
+    size_t at, size;       /* size: of an array of KIND_CHARS or KIND_I64S */
 };
 
 #define OF_RECORD(kind, member) {#member, kind, offsetof(struct call_record, member), sizeof ((struct call_record *)0)->member}
@@ -26,7 +26,8 @@ static const struct member of_record[] = {
     OF_RECORD(KIND_CHARS, request_id),         OF_RECORD(KIND_CHARS, session_id),
     OF_RECORD(KIND_TEXT, user_id),             OF_RECORD(KIND_TEXT, model),
     OF_RECORD(KIND_I64, accepted_at_ms),       OF_RECORD(KIND_CHARS, message_id),
-    OF_RECORD(KIND_TEXT, upstream),            OF_RECORD(KIND_INT, held_by),
+    OF_RECORD(KIND_TEXT, upstream),            OF_RECORD(KIND_I64S, held_us),
+    OF_RECORD(KIND_I64, promised_ms),          OF_RECORD(KIND_I64, promised_position),
     OF_RECORD(KIND_INT, status),               OF_RECORD(KIND_TEXT, finish_reason),
     OF_RECORD(KIND_TEXT, error_code),          OF_RECORD(KIND_I64, usage.prompt),
     OF_RECORD(KIND_I64, usage.cached),         OF_RECORD(KIND_I64, usage.cache_write),
@@ -57,7 +58,7 @@ enum { RECORD_MEMBERS = sizeof of_record / sizeof *of_record, ATTEMPT_MEMBERS = 
 static const char sum_name[] = ",\"sum\":\"";
 enum { SUM_NAME = sizeof sum_name - 1, SUM_DIGITS = 16, TAIL = SUM_NAME + SUM_DIGITS + 2 };     /* …"} */
 
-_Static_assert(sizeof(enum call_status) == sizeof(int) && sizeof(enum gate) == sizeof(int) && sizeof(enum choice) == sizeof(int) && sizeof(int32_t) == sizeof(int),
+_Static_assert(sizeof(enum call_status) == sizeof(int) && sizeof(enum choice) == sizeof(int) && sizeof(int32_t) == sizeof(int),
                "KIND_INT");
 
 /* FNV-1a. */
@@ -72,6 +73,15 @@ static uint64_t checksum(const char *p, size_t n)
 
 /* --- to JSON --- */
 
+static void put_numbers(struct sb *out, const int64_t *v, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        sb_putc(out, i ? ',' : '[');
+        sb_i64(out, v[i]);
+    }
+    sb_putc(out, ']');
+}
+
 static void put_members(struct sb *out, const struct member *m, size_t n, const void *from)
 {
     for (size_t i = 0; i < n; i++) {
@@ -84,6 +94,7 @@ static void put_members(struct sb *out, const struct member *m, size_t n, const 
         case KIND_TEXT: sb_json(out, *(const char *const *)(const void *)at); break;
         case KIND_CHARS: sb_json(out, at); break;
         case KIND_I64: sb_i64(out, *(const int64_t *)(const void *)at); break;
+        case KIND_I64S: put_numbers(out, (const int64_t *)(const void *)at, m[i].size / sizeof(int64_t)); break;
         case KIND_INT: sb_i64(out, *(const int *)(const void *)at); break;
         case KIND_BOOL: sb_puts(out, *(const bool *)at ? "true" : "false"); break;
         }
@@ -122,6 +133,16 @@ void spill_line_put(struct sb *out, const struct call_record *r, bool text)
 
 /* --- and back --- */
 
+/* As many as there are to be: a line of another version has gates that mean something else. */
+static bool read_numbers(const json_t *list, int64_t *v, size_t n)
+{
+    if (json_array_size(list) != n)
+        return false;
+    for (size_t i = 0; i < n; i++)
+        v[i] = json_integer_value(json_array_get(list, i));
+    return true;
+}
+
 static bool read_members(const json_t *o, const struct member *m, size_t n, void *to)
 {
     for (size_t i = 0; i < n; i++) {
@@ -143,6 +164,10 @@ static bool read_members(const json_t *o, const struct member *m, size_t n, void
             if (!json_is_integer(v))
                 return false;
             *(int64_t *)(void *)at = json_integer_value(v);
+            break;
+        case KIND_I64S:
+            if (!read_numbers(v, (int64_t *)(void *)at, m[i].size / sizeof(int64_t)))
+                return false;
             break;
         case KIND_INT:
             if (!json_is_integer(v))

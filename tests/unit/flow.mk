@@ -68,7 +68,7 @@ tests_unit_test_spread_SOURCES = tests/unit/test_spread.c tests/unit/sim.c tests
 tests_unit_test_spread_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_spread_LDADD = $(UNIT_LDADD)
 check_PROGRAMS += tests/unit/test_power
-tests_unit_test_power_SOURCES = tests/unit/test_power.c tests/unit/oplog.c tests/unit/oplog.h tests/unit/unit.h $(STORE_FIXTURES)
+tests_unit_test_power_SOURCES = tests/unit/test_power.c tests/unit/disklog.c tests/unit/disklog.h tests/unit/unit.h $(STORE_FIXTURES)
 tests_unit_test_power_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_power_LDADD = $(UNIT_LDADD)
 tests_unit_test_power_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=write,--wrap=fdatasync,--wrap=ftruncate

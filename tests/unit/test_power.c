@@ -1,6 +1,6 @@
 /* The power goes at any instant: nothing that was promised is gone, nothing is counted twice, nothing is broken.
  *
- * Calls are accepted and settled through the writer while every write and sync is noted (oplog.h). Then the folder is
+ * Calls are accepted and settled through the writer while every write and sync is noted (disklog.h). Then the folder is
  * rebuilt as it may look after a loss of power at many of these points, started as Weir starts, and looked through.
  * WEIR_CRASH_POINTS=1000 tries so many in each case. */
 #include "unit.h"
@@ -10,7 +10,7 @@
 
 #include "fixture_call.h"
 #include "flow/writer.h"
-#include "oplog.h"
+#include "disklog.h"
 #include "store/spill.h"
 
 enum { CALLS = 600, WAVE = 12, GROUP = 20 };
@@ -44,7 +44,7 @@ static void done_call(struct write_op *op, enum weir_err result)
 
     c->result = result;
     if (!result)
-        oplog_promise((c - calls) * 2 + c->settling);
+        disklog_promise((c - calls) * 2 + c->settling);
     atomic_store(&c->answered, 1);
 }
 
@@ -98,7 +98,7 @@ static void record(enum durability strategy, const char *pragma, int failing_per
     struct spill *s;
     struct db *db;
 
-    oplog_install();
+    disklog_install();
     db = fixture_db();
     fixture_user(db, "usr_a");
     ck_assert_int_eq(db_exec(db, "PRAGMA wal_checkpoint(TRUNCATE)"), WEIR_OK);
@@ -107,13 +107,13 @@ static void record(enum durability strategy, const char *pragma, int failing_per
         ck_assert_int_eq(db_exec(db, pragma), WEIR_OK);
     snprintf(path, sizeof path, "%s/spill.ndjson", fixture_dir);
     ck_assert_msg(spill_open(path, &s, why) == WEIR_OK, "%s", why);
-    oplog_begin(fixture_dir);
-    oplog_fail_syncs(failing_permille, 5);
+    disklog_begin(fixture_dir);
+    disklog_fail_syncs(failing_permille, 5);
     w = writer_start(db);
     writer_use_spill(w, s, &how);
     work(w);
     writer_stop(w);
-    oplog_end();
+    disklog_end();
     spill_close(s);
     db_close(db);
 }
@@ -196,7 +196,7 @@ static void look(const char *dir, size_t at, struct found *f)
         return;
     }
     f->broken += !whole(db);
-    for (size_t n = 0; (what = oplog_promised(at, n)) >= 0; n++) {
+    for (size_t n = 0; (what = disklog_promised(at, n)) >= 0; n++) {
         int64_t tokens = record_of(db, what / 2);
 
         if (what % 2 == 0) {
@@ -230,19 +230,19 @@ static struct found lose_power(int points)
     ck_assert_int_gt(points, 0);
     at = calloc((size_t)points, sizeof *at);
     for (int i = 0; i < points; i++)
-        at[i] = 1 + (size_t)rng_below(&r, (int64_t)oplog_length());
+        at[i] = 1 + (size_t)rng_below(&r, (int64_t)disklog_length());
     qsort(at, (size_t)points, sizeof *at, compare);
     for (int i = 0; i < points; i++) {
         char dir[64];
 
         snprintf(dir, sizeof dir, "%s/weir-power-XXXXXX", shm);
         ck_assert_ptr_nonnull(mkdtemp(dir));
-        oplog_rebuild(at[i], &r, dir);
+        disklog_rebuild(at[i], &r, dir);
         look(dir, at[i], &f);
         nftw(dir, fixture_remove, 8, FTW_DEPTH | FTW_PHYS);
     }
     printf("%d losses of power in %zu writes and syncs: %lld broken, %lld settlements kept, %lld lost, %lld intents lost\n", points,
-           oplog_length(), (long long)f.broken, (long long)f.settled_kept, (long long)f.settled_lost, (long long)f.accepted_lost);
+           disklog_length(), (long long)f.broken, (long long)f.settled_kept, (long long)f.settled_lost, (long long)f.accepted_lost);
     free(at);
     return f;
 }
@@ -304,7 +304,7 @@ START_TEST(a_sync_that_fails_promises_nothing_and_breaks_nothing)
     struct found f;
 
     record(DURABILITY_REALTIME, NULL, 100);
-    ck_assert_uint_gt(oplog_failed_syncs(), 10);
+    ck_assert_uint_gt(disklog_failed_syncs(), 10);
     f = lose_power(150);
     ck_assert_int_eq(f.broken, 0);
     ck_assert_int_eq(f.accepted_lost, 0);

@@ -39,7 +39,10 @@ static struct call_record open_call(struct db *db)
 
     ck_assert_int_eq(fixture_accept(db, &r, true), WEIR_OK);
     fixture_answered(&r);
-    r.held_by = GATE_NONE - 1;
+    r.held_us[0] = 5000;
+    r.held_us[GATE_NONE - 1] = 7000;
+    r.promised_ms = 12;
+    r.promised_position = 3;
     r.status = CALL_ERROR;
     r.error_code = "upstream_cut";
     r.usage = (struct usage_tokens){.prompt = 1001, .cached = 102, .cache_write = 103, .cache_write_1h = 104,

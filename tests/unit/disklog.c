@@ -1,5 +1,5 @@
-/* oplog.c - the VFS, the wrapped calls, and the disk that forgets. */
-#include "oplog.h"
+/* disklog.c - the VFS, the wrapped calls, and the disk that forgets. */
+#include "disklog.h"
 
 #include <check.h>
 #include <errno.h>
@@ -144,11 +144,11 @@ static int x_open(sqlite3_vfs *v, const char *name, sqlite3_file *f, int flags, 
     return rc;
 }
 
-void oplog_install(void)
+void disklog_install(void)
 {
     root = sqlite3_vfs_find(NULL);
     vfs = *root;
-    vfs.zName = "oplog";
+    vfs.zName = "disklog";
     vfs.szOsFile = (int)sizeof(struct shim) + root->szOsFile;
     vfs.xOpen = x_open;
     vfs.pNext = NULL;
@@ -208,7 +208,7 @@ int __wrap_ftruncate(int fd, off_t n)
 
 /* --- recording --- */
 
-void oplog_begin(const char *dir)
+void disklog_begin(const char *dir)
 {
     struct stat st;
     char path[512];
@@ -233,7 +233,7 @@ void oplog_begin(const char *dir)
     g.on = true;
 }
 
-void oplog_end(void)
+void disklog_end(void)
 {
     pthread_mutex_lock(&g.lock);
     g.on = false;
@@ -242,28 +242,28 @@ void oplog_end(void)
         g.pending[i] = malloc((g.n + 1) * sizeof(size_t));
 }
 
-void oplog_promise(int64_t what)
+void disklog_promise(int64_t what)
 {
     note(OP_PROMISE, FILE_DB, what, NULL, 0);
 }
 
-void oplog_fail_syncs(int permille, uint64_t seed)
+void disklog_fail_syncs(int permille, uint64_t seed)
 {
     g.fate = rng_make(seed);
     g.fail_permille = permille;
 }
 
-size_t oplog_failed_syncs(void)
+size_t disklog_failed_syncs(void)
 {
     return g.failed;
 }
 
-size_t oplog_length(void)
+size_t disklog_length(void)
 {
     return g.n;
 }
 
-int64_t oplog_promised(size_t at, size_t n)
+int64_t disklog_promised(size_t at, size_t n)
 {
     static size_t from, found;           /* asked in order, mostly */
 
@@ -335,7 +335,7 @@ static void advance(size_t at, struct rng *r)
     }
 }
 
-void oplog_rebuild(size_t at, struct rng *r, const char *to)
+void disklog_rebuild(size_t at, struct rng *r, const char *to)
 {
     static const int chances[] = {0, 100, 500, 900, 1000};
     int keep = chances[rng_below(r, 5)];
