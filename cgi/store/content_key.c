@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/rand.h"
@@ -132,7 +133,7 @@ static enum weir_err make_key(const char *path, int64_t user, unsigned char key[
     ok = fd >= 0 && write(fd, bytes, sizeof bytes) == (ssize_t)sizeof bytes && fsync(fd) == 0;
     if (fd >= 0)
         (void)close(fd);
-    ok = ok && rename(sb_str(&part), path) == 0 && db_sync_directory_of(path);
+    ok = ok && rename(sb_str(&part), path) == 0 && file_sync_directory_of(path);
     if (!ok)
         log_error("%s: cannot be written: %s", path, strerror(errno));
     sb_done(&part);
@@ -218,7 +219,7 @@ enum weir_err content_key_destroy(int64_t user)
             log_error("%s: cannot be removed: %s", sb_str(&path), strerror(errno));
             e = WEIR_E_STORAGE;
         }
-        if (!e && !db_sync_directory_of(sb_str(&path)))
+        if (!e && !file_sync_directory_of(sb_str(&path)))
             e = WEIR_E_STORAGE;
         remember(user, NULL);
     }
