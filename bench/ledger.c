@@ -40,6 +40,7 @@
 #include "store/spill.h"
 #include "store/upkeep.h"
 #include "store/usage.h"
+#include "store/verify.h"
 
 enum { USERS = 50, MODELS = 8, SESSION_REQUESTS = 5, LEFT_OPEN = 20 };
 
@@ -85,6 +86,10 @@ static void answered(struct call_record *r)
     r->cost.input = 412 * r->cost.rate_in;
     r->cost.output = 187 * r->cost.rate_out;
     r->cost.total = r->cost.input + r->cost.output;
+    r->attempts[0].usage = r->usage;
+    r->attempts[0].priced = true;
+    r->attempts[0].cost_in = r->cost.input;
+    r->attempts[0].cost_out = r->cost.output;
     r->answer = "An answer of some length, as a model gives them to people who ask it something short.";
     r->answer_bytes = (int64_t)strlen(r->answer);
     r->answer_chars = r->answer_bytes;
@@ -290,6 +295,30 @@ static void time_exports(struct db *ro)
         sb_done(&piece);
     }
     free(x);
+}
+
+/* All of the ledger, as `weir verify` looks through it. */
+static void time_verify(const char *path)
+{
+    struct verify_setup setup = {.now_ms = clock_utc_ms(), .running_since_ms = INT64_MAX};
+    char why[DB_WHY_SIZE];
+    struct verify *v;
+    int64_t from_us, us;
+    double cpu;
+
+    if (db_open_reader(path, &setup.ro, why) != WEIR_OK)
+        exit(1);
+    v = verify_new(&setup);
+    from_us = clock_mono_us();
+    cpu = cpu_s();
+    while (verify_step(v)) {
+    }
+    us = clock_mono_us() - from_us;
+    cpu = cpu_s() - cpu;
+    printf("  verify: %" PRId64 " events, %" PRId64 " findings, %.0f events/s (%.0f a CPU second)\n", verify_result(v)->events,
+           verify_result(v)->failures, (double)verify_result(v)->events * 1e6 / (double)us, (double)verify_result(v)->events / cpu);
+    verify_free(v);
+    db_close(setup.ro);
 }
 
 static void time_reports(const char *path)
@@ -582,6 +611,7 @@ int main(int argc, char **argv)
     print_room(db, requests);
     time_reports(path);
     time_start(path);
+    time_verify(path);
     db_close(db);
     spill_close(spill);
     free(calls);

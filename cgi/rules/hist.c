@@ -108,23 +108,57 @@ size_t hist_pack(const struct hist *h, unsigned char *out)
     return used;
 }
 
+/* Each slot in turn; false at the end, with `at` beyond the slots if it was no whole one. */
+struct unpacking {
+    const unsigned char *p, *end;
+    uint64_t at, count;
+};
+
+static bool next_slot(struct unpacking *u)
+{
+    uint64_t step;
+    size_t k, l;
+
+    if (u->p == u->end)
+        return false;
+    k = get_varint(u->p, (size_t)(u->end - u->p), &step);
+    l = k ? get_varint(u->p + k, (size_t)(u->end - u->p) - k, &u->count) : 0;
+    u->at += l && step < HIST_METRICS * HIST_SLOTS && u->count <= INT64_MAX / 2 ? step : HIST_METRICS * HIST_SLOTS;
+    u->p += k + l;
+    return u->at < HIST_METRICS * HIST_SLOTS;
+}
+
 bool hist_unpack(struct hist *h, const void *packed, size_t n)
 {
-    const unsigned char *p = packed, *end = p + n;
+    struct unpacking u = {.p = packed, .end = (const unsigned char *)packed + n};
     int64_t *slots = &h->n[0][0];
-    uint64_t at = 0, step, count;
 
-    while (p < end) {
-        size_t k = get_varint(p, (size_t)(end - p), &step);
-        size_t l = k ? get_varint(p + k, (size_t)(end - p) - k, &count) : 0;
+    while (next_slot(&u))
+        slots[u.at] += (int64_t)u.count;
+    return u.at < HIST_METRICS * HIST_SLOTS;
+}
 
-        if (!l || step >= HIST_METRICS * HIST_SLOTS || count > INT64_MAX / 2)
-            return false;
-        at += step;
-        if (at >= HIST_METRICS * HIST_SLOTS)
-            return false;
-        slots[at] += (int64_t)count;
-        p += k + l;
-    }
-    return true;
+/* splitmix64's finish: neighbours become strangers. */
+static uint64_t mark_of(uint64_t slot)
+{
+    uint64_t z = (slot + 1) * UINT64_C(0x9e3779b97f4a7c15);
+
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return z ^ (z >> 31);
+}
+
+uint64_t hist_mark(enum hist_metric m, int64_t us)
+{
+    return mark_of((uint64_t)m * HIST_SLOTS + (uint64_t)slot_of(us));
+}
+
+bool hist_packed_mark(const void *packed, size_t n, uint64_t *out)
+{
+    struct unpacking u = {.p = packed, .end = (const unsigned char *)packed + n};
+
+    *out = 0;
+    while (next_slot(&u))
+        *out += u.count * mark_of(u.at);
+    return u.at < HIST_METRICS * HIST_SLOTS;
 }

@@ -27,6 +27,11 @@ int64_t hist_quantile(const struct hist *h, enum hist_metric m, int32_t ppm);
 
 /* Write the counts to `out` (HIST_PACKED_MAX bytes); gives the bytes used. Only slots in use take room. */
 size_t hist_pack(const struct hist *h, unsigned char *out);
+/* What a histogram holds, as one number: the sum (modulo 2^64) of one mark for each duration it counts. Histograms with
+ * different counts have different ones, as good as always. The second is false if the packed counts are damaged. */
+uint64_t hist_mark(enum hist_metric m, int64_t us);
+bool hist_packed_mark(const void *packed, size_t n, uint64_t *out) __attribute__((warn_unused_result));
+
 /* Add packed counts to h. False if they are damaged (what came before the damage is added). */
 bool hist_unpack(struct hist *h, const void *packed, size_t n) __attribute__((warn_unused_result));
 

@@ -70,4 +70,10 @@ enum weir_err budgets_list(struct db *db, const struct settings *s, struct budge
 enum weir_err budgets_load(struct db *db, const struct settings *s, int64_t now_ms, struct budget_set *out) __attribute__((warn_unused_result));
 void budget_set_done(struct budget_set *s);
 
+/* Compare what each budget's window of now has spent with the cost of its events, in the caller's read transaction; those
+ * whose window begins before from_ms (0: none) are left out. `differs` hears of each key that does; *compared is added to. */
+typedef void budget_differs_fn(void *ctx, const struct budget_row *r, const char *key, int64_t spent, int64_t events);
+enum weir_err budgets_compare(struct db *ro, const struct settings *s, int64_t now_ms, int64_t from_ms, int64_t *compared,
+                              budget_differs_fn *differs, void *ctx) __attribute__((warn_unused_result));
+
 #endif

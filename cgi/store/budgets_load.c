@@ -22,12 +22,17 @@ struct source {
     int64_t unit_ms;             /* an id is a time in this unit, shifted left */
     int bits;
     const char *lost;            /* the same of events that were interrupted */
+    const char *events;          /* the same of all events; NULL: it is that already */
 };
 
 #define LOST(key, join)                                                                                               \
     "SELECT " key " AS k, sum(e.max_tokens * r.rate_out) FROM events e JOIN rates r ON r.id = e.rate " join            \
     " WHERE e.status > 0 AND e.status = 1 AND e.error = (SELECT id FROM words WHERE text = 'interrupted')"             \
     " AND e.estimated = 1 AND e.id >= ?1 AND e.id < ?2 AND (?3 = '' OR k = ?3) GROUP BY k"
+
+#define EVENTS(key, join)                                                                                             \
+    "SELECT " key " AS k, sum(e.cost_in + e.cost_out) FROM events e " join                                             \
+    " WHERE e.state = 2 AND e.id >= ?1 AND e.id < ?2 AND (?3 = '' OR k = ?3) GROUP BY k"
 
 #define ROLLUPS(key, join)                                                                                            \
     "SELECT " key " AS k, sum(r.cost_in + r.cost_out) FROM rollups r " join                                            \
@@ -36,17 +41,20 @@ struct source {
 #define COMBO "JOIN combos c ON c.id = r.combo "
 
 static const struct source sources[BUDGET_SCOPES] = {
-    [BUDGET_ALL] = {ROLLUPS("''", ""), QUARTER_MS, COMBO_BITS, LOST("''", "")},
+    [BUDGET_ALL] = {ROLLUPS("''", ""), QUARTER_MS, COMBO_BITS, LOST("''", ""), EVENTS("''", "")},
     [BUDGET_USER] = {ROLLUPS("u.user_id", COMBO "JOIN users u ON u.id = c.user"), QUARTER_MS, COMBO_BITS,
-                     LOST("u.user_id", "JOIN users u ON u.id = e.user")},
+                     LOST("u.user_id", "JOIN users u ON u.id = e.user"),
+                     EVENTS("u.user_id", "JOIN users u ON u.id = e.user")},
     [BUDGET_MODEL] = {ROLLUPS("w.text", COMBO "JOIN words w ON w.id = c.model"), QUARTER_MS, COMBO_BITS,
-                      LOST("w.text", "JOIN words w ON w.id = e.model")},
+                      LOST("w.text", "JOIN words w ON w.id = e.model"),
+                      EVENTS("w.text", "JOIN words w ON w.id = e.model")},
     [BUDGET_SESSION] = {"SELECT s.session_id AS k, sum(r.cost) FROM session_rollups r JOIN sessions s ON s.id = r.session"
                         " WHERE r.id >= ?1 AND r.id < ?2 AND (?3 = '' OR k = ?3) GROUP BY k", QUARTER_MS, SESSION_BITS,
-                        LOST("s.session_id", "JOIN sessions s ON s.id = e.session")},
+                        LOST("s.session_id", "JOIN sessions s ON s.id = e.session"),
+                        EVENTS("s.session_id", "JOIN sessions s ON s.id = e.session")},
     [BUDGET_TOKEN] = {"SELECT t.token_id AS k, sum(e.cost_in + e.cost_out) FROM events e JOIN tokens t ON t.id = e.token"
                       " WHERE e.state = 2 AND e.id >= ?1 AND e.id < ?2 AND (?3 = '' OR k = ?3) GROUP BY k", 1, EVENT_BITS,
-                      LOST("t.token_id", "JOIN tokens t ON t.id = e.token")},
+                      LOST("t.token_id", "JOIN tokens t ON t.id = e.token"), NULL},
 };
 
 /* The first id of a moment; of times beyond all ids the last. */
@@ -143,6 +151,59 @@ enum weir_err budgets_load(struct db *db, const struct settings *s, int64_t now_
         return WEIR_OK;
     budget_set_done(out);
     return WEIR_E_STORAGE;
+}
+
+/* The window as ids of the rows that a source reads. */
+static void bind_window(struct query *q, const struct budget_span *span, int64_t unit_ms, int bits, const char *key)
+{
+    query_i64(q, id_of(span->from_ms, unit_ms, bits));
+    query_i64(q, id_of(span->to_ms, unit_ms, bits));
+    query_text(q, key);
+}
+
+/* Both queries give their keys in order, GROUP BY sees to that. */
+static enum weir_err compare_row(struct db *ro, const struct budget_row *r, const struct budget_span *span, int64_t *compared,
+                                 budget_differs_fn *differs, void *ctx)
+{
+    const struct source *from = &sources[r->rule.scope];
+    struct query spent = query(ro, from->spent), events = query(ro, from->events);
+    bool more_spent, more_events;
+    enum weir_err e, ended;
+
+    bind_window(&spent, span, from->unit_ms, from->bits, r->rule.key);
+    bind_window(&events, span, 1, EVENT_BITS, r->rule.key);
+    more_spent = query_row(&spent);
+    more_events = query_row(&events);
+    while (more_spent || more_events) {
+        const char *a = more_spent ? query_col_text(&spent, 0) : NULL, *b = more_events ? query_col_text(&events, 0) : NULL;
+        int order = !a ? 1 : !b ? -1 : strcmp(a, b);
+        int64_t have = order <= 0 ? query_col_i64(&spent, 1) : 0, is = order >= 0 ? query_col_i64(&events, 1) : 0;
+
+        ++*compared;
+        if (have != is)
+            differs(ctx, r, order <= 0 ? a : b, have, is);
+        more_spent = order <= 0 ? query_row(&spent) : more_spent;
+        more_events = order >= 0 ? query_row(&events) : more_events;
+    }
+    e = query_end(&spent);
+    ended = query_end(&events);
+    return e ? e : ended;
+}
+
+enum weir_err budgets_compare(struct db *ro, const struct settings *s, int64_t now_ms, int64_t from_ms, int64_t *compared,
+                              budget_differs_fn *differs, void *ctx)
+{
+    struct budget_set set;
+    enum weir_err e = budgets_list(ro, s, &set);
+
+    for (size_t i = 0; !e && i < set.rows; i++) {
+        struct budget_span span = period_at(&set.zone[i], set.row[i].rule.window, now_ms);
+
+        if ((!from_ms || span.from_ms >= from_ms) && sources[set.row[i].rule.scope].events)
+            e = compare_row(ro, &set.row[i], &span, compared, differs, ctx);
+    }
+    budget_set_done(&set);
+    return e;
 }
 
 void budget_set_done(struct budget_set *s)

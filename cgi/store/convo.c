@@ -231,6 +231,18 @@ static enum weir_err erase(struct db *db, int64_t from, int64_t to)
     return e;
 }
 
+/* An answer that is deleted is counted, so that one which is lost can be told from it. */
+static enum weir_err count_removed(struct db *db, int64_t session, int64_t seq)
+{
+    struct query q = query(db, "UPDATE sessions SET removed = removed + 1 WHERE id = ?1 AND EXISTS (SELECT 1 FROM events e"
+                               " WHERE e.session = ?1 AND e.session > 0 AND e.answer = ?2 AND e.answer > 0 AND e.state = 2"
+                               " AND (e.status = 0 OR e.chars > 0))");
+
+    query_i64(&q, session);
+    query_i64(&q, seq);
+    return query_end(&q);
+}
+
 enum weir_err convo_erase(struct db *db, int64_t session)
 {
     enum weir_err e = erase(db, session << SEQ_BITS, ((session + 1) << SEQ_BITS) - 1);
@@ -278,7 +290,9 @@ enum weir_err convo_delete_message(struct db *db, const char *user_id, const cha
             continue;
         gone[i] = 1;
         (*deleted)++;
-        e = erase(db, id, id);
+        e = count_removed(db, session, t.node[i].seq);
+        if (!e)
+            e = erase(db, id, id);
     }
 out:
     free(gone);

@@ -91,6 +91,8 @@ enum weir_err ledger_word(struct db *db, const char *text, int64_t *id)
         query_text(&q, text);
         *id = query_row(&q) ? query_col_i64(&q, 0) : 0;
         e = query_end(&q);
+        if (!e)
+            e = seal_name(db, SEAL_WORDS, *id);
     }
     if (!e)
         keymap_put(&l->words, text, n, *id);
@@ -134,9 +136,10 @@ void ledger_forget_people(struct db *db)
     keymap_clear(&ledger_of(db)->tokens);
 }
 
-/* Numbers in, number out: found in the cache, in the table, or made. `select` and `insert` take them in order. */
+/* Numbers in, number out: found in the cache, in the table, or made. `select` and `insert` take them in order; what is made
+ * is in the table's seal. */
 static enum weir_err number_of_key(struct db *db, struct keymap *m, const char *select, const char *insert,
-                                   const int64_t *key, size_t n, int64_t *id)
+                                   const int64_t *key, size_t n, int64_t seal, int64_t *id)
 {
     enum weir_err e = WEIR_OK;
 
@@ -150,6 +153,8 @@ static enum weir_err number_of_key(struct db *db, struct keymap *m, const char *
             query_i64(&q, key[i]);
         *id = query_row(&q) ? query_col_i64(&q, 0) : 0;
         e = query_end(&q);
+        if (!e && step == 1)
+            e = seal_name(db, seal, *id);
     }
     if (!e)
         keymap_put(m, key, n * sizeof *key, *id);
@@ -165,7 +170,8 @@ enum weir_err ledger_rate(struct db *db, const char *version, int64_t rate_in, i
         return e;
     return number_of_key(db, &ledger_of(db)->rates,
                          "SELECT id FROM rates WHERE version = ?1 AND rate_in = ?2 AND rate_out = ?3",
-                         "INSERT INTO rates(version, rate_in, rate_out) VALUES (?1, ?2, ?3) RETURNING id", key, 3, id);
+                         "INSERT INTO rates(version, rate_in, rate_out) VALUES (?1, ?2, ?3) RETURNING id", key, 3,
+                         SEAL_RATES, id);
 }
 
 enum weir_err ledger_combo(struct db *db, const struct ledger_dims *d, int64_t *id)
@@ -176,7 +182,7 @@ enum weir_err ledger_combo(struct db *db, const struct ledger_dims *d, int64_t *
                          "SELECT id FROM combos WHERE user = ?1 AND model = ?2 AND upstream = ?3 AND endpoint = ?4"
                          " AND priority = ?5 AND status = ?6",
                          "INSERT INTO combos(user, model, upstream, endpoint, priority, status)"
-                         " VALUES (?1, ?2, ?3, ?4, ?5, ?6) RETURNING id", key, 6, id);
+                         " VALUES (?1, ?2, ?3, ?4, ?5, ?6) RETURNING id", key, 6, SEAL_COMBOS, id);
 }
 
 void ledger_add(struct db *db, const struct ledger_delta *d)
@@ -355,6 +361,15 @@ static enum weir_err write_session(struct db *db, const struct ledger_delta *d, 
     return query_end(&q);
 }
 
+static enum weir_err write_seal(struct db *db, const struct ledger_delta *d, size_t n)
+{
+    struct seal sum = d[0].seal;
+
+    for (size_t i = 1; i < n; i++)
+        seal_plus(&sum, &d[i].seal);
+    return seal_add(db, d->quarter, &sum);
+}
+
 /* Call `write` for each run of sorted deltas that share a row. */
 static enum weir_err each_row(struct db *db, struct ledger *l, int (*differ)(const void *, const void *),
                               enum weir_err (*write)(struct db *, const struct ledger_delta *, size_t))
@@ -391,6 +406,13 @@ static enum weir_err write_spans(struct db *db, const struct ledger *l, int64_t 
     return e;
 }
 
+static int other_quarter(const void *a, const void *b)
+{
+    const struct ledger_delta *x = a, *y = b;
+
+    return x->quarter != y->quarter;
+}
+
 static enum weir_err on_flush(struct db *db, void *ctx)
 {
     struct ledger *l = ctx;
@@ -412,6 +434,8 @@ static enum weir_err on_flush(struct db *db, void *ctx)
         e = write_spans(db, l, mark);
     if (!e)
         e = each_row(db, l, by_combo, write_minute);
+    if (!e)
+        e = each_row(db, l, other_quarter, write_seal);
     qsort(l->delta, l->count, sizeof *l->delta, by_session);
     if (!e)
         e = each_row(db, l, by_session, write_session);

@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "store/db.h"
+#include "store/seal.h"
 
 enum { EVENT_BITS = 20, COMBO_BITS = 24, SESSION_BITS = 32 };
 #define QUARTER_MS INT64_C(900000)
@@ -20,6 +21,7 @@ struct ledger_delta {
     int64_t prompt, cached, cache_write, completion, reasoning, chars;
     int64_t cost_in, cost_out, unpriced, unpriced_tokens, estimated, retries;
     int64_t queue_us, retry_us, ttft_us, writing_us, duration_us;
+    struct seal seal;            /* of its rows */
 };
 
 struct ledger_dims {

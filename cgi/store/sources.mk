@@ -1,5 +1,5 @@
 # cgi/store
-SCHEMA = schema/001_first.sql schema/002_budgets.sql schema/003_waited.sql schema/004_attempt_choice.sql schema/007_token_usage_view.sql schema/008_spans.sql schema/009_alerts.sql schema/011_audit_mac.sql schema/012_retention.sql
+SCHEMA = schema/001_first.sql schema/002_budgets.sql schema/003_waited.sql schema/004_attempt_choice.sql schema/007_token_usage_view.sql schema/008_spans.sql schema/009_alerts.sql schema/010_seals.sql schema/011_audit_mac.sql schema/012_retention.sql
 libweir_a_SOURCES += \
 	cgi/store/account.c cgi/store/account.h cgi/store/account_secret.c cgi/store/account_write.c \
 	cgi/store/alert_rules.c cgi/store/alerts.c cgi/store/alerts.h \
@@ -26,11 +26,15 @@ libweir_a_SOURCES += \
 	cgi/store/spans.c cgi/store/spans.h \
 	cgi/store/retain.c cgi/store/retain.h \
 	cgi/store/spill.c cgi/store/spill.h cgi/store/spill_line.c cgi/store/spill_line.h \
+	cgi/store/seal.c cgi/store/seal.h \
+	cgi/store/tally.c cgi/store/tally.h \
 	cgi/store/traffic.c cgi/store/traffic.h cgi/store/traffic_file.c \
 	cgi/store/session_use.c cgi/store/session_use.h \
 	cgi/store/upkeep.c cgi/store/upkeep.h \
 	cgi/store/usage.c cgi/store/usage.h cgi/store/usage_recover.c \
 	cgi/store/waited.c cgi/store/waited.h \
+	cgi/store/verify.c cgi/store/verify.h cgi/store/verify_impl.h cgi/store/verify_quarter.c \
+	cgi/store/verify_rest.c cgi/store/verify_session.c cgi/store/verify_told.c \
 	cgi/store/webhooks.c cgi/store/webhooks.h \
 	cgi/store/zone.c cgi/store/zone.h
 nodist_libweir_a_SOURCES += cgi/store/schema_sql.c

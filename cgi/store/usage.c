@@ -421,13 +421,15 @@ static enum weir_err add_attempt(struct db *db, int64_t event, int n, const stru
 static enum weir_err add_to_session(struct db *db, const struct call_record *r, const struct open_event *v)
 {
     struct query q = query(db, "UPDATE sessions SET requests = requests + 1, prompt = prompt + ?2,"
-                               " completion = completion + ?3, cost = cost + ?4, unpriced = unpriced + ?5 WHERE id = ?1");
+                               " completion = completion + ?3, cost = cost + ?4, unpriced = unpriced + ?5,"
+                               " removed = removed + ?6 WHERE id = ?1");
 
     query_i64(&q, v->session);
     query_i64(&q, r->usage.prompt);
     query_i64(&q, r->usage.completion);
     query_i64(&q, r->cost.input + r->cost.output);
     query_i64(&q, !r->cost.priced);
+    query_i64(&q, r->answer && v->answer && !v->answerable && (r->status == CALL_SUCCESS || r->answer_chars > 0));
     return query_end(&q);
 }
 
@@ -481,11 +483,14 @@ enum weir_err usage_settle(struct db *db, const struct call_record *r)
         e = add_attempt(db, v.id, i + 1, &r->attempts[i]);
     if (!e && v.session)
         e = add_to_session(db, r, &v);
-    if (!e && r->answer && v.session && v.answerable)
+    if (!e && r->answer && v.session && v.answer && v.answerable)
         e = add_answer(db, r, &v);
     if (e)
         return e;
     d = delta_of(r, &v, combo);
+    e = seal_of_event(db, v.id, &d.seal);
+    if (e)
+        return e;
     ledger_add(db, &d);
     return WEIR_OK;
 }

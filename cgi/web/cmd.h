@@ -10,5 +10,6 @@ int cmd_report(int argc, char **argv);    /* the figures of /monitoring as table
 int cmd_replay(int argc, char **argv);    /* recorded requests under other settings */
 int cmd_user(int argc, char **argv);      /* export, erase: all that is kept of one person */
 int cmd_tune(int argc, char **argv);      /* what would have served them better, and writing it into weir.json */
+int cmd_verify(int argc, char **argv);    /* does the ledger add up? */
 
 #endif

@@ -18,6 +18,7 @@ static const struct {
     {"replay", "replay …        recorded requests under other settings; --help says how", cmd_replay},
     {"tune", "tune …          what would have served them better; --apply writes it", cmd_tune},
     {"user", "user …          export or erase all that is kept of one person", cmd_user},
+    {"verify", "verify          does the ledger add up, and is it as it was written? Also while Weir runs", cmd_verify},
 };
 
 static void usage(FILE *to)

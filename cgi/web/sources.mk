@@ -14,6 +14,7 @@ libweir_a_SOURCES += \
 	cgi/web/cmd_tune.c \
 	cgi/web/cmd_user.c \
 	cgi/web/copies.c cgi/web/copies.h \
+	cgi/web/cmd_verify.c \
 	cgi/web/fcgi.c cgi/web/fcgi.h \
 	cgi/web/field.c cgi/web/field.h \
 	cgi/web/h_alerts.c \

@@ -70,6 +70,10 @@ static inline void fixture_answered(struct call_record *r)
     r->cost.input = 12 * r->cost.rate_in;
     r->cost.output = 34 * r->cost.rate_out;
     r->cost.total = r->cost.input + r->cost.output;
+    r->attempts[0].usage = r->usage;
+    r->attempts[0].priced = r->cost.priced;
+    r->attempts[0].cost_in = r->cost.input;
+    r->attempts[0].cost_out = r->cost.output;
     r->answer = "An answer";
     r->answer_bytes = 9;
     r->answer_chars = 9;

@@ -89,3 +89,7 @@ check_PROGRAMS += tests/unit/test_spill
 tests_unit_test_spill_SOURCES = tests/unit/test_spill.c tests/unit/unit.h $(STORE_FIXTURES)
 tests_unit_test_spill_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_spill_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += tests/unit/test_verify
+tests_unit_test_verify_SOURCES = tests/unit/test_verify.c tests/unit/unit.h $(STORE_FIXTURES)
+tests_unit_test_verify_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_verify_LDADD = $(UNIT_LDADD)

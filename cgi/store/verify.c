@@ -1,0 +1,122 @@
+/* verify.c - the order of the steps, and what was found. */
+#include "store/verify_impl.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+enum { STEP_MAX_MS = 600 * 1000, TEXT_MAX = 1000 };
+
+static const char *const names[VERIFY_CHECKS] = {
+    [VERIFY_SEALS] = "seals", [VERIFY_PARTS] = "parts", [VERIFY_ATTEMPTS] = "attempts", [VERIFY_ROLLUPS] = "rollups",
+    [VERIFY_MINUTES] = "minute_rollups", [VERIFY_SESSION_ROLLUPS] = "session_rollups", [VERIFY_SESSIONS] = "sessions",
+    [VERIFY_MESSAGES] = "messages", [VERIFY_SETTLED] = "settled", [VERIFY_NAMES] = "names", [VERIFY_BUDGETS] = "budgets",
+    [VERIFY_INTENTS] = "intents", [VERIFY_STORAGE] = "storage",
+};
+
+const char *verify_check_name(enum verify_check c)
+{
+    return names[c];
+}
+
+struct verify *verify_new(const struct verify_setup *s)
+{
+    struct verify *v = mem_zalloc(1, sizeof *v);
+
+    v->s = *s;
+    return v;
+}
+
+void verify_free(struct verify *v)
+{
+    if (!v)
+        return;
+    for (size_t i = 0; i < v->r.findings; i++) {
+        free(v->r.finding[i].where);
+        free(v->r.finding[i].text);
+    }
+    for (size_t i = 0; i < v->r.orphans; i++) {
+        free(v->r.orphan[i].request_id);
+        free(v->r.orphan[i].text);
+    }
+    for (int i = 0; i < VERIFY_ROLLED; i++)
+        tally_done(&v->tally[i]);
+    free(v->r.finding);
+    free(v->r.orphan);
+    free(v->combos.slot);
+    free(v);
+}
+
+const struct verify_result *verify_result(const struct verify *v)
+{
+    return &v->r;
+}
+
+void verify_fail(struct verify *v, enum verify_check c, const char *where, const char *fmt, ...)
+{
+    struct sb text = sb_make(TEXT_MAX);
+    va_list ap;
+
+    v->r.failed[c]++;
+    v->r.failures++;
+    if (v->r.findings < VERIFY_FINDINGS_MAX) {
+        va_start(ap, fmt);
+        sb_vputf(&text, fmt, ap);
+        va_end(ap);
+        v->r.finding = mem_grow(v->r.finding, v->r.findings + 1, sizeof *v->r.finding);
+        v->r.finding[v->r.findings++] = (struct verify_finding){c, mem_strdup(where), sb_take(&text)};
+    }
+    sb_done(&text);
+}
+
+void verify_fail_order(struct verify *v, const char *table)
+{
+    verify_fail(v, VERIFY_STORAGE, table, "Its keys are out of order: the file is damaged, and not all of it was compared. Restore a backup.");
+}
+
+const char *verify_time(char out[VERIFY_TIME_SIZE], int64_t utc_ms)
+{
+    struct sb text = sb_make(VERIFY_TIME_SIZE);
+
+    sb_time(&text, utc_ms);
+    (void)snprintf(out, VERIFY_TIME_SIZE, "%s", sb_str(&text));
+    sb_done(&text);
+    return out;
+}
+
+static enum weir_err work(struct verify *v, bool *more)
+{
+    switch (v->phase) {
+    case PHASE_NAMES:
+        *more = false;
+        return verify_names(v);
+    case PHASE_QUARTERS: return verify_quarter(v, more);
+    case PHASE_SESSIONS: return verify_sessions(v, more);
+    case PHASE_REST: return verify_rest(v, more);
+    case PHASE_END: break;
+    }
+    return WEIR_OK;
+}
+
+bool verify_step(struct verify *v)
+{
+    bool more = true;
+    enum weir_err e;
+
+    if (v->phase == PHASE_END)
+        return false;
+    e = db_read_begin(v->s.ro, STEP_MAX_MS);
+    if (!e)
+        e = work(v, &more);
+    db_read_end(v->s.ro);
+    if (e) {
+        verify_fail(v, VERIFY_STORAGE, db_path(v->s.ro), "The database cannot be read any further (%s); restore a backup. The log has SQLite's words.",
+                    err_text(e));
+        v->phase = PHASE_END;
+    } else if (!more) {
+        v->phase++;
+    }
+    return v->phase != PHASE_END;
+}

@@ -1,0 +1,431 @@
+/* verify_quarter.c - one quarter of an hour: its events and attempts, read once
+ * in the order they lie, against their seal and all roll-ups of the quarter. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "rules/hist.h"
+#include "store/ledger.h"
+#include "store/seal.h"
+#include "store/usage.h"
+#include "store/verify_impl.h"
+
+#define QUARTER_IDS (QUARTER_MS << EVENT_BITS)
+#define MINUTES_KEPT_MS (INT64_C(47) * 3600 * 1000)          /* of the 48 hours; the rest may just be going */
+
+/* Columns of SEAL_EVENT_COLUMNS and SEAL_ATTEMPT_COLUMNS that are looked at. */
+enum { E_ID, E_USER, E_MODEL, E_UPSTREAM, E_ENDPOINT, E_PRIORITY, E_STATUS, E_SESSION, E_ATTEMPTS, E_PROMPT, E_CACHED,
+       E_CACHE_WRITE, E_CACHE_WRITE_1H, E_COMPLETION, E_REASONING, E_CHARS, E_COST_IN, E_COST_OUT, E_RATE, E_ESTIMATED,
+       E_QUEUE_US, E_RETRY_US, E_TTFT_US, E_WRITING_US, E_REQUEST_ID = 35 };
+enum { A_EVENT, A_N, A_PROMPT, A_COMPLETION, A_COST_IN, A_COST_OUT };
+
+enum rolled_key { BY_COMBO, BY_SESSION };
+
+/* A table of roll-ups: what its ids are made of, and the columns after the id. Adding one is adding a line. */
+struct rolled {
+    enum verify_check check;
+    const char *what;
+    const char *next, *sql;          /* first id from ?1 on; rows of ids in [?1, ?2) */
+    int64_t unit_ms;
+    int bits;
+    enum rolled_key key;
+    bool recent;                     /* kept for 48 hours only */
+    int sums;
+    unsigned char sum[TALLY_SUMS];
+};
+
+static const struct rolled rolled[VERIFY_ROLLED] = {
+    {VERIFY_ROLLUPS, "roll-up", "SELECT min(id) FROM rollups WHERE id >= ?1",
+     "SELECT id, requests, prompt, cached, cache_write, completion, reasoning, chars, cost_in, cost_out, unpriced,"
+     " unpriced_tokens, estimated, retries, queue_us, retry_us, ttft_us, writing_us, hist FROM rollups WHERE id >= ?1 AND id < ?2",
+     QUARTER_MS, COMBO_BITS, BY_COMBO, false, 18,
+     {TALLY_REQUESTS, TALLY_PROMPT, TALLY_CACHED, TALLY_CACHE_WRITE, TALLY_COMPLETION, TALLY_REASONING, TALLY_CHARS,
+      TALLY_COST_IN, TALLY_COST_OUT, TALLY_UNPRICED, TALLY_UNPRICED_TOKENS, TALLY_ESTIMATED, TALLY_RETRIES, TALLY_QUEUE_US,
+      TALLY_RETRY_US, TALLY_TTFT_US, TALLY_WRITING_US, TALLY_HIST}},
+    {VERIFY_MINUTES, "minute's roll-up", "SELECT min(id) FROM minute_rollups WHERE id >= ?1",
+     "SELECT id, requests, prompt, completion, reasoning, chars, cost, unpriced FROM minute_rollups WHERE id >= ?1 AND id < ?2",
+     MINUTE_MS, COMBO_BITS, BY_COMBO, true, 7,
+     {TALLY_REQUESTS, TALLY_PROMPT, TALLY_COMPLETION, TALLY_REASONING, TALLY_CHARS, TALLY_COST, TALLY_UNPRICED}},
+    {VERIFY_SESSION_ROLLUPS, "session's roll-up", "SELECT min(id) FROM session_rollups WHERE id >= ?1",
+     "SELECT id, requests, prompt, completion, cost, unpriced FROM session_rollups WHERE id >= ?1 AND id < ?2",
+     QUARTER_MS, SESSION_BITS, BY_SESSION, false, 5,
+     {TALLY_REQUESTS, TALLY_PROMPT, TALLY_COMPLETION, TALLY_COST, TALLY_UNPRICED}},
+};
+
+/* The first id of a moment; of times beyond all ids the last. */
+static int64_t first_id(int64_t at_ms, int64_t unit_ms, int bits)
+{
+    int64_t n = at_ms / unit_ms;
+
+    return n >= INT64_MAX >> bits ? INT64_MAX : n << bits;
+}
+
+/* --- which quarter is next --- */
+
+static enum weir_err least(struct db *ro, const char *sql, int64_t from, int64_t unit, int64_t *quarter)
+{
+    struct query q = query(ro, sql);
+
+    query_i64(&q, from);
+    if (query_row(&q) && !query_col_null(&q, 0) && query_col_i64(&q, 0) / unit < *quarter)
+        *quarter = query_col_i64(&q, 0) / unit;
+    return query_stop(&q);
+}
+
+static enum weir_err next_quarter(struct verify *v, int64_t *quarter)
+{
+    int64_t at_ms = v->quarter * QUARTER_MS, recent_ms = v->s.now_ms - MINUTES_KEPT_MS;
+    enum weir_err e;
+
+    *quarter = INT64_MAX;
+    if ((e = least(v->s.ro, "SELECT min(id) FROM events WHERE id >= ?1", first_id(at_ms, 1, EVENT_BITS), QUARTER_IDS, quarter)) ||
+        (e = least(v->s.ro, "SELECT min(event) FROM attempts WHERE event >= ?1", first_id(at_ms, 1, EVENT_BITS), QUARTER_IDS, quarter)) ||
+        (e = least(v->s.ro, "SELECT min(id) FROM seals WHERE id >= ?1", v->quarter, 1, quarter)))
+        return e;
+    for (int i = 0; !e && i < VERIFY_ROLLED; i++) {
+        const struct rolled *r = &rolled[i];
+        int64_t from_ms = r->recent && recent_ms > at_ms ? recent_ms : at_ms;
+
+        e = least(v->s.ro, r->next, first_id(from_ms, r->unit_ms, r->bits), (QUARTER_MS / r->unit_ms) << r->bits, quarter);
+    }
+    return e;
+}
+
+/* --- combinations --- */
+
+static struct combo *combo_slot(const struct combo_map *m, const int64_t dim[6])
+{
+    uint64_t h = 0;
+    size_t i;
+
+    for (int k = 0; k < 6; k++)
+        h = (h ^ (uint64_t)dim[k]) * UINT64_C(0x9e3779b97f4a7c15);
+    i = (size_t)((h ^ (h >> 32)) & (m->slots - 1));
+    while (m->slot[i].id && memcmp(m->slot[i].dim, dim, sizeof m->slot[i].dim) != 0)
+        i = (i + 1) & (m->slots - 1);
+    return &m->slot[i];
+}
+
+static enum weir_err combos_load(struct verify *v)
+{
+    struct combo_map *m = &v->combos;
+    struct query q = query(v->s.ro, "SELECT count(*) FROM combos");
+    int64_t n = query_row(&q) ? query_col_i64(&q, 0) : 0;
+    enum weir_err e = query_stop(&q);
+
+    if (e)
+        return e;
+    free(m->slot);
+    for (m->slots = 64; m->slots < (size_t)n * 2; m->slots *= 2)
+        ;
+    m->slot = mem_zalloc(m->slots, sizeof *m->slot);
+    q = query(v->s.ro, "SELECT id, user, model, upstream, endpoint, priority, status FROM combos");
+    while (query_row(&q)) {
+        struct combo c = {.id = query_col_i64(&q, 0)}, *at;
+
+        for (int k = 0; k < 6; k++)
+            c.dim[k] = query_col_i64(&q, k + 1);
+        at = combo_slot(m, c.dim);
+        *at = c;
+    }
+    return query_end(&q);
+}
+
+/* 0 if there is none: events that somebody changed have no roll-ups of their own. */
+static enum weir_err combo_of(struct verify *v, const struct query *q, int64_t *id)
+{
+    const int64_t dim[6] = {query_col_i64(q, E_USER), query_col_i64(q, E_MODEL), query_col_i64(q, E_UPSTREAM),
+                            query_col_i64(q, E_ENDPOINT), query_col_i64(q, E_PRIORITY), query_col_i64(q, E_STATUS)};
+    enum weir_err e = v->combos.slots ? WEIR_OK : combos_load(v);
+
+    *id = e ? 0 : combo_slot(&v->combos, dim)->id;
+    if (e || *id)
+        return e;
+    e = combos_load(v);                      /* made since */
+    *id = e ? 0 : combo_slot(&v->combos, dim)->id;
+    return e;
+}
+
+/* --- events --- */
+
+struct part {
+    struct seal seal;
+    bool recent;                             /* minutes are compared too */
+    struct query attempts;
+    bool attempt;                            /* a row of them is there */
+};
+
+/* What attempts of one event add up to. */
+struct attempted {
+    int64_t n, prompt, completion, cost_in, cost_out;
+    bool known;                              /* false: from before this was kept for each */
+};
+
+static void next_attempt(struct part *p)
+{
+    p->attempt = query_row(&p->attempts);
+}
+
+static void take_attempts(struct verify *v, struct part *p, int64_t event, struct attempted *sum)
+{
+    *sum = (struct attempted){.known = true};
+    while (p->attempt && query_col_i64(&p->attempts, A_EVENT) <= event) {
+        const struct query *q = &p->attempts;
+
+        if (query_col_i64(q, A_EVENT) < event) {
+            char where[60];
+
+            (void)snprintf(where, sizeof where, "attempt %" PRId64 " of event %" PRId64, query_col_i64(q, A_N), query_col_i64(q, A_EVENT));
+            verify_fail(v, VERIFY_ATTEMPTS, where, "An attempt without a settled event; it is counted nowhere.");
+        } else {
+            sum->n++;
+            sum->known = sum->known && !query_col_null(q, A_PROMPT);
+            sum->prompt += query_col_i64(q, A_PROMPT);
+            sum->completion += query_col_i64(q, A_COMPLETION);
+            sum->cost_in += query_col_i64(q, A_COST_IN);
+            sum->cost_out += query_col_i64(q, A_COST_OUT);
+        }
+        seal_row(&p->seal, q, SEAL_ATTEMPT_N, SEAL_OF_ATTEMPT);
+        v->r.attempts++;
+        next_attempt(p);
+    }
+}
+
+static void compare_attempts(struct verify *v, const struct query *q, const struct attempted *a)
+{
+    const char *id = query_col_text(q, E_REQUEST_ID);
+
+    v->r.compared[VERIFY_ATTEMPTS]++;
+    if (a->n != query_col_i64(q, E_ATTEMPTS)) {
+        verify_fail(v, VERIFY_ATTEMPTS, id ? id : "", "The event has %" PRId64 " attempts by its own count, %" PRId64 " by their rows.",
+                    query_col_i64(q, E_ATTEMPTS), a->n);
+        return;
+    }
+    if (a->n && a->known && (a->prompt != query_col_i64(q, E_PROMPT) || a->completion != query_col_i64(q, E_COMPLETION) ||
+                             a->cost_in != query_col_i64(q, E_COST_IN) || a->cost_out != query_col_i64(q, E_COST_OUT)))
+        verify_fail(v, VERIFY_ATTEMPTS, id ? id : "",
+                    "Tokens in, out and cost are %" PRId64 ", %" PRId64 ", %" PRId64 " in the event and %" PRId64 ", %" PRId64 ", %" PRId64
+                    " in its attempts.", query_col_i64(q, E_PROMPT), query_col_i64(q, E_COMPLETION),
+                    query_col_i64(q, E_COST_IN) + query_col_i64(q, E_COST_OUT), a->prompt, a->completion, a->cost_in + a->cost_out);
+}
+
+static void compare_parts(struct verify *v, const struct query *q)
+{
+    int64_t prompt = query_col_i64(q, E_PROMPT), cached = query_col_i64(q, E_CACHED), written = query_col_i64(q, E_CACHE_WRITE),
+            written_1h = query_col_i64(q, E_CACHE_WRITE_1H), completion = query_col_i64(q, E_COMPLETION),
+            reasoning = query_col_i64(q, E_REASONING);
+    const char *id = query_col_text(q, E_REQUEST_ID);
+
+    v->r.compared[VERIFY_PARTS]++;
+    if ((prompt | cached | written | written_1h | completion | reasoning) < 0 || cached > prompt || written > prompt - cached ||
+        written_1h > prompt - cached - written || reasoning > completion)
+        verify_fail(v, VERIFY_PARTS, id ? id : "", "Parts of the usage are more than its totals, or negative.");
+}
+
+static void sums_of(const struct query *q, int64_t sum[TALLY_SUMS])
+{
+    int64_t prompt = query_col_i64(q, E_PROMPT), completion = query_col_i64(q, E_COMPLETION), attempts = query_col_i64(q, E_ATTEMPTS),
+            queue = query_col_i64(q, E_QUEUE_US), retry = query_col_i64(q, E_RETRY_US), ttft = query_col_i64(q, E_TTFT_US),
+            writing = query_col_i64(q, E_WRITING_US);
+    bool priced = query_col_i64(q, E_RATE) != 0;
+
+    sum[TALLY_REQUESTS] = 1;
+    sum[TALLY_PROMPT] = prompt;
+    sum[TALLY_CACHED] = query_col_i64(q, E_CACHED);
+    sum[TALLY_CACHE_WRITE] = query_col_i64(q, E_CACHE_WRITE) + query_col_i64(q, E_CACHE_WRITE_1H);
+    sum[TALLY_COMPLETION] = completion;
+    sum[TALLY_REASONING] = query_col_i64(q, E_REASONING);
+    sum[TALLY_CHARS] = query_col_i64(q, E_CHARS);
+    sum[TALLY_COST_IN] = query_col_i64(q, E_COST_IN);
+    sum[TALLY_COST_OUT] = query_col_i64(q, E_COST_OUT);
+    sum[TALLY_COST] = sum[TALLY_COST_IN] + sum[TALLY_COST_OUT];
+    sum[TALLY_UNPRICED] = !priced;
+    sum[TALLY_UNPRICED_TOKENS] = priced ? 0 : prompt + completion;
+    sum[TALLY_ESTIMATED] = query_col_i64(q, E_ESTIMATED);
+    sum[TALLY_RETRIES] = attempts > 1 ? attempts - 1 : 0;
+    sum[TALLY_QUEUE_US] = queue;
+    sum[TALLY_RETRY_US] = retry;
+    sum[TALLY_TTFT_US] = ttft;
+    sum[TALLY_WRITING_US] = writing;
+    sum[TALLY_HIST] = (int64_t)(hist_mark(HIST_DURATION, queue + retry + ttft + writing) + hist_mark(HIST_WAIT, queue + retry) +
+                                (completion > 0 ? hist_mark(HIST_TTFT, ttft) : 0));
+}
+
+static enum weir_err take_event(struct verify *v, struct part *p, const struct query *q)
+{
+    int64_t id = query_col_i64(q, E_ID), at_ms = id >> EVENT_BITS, sum[TALLY_SUMS], combo;
+    struct attempted a;
+    enum weir_err e = combo_of(v, q, &combo);
+
+    if (e)
+        return e;
+    take_attempts(v, p, id, &a);
+    seal_row(&p->seal, q, SEAL_EVENT_N, SEAL_OF_EVENT);
+    compare_attempts(v, q, &a);
+    compare_parts(v, q);
+    sums_of(q, sum);
+    for (int i = 0; i < VERIFY_ROLLED; i++) {
+        const struct rolled *r = &rolled[i];
+        int64_t key = r->key == BY_COMBO ? combo : query_col_i64(q, E_SESSION);
+
+        if ((r->recent && !p->recent) || (r->key == BY_SESSION && !key))
+            continue;
+        tally_add(&v->tally[i], (at_ms / r->unit_ms) << r->bits | key, sum);
+    }
+    v->r.events++;
+    return WEIR_OK;
+}
+
+/* --- roll-ups --- */
+
+static void say_row(char *where, size_t size, const struct rolled *r, int64_t id)
+{
+    char time[VERIFY_TIME_SIZE];
+
+    (void)snprintf(where, size, "%s, %s %" PRId64, verify_time(time, (id >> r->bits) * r->unit_ms),
+                   r->key == BY_COMBO ? "combination" : "session", id & ((INT64_C(1) << r->bits) - 1));
+}
+
+/* Column by column; the first that differs is named. */
+static void compare_row(struct verify *v, const struct rolled *r, const struct query *q, const int64_t sum[TALLY_SUMS])
+{
+    char where[120];
+
+    for (int i = 0; i < r->sums; i++) {
+        int64_t have = query_col_i64(q, i + 1);
+        bool whole = true;
+
+        if (r->sum[i] == TALLY_HIST) {
+            uint64_t mark;
+            size_t n;
+            const void *p = query_col_blob(q, i + 1, &n);
+
+            whole = hist_packed_mark(p, n, &mark);
+            have = (int64_t)mark;
+        }
+        if (whole && have == sum[r->sum[i]])
+            continue;
+        say_row(where, sizeof where, r, query_col_i64(q, 0));
+        if (r->sum[i] == TALLY_HIST)
+            verify_fail(v, r->check, where, "The %s's histograms are not those of its events.", r->what);
+        else
+            verify_fail(v, r->check, where, "The %s has %s %" PRId64 "; its events sum to %" PRId64 ".", r->what,
+                        tally_name(r->sum[i]), have, sum[r->sum[i]]);
+        return;
+    }
+}
+
+static enum weir_err compare_rolled(struct verify *v, int i, int64_t quarter, bool pruned, int64_t *requests)
+{
+    const struct rolled *r = &rolled[i];
+    static const int64_t nothing[TALLY_SUMS];
+    struct query q = query(v->s.ro, r->sql);
+    char where[120];
+    enum weir_err e;
+
+    query_i64(&q, first_id(quarter * QUARTER_MS, r->unit_ms, r->bits));
+    query_i64(&q, first_id((quarter + 1) * QUARTER_MS, r->unit_ms, r->bits));
+    while (query_row(&q)) {
+        struct tally_row *t = tally_find(&v->tally[i], query_col_i64(&q, 0));
+
+        *requests += query_col_i64(&q, 1);
+        v->r.compared[r->check]++;
+        if (t)
+            t->met = true;
+        if (!pruned)
+            compare_row(v, r, &q, t ? t->sum : nothing);
+    }
+    e = query_end(&q);
+    for (size_t k = 0; !e && k < v->tally[i].n; k++) {
+        if (v->tally[i].row[k].met)
+            continue;
+        say_row(where, sizeof where, r, v->tally[i].row[k].key);
+        verify_fail(v, r->check, where, "%" PRId64 " events have no %s.", v->tally[i].row[k].sum[TALLY_REQUESTS], r->what);
+    }
+    return e;
+}
+
+/* --- the seal --- */
+
+static void compare_seal(struct verify *v, int64_t quarter, const struct seal *is, const struct seal_stored *was)
+{
+    char where[VERIFY_TIME_SIZE];
+
+    (void)verify_time(where, quarter * QUARTER_MS);
+    v->r.compared[VERIFY_SEALS]++;
+    if (was->pruned) {
+        if (is->events || is->attempts)
+            verify_fail(v, VERIFY_SEALS, where, "Its events were removed, yet there are %" PRId64 " events and %" PRId64 " attempts.",
+                        is->events, is->attempts);
+    } else if (is->events != was->seal.events || is->attempts != was->seal.attempts) {
+        verify_fail(v, VERIFY_SEALS, where, "There are %" PRId64 " events and %" PRId64 " attempts; %" PRId64 " and %" PRId64 " were sealed.",
+                    is->events, is->attempts, was->seal.events, was->seal.attempts);
+    } else if (was->hashed && (is->lane[0] != was->seal.lane[0] || is->lane[1] != was->seal.lane[1])) {
+        verify_fail(v, VERIFY_SEALS, where, "A row of its %" PRId64 " events and %" PRId64 " attempts, or their seal, is not as it was written.",
+                    is->events, is->attempts);
+    }
+}
+
+static enum weir_err look(struct verify *v, int64_t quarter)
+{
+    struct part p = {.recent = quarter * QUARTER_MS >= v->s.now_ms - MINUTES_KEPT_MS};
+    int64_t from = first_id(quarter * QUARTER_MS, 1, EVENT_BITS), to = first_id((quarter + 1) * QUARTER_MS, 1, EVENT_BITS), rolled_up = 0, other = 0;
+    struct seal_stored stored;
+    struct attempted left;
+    enum weir_err e = seal_read(v->s.ro, quarter, &stored), ended;
+    struct query q;
+
+    if (e)
+        return e;
+    p.attempts = query(v->s.ro, "SELECT " SEAL_ATTEMPT_COLUMNS " FROM attempts WHERE event >= ?1 AND event < ?2 ORDER BY event, n");
+    query_i64(&p.attempts, from);
+    query_i64(&p.attempts, to);
+    next_attempt(&p);
+    q = query(v->s.ro, "SELECT " SEAL_EVENT_COLUMNS " FROM events WHERE id >= ?1 AND id < ?2 AND state = 2 ORDER BY id");
+    query_i64(&q, from);
+    query_i64(&q, to);
+    while (!e && query_row(&q))
+        e = take_event(v, &p, &q);
+    take_attempts(v, &p, INT64_MAX, &left);
+    ended = e ? query_stop(&q) : query_end(&q);
+    e = e ? e : ended;
+    ended = query_end(&p.attempts);
+    e = e ? e : ended;
+    if (e)
+        return e;
+    compare_seal(v, quarter, &p.seal, &stored);
+    v->r.unsealed += stored.there && !stored.hashed && !stored.pruned;
+    v->r.pruned += stored.pruned;
+    v->pruned_to_ms = stored.pruned ? (quarter + 1) * QUARTER_MS : v->pruned_to_ms;
+    for (int i = 0; !e && i < VERIFY_ROLLED; i++) {
+        if (!rolled[i].recent || p.recent)
+            e = compare_rolled(v, i, quarter, stored.pruned, i == 0 ? &rolled_up : &other);
+    }
+    if (!e && stored.pruned && rolled_up && rolled_up != stored.seal.events) {
+        char where[VERIFY_TIME_SIZE];
+
+        verify_fail(v, VERIFY_ROLLUPS, verify_time(where, quarter * QUARTER_MS),
+                    "The roll-ups count %" PRId64 " requests; %" PRId64 " events were sealed before they were removed.", rolled_up, stored.seal.events);
+    }
+    return e;
+}
+
+enum weir_err verify_quarter(struct verify *v, bool *more)
+{
+    int64_t quarter;
+    enum weir_err e = next_quarter(v, &quarter);
+
+    *more = !e && quarter != INT64_MAX && quarter >= v->quarter;
+    if (!e && quarter < v->quarter)
+        verify_fail_order(v, "events, attempts, seals or roll-ups");
+    if (!*more)
+        return e;
+    e = look(v, quarter);
+    for (int i = 0; i < VERIFY_ROLLED; i++)
+        tally_clear(&v->tally[i]);
+    v->r.quarters++;
+    v->quarter = quarter + 1;
+    return e;
+}
