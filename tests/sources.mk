@@ -50,7 +50,8 @@ EXTRA_DIST += \
 	tests/e2e/steady.test.mjs \
 	tests/e2e/storage.test.mjs \
 	tests/e2e/told.test.mjs \
-	tests/e2e/tokens.test.mjs
+	tests/e2e/tokens.test.mjs \
+	tests/e2e/verify.test.mjs
 
 # recorded traffic and what replaying it printed
 EXTRA_DIST += tests/data/replay.expected tests/data/replay.json tests/data/replay.ndjson

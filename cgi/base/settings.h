@@ -135,6 +135,7 @@ struct settings {
         int64_t audit_us;
     } retention;
     int64_t suggest_us;                  /* how often suggestions are computed from recorded traffic; 0 = never */
+    int64_t verify_us;                   /* how often the ledger is checked; 0 = never */
     int64_t drain_us;                    /* on SIGTERM running work may take this long to finish */
     int64_t builtin_words_per_second;    /* pace of the built-in model; 0 = at once */
     struct tuning_settings defaults;     /* what every upstream started from */

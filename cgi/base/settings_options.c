@@ -145,6 +145,8 @@ static const struct cfg_option global_options[] = {
      .help = "How long the rows of the audit log are kept."},
     {.key = "suggestions.every", .type = CFG_SECONDS, .at = AT(suggest_us), .min = 0, .max = 24 * HOUR, .fallback = "600",
      .help = "How often recorded traffic is replayed to find settings that would serve it better, if there was new traffic; 0 = never."},
+    {.key = "verify.every", .type = CFG_SECONDS, .at = AT(verify_us), .min = 0, .max = 30 * 24 * HOUR, .fallback = "86400",
+     .help = "How often the ledger is checked while Weir runs, first after the start: whether events, attempts, roll-ups, sessions and budgets add up and no row has changed; 0 = never."},
     {.key = "default_model", .type = CFG_TEXT, .at = AT(default_model), .max = 200,
      .help = "Model of a request that names none; the first model of the first upstream unless set."},
     {.key = "auto", .type = CFG_LIST, .at = AT(automatic),

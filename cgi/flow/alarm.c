@@ -23,6 +23,7 @@ struct alarm {
     struct alert_book *book;
     bool storage_due;                        /* the database could not be written, and nobody was told so far */
     long outages;                            /* of those at the last look */
+    int64_t ledger_failures;                 /* of the last check */
     int64_t cost_version, cost_quarter;      /* what the costs below were read at */
     struct {
         int64_t rule, window_ms, cost;
@@ -53,6 +54,11 @@ struct alarm *alarm_new(struct engine *e, struct writer *w, struct db *ro)
     if (alerts_unresolved(ro, open_one, a->book))
         log_error("alarm: the open alerts could not be read; they stay open until they come again");
     return a;
+}
+
+void alarm_ledger(struct alarm *a, int64_t failures)
+{
+    a->ledger_failures = failures;
 }
 
 void alarm_free(struct alarm *a)
@@ -178,6 +184,10 @@ static void look_at(struct alarm *a, struct signals *s, const struct alert_rule 
         if (a->storage_due)
             (void)add(s, r, 1, 1, true);
         break;
+    case ALERT_LEDGER_CHECK:
+        if (a->ledger_failures)
+            (void)add(s, r, a->ledger_failures, 1, true);
+        break;
     case ALERT_KINDS: break;
     }
 }
@@ -231,6 +241,9 @@ static void put_text(struct sb *out, const struct alert_rule *r, const struct al
     case ALERT_UPSTREAM_DOWN:
         sb_putf(out, "Upstream %s was taken out: the provider refused the key, or its quota is used up. Mend that, then reset its limits.",
                 c->id.key);
+        break;
+    case ALERT_LEDGER_CHECK:
+        sb_putf(out, "The ledger does not add up: %" PRId64 " findings. `weir verify` lists them; keep a copy of the database before you mend it.", c->value);
         break;
     case ALERT_KINDS:
         break;

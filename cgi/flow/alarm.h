@@ -15,6 +15,8 @@ struct alarm;
 /* Take up the alerts that are open. All is borrowed until alarm_free(). */
 struct alarm *alarm_new(struct engine *e, struct writer *w, struct db *ro);
 void alarm_free(struct alarm *a);                /* NULL is fine */
+/* How many findings the last check of the ledger had; the alert is open until one has none. */
+void alarm_ledger(struct alarm *a, int64_t failures);
 /* Look once; true if something was written that webhooks are to be told. What cannot be written is tried at the next look. */
 bool alarm_look(struct alarm *a);
 

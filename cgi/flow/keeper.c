@@ -27,6 +27,7 @@
 #include "store/report.h"
 #include "store/spans.h"
 #include "store/upkeep.h"
+#include "store/verify.h"
 #include "store/webhooks.h"
 
 enum {
@@ -36,7 +37,9 @@ enum {
     AUDIT_S = 3600,
     STATE_MAX = 16 * 1024 * 1024,
     SUGGESTIONS_MAX = 1024 * 1024,
-    REPLAY_US = 250 * 1000           /* of each beat, so a twentieth of the time, may go into replays */
+    FINDINGS_LOGGED = 20,
+    REPLAY_US = 250 * 1000,          /* of each beat, so a twentieth of the time, may go into replays */
+    VERIFY_US = 250 * 1000           /* and as much into the check of the ledger */
 };
 
 struct keeper {
@@ -53,6 +56,9 @@ struct keeper {
     struct tuner *tuner;             /* at work, or NULL */
     int64_t tuned_us;                /* when it began last; 0: never */
     int64_t tuned_version;           /* of the ledger then */
+    struct verify *verify;           /* at work, or NULL */
+    int64_t started_ms;              /* UTC */
+    int64_t verified_us;             /* when it began last; 0: never */
     pthread_mutex_t lock;            /* leaf: over `found` */
     struct sb found;
     atomic_bool clean_due;           /* the files have something that was erased */
@@ -242,6 +248,73 @@ static void recall(struct keeper *k, bool minutes)
     outlook_past_done(&past);
 }
 
+/* --- the check of the ledger --- */
+
+static void begin_verify(struct keeper *k)
+{
+    const struct settings *s = *k->settings;
+    int64_t now_us = clock_mono_us();
+    const struct verify_setup setup = {.ro = k->ro, .settings = s, .now_ms = clock_utc_ms(), .running_since_ms = k->started_ms};
+
+    if (!s->verify_us || (k->verified_us && now_us - k->verified_us < s->verify_us))
+        return;
+    k->verified_us = now_us;
+    k->verify = verify_new(&setup);
+}
+
+struct verified {
+    struct write_op op;
+    const struct verify_result *result;
+};
+
+static enum weir_err run_keep(struct db *db, struct write_op *op)
+{
+    return verify_last_keep(db, ((struct verified *)op)->result, clock_utc_ms());
+}
+
+static void end_verify(struct keeper *k)
+{
+    const struct verify_result *r = verify_result(k->verify);
+    struct verified v = {.op = {.run = run_keep}, .result = r};
+
+    for (size_t i = 0; i < r->findings && i < FINDINGS_LOGGED; i++)
+        log_error("ledger: %s: %s: %s", verify_check_name(r->finding[i].check), r->finding[i].where, r->finding[i].text);
+    if (r->failures)
+        log_error("ledger: it does not add up: %" PRId64 " findings; `weir verify` lists them", r->failures);
+    else
+        log_info("ledger: %" PRId64 " events add up", r->events);
+    alarm_ledger(k->alarm, r->failures);
+    if (writer_call(k->writer, &v.op))
+        log_warn("keeper: what the check of the ledger came to could not be kept");
+    verify_free(k->verify);
+    k->verify = NULL;
+}
+
+/* A little, so that the other duties do not wait. */
+static void verify(struct keeper *k)
+{
+    int64_t until_us = clock_mono_us() + VERIFY_US;
+    bool more = true;
+
+    if (!k->verify)
+        begin_verify(k);
+    if (!k->verify)
+        return;
+    while (more && clock_mono_us() < until_us)
+        more = verify_step(k->verify);
+    if (!more)
+        end_verify(k);
+}
+
+/* What the run before found is true until this one has looked. */
+static void recall_verify(struct keeper *k)
+{
+    struct verify_last last;
+
+    if (verify_last_read(k->ro, &last) == WEIR_OK)
+        alarm_ledger(k->alarm, last.failures);
+}
+
 /* --- the thread --- */
 
 /* Sleep for `s` seconds; false once it is time to stop. */
@@ -279,6 +352,7 @@ static void *keeper(void *arg)
     sweep(k);
     fold(k);
     retention_beat(k->retention, *k->settings);
+    recall_verify(k);
     for (int s = SAVE_S; rest(k, SAVE_S); s += SAVE_S) {
         save(k);
         if (alarm_look(k->alarm))
@@ -295,6 +369,7 @@ static void *keeper(void *arg)
         if (atomic_exchange(&k->clean_due, false))
             (void)keeper_clean(k);
         tune(k);
+        verify(k);
     }
     write_refusals(k);
     return NULL;
@@ -307,6 +382,7 @@ static void keeper_free(struct keeper *k)
     alarm_free(k->alarm);
     retention_free(k->retention);
     tuner_free(k->tuner);
+    verify_free(k->verify);
     sb_done(&k->found);
     (void)pthread_mutex_destroy(&k->lock);
     free(k);
@@ -324,6 +400,7 @@ struct keeper *keeper_start(struct engine *e, struct writer *w, struct courier *
     k->settings = s;
     k->retention = retention_new(w, ro);
     k->ro = ro;
+    k->started_ms = clock_utc_ms();
     k->found = sb_make(SUGGESTIONS_MAX);
     (void)pthread_mutex_init(&k->lock, NULL);
     k->stop_fd = eventfd(0, EFD_CLOEXEC);

@@ -1,7 +1,7 @@
 /* keeper.h - the thread that tidies up: admission state to the database now and
  * then, what has outlived its use out of it; it looks whether there is something
- * to alert about, replays recorded traffic for suggestions, a little at a time, and
- * tells the engine's outlook what was asked for in the past. */
+ * to alert about, replays recorded traffic for suggestions and checks the ledger, a little at a
+ * time, and tells the engine's outlook what was asked for in the past. */
 #ifndef WEIR_KEEPER_H
 #define WEIR_KEEPER_H
 

@@ -22,6 +22,7 @@ enum alert_kind {
     ALERT_QUEUE_WAIT,      /* the longest wait of those in line [milliseconds] */
     ALERT_STORAGE,         /* the database cannot be written [none] */
     ALERT_UPSTREAM_DOWN,   /* an upstream was taken out: key refused, quota gone [none] */
+    ALERT_LEDGER_CHECK,    /* the ledger does not add up, or is not as it was written [findings] */
     ALERT_KINDS
 };
 const char *alert_kind_name(enum alert_kind k);                     /* "cost" … */

@@ -98,6 +98,7 @@ static void amount(struct sb *out, const char *name, enum alert_kind k, int64_t 
         break;
     case ALERT_STORAGE:
     case ALERT_UPSTREAM_DOWN:
+    case ALERT_LEDGER_CHECK:
     case ALERT_KINDS:
         break;
     }

@@ -38,7 +38,7 @@ static size_t put_text(unsigned char *to, int place, const void *text, size_t n)
     return 2 + n;
 }
 
-void seal_row(struct seal *s, const struct query *q, int n, char kind)
+void seal_row(struct seal *s, const struct query *q, int n, char kind, int64_t *value)
 {
     unsigned char row[ROW_ROOM], hash[SEAL_BYTES];
     uint64_t lane[2];
@@ -46,15 +46,19 @@ void seal_row(struct seal *s, const struct query *q, int n, char kind)
 
     row[0] = (unsigned char)kind;
     for (int i = 0; i < n; i++) {
-        int type = sqlite3_column_type(q->st, i);
+        sqlite3_value *v = sqlite3_column_value(q->st, i);
+        int type = sqlite3_value_type(v);
+        int64_t n64 = type == SQLITE_INTEGER ? sqlite3_value_int64(v) : 0;
 
         if (type == SQLITE_INTEGER) {
-            used += put_number(row + used, i, sqlite3_column_int64(q->st, i));
+            used += put_number(row + used, i, n64);
         } else if (type != SQLITE_NULL) {
-            const void *p = sqlite3_column_blob(q->st, i);
+            const void *p = sqlite3_value_blob(v);
 
-            used += put_text(row + used, i, p, (size_t)sqlite3_column_bytes(q->st, i));
+            used += put_text(row + used, i, p, (size_t)sqlite3_value_bytes(v));
         }
+        if (value)
+            value[i] = n64;
     }
     (void)crypto_generichash(hash, sizeof hash, row, used, NULL, 0);
     memcpy(lane, hash, sizeof lane);
@@ -127,14 +131,14 @@ enum weir_err seal_of_event(struct db *db, int64_t event, struct seal *out)
     memset(out, 0, sizeof *out);
     query_i64(&q, event);
     if (query_row(&q))
-        seal_row(out, &q, SEAL_EVENT_N, SEAL_OF_EVENT);
+        seal_row(out, &q, SEAL_EVENT_N, SEAL_OF_EVENT, NULL);
     e = query_stop(&q);
     if (e || !out->events)
         return e ? e : WEIR_E_NOT_FOUND;
     q = query(db, "SELECT " SEAL_ATTEMPT_COLUMNS " FROM attempts WHERE event = ?1 ORDER BY n");
     query_i64(&q, event);
     while (query_row(&q))
-        seal_row(out, &q, SEAL_ATTEMPT_N, SEAL_OF_ATTEMPT);
+        seal_row(out, &q, SEAL_ATTEMPT_N, SEAL_OF_ATTEMPT, NULL);
     return query_end(&q);
 }
 
@@ -169,7 +173,8 @@ enum weir_err seal_name(struct db *db, int64_t seal, int64_t row)
         q = query(db, "SELECT id, user, model, upstream, endpoint, priority, status FROM combos WHERE id = ?1");
     query_i64(&q, row);
     if (query_row(&q))
-        seal_row(&s, &q, sqlite3_column_count(q.st), seal == SEAL_WORDS ? SEAL_OF_WORD : seal == SEAL_RATES ? SEAL_OF_RATE : SEAL_OF_COMBO);
+        seal_row(&s, &q, sqlite3_column_count(q.st), seal == SEAL_WORDS ? SEAL_OF_WORD : seal == SEAL_RATES ? SEAL_OF_RATE : SEAL_OF_COMBO,
+                 NULL);
     e = query_stop(&q);
     return e ? e : seal_add(db, seal, &s);
 }

@@ -46,8 +46,9 @@ struct seal {
     uint64_t lane[2];
 };
 
-/* Add the first `n` columns of a query's row. */
-void seal_row(struct seal *s, const struct query *q, int n, char kind);
+/* Add the first `n` columns of a query's row. `value` (NULL: not wanted) gets them as numbers, 0 for what is none: asking
+ * SQLite for each column once is most of what looking through a ledger takes. */
+void seal_row(struct seal *s, const struct query *q, int n, char kind, int64_t *value);
 void seal_plus(struct seal *to, const struct seal *s);
 
 /* Add `s` to a seal, made if new; in the caller's transaction. */

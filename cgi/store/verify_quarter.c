@@ -134,10 +134,9 @@ static enum weir_err combos_load(struct verify *v)
 }
 
 /* 0 if there is none: events that somebody changed have no roll-ups of their own. */
-static enum weir_err combo_of(struct verify *v, const struct query *q, int64_t *id)
+static enum weir_err combo_of(struct verify *v, const int64_t *event, int64_t *id)
 {
-    const int64_t dim[6] = {query_col_i64(q, E_USER), query_col_i64(q, E_MODEL), query_col_i64(q, E_UPSTREAM),
-                            query_col_i64(q, E_ENDPOINT), query_col_i64(q, E_PRIORITY), query_col_i64(q, E_STATUS)};
+    const int64_t dim[6] = {event[E_USER], event[E_MODEL], event[E_UPSTREAM], event[E_ENDPOINT], event[E_PRIORITY], event[E_STATUS]};
     enum weir_err e = v->combos.slots ? WEIR_OK : combos_load(v);
 
     *id = e ? 0 : combo_slot(&v->combos, dim)->id;
@@ -153,8 +152,10 @@ static enum weir_err combo_of(struct verify *v, const struct query *q, int64_t *
 struct part {
     struct seal seal;
     bool recent;                             /* minutes are compared too */
-    struct query attempts;
-    bool attempt;                            /* a row of them is there */
+    struct query events, attempts;           /* at their next rows */
+    int64_t event[SEAL_EVENT_N];             /* the numbers of the row that is looked at */
+    int64_t attempt[SEAL_ATTEMPT_N];
+    bool is_attempt;                         /* there is one */
 };
 
 /* What attempts of one event add up to. */
@@ -165,85 +166,92 @@ struct attempted {
 
 static void next_attempt(struct part *p)
 {
-    p->attempt = query_row(&p->attempts);
+    p->is_attempt = query_row(&p->attempts);
+    if (p->is_attempt)
+        seal_row(&p->seal, &p->attempts, SEAL_ATTEMPT_N, SEAL_OF_ATTEMPT, p->attempt);
 }
 
 static void take_attempts(struct verify *v, struct part *p, int64_t event, struct attempted *sum)
 {
     *sum = (struct attempted){.known = true};
-    while (p->attempt && query_col_i64(&p->attempts, A_EVENT) <= event) {
-        const struct query *q = &p->attempts;
+    for (; p->is_attempt && p->attempt[A_EVENT] <= event; next_attempt(p)) {
+        const int64_t *a = p->attempt;
 
-        if (query_col_i64(q, A_EVENT) < event) {
+        v->r.attempts++;
+        if (a[A_EVENT] < event) {
             char where[60];
 
-            (void)snprintf(where, sizeof where, "attempt %" PRId64 " of event %" PRId64, query_col_i64(q, A_N), query_col_i64(q, A_EVENT));
+            (void)snprintf(where, sizeof where, "attempt %" PRId64 " of event %" PRId64, a[A_N], a[A_EVENT]);
             verify_fail(v, VERIFY_ATTEMPTS, where, "An attempt without a settled event; it is counted nowhere.");
-        } else {
-            sum->n++;
-            sum->known = sum->known && !query_col_null(q, A_PROMPT);
-            sum->prompt += query_col_i64(q, A_PROMPT);
-            sum->completion += query_col_i64(q, A_COMPLETION);
-            sum->cost_in += query_col_i64(q, A_COST_IN);
-            sum->cost_out += query_col_i64(q, A_COST_OUT);
+            continue;
         }
-        seal_row(&p->seal, q, SEAL_ATTEMPT_N, SEAL_OF_ATTEMPT);
-        v->r.attempts++;
-        next_attempt(p);
+        sum->n++;
+        sum->known = sum->known && !query_col_null(&p->attempts, A_PROMPT);
+        sum->prompt += a[A_PROMPT];
+        sum->completion += a[A_COMPLETION];
+        sum->cost_in += a[A_COST_IN];
+        sum->cost_out += a[A_COST_OUT];
     }
 }
 
-static void compare_attempts(struct verify *v, const struct query *q, const struct attempted *a)
+static const char *request_of(const struct part *p)
 {
-    const char *id = query_col_text(q, E_REQUEST_ID);
+    const char *id = query_col_text(&p->events, E_REQUEST_ID);
+
+    return id ? id : "";
+}
+
+static void compare_attempts(struct verify *v, const struct part *p, const struct attempted *a)
+{
+    const int64_t *e = p->event;
 
     v->r.compared[VERIFY_ATTEMPTS]++;
-    if (a->n != query_col_i64(q, E_ATTEMPTS)) {
-        verify_fail(v, VERIFY_ATTEMPTS, id ? id : "", "The event has %" PRId64 " attempts by its own count, %" PRId64 " by their rows.",
-                    query_col_i64(q, E_ATTEMPTS), a->n);
+    if (a->n != e[E_ATTEMPTS]) {
+        verify_fail(v, VERIFY_ATTEMPTS, request_of(p), "The event has %" PRId64 " attempts by its own count, %" PRId64 " by their rows.",
+                    e[E_ATTEMPTS], a->n);
         return;
     }
-    if (a->n && a->known && (a->prompt != query_col_i64(q, E_PROMPT) || a->completion != query_col_i64(q, E_COMPLETION) ||
-                             a->cost_in != query_col_i64(q, E_COST_IN) || a->cost_out != query_col_i64(q, E_COST_OUT)))
-        verify_fail(v, VERIFY_ATTEMPTS, id ? id : "",
+    if (a->n && a->known && (a->prompt != e[E_PROMPT] || a->completion != e[E_COMPLETION] ||
+                             a->cost_in != e[E_COST_IN] || a->cost_out != e[E_COST_OUT]))
+        verify_fail(v, VERIFY_ATTEMPTS, request_of(p),
                     "Tokens in, out and cost are %" PRId64 ", %" PRId64 ", %" PRId64 " in the event and %" PRId64 ", %" PRId64 ", %" PRId64
-                    " in its attempts.", query_col_i64(q, E_PROMPT), query_col_i64(q, E_COMPLETION),
-                    query_col_i64(q, E_COST_IN) + query_col_i64(q, E_COST_OUT), a->prompt, a->completion, a->cost_in + a->cost_out);
+                    " in its attempts.", e[E_PROMPT], e[E_COMPLETION],
+                    e[E_COST_IN] + e[E_COST_OUT], a->prompt, a->completion, a->cost_in + a->cost_out);
 }
 
-static void compare_parts(struct verify *v, const struct query *q)
+static void compare_parts(struct verify *v, const struct part *p)
 {
-    int64_t prompt = query_col_i64(q, E_PROMPT), cached = query_col_i64(q, E_CACHED), written = query_col_i64(q, E_CACHE_WRITE),
-            written_1h = query_col_i64(q, E_CACHE_WRITE_1H), completion = query_col_i64(q, E_COMPLETION),
-            reasoning = query_col_i64(q, E_REASONING);
-    const char *id = query_col_text(q, E_REQUEST_ID);
+    const int64_t *e = p->event;
+    int64_t prompt = e[E_PROMPT], cached = e[E_CACHED], written = e[E_CACHE_WRITE],
+            written_1h = e[E_CACHE_WRITE_1H], completion = e[E_COMPLETION],
+            reasoning = e[E_REASONING];
 
     v->r.compared[VERIFY_PARTS]++;
     if ((prompt | cached | written | written_1h | completion | reasoning) < 0 || cached > prompt || written > prompt - cached ||
         written_1h > prompt - cached - written || reasoning > completion)
-        verify_fail(v, VERIFY_PARTS, id ? id : "", "Parts of the usage are more than its totals, or negative.");
+        verify_fail(v, VERIFY_PARTS, request_of(p), "Parts of the usage are more than its totals, or negative.");
 }
 
-static void sums_of(const struct query *q, int64_t sum[TALLY_SUMS])
+static void sums_of(const int64_t *e, int64_t sum[TALLY_SUMS])
 {
-    int64_t prompt = query_col_i64(q, E_PROMPT), completion = query_col_i64(q, E_COMPLETION), attempts = query_col_i64(q, E_ATTEMPTS),
-            queue = query_col_i64(q, E_QUEUE_US), retry = query_col_i64(q, E_RETRY_US), ttft = query_col_i64(q, E_TTFT_US),
-            writing = query_col_i64(q, E_WRITING_US);
-    bool priced = query_col_i64(q, E_RATE) != 0;
+    int64_t prompt = e[E_PROMPT], completion = e[E_COMPLETION], attempts = e[E_ATTEMPTS],
+            queue = e[E_QUEUE_US], retry = e[E_RETRY_US], ttft = e[E_TTFT_US],
+            writing = e[E_WRITING_US];
+    bool priced = e[E_RATE] != 0;
 
     sum[TALLY_REQUESTS] = 1;
     sum[TALLY_PROMPT] = prompt;
-    sum[TALLY_CACHED] = query_col_i64(q, E_CACHED);
-    sum[TALLY_CACHE_WRITE] = query_col_i64(q, E_CACHE_WRITE) + query_col_i64(q, E_CACHE_WRITE_1H);
+    sum[TALLY_CACHED] = e[E_CACHED];
+    sum[TALLY_CACHE_WRITE] = e[E_CACHE_WRITE] + e[E_CACHE_WRITE_1H];
     sum[TALLY_COMPLETION] = completion;
-    sum[TALLY_REASONING] = query_col_i64(q, E_REASONING);
-    sum[TALLY_CHARS] = query_col_i64(q, E_CHARS);
-    sum[TALLY_COST_IN] = query_col_i64(q, E_COST_IN);
-    sum[TALLY_COST_OUT] = query_col_i64(q, E_COST_OUT);
+    sum[TALLY_REASONING] = e[E_REASONING];
+    sum[TALLY_CHARS] = e[E_CHARS];
+    sum[TALLY_COST_IN] = e[E_COST_IN];
+    sum[TALLY_COST_OUT] = e[E_COST_OUT];
     sum[TALLY_COST] = sum[TALLY_COST_IN] + sum[TALLY_COST_OUT];
     sum[TALLY_UNPRICED] = !priced;
     sum[TALLY_UNPRICED_TOKENS] = priced ? 0 : prompt + completion;
-    sum[TALLY_ESTIMATED] = query_col_i64(q, E_ESTIMATED);
+    sum[TALLY_ESTIMATED] = e[E_ESTIMATED];
     sum[TALLY_RETRIES] = attempts > 1 ? attempts - 1 : 0;
     sum[TALLY_QUEUE_US] = queue;
     sum[TALLY_RETRY_US] = retry;
@@ -253,26 +261,26 @@ static void sums_of(const struct query *q, int64_t sum[TALLY_SUMS])
                                 (completion > 0 ? hist_mark(HIST_TTFT, ttft) : 0));
 }
 
-static enum weir_err take_event(struct verify *v, struct part *p, const struct query *q)
+static enum weir_err take_event(struct verify *v, struct part *p)
 {
-    int64_t id = query_col_i64(q, E_ID), at_ms = id >> EVENT_BITS, sum[TALLY_SUMS], combo;
+    int64_t sum[TALLY_SUMS], combo;
     struct attempted a;
-    enum weir_err e = combo_of(v, q, &combo);
+    enum weir_err e;
 
+    seal_row(&p->seal, &p->events, SEAL_EVENT_N, SEAL_OF_EVENT, p->event);
+    e = combo_of(v, p->event, &combo);
     if (e)
         return e;
-    take_attempts(v, p, id, &a);
-    seal_row(&p->seal, q, SEAL_EVENT_N, SEAL_OF_EVENT);
-    compare_attempts(v, q, &a);
-    compare_parts(v, q);
-    sums_of(q, sum);
+    take_attempts(v, p, p->event[E_ID], &a);
+    compare_attempts(v, p, &a);
+    compare_parts(v, p);
+    sums_of(p->event, sum);
     for (int i = 0; i < VERIFY_ROLLED; i++) {
         const struct rolled *r = &rolled[i];
-        int64_t key = r->key == BY_COMBO ? combo : query_col_i64(q, E_SESSION);
+        int64_t key = r->key == BY_COMBO ? combo : p->event[E_SESSION];
 
-        if ((r->recent && !p->recent) || (r->key == BY_SESSION && !key))
-            continue;
-        tally_add(&v->tally[i], (at_ms / r->unit_ms) << r->bits | key, sum);
+        if ((!r->recent || p->recent) && (r->key == BY_COMBO || key))
+            tally_add(&v->tally[i], ((p->event[E_ID] >> EVENT_BITS) / r->unit_ms) << r->bits | key, sum);
     }
     v->r.events++;
     return WEIR_OK;
@@ -375,7 +383,6 @@ static enum weir_err look(struct verify *v, int64_t quarter)
     struct seal_stored stored;
     struct attempted left;
     enum weir_err e = seal_read(v->s.ro, quarter, &stored), ended;
-    struct query q;
 
     if (e)
         return e;
@@ -383,13 +390,13 @@ static enum weir_err look(struct verify *v, int64_t quarter)
     query_i64(&p.attempts, from);
     query_i64(&p.attempts, to);
     next_attempt(&p);
-    q = query(v->s.ro, "SELECT " SEAL_EVENT_COLUMNS " FROM events WHERE id >= ?1 AND id < ?2 AND state = 2 ORDER BY id");
-    query_i64(&q, from);
-    query_i64(&q, to);
-    while (!e && query_row(&q))
-        e = take_event(v, &p, &q);
+    p.events = query(v->s.ro, "SELECT " SEAL_EVENT_COLUMNS " FROM events WHERE id >= ?1 AND id < ?2 AND state = 2 ORDER BY id");
+    query_i64(&p.events, from);
+    query_i64(&p.events, to);
+    while (!e && query_row(&p.events))
+        e = take_event(v, &p);
     take_attempts(v, &p, INT64_MAX, &left);
-    ended = e ? query_stop(&q) : query_end(&q);
+    ended = e ? query_stop(&p.events) : query_end(&p.events);
     e = e ? e : ended;
     ended = query_end(&p.attempts);
     e = e ? e : ended;

@@ -30,7 +30,7 @@ static enum weir_err table_of_names(struct verify *v, const struct names *t)
     enum weir_err e;
 
     while (query_row(&q))
-        seal_row(&is, &q, sqlite3_column_count(q.st), t->kind);
+        seal_row(&is, &q, sqlite3_column_count(q.st), t->kind, NULL);
     e = query_end(&q);
     if (!e)
         e = seal_read(v->s.ro, t->seal, &was);

@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "store/convo.h"
 #include "store/report.h"
+#include "store/verify.h"
 #include "web/h_pages.h"
 #include "web/pages.h"
 #include "web/route.h"
@@ -351,15 +352,36 @@ static json_t *range_links(const struct range *chosen)
     return list;
 }
 
-static json_t *time_of(int64_t utc_ms)
+static json_t *time_of(int64_t utc_ms, enum view_time how)
 {
     struct sb b = sb_make(32);
 
     sb_time(&b, utc_ms);
-    json_t *at = json_string(sb_str(&b)), *text = view_time(at, VIEW_SECONDS);
+    json_t *at = json_string(sb_str(&b)), *text = view_time(at, how);
     json_decref(at);
     sb_done(&b);
     return text;
+}
+
+/* {tone, word, text} of the last check of the ledger; NULL: none has ended, or it is not theirs to see. */
+static json_t *ledger_of(struct exchange *x)
+{
+    struct verify_last last;
+
+    if (x->who.role == ROLE_USER || verify_last_read(x->db, &last) || !last.complete)
+        return NULL;
+    json_t *at = time_of(last.held_ms, VIEW_MINUTE), *checked = time_of(last.checked_ms, VIEW_MINUTE), *text;
+
+    if (!last.failures)
+        text = view_text("All %lld records were compared at %s UTC and add up.", (long long)last.events, json_string_value(checked));
+    else if (last.held_ms)
+        text = view_text("%lld findings at %s UTC; it last added up at %s UTC. weir verify lists them.", (long long)last.failures,
+                         json_string_value(checked), json_string_value(at));
+    else
+        text = view_text("%lld findings at %s UTC. weir verify lists them.", (long long)last.failures, json_string_value(checked));
+    json_decref(at);
+    json_decref(checked);
+    return json_pack("{s:s, s:s, s:o}", "tone", last.failures ? "err" : "ok", "word", last.failures ? "Does not add up" : "Adds up", "text", text);
 }
 
 enum weir_err h_page_dashboard(struct exchange *x)
@@ -374,7 +396,7 @@ enum weir_err h_page_dashboard(struct exchange *x)
     json_t *ctx = pages_context(x, "Dashboard", "dashboard", NULL);
     json_object_set_new(ctx, "health", view_health(s.now));
     json_object_set_new(ctx, "ranges", range_links(s.range));
-    json_object_set_new(ctx, "updated", time_of(x->arrived_ms));
+    json_object_set_new(ctx, "updated", time_of(x->arrived_ms, VIEW_SECONDS));
     json_object_set_new(ctx, "kpis", kpis(&s));
     json_object_set_new(ctx, "upstreams", view_limits(s.now, x->web->settings));
     json_object_set_new(ctx, "queue", view_queue(s.now, mine));
@@ -385,6 +407,8 @@ enum weir_err h_page_dashboard(struct exchange *x)
     json_object_set_new(ctx, "cost_tables", cost_tables(x, s.cost));
     json_object_set_new(ctx, "latency", latency(s.speed));
     put_outcome(ctx, s.speed);
+    json_t *ledger = ledger_of(x);
+    json_object_set_new(ctx, "ledger", ledger ? ledger : json_false());
     json_object_set_new(ctx, "recent", recent(x, s.history));
     snapshot_put(s.now);
     sources_done(&s);

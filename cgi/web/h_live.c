@@ -1,7 +1,7 @@
 /* h_live.c - GET /monitoring/live: one small snapshot for pages that refresh.
  *
  * Its ETag is made of what it is made of: the engine's snapshot, the versions
- * of the records and the alerts, and the quarter of an hour (days end). What role user sees is
+ * of the records and the alerts, the last check of the ledger, and the quarter of an hour (days end). What role user sees is
  * rendered each time; what monitor and admin see is the same for all of them and
  * kept until one of these changes. */
 #include <inttypes.h>
@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "store/alerts.h"
 #include "store/report.h"
+#include "store/verify.h"
 #include "web/live.h"
 #include "web/route.h"
 #include "web/snapshot_json.h"
@@ -103,7 +104,7 @@ static enum weir_err errors_json(struct exchange *x, const char *owner, struct s
     return e;
 }
 
-static enum weir_err render(struct exchange *x, const struct snapshot *s, const char *owner, struct sb *out)
+static enum weir_err render(struct exchange *x, const struct snapshot *s, const struct verify_last *ledger, const char *owner, struct sb *out)
 {
     struct zone utc = zone_utc();
     enum weir_err e;
@@ -129,6 +130,11 @@ static enum weir_err render(struct exchange *x, const struct snapshot *s, const 
         sb_puts(out, "[]");                  /* they speak of everybody's work */
     else if (!e)
         e = alerts_live_json(x->db, ALERTS_SHOWN, out);
+    sb_puts(out, ",\"ledger\":");
+    if (owner)
+        sb_puts(out, "null");
+    else
+        verify_last_json(ledger, out);
     sb_puts(out, ",\"batches\":[]}\n");
     return e;
 }
@@ -137,14 +143,19 @@ enum weir_err h_live(struct exchange *x)
 {
     const char *owner = x->who.role == ROLE_USER ? x->who.user_id : NULL;
     const struct snapshot *s = engine_snapshot(x->web->engine);
-    enum weir_err e = WEIR_OK;
+    struct verify_last ledger;
+    enum weir_err e = verify_last_read(x->db, &ledger);
     char tag[TAG_SIZE];
 
-    (void)snprintf(tag, sizeof tag, "%" PRIx64 "-%" PRIx64 "-%" PRIx64 "-%" PRIx64 "-%" PRIx64 "-%s", (uint64_t)x->web->started_ms,
+    if (e) {
+        snapshot_put(s);
+        return e;
+    }
+    (void)snprintf(tag, sizeof tag, "%" PRIx64 "-%" PRIx64 "-%" PRIx64 "-%" PRIx64 "-%" PRIx64 "-%" PRIx64 "-%s", (uint64_t)x->web->started_ms,
                    s->version, (uint64_t)report_version(x->db), (uint64_t)alerts_version(x->db),
-                   (uint64_t)(x->arrived_ms / QUARTER_MS), owner ? owner : "all");
+                   (uint64_t)(x->arrived_ms / QUARTER_MS), (uint64_t)ledger.checked_ms, owner ? owner : "all");
     if (!http_etag(&x->in, &x->out, tag) && (owner || !recall(x->web->live, tag, &x->out.body))) {
-        e = render(x, s, owner, &x->out.body);
+        e = render(x, s, &ledger, owner, &x->out.body);
         if (!e && !owner && sb_ok(&x->out.body))
             keep(x->web->live, tag, &x->out.body);
     }

@@ -101,7 +101,7 @@ test('a budget that is used up opens an alert, the receiver is told, and it can 
 test('an upstream whose key is refused and a high rate of errors are alerted', async () => {
   const weir = await startWeir({ upstream: up, config: { retry: { budget: 0 } } });
   const rules = (await alerts(weir)).rules;
-  assert.deepEqual(rules.map((r) => r.kind), ['budget', 'limit_use', 'error_rate', 'queue_wait', 'storage', 'upstream_down']);
+  assert.deepEqual(rules.map((r) => r.kind), ['budget', 'limit_use', 'error_rate', 'queue_wait', 'storage', 'upstream_down', 'ledger_check']);
   const rate = rules.find((r) => r.kind === 'error_rate');
   assert.deepEqual([rate.share, rate.least_requests, rate.enabled], [0.05, 20, true]);
   const changed = await weir.request('PATCH', `/admin/alerts/${rate.rule_id}`, { least_requests: 1, share: 0.5 });
