@@ -9,6 +9,7 @@
 #include "store/convo_tree.h"
 #include "store/db.h"
 #include "store/ledger.h"
+#include "store/usage_impl.h"
 #include "store/waited.h"
 
 enum { STATE_ACCEPTED, STATE_SENT, STATE_SETTLED };
@@ -238,13 +239,34 @@ static enum weir_err insert_event(struct db *db, int64_t id, const struct call_r
     return e;
 }
 
+/* Under the first key of its millisecond that is free. */
+static enum weir_err add_event(struct db *db, const struct call_record *r, const struct event_keys *k, const struct place *p, int state)
+{
+    int64_t n = low_bits(r->request_id);
+    int rc = SQLITE_OK;
+    enum weir_err e;
+
+    do {
+        e = insert_event(db, r->accepted_at_ms << EVENT_BITS | n, r, k, p, state, &rc);
+        n = (n + 1) & ((1 << EVENT_BITS) - 1);
+    } while (rc == SQLITE_CONSTRAINT_PRIMARYKEY || rc == SQLITE_CONSTRAINT_ROWID);
+    return e;
+}
+
+enum weir_err usage_accept_bare(struct db *db, const struct call_record *r, int64_t session)
+{
+    const struct place p = {.session = session};
+    struct event_keys k = {0};
+    enum weir_err e = keys_of(db, r, &k);
+
+    return e ? e : add_event(db, r, &k, &p, STATE_SENT);
+}
+
 enum weir_err usage_accept(struct db *db, const struct call_record *r, bool sent)
 {
     struct event_keys k = {0};
     struct place p = {0};
-    int64_t n = low_bits(r->request_id);
     enum weir_err e = keys_of(db, r, &k);
-    int rc = SQLITE_OK;
 
     if (!e && r->new_session)
         e = new_session(db, r, k.user, &p);
@@ -252,12 +274,7 @@ enum weir_err usage_accept(struct db *db, const struct call_record *r, bool sent
         e = continue_session(db, r, k.user, &p);
     if (e)
         return e;
-    do {
-        int64_t id = r->accepted_at_ms << EVENT_BITS | n;
-
-        e = insert_event(db, id, r, &k, &p, sent ? STATE_SENT : STATE_ACCEPTED, &rc);
-        n = (n + 1) & ((1 << EVENT_BITS) - 1);
-    } while (rc == SQLITE_CONSTRAINT_PRIMARYKEY || rc == SQLITE_CONSTRAINT_ROWID);
+    e = add_event(db, r, &k, &p, sent ? STATE_SENT : STATE_ACCEPTED);
     if (!e && p.session)
         e = add_texts(db, r, &p);
     return e;

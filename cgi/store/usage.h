@@ -22,7 +22,7 @@ enum call_status { CALL_SUCCESS, CALL_ERROR, CALL_CANCELLED, CALL_TIMEOUT, CALL_
 const char *call_status_name(enum call_status s);   /* "success" … */
 bool call_status_parse(const char *s, enum call_status *out);
 
-enum { CALL_ATTEMPTS_MAX = 12 };
+enum { CALL_ATTEMPTS_MAX = 12, CALL_ID_SIZE = 65 };
 
 /* What usage_settle() takes of these two structs is also a line in the tables of spill_line.c. */
 struct call_attempt {
@@ -51,7 +51,7 @@ struct call_cost {
 
 struct call_record {
     /* --- from the acceptor, constant afterwards; strings are owned by the job --- */
-    char request_id[RAND_ID_SIZE], session_id[RAND_ID_SIZE];
+    char request_id[CALL_ID_SIZE], session_id[CALL_ID_SIZE];      /* Weir's own have RAND_ID_LEN; imported ones up to 64 */
     char user_message_id[RAND_ID_SIZE], message_id[RAND_ID_SIZE];
     char parent_id[RAND_ID_SIZE];  /* message the user's message hangs on; "" for the first */
     const char *user_id, *token_id;          /* token_id NULL for a browser session */
@@ -105,6 +105,12 @@ enum weir_err usage_sent(struct db *db, const struct call_record *r) __attribute
 /* The event's final state, attempts, assistant message, session totals, roll-ups. Settling twice changes nothing.
  * The answer is not kept if its session or question was deleted meanwhile. E_NOT_FOUND: it was never accepted. */
 enum weir_err usage_settle(struct db *db, const struct call_record *r) __attribute__((warn_unused_result));
+/* The upstream of usage that was imported: it went through none. */
+#define USAGE_IMPORTED "imported"
+/* Record a call that was made elsewhere: identity, time, model, tokens and cost are set, the rest is filled here. It is
+ * counted once by its request id: *duplicate if there is one already, then nothing changes. A session_id that is not there
+ * is made (archived, without messages). E_NOT_FOUND: no such user. E_FORBIDDEN: the session is somebody else's. */
+enum weir_err usage_import(struct db *db, struct call_record *r, bool *duplicate) __attribute__((warn_unused_result));
 /* At start: events never sent are closed as cancelled at no cost; events sent but not settled become errors with
  * code "interrupted", charged at their estimate (the counted prompt) and marked so. Gives the number of each. Takes
  * transactions of its own: called before the writer starts. */

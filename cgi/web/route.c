@@ -83,7 +83,7 @@ bool route_in_scope(const struct route *r, const char *scopes)
     static const struct {
         const char *prefix, *scope;
     } opens[] = {
-        {"/chat/", "chat"}, {"/monitoring/", "monitor"}, {"/metrics", "monitor"}, {"/app/me", "chat"}, {"/app/me", "monitor"},
+        {"/chat/", "chat"}, {"/monitoring/", "monitor"}, {"/metrics", "monitor"}, {"/usage/", "usage"}, {"/app/me", "chat"}, {"/app/me", "monitor"},
     };
 
     if (!*scopes)

@@ -79,6 +79,7 @@ enum route_body {
     X(GET, "/monitoring/history", ALL, NONE, Q_RANGE " limit cursor", h_history)                           \
     X(GET, "/monitoring/export", ALL, NONE, Q_RANGE " format", h_export)                                   \
     X(GET, "/monitoring/requests/{id}", ALL, NONE, "", h_request)                                        \
+    X(POST, "/usage/events", ALL, JSON, "", h_usage_events)                                                \
     X(POST, "/admin/reload", ADMIN, MAYBE, "", h_reload)                                                  \
     X(GET, "/admin/audit", ADMIN, NONE, "limit cursor", h_audit_list)                                      \
     X(GET, "/admin/budgets", ADMIN, NONE, "", h_budgets_list)                                              \
@@ -124,7 +125,7 @@ const struct route *route_find(enum http_method method, const char *path, char a
 /* True if `role` may use the route. */
 bool route_permits(const struct route *r, enum role role);
 /* True if a token narrowed to `scopes` (separated by commas; "" = not narrowed) may use the route: "chat" opens /chat/,
- * "monitor" /monitoring/ and /metrics, either one /app/me. Nothing else is open to a narrowed token. */
+ * "monitor" /monitoring/ and /metrics, "usage" /usage/, either one /app/me. Nothing else is open to a narrowed token. */
 bool route_in_scope(const struct route *r, const char *scopes);
 
 #define X(method, pattern, perm, body, query, handler) web_handler handler;

@@ -35,6 +35,7 @@ libweir_a_SOURCES += \
 	cgi/web/h_reload.c \
 	cgi/web/h_retention.c \
 	cgi/web/h_session.c \
+	cgi/web/h_usage.c \
 	cgi/web/h_webhooks.c \
 	cgi/web/http.c cgi/web/http.h \
 	cgi/web/monitor.h \
