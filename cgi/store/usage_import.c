@@ -53,7 +53,6 @@ enum weir_err usage_import(struct db *db, struct call_record *r, bool *duplicate
         e = find_or_make_session(db, r, user, &session);
     r->upstream = USAGE_IMPORTED;
     r->status = CALL_SUCCESS;
-    r->held_by = GATE_NONE;
     r->new_session = false;
     r->attempt_count = 0;
     r->answer = NULL;

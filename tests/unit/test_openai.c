@@ -3,6 +3,8 @@
 
 #include "peer/openai.h"
 #include "peer/sse.h"
+#include "rules/plausible.h"
+#include "rules/price.h"
 #include "unit.h"
 
 #define SEC INT64_C(1000000)
@@ -208,6 +210,108 @@ START_TEST(usage_that_is_no_count_was_not_said)
         ck_assert_int_eq(h.r.has_completion, table[i].has_completion);
         ck_assert_int_eq(h.r.usage.prompt, table[i].prompt);
         ck_assert_int_eq(h.r.usage.completion, table[i].completion);
+        heard_done(&h);
+    }
+}
+END_TEST
+
+/* --- golden: the usage of each provider, to tokens, to picodollars --- */
+
+/* As they come on the wire; `data` is a whole answer or a stream's last chunk. */
+static const struct shape {
+    const char *who, *usage;
+    struct usage_tokens tokens;
+    int64_t input, output;                 /* at 1,000 in, 100 from the cache, 1,250 into it, 4,000 out */
+} shapes[] = {
+    {"OpenAI, details", "{\"prompt_tokens\":2006,\"completion_tokens\":300,\"total_tokens\":2306,\"prompt_tokens_details\":{\"cached_tokens\":1920,\"audio_tokens\":0,"
+     "\"cache_write_tokens\":0},\"completion_tokens_details\":{\"reasoning_tokens\":192,\"audio_tokens\":0,\"accepted_prediction_tokens\":0,\"rejected_prediction_tokens\":0}}",
+     {.prompt = 2006, .cached = 1920, .completion = 300, .reasoning = 192}, 86 * 1000 + 1920 * 100, 300 * 4000},
+    {"OpenAI, written to the cache", "{\"prompt_tokens\":3000,\"completion_tokens\":10,\"total_tokens\":3010,\"prompt_tokens_details\":{\"cached_tokens\":1000,\"cache_write_tokens\":1500}}",
+     {.prompt = 3000, .cached = 1000, .cache_write = 1500, .completion = 10}, 500 * 1000 + 1000 * 100 + 1500 * 1250, 10 * 4000},
+    {"OpenAI, details that are null", "{\"prompt_tokens\":19,\"completion_tokens\":10,\"total_tokens\":29,\"prompt_tokens_details\":null,\"completion_tokens_details\":null}",
+     {.prompt = 19, .completion = 10}, 19 * 1000, 10 * 4000},
+    {"OpenRouter, with its cost", "{\"prompt_tokens\":194,\"completion_tokens\":2,\"total_tokens\":196,\"cost\":0.95,\"is_byok\":false,\"cost_details\":{\"upstream_inference_cost\":null,"
+     "\"upstream_inference_prompt_cost\":0.9,\"upstream_inference_completions_cost\":0.05},\"prompt_tokens_details\":{\"cached_tokens\":100,\"cache_write_tokens\":50,\"audio_tokens\":0},"
+     "\"completion_tokens_details\":{\"reasoning_tokens\":0,\"image_tokens\":0}}",
+     {.prompt = 194, .cached = 100, .cache_write = 50, .completion = 2}, 44 * 1000 + 100 * 100 + 50 * 1250, 2 * 4000},
+    {"Azure OpenAI", "{\"completion_tokens\":33,\"completion_tokens_details\":{\"accepted_prediction_tokens\":0,\"audio_tokens\":0,\"reasoning_tokens\":7,\"rejected_prediction_tokens\":0},"
+     "\"prompt_tokens\":57,\"prompt_tokens_details\":{\"audio_tokens\":0,\"cached_tokens\":0},\"total_tokens\":90}",
+     {.prompt = 57, .completion = 33, .reasoning = 7}, 57 * 1000, 33 * 4000},
+    {"Ollama", "{\"prompt_tokens\":26,\"completion_tokens\":298,\"total_tokens\":324}", {.prompt = 26, .completion = 298}, 26 * 1000, 298 * 4000},
+    {"llama.cpp", "{\"completion_tokens\":8,\"prompt_tokens\":40,\"total_tokens\":48,\"prompt_tokens_details\":{\"cached_tokens\":32}}",
+     {.prompt = 40, .cached = 32, .completion = 8}, 8 * 1000 + 32 * 100, 8 * 4000},
+    {"vLLM, details off", "{\"prompt_tokens\":12,\"total_tokens\":29,\"completion_tokens\":17,\"prompt_tokens_details\":null}", {.prompt = 12, .completion = 17}, 12 * 1000, 17 * 4000},
+    {"vLLM, details on", "{\"prompt_tokens\":12,\"total_tokens\":29,\"completion_tokens\":17,\"prompt_tokens_details\":{\"cached_tokens\":8}}",
+     {.prompt = 12, .cached = 8, .completion = 17}, 4 * 1000 + 8 * 100, 17 * 4000},
+    {"DeepSeek", "{\"prompt_tokens\":100,\"completion_tokens\":50,\"total_tokens\":150,\"prompt_tokens_details\":{\"cached_tokens\":64},\"completion_tokens_details\":{\"reasoning_tokens\":20},"
+     "\"prompt_cache_hit_tokens\":64,\"prompt_cache_miss_tokens\":36}",
+     {.prompt = 100, .cached = 64, .completion = 50, .reasoning = 20}, 36 * 1000 + 64 * 100, 50 * 4000},
+    {"DeepSeek, before details", "{\"prompt_tokens\":100,\"completion_tokens\":50,\"total_tokens\":150,\"prompt_cache_hit_tokens\":64,\"prompt_cache_miss_tokens\":36}",
+     {.prompt = 100, .cached = 64, .completion = 50}, 36 * 1000 + 64 * 100, 50 * 4000},
+};
+
+static void expect_tokens(const struct shape *s, const struct usage_tokens *is)
+{
+    ck_assert_msg(is->prompt == s->tokens.prompt && is->cached == s->tokens.cached && is->cache_write == s->tokens.cache_write &&
+                  is->completion == s->tokens.completion && is->reasoning == s->tokens.reasoning, "%s", s->who);
+}
+
+START_TEST(each_providers_usage_comes_to_its_tokens_and_its_price)
+{
+    static const char prices[] = "{\"schema\":1,\"currency\":\"USD\",\"unit\":\"pico_usd_per_token\",\"as_of\":\"2026-11-10\",\"models\":[{\"provider\":\"p\",\"id\":\"m\","
+                                 "\"in\":1000,\"out\":4000,\"cache_read\":100,\"cache_write\":1250}]}";
+    struct price_table *t;
+    enum price_match match;
+    char why[PRICE_WHY];
+    const struct price *p;
+
+    ck_assert_msg(price_table_load(prices, sizeof prices - 1, NULL, 0, &t, why) == WEIR_OK, "%s", why);
+    p = price_find(t, "p", "m", &match);
+    ck_assert_ptr_nonnull(p);
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        const struct shape *s = &shapes[i];
+        struct heard h = heard_make();
+        struct usage_finding f;
+        char data[1024];
+        struct cost c;
+
+        (void)snprintf(data, sizeof data, "{\"id\":\"x\",\"object\":\"chat.completion.chunk\",\"choices\":[],\"usage\":%s}", s->usage);
+        ck_assert_int_eq(hear(&h, data), WEIR_OK);
+        expect_tokens(s, &h.r.usage);
+        f = usage_believe(&(struct usage_claim){.has_prompt = h.r.has_prompt, .has_completion = h.r.has_completion, .said = h.r.usage,
+                                                .own_prompt = s->tokens.prompt, .own_completion = s->tokens.completion - s->tokens.reasoning});
+        ck_assert_msg(!f.estimated && !f.suspect, "%s", s->who);
+        expect_tokens(s, &f.usage);
+        ck_assert(price_cost(p, &f.usage, PRICE_STANDARD, &c));
+        ck_assert_msg(c.input == s->input && c.output == s->output, "%s: %lld, %lld", s->who, (long long)c.input, (long long)c.output);
+        ck_assert_int_eq(c.fresh + c.cached + c.cache_write, c.input);
+        ck_assert_int_eq(c.visible + c.reasoning, c.output);
+        ck_assert_int_eq(c.input + c.output, c.total);
+        heard_done(&h);
+    }
+    price_table_free(t);
+}
+END_TEST
+
+START_TEST(whatever_a_provider_says_parts_sum_to_totals)
+{
+    static const char *const values[] = {"0", "1", "7", "-1", "null", "\"5\"", "5.5", "1e9", "1000000000000000000", "99999999999999999999", "[]", "{}", "true"};
+    enum { N = sizeof values / sizeof *values };
+
+    for (int i = 0; i < N * N * N; i++) {
+        struct heard h = heard_make();
+        const char *a = values[i % N], *b = values[i / N % N], *c = values[i / N / N];
+        struct usage_finding f;
+        char data[512];
+
+        (void)snprintf(data, sizeof data, "{\"usage\":{\"prompt_tokens\":%s,\"completion_tokens\":%s,\"total_tokens\":%s,\"prompt_tokens_details\":{\"cached_tokens\":%s,"
+                       "\"cache_write_tokens\":%s},\"completion_tokens_details\":{\"reasoning_tokens\":%s}}}", a, b, c, c, b, a);
+        ck_assert_int_eq(hear(&h, data), WEIR_OK);
+        f = usage_believe(&(struct usage_claim){.has_prompt = h.r.has_prompt, .has_completion = h.r.has_completion, .said = h.r.usage,
+                                                .own_prompt = 7, .own_completion = 3, .context = 128000});
+        ck_assert_msg(f.usage.cached >= 0 && f.usage.cache_write >= 0 && f.usage.cached + f.usage.cache_write <= f.usage.prompt &&
+                      f.usage.reasoning >= 0 && f.usage.reasoning <= f.usage.completion && f.usage.prompt <= 1280000 &&
+                      f.usage.completion <= 1280000, "%s", data);
         heard_done(&h);
     }
 }
@@ -424,7 +528,8 @@ START_TEST(newer_models_take_the_cap_by_its_newer_name)
 END_TEST
 
 UNIT_MAIN("openai", a_stream_is_text_a_reason_usage_and_done, odd_shapes_are_understood, what_is_not_json_or_no_object_is_invalid,
-          every_prefix_of_a_chunk_is_invalid_and_harmless, a_stream_cut_at_any_byte_is_whole_only_once_its_reason_came, usage_that_is_no_count_was_not_said, usage_said_several_times_is_not_summed,
+          every_prefix_of_a_chunk_is_invalid_and_harmless, a_stream_cut_at_any_byte_is_whole_only_once_its_reason_came, usage_that_is_no_count_was_not_said, each_providers_usage_comes_to_its_tokens_and_its_price,
+          whatever_a_provider_says_parts_sum_to_totals, usage_said_several_times_is_not_summed,
           an_error_may_be_an_object_a_string_or_nothing, refusals_are_told_apart,
           headers_say_when_and_which_limit_before_the_text_does, a_402_that_says_when_is_not_for_ever, a_request_with_its_cap_is_one_json_object,
           newer_models_take_the_cap_by_its_newer_name)
