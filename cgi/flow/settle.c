@@ -1,5 +1,6 @@
 /* settle.c - what a call used, what it cost, how long each part of it took. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "base/utf8.h"
@@ -54,6 +55,27 @@ static bool cost_of(const struct engine *e, const struct job *j, const struct us
     return j->price && price_cost(j->price, u, PRICE_STANDARD, c);
 }
 
+/* OpenRouter chooses among providers with prices of their own: what it says it charges is the cost, whatever the table has.
+ * Others use the member for other things. */
+static bool says_its_cost(const struct engine *e, const struct job *j)
+{
+    const struct upstream_settings *u = &e->s->upstreams[j->grant.upstream];
+
+    return j->attempt && j->attempt->reply.has_cost && !j->estimated &&
+           (strcmp(u->name, "openrouter") == 0 || (u->base_url && strstr(u->base_url, "://openrouter.ai/")));
+}
+
+/* Input's part of the charge is what it is of the table's price, or of the tokens where there is none. */
+static void take_said_cost(const struct job *j, struct cost *c)
+{
+    int64_t said = j->attempt->reply.cost, in = c->total > 0 ? c->input : j->usage.prompt,
+            all = c->total > 0 ? c->total : j->usage.prompt + j->usage.completion;
+
+    c->input = all > 0 ? (int64_t)((__int128)said * in / all) : said;
+    c->output = said - c->input;
+    c->total = said;
+}
+
 /* What the attempt that runs has come to, into its row. */
 static void fill_row(struct engine *e, struct job *j)
 {
@@ -63,6 +85,10 @@ static void fill_row(struct engine *e, struct job *j)
     row->usage = j->usage;
     row->estimated = j->estimated;
     row->priced = cost_of(e, j, &j->usage, &c);
+    if (says_its_cost(e, j)) {
+        take_said_cost(j, &c);
+        row->priced = true;
+    }
     row->cost_in = c.input;
     row->cost_out = c.output;
     if (c.rate_in || c.rate_out) {

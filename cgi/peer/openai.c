@@ -109,6 +109,16 @@ static void read_details(struct openai_reply *r, struct scan *s)
     }
 }
 
+static void read_cost(struct openai_reply *r, struct scan *s)
+{
+    int64_t pico;
+
+    if (!scan_dollars(s, &pico))
+        return;
+    r->has_cost = true;
+    r->cost = pico > r->cost ? pico : r->cost;
+}
+
 static void read_usage(struct openai_reply *r, struct scan *s)
 {
     struct span name;
@@ -122,6 +132,8 @@ static void read_usage(struct openai_reply *r, struct scan *s)
             r->has_completion |= read_count(s, &r->usage.completion);
         else if (span_is(name, "prompt_cache_hit_tokens"))
             (void)read_count(s, &r->usage.cached);
+        else if (span_is(name, "cost"))
+            read_cost(r, s);
         else if (span_is(name, "prompt_tokens_details") || span_is(name, "completion_tokens_details"))
             read_details(r, s);
         else

@@ -54,6 +54,8 @@ struct openai_reply {
     char finish_reason[24];          /* "" until it came */
     bool has_prompt, has_completion; /* which figures of usage are there and sound */
     struct usage_tokens usage;       /* the largest figures said, if several times */
+    bool has_cost;                   /* OpenRouter says what it charges */
+    int64_t cost;                    /* then, picodollars; the largest said */
     struct openai_error error;
 };
 

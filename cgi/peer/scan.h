@@ -41,6 +41,9 @@ bool scan_element(struct scan *s);
 bool scan_string(struct scan *s, struct span *out);
 /* The next value if it is an integer that fits (1.0 and 1e3 are none); otherwise it is skipped: false. */
 bool scan_int(struct scan *s, int64_t *out);
+/* The next value if it is a number from 0 to a million, taken as dollars: in picodollars, halves rounded up. Exact: no float
+ * in between. Otherwise it is skipped: false. */
+bool scan_dollars(struct scan *s, int64_t *pico);
 /* The first character of the next value: { [ " t f n - or a digit; 0 at the end. Nothing is consumed. */
 char scan_peek(struct scan *s);
 void scan_skip(struct scan *s);

@@ -278,6 +278,8 @@ START_TEST(each_providers_usage_comes_to_its_tokens_and_its_price)
         (void)snprintf(data, sizeof data, "{\"id\":\"x\",\"object\":\"chat.completion.chunk\",\"choices\":[],\"usage\":%s}", s->usage);
         ck_assert_int_eq(hear(&h, data), WEIR_OK);
         expect_tokens(s, &h.r.usage);
+        ck_assert_int_eq(h.r.has_cost, strstr(s->usage, "\"cost\"") != NULL);
+        ck_assert_int_eq(h.r.cost, h.r.has_cost ? INT64_C(950000000000) : 0);
         f = usage_believe(&(struct usage_claim){.has_prompt = h.r.has_prompt, .has_completion = h.r.has_completion, .said = h.r.usage,
                                                 .own_prompt = s->tokens.prompt, .own_completion = s->tokens.completion - s->tokens.reasoning});
         ck_assert_msg(!f.estimated && !f.suspect, "%s", s->who);

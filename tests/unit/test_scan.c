@@ -169,7 +169,27 @@ START_TEST(integers_are_taken_only_when_they_are_integers_and_fit)
 }
 END_TEST
 
-UNIT_MAIN("scan", every_prefix_and_every_changed_byte_is_judged_as_jansson_does, broken_texts_are_refused, nesting_is_bounded,
+START_TEST(dollars_are_taken_to_the_picodollar)
+{
+    static const struct { const char *text; int64_t pico; } table[] = {      /* -1: it is none */
+        {"0", 0}, {"0.0", 0}, {"1", INT64_C(1000000000000)}, {"0.00014", 140000000}, {"1.23456789012e-3", 1234567890}, {"1e-12", 1},
+        {"4.9e-13", 0}, {"5e-13", 1}, {"0.0000000000015", 2}, {"1E2", INT64_C(100000000000000)}, {"1000000", INT64_C(1000000000000000000)},
+        {"1000001", -1}, {"1e99", -1}, {"1e-99", 0}, {"-1", -1}, {"-0.5", -1}, {"\"1\"", -1}, {"null", -1}, {"{}", -1},
+        {"0.333333333333333333333333333333333333333333", INT64_C(333333333333)},
+    };
+
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        struct scan s = scan_make(table[i].text, strlen(table[i].text));
+        int64_t pico = -1;
+        bool is = scan_dollars(&s, &pico);
+
+        ck_assert_msg(is == (table[i].pico >= 0) && (!is || pico == table[i].pico), "%s: %lld", table[i].text, (long long)pico);
+        ck_assert_msg(scan_ok(&s), "%s", table[i].text);
+    }
+}
+END_TEST
+
+UNIT_MAIN("scan", dollars_are_taken_to_the_picodollar, every_prefix_and_every_changed_byte_is_judged_as_jansson_does, broken_texts_are_refused, nesting_is_bounded,
           strings_are_decoded_as_jansson_decodes_them, a_lone_surrogate_becomes_the_replacement_character,
           a_nul_becomes_the_replacement_character,
           a_copy_is_cut_at_a_character, integers_are_taken_only_when_they_are_integers_and_fit)

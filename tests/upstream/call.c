@@ -132,13 +132,13 @@ static void usage_json(struct sb *b, const struct call *k)
         return;
     case USAGE_LESS: out = 1; break;
     case USAGE_MORE: out = 1000; break;
-    case USAGE_RIGHT: case USAGE_TWICE: break;
+    case USAGE_RIGHT: case USAGE_TWICE: case USAGE_COST: break;
     }
     sb_putf(b, "{\"prompt_tokens\":%" PRId64 ",\"completion_tokens\":%" PRId64 ",\"total_tokens\":%" PRId64
             ",\"prompt_tokens_details\":{\"cached_tokens\":0,\"audio_tokens\":0},\"completion_tokens_details\":"
             "{\"reasoning_tokens\":%" PRId64 ",\"audio_tokens\":0,\"accepted_prediction_tokens\":0,"
-            "\"rejected_prediction_tokens\":0}}",
-            in, out, in + out, k->plan.reasoning);
+            "\"rejected_prediction_tokens\":0}%s}",
+            in, out, in + out, k->plan.reasoning, k->plan.usage == USAGE_COST ? ",\"cost\":1.23456789012e-3,\"is_byok\":false" : "");
 }
 
 /* One event of the stream: delta as JSON, finish as JSON. `b` is scratch. */

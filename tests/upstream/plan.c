@@ -16,6 +16,7 @@ const char *const plan_models[] = {
     "fault-empty", "fault-redirect", "fault-200-error", "fault-mid-error", "fault-huge-line", "fault-huge-header",
     "fault-usage-missing", "fault-usage-null", "fault-usage-string", "fault-usage-negative", "fault-usage-huge",
     "fault-usage-fraction", "fault-usage-twice", "fault-usage-less", "fault-usage-more",
+    "usage-cost",
     NULL
 };
 
@@ -57,6 +58,7 @@ static const struct {
     {"fault-usage-twice", {.usage = USAGE_TWICE}},
     {"fault-usage-less", {.usage = USAGE_LESS}},
     {"fault-usage-more", {.usage = USAGE_MORE}},
+    {"usage-cost", {.usage = USAGE_COST}},
 };
 
 /* Defaults of what a table line leaves at zero. */

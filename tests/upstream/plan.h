@@ -15,6 +15,7 @@
  *   fault-event-STATUS-N[-once] a stream that after N tokens has an error event of that meaning (402: quota)
  *   fault-json, -html, -empty, -redirect, -200-error, -mid-error, -huge-line, -huge-header
  *   fault-usage-missing|null|string|negative|huge|fraction|twice|less|more
+ *   usage-cost                  usage that says what it cost: $1.23456789012e-3
  *
  * A user message may carry the name instead, as its first word: "#slow-50-10-8 hello". */
 #ifndef WEIR_TESTS_PLAN_H
@@ -35,7 +36,7 @@ enum plan_odd {
 
 enum plan_usage {
     USAGE_RIGHT, USAGE_MISSING, USAGE_NULL, USAGE_STRING, USAGE_NEGATIVE, USAGE_HUGE, USAGE_FRACTION, USAGE_TWICE,
-    USAGE_LESS, USAGE_MORE
+    USAGE_LESS, USAGE_MORE, USAGE_COST
 };
 
 enum plan_after { AFTER_SECONDS, AFTER_DATE, AFTER_MS, AFTER_BARE, AFTER_ABSURD, AFTER_NEGATIVE };
