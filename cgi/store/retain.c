@@ -8,6 +8,7 @@
 #include "base/sb.h"
 #include "store/convo_tree.h"
 #include "store/ledger.h"
+#include "store/seal.h"
 #include "store/upkeep.h"
 
 enum { STEP_MAX = 1000 };
@@ -141,6 +142,8 @@ enum weir_err retain_requests(struct db *db, int64_t before_ms, int64_t now_ms, 
     e = query_end(&q);
     if (!e)
         e = move_usage_from(db, edge_ms, now_ms);
+    if (!e)
+        e = seal_prune(db, edge_ms / QUARTER_MS, now_ms);
     if (!e)
         e = delete_requests(db, last);
     *gone = e ? 0 : before;

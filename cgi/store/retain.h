@@ -5,8 +5,8 @@
  * complete moves first, in the transaction of the first deletion, then the rows
  * before it go in steps. Whoever compares requests with their sums, or seals them
  * by quarter, starts at retain_usage_from(): before it rows are missing by
- * intent. The sums stay, and seals of quarters before it are kept as links of
- * their chain, but no longer made anew. */
+ * intent. The sums stay, and the seals of quarters before it stay as the proof of
+ * how many there were. */
 #ifndef WEIR_RETAIN_H
 #define WEIR_RETAIN_H
 
