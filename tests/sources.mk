@@ -39,6 +39,7 @@ EXTRA_DIST += \
 	tests/e2e/leave.test.mjs \
 	tests/e2e/limits.test.mjs \
 	tests/e2e/line.test.mjs \
+	tests/e2e/metrics.test.mjs \
 	tests/e2e/monitoring.test.mjs \
 	tests/e2e/outlook.test.mjs \
 	tests/e2e/privacy.test.mjs \

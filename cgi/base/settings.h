@@ -102,6 +102,7 @@ struct settings {
     struct cfg_list automatic;           /* models that "auto" chooses from; empty = there is no "auto" */
     struct cfg_map fallbacks;            /* by model: those used when it cannot be had, in order */
     enum log_level log_level;
+    bool metrics_token_usage;            /* /metrics shows gen_ai_client_token_usage too */
     struct {
         bool on;
         int64_t max_bytes, older;        /* of one file; how many files before it are kept */

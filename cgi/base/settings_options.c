@@ -167,6 +167,8 @@ static const struct cfg_option global_options[] = {
      .fallback = "67108864", .help = "Size at which that file becomes `operations.jsonl.1`, and so on."},
     {.key = "operations_log.older", .restart = true, .type = CFG_INT, .at = AT(operations_log.older), .min = 1, .max = 1000,
      .fallback = "5", .help = "How many of the older files are kept."},
+    {.key = "metrics.token_usage", .type = CFG_BOOL, .at = AT(metrics_token_usage), .fallback = "false",
+     .help = "Also show the histogram `gen_ai_client_token_usage` in `/metrics`, for dashboards that were made for it."},
 };
 #undef AT
 

@@ -43,6 +43,7 @@ void attempt_open_row(struct engine *e, struct job *j)
     row->wait_us = e->now_us - (j->failed_us ? j->failed_us : j->ask.arrived_us);
     j->rec.upstream = row->upstream;
     memcpy(j->rec.held_us, j->grant.wait.held_us, sizeof j->rec.held_us);
+    meter_sent(e, j);
 }
 
 void attempt_close_row(struct engine *e, struct job *j, int http_status, enum weir_err err, const char *provider_request_id)
@@ -53,6 +54,7 @@ void attempt_close_row(struct engine *e, struct job *j, int http_status, enum we
     row->http_status = http_status;
     row->error_code = err ? err_code(err) : NULL;
     memccpy(row->provider_request_id, provider_request_id, '\0', sizeof row->provider_request_id - 1);
+    meter_answered(e, j, http_status, err);
 }
 
 /* --- what comes --- */
@@ -337,6 +339,7 @@ static bool try_again(struct engine *e, struct job *j, const struct openai_verdi
         return false;
     }
     attempt_close_row(e, j, status, v->err, a->head.request_id);
+    meter_retry(e, j, v->err);
     attempt_free(a);
     j->failed_us = e->now_us;
     conduct_retry(e, j);

@@ -95,6 +95,7 @@ static void tell(struct engine *e, struct job *j)
 {
     purse_release(e, j);
     allowance_release(e, j);
+    meter_ended(e, j);
     j->state = JOB_FLUSHING;
     j->quiet_us = e->now_us;
     if (j->client.fd >= 0)
@@ -111,6 +112,7 @@ static void settle(struct engine *e, struct job *j)
     purse_settle(e, j);
     allowance_settle(e, j);
     j->state = JOB_COMMITTING;
+    e->tally.records_pending++;
     write_rows(e, j, OP_SETTLE);
 }
 
@@ -290,6 +292,7 @@ static void grant(struct engine *e, const struct admit_grant *g)
     e->places_due = true;
     if (!j->first_sent_us)
         snapshot_note_wait(e, e->now_us - j->ask.arrived_us);
+    meter_granted(e, j);
     if (j->state == JOB_QUEUED)
         send_intent(e, j);
 }
@@ -372,6 +375,8 @@ static void committed(struct engine *e, struct mail *m)
 
     j->writing = OP_NONE;
     if (what == OP_SETTLE) {
+        e->tally.records_pending--;
+        e->tally.records_lost += result != WEIR_OK;
         tell(e, j);                   /* whatever came of it: the writer has said what was lost */
         return;
     }

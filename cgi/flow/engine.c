@@ -347,6 +347,27 @@ void snapshot_put(const struct snapshot *s)
         snapshot_free(own);
 }
 
+struct tally_question {
+    struct question q;
+    struct tally *copy;
+};
+
+static void on_tally(struct engine *e, struct mail *m)
+{
+    struct tally_question *t = OF(struct tally_question, q.mail, m);
+
+    t->copy = tally_copy(&e->tally);
+    sem_post(&t->q.answered);
+}
+
+struct tally *engine_tally(struct engine *e)
+{
+    struct tally_question t = {0};
+
+    engine_ask(e, &t.q, on_tally);
+    return t.copy;
+}
+
 static void engine_free(struct engine *e)
 {
     if (!e)
@@ -363,6 +384,7 @@ static void engine_free(struct engine *e)
     purse_done(e);
     session_book_done(&e->sessions);
     oplog_close(e->oplog);
+    tally_done(&e->tally);
     if (e->epoll_fd >= 0)
         close(e->epoll_fd);
     if (e->wake_fd >= 0)

@@ -15,6 +15,7 @@
 #include "base/settings.h"
 #include "flow/admit.h"
 #include "flow/job.h"
+#include "flow/tally.h"
 #include "rules/budget.h"
 #include "rules/session_tokens.h"
 #include "flow/writer.h"
@@ -95,6 +96,9 @@ struct snapshot {                      /* immutable once published */
 /* The state at most 100 ms ago; give it back with snapshot_put(). Never NULL. */
 const struct snapshot *engine_snapshot(struct engine *e);
 void snapshot_put(const struct snapshot *s);
+
+/* What has happened since the start, counted; caller frees with tally_free(). */
+struct tally *engine_tally(struct engine *e);
 
 /* The budget that has least left for such a call: *left picodollars, and its members (gauge_budget_json) appended to
  * `out`. False: none counts the call. */

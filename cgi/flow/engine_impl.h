@@ -10,6 +10,7 @@
  *   relay.c     what clients are told
  *   settle.c    what a call used, cost and took
  *   explain.c   where one request stands
+ *   meter.c     what is counted of it for /metrics
  *   purse.c     budgets: what may be spent, is held and was spent
  *   allowance.c tokens of sessions: what may be taken before one cools
  *   models.c    which upstream serves which model
@@ -28,6 +29,7 @@
 #include "flow/engine.h"
 #include "flow/job.h"
 #include "flow/oplog.h"
+#include "flow/tally.h"
 #include "peer/head.h"
 #include "peer/openai.h"
 #include "peer/sse.h"
@@ -128,6 +130,7 @@ struct engine {
     int64_t snapshot_us, snapshot_keep_us;      /* when it was made, how long it is shown */
     int64_t waits_ms[WAITS_KEPT];  /* of recent grants, a ring */
     uint64_t waits;
+    struct tally tally;            /* since the start */
 };
 
 /* engine.c: any thread. */
@@ -200,6 +203,13 @@ int64_t settle_output(const struct job *j);                     /* tokens of wha
 
 /* explain.c */
 void explain_job(struct engine *e, struct job *j, struct report_open *out);
+
+/* meter.c */
+void meter_granted(struct engine *e, const struct job *j);      /* before its attempt has a row */
+void meter_sent(struct engine *e, const struct job *j);         /* its attempt has one */
+void meter_answered(struct engine *e, const struct job *j, int http_status, enum weir_err err);
+void meter_retry(struct engine *e, const struct job *j, enum weir_err err);
+void meter_ended(struct engine *e, const struct job *j);        /* once, when it is stored and before it is told */
 
 /* purse.c */
 /* Read budgets and what they have spent, before the engine's thread starts; false: they cannot be read. */

@@ -19,6 +19,7 @@ libweir_a_SOURCES += \
 	cgi/flow/job.c cgi/flow/job.h \
 	cgi/flow/keeper.c cgi/flow/keeper.h \
 	cgi/flow/loop.c \
+	cgi/flow/meter.c \
 	cgi/flow/models.c \
 	cgi/flow/oplog.c cgi/flow/oplog.h \
 	cgi/flow/pace.c \
@@ -30,5 +31,6 @@ libweir_a_SOURCES += \
 	cgi/flow/erasure.c cgi/flow/erasure.h cgi/flow/retention.c cgi/flow/retention.h \
 	cgi/flow/settle.c \
 	cgi/flow/snapshot.c \
+	cgi/flow/tally.c cgi/flow/tally.h \
 	cgi/flow/tuner.c cgi/flow/tuner.h \
 	cgi/flow/writer.c cgi/flow/writer.h

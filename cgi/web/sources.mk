@@ -27,6 +27,7 @@ libweir_a_SOURCES += \
 	cgi/web/h_health.c \
 	cgi/web/h_live.c cgi/web/live.h \
 	cgi/web/h_export.c \
+	cgi/web/h_metrics.c cgi/web/metrics.h \
 	cgi/web/h_models.c \
 	cgi/web/h_monitor.c \
 	cgi/web/h_outlook.c \
@@ -43,6 +44,7 @@ libweir_a_SOURCES += \
 	cgi/web/page.c cgi/web/page.h \
 	cgi/web/page_parse.c cgi/web/page_parse.h \
 	cgi/web/pages.c cgi/web/pages.h \
+	cgi/web/prom.c cgi/web/prom.h \
 	cgi/web/reload.c cgi/web/reload.h \
 	cgi/web/replay_print.c cgi/web/replay_print.h \
 	cgi/web/route.c cgi/web/route.h \
