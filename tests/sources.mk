@@ -54,6 +54,7 @@ EXTRA_DIST += \
 	tests/e2e/storage.test.mjs \
 	tests/e2e/told.test.mjs \
 	tests/e2e/tokens.test.mjs \
+	tests/e2e/traces.test.mjs \
 	tests/e2e/verify.test.mjs
 
 # recorded traffic and what replaying it printed

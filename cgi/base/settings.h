@@ -102,6 +102,11 @@ struct settings {
     struct cfg_list automatic;           /* models that "auto" chooses from; empty = there is no "auto" */
     struct cfg_map fallbacks;            /* by model: those used when it cannot be had, in order */
     enum log_level log_level;
+    struct {
+        char *endpoint;                  /* traces are exported to this OTLP/HTTP receiver; NULL = none are */
+        char *headers;                   /* sent along, "name=value,name=value"; never log or print them */
+        int64_t max_queue;               /* traces that may wait to be sent */
+    } otlp;
     bool metrics_token_usage;            /* /metrics shows gen_ai_client_token_usage too */
     struct {
         bool on;

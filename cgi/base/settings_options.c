@@ -45,6 +45,22 @@ static bool ok_base_url(const char *s)
     return host && *host && !strchr("/:", *host) && !strpbrk(host, "@?# \"\\<>");
 }
 
+/* name=value,name=value: names of HTTP headers, values without a comma. */
+static bool ok_headers(const char *s)
+{
+    static const char token[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
+
+    for (;;) {
+        size_t n = strspn(s, token), value;
+
+        if (n == 0 || s[n] != '=' || (value = strcspn(s + n + 1, ",")) == 0)
+            return false;
+        s += n + 1 + value;
+        if (!*s++)
+            return true;
+    }
+}
+
 /* What can stand between quotes in nginx's configuration as it is. */
 static bool ok_path(const char *s)
 {
@@ -167,6 +183,13 @@ static const struct cfg_option global_options[] = {
      .fallback = "67108864", .help = "Size at which that file becomes `operations.jsonl.1`, and so on."},
     {.key = "operations_log.older", .restart = true, .type = CFG_INT, .at = AT(operations_log.older), .min = 1, .max = 1000,
      .fallback = "5", .help = "How many of the older files are kept."},
+    {.key = "otlp.endpoint", .restart = true, .type = CFG_TEXT, .at = AT(otlp.endpoint), .max = 500, .ok = ok_base_url,
+     .must = "http:// or https://, a host and perhaps a port and a path, without user, query or fragment",
+     .help = "OTLP/HTTP receiver to which each request is exported as a trace (JSON, to `/v1/traces` below it), as http://localhost:4318; none unless set."},
+    {.key = "otlp.headers", .restart = true, .type = CFG_SECRET, .at = AT(otlp.headers), .max = 4000, .ok = ok_headers,
+     .must = "headers as name=value,name=value", .help = "Headers sent along, as `authorization=Bearer abc,x-scope=1`."},
+    {.key = "otlp.max_queue", .restart = true, .type = CFG_INT, .at = AT(otlp.max_queue), .min = 1, .max = 100000, .fallback = "2048",
+     .help = "Traces that may wait to be sent; more are dropped, and counted in `/metrics`."},
     {.key = "metrics.token_usage", .type = CFG_BOOL, .at = AT(metrics_token_usage), .fallback = "false",
      .help = "Also show the histogram `gen_ai_client_token_usage` in `/metrics`, for dashboards that were made for it."},
 };

@@ -55,6 +55,7 @@ void attempt_close_row(struct engine *e, struct job *j, int http_status, enum we
     row->error_code = err ? err_code(err) : NULL;
     memccpy(row->provider_request_id, provider_request_id, '\0', sizeof row->provider_request_id - 1);
     meter_answered(e, j, http_status, err);
+    trace_answered(j, http_status, row->error_code, e->now_us);
 }
 
 /* --- what comes --- */
@@ -205,6 +206,7 @@ void attempt_start(struct engine *e, struct job *j)
     if (!j->first_sent_us)
         j->first_sent_us = e->now_us;
     j->state = JOB_CONNECTING;
+    trace_sent(j, e->now_us);
     relay_start(e, j);
     if (!e->up[j->grant.upstream]) {
         pace_start(e, j);
@@ -214,8 +216,11 @@ void attempt_start(struct engine *e, struct job *j)
     *a = (struct job_attempt){.engine = e, .job = j, .upstream = e->up[j->grant.upstream], .body = sb_make(BODY_MAX),
                               .started_us = e->now_us, .last_us = e->now_us};
     head_init(&a->head);
+    memcpy(a->traceparent, TRACEPARENT, sizeof TRACEPARENT - 1);
+    if (trace_parent(j, a->traceparent + sizeof TRACEPARENT - 1))
+        a->own.data = a->traceparent;
     if (close_body(j, &len))
-        a->easy = upstream_chat(a->upstream, j->body, len, on_head, on_body, a);
+        a->easy = upstream_chat(a->upstream, j->body, len, a->own.data ? &a->own : NULL, on_head, on_body, a);
     if (!a->easy) {
         free(a);
         conduct_end(e, j, (struct job_end){.err = WEIR_E_OVERLOADED, .status = CALL_ERROR, .retry_after_ms = 1000});

@@ -96,6 +96,7 @@ static void tell(struct engine *e, struct job *j)
     purse_release(e, j);
     allowance_release(e, j);
     meter_ended(e, j);
+    trace_ended(j);
     j->state = JOB_FLUSHING;
     j->quiet_us = e->now_us;
     if (j->client.fd >= 0)
@@ -293,6 +294,7 @@ static void grant(struct engine *e, const struct admit_grant *g)
     if (!j->first_sent_us)
         snapshot_note_wait(e, e->now_us - j->ask.arrived_us);
     meter_granted(e, j);
+    trace_granted(j, e->now_us);
     if (j->state == JOB_QUEUED)
         send_intent(e, j);
 }

@@ -30,6 +30,7 @@
 #include "flow/job.h"
 #include "flow/oplog.h"
 #include "flow/tally.h"
+#include "flow/trace.h"
 #include "peer/head.h"
 #include "peer/openai.h"
 #include "peer/sse.h"
@@ -48,6 +49,8 @@ enum {
     SNAPSHOT_AGE_MAX_US = 100 * 1000,        /* … and more where one would be older than this */
 };
 
+#define TRACEPARENT "traceparent: "
+
 /* One call at a provider. */
 struct job_attempt {
     struct engine *engine;
@@ -61,6 +64,8 @@ struct job_attempt {
     enum weir_err failed;          /* decided before the transfer ended */
     bool paused;
     bool penniless;                /* cut off, because the provider went on beyond what the budgets pay for */
+    struct curl_slist own;         /* a header of this call alone: data NULL, or … */
+    char traceparent[sizeof TRACEPARENT - 1 + TRACE_PARENT_SIZE];
     int64_t started_us, last_us;   /* last: a byte came */
     int64_t body_bytes;
 };

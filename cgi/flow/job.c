@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "flow/trace.h"
 
 enum { ANSWER_MAX = 16 * 1024 * 1024 };
 
@@ -59,5 +60,6 @@ void job_free(struct job *j)
     free(j->body);
     free(j->builtin_reply);
     free(j->strings);
+    trace_free(j->trace);
     free(j);
 }

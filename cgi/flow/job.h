@@ -57,6 +57,7 @@ struct job_candidate {
     bool short_of_money;
 };
 
+struct trace;          /* trace.h */
 struct job_attempt;    /* the engine's: transfer, parser, what came so far */
 struct engine;
 
@@ -86,6 +87,7 @@ struct job {
     struct tokens_model tokens;      /* how to count where the provider does not say */
     struct session_tokens session_known;   /* what the records say its session has taken, where that is limited */
     char *strings;                   /* one allocation that rec's strings point into */
+    struct trace *trace;             /* owned; NULL: none is exported */
 
     /* --- the engine's part; zero when submitted --- */
     enum job_state state;

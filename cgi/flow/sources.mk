@@ -32,5 +32,7 @@ libweir_a_SOURCES += \
 	cgi/flow/settle.c \
 	cgi/flow/snapshot.c \
 	cgi/flow/tally.c cgi/flow/tally.h \
+	cgi/flow/trace.c cgi/flow/trace.h cgi/flow/trace_json.c \
+	cgi/flow/tracer.c cgi/flow/tracer.h \
 	cgi/flow/tuner.c cgi/flow/tuner.h \
 	cgi/flow/writer.c cgi/flow/writer.h

@@ -118,8 +118,8 @@ static bool set_up(struct upstream *u, CURL *c, const char *url)
     return bad == CURLE_OK;
 }
 
-CURL *upstream_chat(struct upstream *u, const char *body, size_t n, upstream_data_fn *on_head, upstream_data_fn *on_body,
-                    void *ctx)
+CURL *upstream_chat(struct upstream *u, const char *body, size_t n, struct curl_slist *own, upstream_data_fn *on_head,
+                    upstream_data_fn *on_body, void *ctx)
 {
     CURL *c = u->stocked > 0 ? u->stock[--u->stocked] : NULL;
 
@@ -136,6 +136,10 @@ CURL *upstream_chat(struct upstream *u, const char *body, size_t n, upstream_dat
     u->out++;
     curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)n);
     curl_easy_setopt(c, CURLOPT_POSTFIELDS, body);
+    if (own) {
+        own->next = u->headers;
+        curl_easy_setopt(c, CURLOPT_HTTPHEADER, own);
+    }
     curl_easy_setopt(c, CURLOPT_HEADERDATA, ctx);
     curl_easy_setopt(c, CURLOPT_WRITEDATA, ctx);
     curl_easy_setopt(c, CURLOPT_PRIVATE, ctx);
@@ -172,6 +176,7 @@ void upstream_give(struct upstream *u, CURL *easy)
         return;
     }
     curl_easy_setopt(easy, CURLOPT_POSTFIELDS, NULL);
+    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, u->headers);
     u->stock[u->stocked++] = easy;
 }
 

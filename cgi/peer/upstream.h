@@ -27,10 +27,11 @@ void upstream_retire(struct upstream *u);
 /* The settings it was made from, which are those of every call it made. */
 const struct upstream_settings *upstream_settings(const struct upstream *u);
 
-/* A handle that will POST `body` (borrowed until upstream_give) to …/chat/completions. `ctx` is its CURLOPT_PRIVATE
- * and goes to both callbacks. NULL if there is no memory. */
-CURL *upstream_chat(struct upstream *u, const char *body, size_t n, upstream_data_fn *on_head, upstream_data_fn *on_body,
-                    void *ctx);
+/* A handle that will POST `body` to …/chat/completions, with the header `own` (NULL: none) before those all calls have; both
+ * are borrowed until upstream_give, and own->next is set. `ctx` is its CURLOPT_PRIVATE and goes to both callbacks. NULL if
+ * there is no memory. */
+CURL *upstream_chat(struct upstream *u, const char *body, size_t n, struct curl_slist *own, upstream_data_fn *on_head,
+                    upstream_data_fn *on_body, void *ctx);
 /* The same for GET …/models. */
 CURL *upstream_list_models(struct upstream *u, upstream_data_fn *on_body, void *ctx);
 /* Take a handle back, out of its multi already. */

@@ -107,7 +107,7 @@ static void hide_memory(void)
 /* The settings have what they need of it; children and /proc must not have more. */
 static void forget_keys(const struct settings *s)
 {
-    static const char *const names[] = {"OPENAI_API_KEY", "ANTHROPIC_API_KEY"};
+    static const char *const names[] = {"OPENAI_API_KEY", "ANTHROPIC_API_KEY", "WEIR_OTLP_HEADERS"};
 
     for (size_t i = 0; i < s->n_upstreams + sizeof names / sizeof *names; i++) {
         const char *name = i < s->n_upstreams ? s->upstreams[i].key_env : names[i - s->n_upstreams];
@@ -299,6 +299,7 @@ static int start_threads(struct serve *v)
         || !(v->web.courier = courier_start(v->settings, v->courier_reader, v->web.writer, v->web.webhook_key))
         || !(v->web.keeper = keeper_start(v->web.engine, v->web.writer, v->web.courier, v->keeper_reader, &v->web.settings)))
         goto out;
+    v->web.tracer = tracer_start(v->settings);
     v->web.prices = v->prices;
     v->web.tokens = &v->tokens;
     v->web.pages = v->pages;
@@ -424,6 +425,7 @@ static void stop(struct serve *v, bool drained)
     courier_stop(v->web.courier);
     if (v->web.engine)
         engine_stop(v->web.engine, drained ? LAST_WORDS_MS : 0, &state);
+    tracer_stop(v->web.tracer);
     if (v->web.writer)
         writer_stop(v->web.writer);
     if (state.len && sb_ok(&state)

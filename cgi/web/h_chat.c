@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "flow/trace.h"
 #include "peer/builtin.h"
 #include "peer/openai.h"
 #include "store/convo.h"
@@ -350,6 +351,7 @@ static enum weir_err chat(struct exchange *x, enum job_kind kind)
     j->session_known = p.session;
     fill_record(x, &p, j);
     fill_ask(x, &p, j->rec.session_id, &j->ask);
+    j->trace = trace_new(x->web->tracer, x->in.traceparent, x->arrived_us, x->arrived_ms);
     j->ask.job = j;
     e = fill_call(x, &p, j);
     if (e)

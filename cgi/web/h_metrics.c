@@ -348,6 +348,13 @@ static void put_weir(struct prom *p, const struct metrics *m)
     prom_put(p, PROM({"strategy", "realtime"}), m->since->records_pending);
     prom_family(p, "weir_usage_log_dropped_total", "counter", "Calls that ended and whose record could not be stored.");
     prom_put(p, PROM({"strategy", "realtime"}), m->since->records_lost);
+    prom_family(p, "weir_traces_pending", "gauge", "Traces that wait to be exported (otlp.endpoint).");
+    prom_put(p, PROM_NONE, m->traces.pending);
+    prom_family(p, "weir_traces_exported_total", "counter", "Traces that a receiver took.");
+    prom_put(p, PROM_NONE, m->traces.sent);
+    prom_family(p, "weir_traces_dropped_total", "counter", "Traces that were not exported: too many waited, or the receiver did not take them.");
+    prom_put(p, PROM({"reason", "queue_full"}), m->traces.dropped_full);
+    prom_put(p, PROM({"reason", "failed"}), m->traces.dropped_failed);
 }
 
 void metrics_put(struct sb *out, const struct metrics *m)
@@ -375,6 +382,7 @@ enum weir_err h_metrics(struct exchange *x)
                         .uptime_s = (x->arrived_ms - x->web->started_ms) / 1000};
 
     reload_look(x->web->reload, &config);
+    tracer_look(x->web->tracer, &m.traces);
     x->out.type = "text/plain; version=0.0.4; charset=utf-8";
     metrics_put(&x->out.body, &m);
     snapshot_put(now);

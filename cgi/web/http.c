@@ -50,6 +50,7 @@ static const struct wanted wanted[] = {
     {"HTTP_LAST_EVENT_ID", AT(last_event_id), NULL},
     {"HTTP_ORIGIN", AT(origin), "Origin"},
     {"HTTP_SEC_FETCH_SITE", AT(sec_fetch_site), "Sec-Fetch-Site"},
+    {"HTTP_TRACEPARENT", AT(traceparent), NULL},
     {"HTTP_X_API_KEY", AT(api_key), "x-api-key"},
     {"HTTP_X_CSRF_TOKEN", AT(csrf_token), "X-CSRF-Token"},
     {"REMOTE_ADDR", AT(remote_addr), NULL},

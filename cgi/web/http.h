@@ -35,7 +35,7 @@ struct http_request {
     const char *content_type, *content_encoding;
     const char *authorization, *api_key, *cookie;
     const char *host, *origin, *sec_fetch_site, *csrf_token;
-    const char *if_none_match, *last_event_id, *idempotency_key;
+    const char *if_none_match, *last_event_id, *idempotency_key, *traceparent;
     const char *scheme, *remote_addr;
 
     char query_text[HTTP_QUERY_MAX + 1];

@@ -11,6 +11,7 @@ struct metrics {
     const struct tally *since;           /* the start */
     const struct settings *settings;
     const struct reload_state *config;
+    struct tracer_state traces;
     const char *version, *prices_as_of;
     int64_t uptime_s;
 };

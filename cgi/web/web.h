@@ -17,6 +17,7 @@
 #include "flow/courier.h"
 #include "flow/engine.h"
 #include "flow/keeper.h"
+#include "flow/tracer.h"
 #include "flow/writer.h"
 #include "rules/price.h"
 #include "rules/tokens.h"
@@ -44,6 +45,7 @@ struct web {
     struct keeper *keeper;
     struct auth *auth;
     struct courier *courier;
+    struct tracer *tracer;            /* NULL: no traces are exported */
     unsigned char webhook_key[WEBHOOK_KEY_BYTES];
     struct live_cache *live;          /* h_live.c's rendered snapshot */
     int64_t started_ms;               /* UTC */

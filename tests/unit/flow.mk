@@ -72,3 +72,7 @@ tests_unit_test_power_SOURCES = tests/unit/test_power.c tests/unit/disklog.c tes
 tests_unit_test_power_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_power_LDADD = $(UNIT_LDADD)
 tests_unit_test_power_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=write,--wrap=fdatasync,--wrap=ftruncate
+check_PROGRAMS += tests/unit/test_trace
+tests_unit_test_trace_SOURCES = tests/unit/test_trace.c tests/unit/unit.h
+tests_unit_test_trace_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_trace_LDADD = $(UNIT_LDADD)
