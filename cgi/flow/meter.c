@@ -6,7 +6,6 @@
 
 #include "flow/engine_impl.h"
 
-/* Weir's own words for a model are bounded by the price table and the configuration, whatever providers list. */
 static bool is_configured(const struct settings *s, const char *model)
 {
     for (size_t i = 0; i < s->n_upstreams; i++)
@@ -16,6 +15,7 @@ static bool is_configured(const struct settings *s, const char *model)
     return false;
 }
 
+/* A name that the price table or the configuration has: these are bounded, whatever providers list. */
 static const char *label_of(const struct engine *e, const struct job *j, const char *model)
 {
     const struct price *p = j->price;
@@ -25,7 +25,7 @@ static const char *label_of(const struct engine *e, const struct job *j, const c
             p = j->candidates[i].price;
             break;
         }
-    if ((p && *p->id) || (j->builtin_reply && !p) || is_configured(e->s, model) || strcmp(model, MODEL_AUTO) == 0)
+    if ((p && p->id && *p->id) || (j->builtin_reply && !p) || is_configured(e->s, model) || strcmp(model, MODEL_AUTO) == 0)
         return model;
     return TALLY_OTHER;
 }
