@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "flow/engine_impl.h"
+#include "peer/builtin.h"
 
 static bool is_configured(const struct settings *s, const char *model)
 {
@@ -15,7 +16,8 @@ static bool is_configured(const struct settings *s, const char *model)
     return false;
 }
 
-/* A name that the price table or the configuration has: these are bounded, whatever providers list. */
+/* A name of the configuration or, for all that have one price, of the price table: these are bounded, whatever providers
+ * list. */
 static const char *label_of(const struct engine *e, const struct job *j, const char *model)
 {
     const struct price *p = j->price;
@@ -25,9 +27,9 @@ static const char *label_of(const struct engine *e, const struct job *j, const c
             p = j->candidates[i].price;
             break;
         }
-    if ((p && p->id && *p->id) || (j->builtin_reply && !p) || is_configured(e->s, model) || strcmp(model, MODEL_AUTO) == 0)
+    if (strcmp(model, BUILTIN_MODEL) == 0 || strcmp(model, MODEL_AUTO) == 0 || is_configured(e->s, model))
         return model;
-    return TALLY_OTHER;
+    return p && p->id && *p->id ? p->id : TALLY_OTHER;       /* the price that stands in for a missing one has no name */
 }
 
 static const struct call_attempt *last_of(const struct job *j)

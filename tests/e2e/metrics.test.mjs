@@ -2,6 +2,8 @@
 // and agrees with the ledger.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
+import http from 'node:http';
+import { once } from 'node:events';
 import path from 'node:path';
 import { startUpstream, startWeir, test, top, waitFor } from './harness.mjs';
 import { pico } from './shapes.mjs';
@@ -17,8 +19,8 @@ const weir = await startWeir({
 });
 
 // {name: [{labels, value}]}, and the families.
-async function read() {
-  const r = await weir.get('/metrics');
+async function read(of = weir) {
+  const r = await of.get('/metrics');
   assert.equal(r.status, 200);
   assert.match(r.headers['content-type'], /^text\/plain; version=0\.0\.4/);
   const series = {}, families = [];
@@ -132,6 +134,33 @@ test('the line, limits and budgets are shown', () => {
 test('nobody is named: no user, session, request, token or key', () => {
   assert.doesNotMatch(m.text, /\b(usr|ses|req|msg|tok)_|sk-e2e-canary/);
   assert.ok(!m.text.includes('echo'), 'a model that no table knows is "other"');
+});
+
+test('names that a provider makes up are no labels', async () => {
+  const names = ['gpt-4o-mini-2024-07-18', 'ft:gpt-4o-mini:acme::x1', 'private-7', 'configured-elsewhere'];
+  const server = http.createServer((req, res) => {
+    req.resume();
+    res.writeHead(200, { 'Content-Type': 'application/json' }).end(JSON.stringify(req.method === 'GET'
+      ? { object: 'list', data: names.map((id) => ({ id, object: 'model' })) }
+      : { id: 'x', object: 'chat.completion', choices: [{ index: 0, message: { role: 'assistant', content: 'yes' }, finish_reason: 'stop' }],
+        usage: { prompt_tokens: 8, completion_tokens: 1, total_tokens: 9 } }));
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const other = await startWeir({ upstream: { url: `http://127.0.0.1:${server.address().port}/v1` }, config: { auto: [names[2], 'builtin/eliza'] } });
+  for (const name of [...names, 'auto', 'builtin/eliza']) {
+    const r = await other.post('/chat/complete', { model: name, message: 'a' });
+    assert.equal(r.status, 200, r.text);
+  }
+  const seen = await read(other);
+  for (const [name, list] of Object.entries(seen.series))
+    for (const { labels } of list)
+      for (const label of ['model', 'gen_ai_request_model'])
+        assert.ok([undefined, 'gpt-4o-mini', 'builtin/eliza', 'other'].includes(labels[label]), `${name} ${labels[label]}`);
+  assert.equal(sum(seen, 'weir_requests_total'), 6);
+  assert.equal(sum(seen, 'weir_requests_total', { model: 'gpt-4o-mini' }) + sum(seen, 'weir_requests_total', { model: 'other' })
+    + sum(seen, 'weir_requests_total', { model: 'builtin/eliza' }), 6);
+  server.close();
+  server.closeAllConnections();
 });
 
 test('counters begin at nothing', () => {
