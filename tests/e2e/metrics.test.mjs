@@ -151,14 +151,13 @@ test('names that a provider makes up are no labels', async () => {
     const r = await other.post('/chat/complete', { model: name, message: 'a' });
     assert.equal(r.status, 200, r.text);
   }
-  const seen = await read(other);
+  const seen = await read(other), known = ['gpt-4o-mini', 'ft:gpt-4o-mini', 'builtin/eliza', 'other'];      // of the table and of Weir
   for (const [name, list] of Object.entries(seen.series))
     for (const { labels } of list)
       for (const label of ['model', 'gen_ai_request_model'])
-        assert.ok([undefined, 'gpt-4o-mini', 'builtin/eliza', 'other'].includes(labels[label]), `${name} ${labels[label]}`);
+        assert.ok(labels[label] === undefined || known.includes(labels[label]), `${name} ${labels[label]}`);
   assert.equal(sum(seen, 'weir_requests_total'), 6);
-  assert.equal(sum(seen, 'weir_requests_total', { model: 'gpt-4o-mini' }) + sum(seen, 'weir_requests_total', { model: 'other' })
-    + sum(seen, 'weir_requests_total', { model: 'builtin/eliza' }), 6);
+  for (const model of known) assert.ok(sum(seen, 'weir_requests_total', { model }) > 0, model);
   server.close();
   server.closeAllConnections();
 });
