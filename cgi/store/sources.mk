@@ -1,5 +1,5 @@
 # cgi/store
-SCHEMA = schema/001_first.sql schema/002_budgets.sql schema/003_waited.sql schema/004_attempt_choice.sql schema/007_token_usage_view.sql schema/008_spans.sql schema/009_alerts.sql schema/010_seals.sql schema/011_audit_mac.sql schema/012_retention.sql
+SCHEMA = schema/001_first.sql schema/002_budgets.sql schema/003_waited.sql schema/004_attempt_choice.sql schema/005_token_usage_view.sql schema/006_spans.sql schema/007_alerts.sql schema/008_seals.sql schema/009_audit_mac.sql schema/010_retention.sql
 libweir_a_SOURCES += \
 	cgi/store/account.c cgi/store/account.h cgi/store/account_secret.c cgi/store/account_write.c \
 	cgi/store/alert_rules.c cgi/store/alerts.c cgi/store/alerts.h \
@@ -27,7 +27,7 @@ libweir_a_SOURCES += \
 	cgi/store/retain.c cgi/store/retain.h \
 	cgi/store/spill.c cgi/store/spill.h cgi/store/spill_line.c cgi/store/spill_line.h \
 	cgi/store/seal.c cgi/store/seal.h \
-	cgi/store/tally.c cgi/store/tally.h \
+	cgi/store/keysum.c cgi/store/keysum.h \
 	cgi/store/traffic.c cgi/store/traffic.h cgi/store/traffic_file.c \
 	cgi/store/session_use.c cgi/store/session_use.h \
 	cgi/store/upkeep.c cgi/store/upkeep.h \

@@ -42,7 +42,7 @@ void verify_free(struct verify *v)
         free(v->r.orphan[i].text);
     }
     for (int i = 0; i < VERIFY_ROLLED; i++)
-        tally_done(&v->tally[i]);
+        keysum_done(&v->keysum[i]);
     free(v->r.finding);
     free(v->r.orphan);
     free(v->combos.slot);

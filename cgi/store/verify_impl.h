@@ -2,7 +2,7 @@
 #ifndef WEIR_VERIFY_IMPL_H
 #define WEIR_VERIFY_IMPL_H
 
-#include "store/tally.h"
+#include "store/keysum.h"
 #include "store/verify.h"
 
 enum { VERIFY_ROLLED = 3 };                  /* tables of roll-ups that a quarter is compared with */
@@ -25,7 +25,7 @@ struct verify {
     int64_t pruned_to_ms;                    /* events before may be gone on purpose */
     int rest;                                /* the next of the last steps */
     struct combo_map combos;
-    struct tally tally[VERIFY_ROLLED];
+    struct keysum keysum[VERIFY_ROLLED];
 };
 
 /* Note that a check failed. `where` says which row. */

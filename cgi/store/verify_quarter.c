@@ -33,7 +33,7 @@ struct rolled {
     enum rolled_key key;
     bool recent;                     /* kept for 48 hours only */
     int sums;
-    unsigned char sum[TALLY_SUMS];
+    unsigned char sum[KEYSUM_SUMS];
 };
 
 static const struct rolled rolled[VERIFY_ROLLED] = {
@@ -41,17 +41,17 @@ static const struct rolled rolled[VERIFY_ROLLED] = {
      "SELECT id, requests, prompt, cached, cache_write, completion, reasoning, chars, cost_in, cost_out, unpriced,"
      " unpriced_tokens, estimated, retries, queue_us, retry_us, ttft_us, writing_us, hist FROM rollups WHERE id >= ?1 AND id < ?2",
      QUARTER_MS, COMBO_BITS, BY_COMBO, false, 18,
-     {TALLY_REQUESTS, TALLY_PROMPT, TALLY_CACHED, TALLY_CACHE_WRITE, TALLY_COMPLETION, TALLY_REASONING, TALLY_CHARS,
-      TALLY_COST_IN, TALLY_COST_OUT, TALLY_UNPRICED, TALLY_UNPRICED_TOKENS, TALLY_ESTIMATED, TALLY_RETRIES, TALLY_QUEUE_US,
-      TALLY_RETRY_US, TALLY_TTFT_US, TALLY_WRITING_US, TALLY_HIST}},
+     {KEYSUM_REQUESTS, KEYSUM_PROMPT, KEYSUM_CACHED, KEYSUM_CACHE_WRITE, KEYSUM_COMPLETION, KEYSUM_REASONING, KEYSUM_CHARS,
+      KEYSUM_COST_IN, KEYSUM_COST_OUT, KEYSUM_UNPRICED, KEYSUM_UNPRICED_TOKENS, KEYSUM_ESTIMATED, KEYSUM_RETRIES, KEYSUM_QUEUE_US,
+      KEYSUM_RETRY_US, KEYSUM_TTFT_US, KEYSUM_WRITING_US, KEYSUM_HIST}},
     {VERIFY_MINUTES, "minute's roll-up", "SELECT min(id) FROM minute_rollups WHERE id >= ?1",
      "SELECT id, requests, prompt, completion, reasoning, chars, cost, unpriced FROM minute_rollups WHERE id >= ?1 AND id < ?2",
      MINUTE_MS, COMBO_BITS, BY_COMBO, true, 7,
-     {TALLY_REQUESTS, TALLY_PROMPT, TALLY_COMPLETION, TALLY_REASONING, TALLY_CHARS, TALLY_COST, TALLY_UNPRICED}},
+     {KEYSUM_REQUESTS, KEYSUM_PROMPT, KEYSUM_COMPLETION, KEYSUM_REASONING, KEYSUM_CHARS, KEYSUM_COST, KEYSUM_UNPRICED}},
     {VERIFY_SESSION_ROLLUPS, "session's roll-up", "SELECT min(id) FROM session_rollups WHERE id >= ?1",
      "SELECT id, requests, prompt, completion, cost, unpriced FROM session_rollups WHERE id >= ?1 AND id < ?2",
      QUARTER_MS, SESSION_BITS, BY_SESSION, false, 5,
-     {TALLY_REQUESTS, TALLY_PROMPT, TALLY_COMPLETION, TALLY_COST, TALLY_UNPRICED}},
+     {KEYSUM_REQUESTS, KEYSUM_PROMPT, KEYSUM_COMPLETION, KEYSUM_COST, KEYSUM_UNPRICED}},
 };
 
 /* The first id of a moment; of times beyond all ids the last. */
@@ -232,38 +232,38 @@ static void compare_parts(struct verify *v, const struct part *p)
         verify_fail(v, VERIFY_PARTS, request_of(p), "Parts of the usage are more than its totals, or negative.");
 }
 
-static void sums_of(const int64_t *e, int64_t sum[TALLY_SUMS])
+static void sums_of(const int64_t *e, int64_t sum[KEYSUM_SUMS])
 {
     int64_t prompt = e[E_PROMPT], completion = e[E_COMPLETION], attempts = e[E_ATTEMPTS],
             queue = e[E_QUEUE_US], retry = e[E_RETRY_US], ttft = e[E_TTFT_US],
             writing = e[E_WRITING_US];
     bool priced = e[E_RATE] != 0;
 
-    sum[TALLY_REQUESTS] = 1;
-    sum[TALLY_PROMPT] = prompt;
-    sum[TALLY_CACHED] = e[E_CACHED];
-    sum[TALLY_CACHE_WRITE] = e[E_CACHE_WRITE] + e[E_CACHE_WRITE_1H];
-    sum[TALLY_COMPLETION] = completion;
-    sum[TALLY_REASONING] = e[E_REASONING];
-    sum[TALLY_CHARS] = e[E_CHARS];
-    sum[TALLY_COST_IN] = e[E_COST_IN];
-    sum[TALLY_COST_OUT] = e[E_COST_OUT];
-    sum[TALLY_COST] = sum[TALLY_COST_IN] + sum[TALLY_COST_OUT];
-    sum[TALLY_UNPRICED] = !priced;
-    sum[TALLY_UNPRICED_TOKENS] = priced ? 0 : prompt + completion;
-    sum[TALLY_ESTIMATED] = e[E_ESTIMATED];
-    sum[TALLY_RETRIES] = attempts > 1 ? attempts - 1 : 0;
-    sum[TALLY_QUEUE_US] = queue;
-    sum[TALLY_RETRY_US] = retry;
-    sum[TALLY_TTFT_US] = ttft;
-    sum[TALLY_WRITING_US] = writing;
-    sum[TALLY_HIST] = (int64_t)(hist_mark(HIST_DURATION, queue + retry + ttft + writing) + hist_mark(HIST_WAIT, queue + retry) +
+    sum[KEYSUM_REQUESTS] = 1;
+    sum[KEYSUM_PROMPT] = prompt;
+    sum[KEYSUM_CACHED] = e[E_CACHED];
+    sum[KEYSUM_CACHE_WRITE] = e[E_CACHE_WRITE] + e[E_CACHE_WRITE_1H];
+    sum[KEYSUM_COMPLETION] = completion;
+    sum[KEYSUM_REASONING] = e[E_REASONING];
+    sum[KEYSUM_CHARS] = e[E_CHARS];
+    sum[KEYSUM_COST_IN] = e[E_COST_IN];
+    sum[KEYSUM_COST_OUT] = e[E_COST_OUT];
+    sum[KEYSUM_COST] = sum[KEYSUM_COST_IN] + sum[KEYSUM_COST_OUT];
+    sum[KEYSUM_UNPRICED] = !priced;
+    sum[KEYSUM_UNPRICED_TOKENS] = priced ? 0 : prompt + completion;
+    sum[KEYSUM_ESTIMATED] = e[E_ESTIMATED];
+    sum[KEYSUM_RETRIES] = attempts > 1 ? attempts - 1 : 0;
+    sum[KEYSUM_QUEUE_US] = queue;
+    sum[KEYSUM_RETRY_US] = retry;
+    sum[KEYSUM_TTFT_US] = ttft;
+    sum[KEYSUM_WRITING_US] = writing;
+    sum[KEYSUM_HIST] = (int64_t)(hist_mark(HIST_DURATION, queue + retry + ttft + writing) + hist_mark(HIST_WAIT, queue + retry) +
                                 (completion > 0 ? hist_mark(HIST_TTFT, ttft) : 0));
 }
 
 static enum weir_err take_event(struct verify *v, struct part *p)
 {
-    int64_t sum[TALLY_SUMS], combo;
+    int64_t sum[KEYSUM_SUMS], combo;
     struct attempted a;
     enum weir_err e;
 
@@ -280,7 +280,7 @@ static enum weir_err take_event(struct verify *v, struct part *p)
         int64_t key = r->key == BY_COMBO ? combo : p->event[E_SESSION];
 
         if ((!r->recent || p->recent) && (r->key == BY_COMBO || key))
-            tally_add(&v->tally[i], ((p->event[E_ID] >> EVENT_BITS) / r->unit_ms) << r->bits | key, sum);
+            keysum_add(&v->keysum[i], ((p->event[E_ID] >> EVENT_BITS) / r->unit_ms) << r->bits | key, sum);
     }
     v->r.events++;
     return WEIR_OK;
@@ -297,7 +297,7 @@ static void say_row(char *where, size_t size, const struct rolled *r, int64_t id
 }
 
 /* Column by column; the first that differs is named. */
-static void compare_row(struct verify *v, const struct rolled *r, const struct query *q, const int64_t sum[TALLY_SUMS])
+static void compare_row(struct verify *v, const struct rolled *r, const struct query *q, const int64_t sum[KEYSUM_SUMS])
 {
     char where[120];
 
@@ -305,7 +305,7 @@ static void compare_row(struct verify *v, const struct rolled *r, const struct q
         int64_t have = query_col_i64(q, i + 1);
         bool whole = true;
 
-        if (r->sum[i] == TALLY_HIST) {
+        if (r->sum[i] == KEYSUM_HIST) {
             uint64_t mark;
             size_t n;
             const void *p = query_col_blob(q, i + 1, &n);
@@ -316,11 +316,11 @@ static void compare_row(struct verify *v, const struct rolled *r, const struct q
         if (whole && have == sum[r->sum[i]])
             continue;
         say_row(where, sizeof where, r, query_col_i64(q, 0));
-        if (r->sum[i] == TALLY_HIST)
+        if (r->sum[i] == KEYSUM_HIST)
             verify_fail(v, r->check, where, "The %s's histograms are not those of its events.", r->what);
         else
             verify_fail(v, r->check, where, "The %s has %s %" PRId64 "; its events sum to %" PRId64 ".", r->what,
-                        tally_name(r->sum[i]), have, sum[r->sum[i]]);
+                        keysum_name(r->sum[i]), have, sum[r->sum[i]]);
         return;
     }
 }
@@ -328,7 +328,7 @@ static void compare_row(struct verify *v, const struct rolled *r, const struct q
 static enum weir_err compare_rolled(struct verify *v, int i, int64_t quarter, bool pruned, int64_t *requests)
 {
     const struct rolled *r = &rolled[i];
-    static const int64_t nothing[TALLY_SUMS];
+    static const int64_t nothing[KEYSUM_SUMS];
     struct query q = query(v->s.ro, r->sql);
     char where[120];
     enum weir_err e;
@@ -336,7 +336,7 @@ static enum weir_err compare_rolled(struct verify *v, int i, int64_t quarter, bo
     query_i64(&q, first_id(quarter * QUARTER_MS, r->unit_ms, r->bits));
     query_i64(&q, first_id((quarter + 1) * QUARTER_MS, r->unit_ms, r->bits));
     while (query_row(&q)) {
-        struct tally_row *t = tally_find(&v->tally[i], query_col_i64(&q, 0));
+        struct keysum_row *t = keysum_find(&v->keysum[i], query_col_i64(&q, 0));
 
         *requests += query_col_i64(&q, 1);
         v->r.compared[r->check]++;
@@ -346,11 +346,11 @@ static enum weir_err compare_rolled(struct verify *v, int i, int64_t quarter, bo
             compare_row(v, r, &q, t ? t->sum : nothing);
     }
     e = query_end(&q);
-    for (size_t k = 0; !e && k < v->tally[i].n; k++) {
-        if (v->tally[i].row[k].met)
+    for (size_t k = 0; !e && k < v->keysum[i].n; k++) {
+        if (v->keysum[i].row[k].met)
             continue;
-        say_row(where, sizeof where, r, v->tally[i].row[k].key);
-        verify_fail(v, r->check, where, "%" PRId64 " events have no %s.", v->tally[i].row[k].sum[TALLY_REQUESTS], r->what);
+        say_row(where, sizeof where, r, v->keysum[i].row[k].key);
+        verify_fail(v, r->check, where, "%" PRId64 " events have no %s.", v->keysum[i].row[k].sum[KEYSUM_REQUESTS], r->what);
     }
     return e;
 }
@@ -431,7 +431,7 @@ enum weir_err verify_quarter(struct verify *v, bool *more)
         return e;
     e = look(v, quarter);
     for (int i = 0; i < VERIFY_ROLLED; i++)
-        tally_clear(&v->tally[i]);
+        keysum_clear(&v->keysum[i]);
     v->r.quarters++;
     v->quarter = quarter + 1;
     return e;

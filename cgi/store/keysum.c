@@ -1,23 +1,23 @@
-/* tally.c - rows in a list, found by an open-addressed table. */
-#include "store/tally.h"
+/* keysum.c - rows in a list, found by an open-addressed table. */
+#include "store/keysum.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
 
-static const char *const names[TALLY_SUMS] = {
+static const char *const names[KEYSUM_SUMS] = {
     "requests", "prompt", "cached", "cache_write", "completion", "reasoning", "chars", "cost_in", "cost_out", "unpriced",
     "unpriced_tokens", "estimated", "retries", "queue_us", "retry_us", "ttft_us", "writing_us", "cost", "hist",
 };
 
-const char *tally_name(enum tally_sum s)
+const char *keysum_name(enum keysum_sum s)
 {
     return names[s];
 }
 
 /* Where a key is, or would be. */
-static size_t slot_of(const struct tally *t, int64_t key)
+static size_t slot_of(const struct keysum *t, int64_t key)
 {
     uint64_t h = (uint64_t)key * UINT64_C(0x9e3779b97f4a7c15);
     size_t i = (size_t)((h ^ (h >> 29)) & (t->slots - 1));
@@ -27,7 +27,7 @@ static size_t slot_of(const struct tally *t, int64_t key)
     return i;
 }
 
-static void grow(struct tally *t)
+static void grow(struct keysum *t)
 {
     t->cap = t->cap ? t->cap * 2 : 64;
     t->row = mem_grow(t->row, t->cap, sizeof *t->row);
@@ -38,16 +38,16 @@ static void grow(struct tally *t)
         t->slot[slot_of(t, t->row[i].key)] = (uint32_t)(i + 1);
 }
 
-struct tally_row *tally_find(struct tally *t, int64_t key)
+struct keysum_row *keysum_find(struct keysum *t, int64_t key)
 {
     size_t i = t->slots ? slot_of(t, key) : 0;
 
     return t->slots && t->slot[i] ? &t->row[t->slot[i] - 1] : NULL;
 }
 
-struct tally_row *tally_at(struct tally *t, int64_t key)
+struct keysum_row *keysum_at(struct keysum *t, int64_t key)
 {
-    struct tally_row *r = tally_find(t, key);
+    struct keysum_row *r = keysum_find(t, key);
 
     if (r)
         return r;
@@ -60,22 +60,22 @@ struct tally_row *tally_at(struct tally *t, int64_t key)
     return r;
 }
 
-void tally_add(struct tally *t, int64_t key, const int64_t sum[TALLY_SUMS])
+void keysum_add(struct keysum *t, int64_t key, const int64_t sum[KEYSUM_SUMS])
 {
-    struct tally_row *r = tally_at(t, key);
+    struct keysum_row *r = keysum_at(t, key);
 
-    for (int i = 0; i < TALLY_SUMS; i++)
+    for (int i = 0; i < KEYSUM_SUMS; i++)
         r->sum[i] = (int64_t)((uint64_t)r->sum[i] + (uint64_t)sum[i]);
 }
 
-void tally_clear(struct tally *t)
+void keysum_clear(struct keysum *t)
 {
     if (t->n)
         memset(t->slot, 0, t->slots * sizeof *t->slot);
     t->n = 0;
 }
 
-void tally_done(struct tally *t)
+void keysum_done(struct keysum *t)
 {
     free(t->row);
     free(t->slot);
