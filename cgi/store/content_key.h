@@ -15,6 +15,9 @@
 #include "base/err.h"
 #include "base/sb.h"
 
+/* The key of what waits to be written and belongs to nobody's messages yet. */
+#define CONTENT_KEY_OWN INT64_MAX
+
 enum { CONTENT_KEY_BYTES = 32, CONTENT_SEAL_BYTES = 24 + 16 };    /* a sealed text is so much longer */
 
 /* From now on text is written sealed. `folder` is where the keys of people are or will be; it is made. `master` is copied.

@@ -4,10 +4,17 @@
 #include "store/spill_line.h"
 
 #include <inttypes.h>
+#include <sodium.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/json.h"
+#include "base/log.h"
+#include "store/content.h"
+#include "store/content_key.h"
+
+enum { WHAT_SIZE = 128 };
 
 enum kind { KIND_TEXT, KIND_CHARS, KIND_I64, KIND_I64S, KIND_INT, KIND_BOOL };
 
@@ -101,10 +108,38 @@ static void put_members(struct sb *out, const struct member *m, size_t n, const 
     }
 }
 
-static void put_text(struct sb *out, const char *name, const char *text, int64_t bytes)
+/* What a sealed text is bound to. */
+static void what_of(const char *request_id, const char *name, char out[WHAT_SIZE])
 {
-    if (!text)
+    (void)snprintf(out, WHAT_SIZE, "spill %.64s %s", request_id, name);
+}
+
+static void put_sealed(struct sb *out, const char *request_id, const char *name, const char *text, int64_t bytes)
+{
+    size_t size = sodium_base64_ENCODED_LEN((size_t)bytes + CONTENT_SEAL_BYTES, sodium_base64_VARIANT_ORIGINAL);
+    struct sb sealed = sb_make((size_t)bytes + CONTENT_SEAL_BYTES);
+    char what[WHAT_SIZE], *base64 = malloc(size);
+
+    what_of(request_id, name, what);
+    if (base64 && !content_key_seal(CONTENT_KEY_OWN, what, text, (size_t)bytes, &sealed) && sb_ok(&sealed)) {
+        (void)sodium_bin2base64(base64, size, (const unsigned char *)sb_str(&sealed), sealed.len, sodium_base64_VARIANT_ORIGINAL);
+        sb_putf(out, ",\"%s_sealed\":\"", name);
+        sb_puts(out, base64);
+        sb_putc(out, '"');
+    } else
+        log_error("spill: the %s of %s cannot be sealed and is left out", name, request_id);
+    free(base64);
+    sb_done(&sealed);
+}
+
+static void put_text(struct sb *out, const char *request_id, const char *name, const char *text, int64_t bytes)
+{
+    if (!text || !content_kept())
         return;
+    if (content_key_set()) {
+        put_sealed(out, request_id, name, text, bytes);
+        return;
+    }
     sb_putf(out, ",\"%s\":", name);
     sb_json_n(out, text, (size_t)bytes);
 }
@@ -124,8 +159,8 @@ void spill_line_put(struct sb *out, const struct call_record *r, bool text)
     }
     sb_putc(out, ']');
     if (text) {
-        put_text(out, "answer", r->answer, r->answer_bytes);
-        put_text(out, "reasoning", r->reasoning, r->reasoning_bytes);
+        put_text(out, r->request_id, "answer", r->answer, r->answer_bytes);
+        put_text(out, r->request_id, "reasoning", r->reasoning, r->reasoning_bytes);
     }
     if (sb_ok(out))
         sb_putf(out, "%s%016" PRIx64 "\"}", sum_name, checksum(out->p + from, out->len - from));
@@ -184,15 +219,32 @@ static bool read_members(const json_t *o, const struct member *m, size_t n, void
     return true;
 }
 
-static const char *read_text(const json_t *o, const char *name, int64_t *bytes)
+/* A sealed one becomes *opened; without its key there is none. */
+static const char *read_text(const json_t *o, const char *request_id, const char *name, int64_t *bytes, char **opened)
 {
     const json_t *v = json_object_get(o, name);
+    char member[32], what[WHAT_SIZE];
+    unsigned char *sealed;
+    size_t n = 0, most;
 
+    (void)snprintf(member, sizeof member, "%s_sealed", name);
     *bytes = (int64_t)json_string_length(v);
-    return json_string_value(v);
+    if (v || !(v = json_object_get(o, member)))
+        return json_string_value(v);
+    most = json_string_length(v);
+    sealed = malloc(most + 1);
+    what_of(request_id, name, what);
+    if (!sealed || sodium_base642bin(sealed, most, json_string_value(v), most, NULL, &n, NULL, sodium_base64_VARIANT_ORIGINAL) != 0 ||
+        content_key_open(CONTENT_KEY_OWN, what, sealed, n, opened, &n) || !*opened) {
+        log_error("spill: the %s of %s cannot be opened and is left out", name, request_id);
+        n = 0;
+    }
+    free(sealed);
+    *bytes = *opened ? (int64_t)n : 0;
+    return *opened;
 }
 
-static bool read_record(const json_t *o, struct call_record *r)
+static bool read_record(const json_t *o, struct call_record *r, char *opened[2])
 {
     const json_t *attempt = json_object_get(o, "attempt"), *a;
     size_t i;
@@ -204,8 +256,8 @@ static bool read_record(const json_t *o, struct call_record *r)
         if (!read_members(a, of_attempt, ATTEMPT_MEMBERS, &r->attempts[i]))
             return false;
     }
-    r->answer = read_text(o, "answer", &r->answer_bytes);
-    r->reasoning = read_text(o, "reasoning", &r->reasoning_bytes);
+    r->answer = read_text(o, r->request_id, "answer", &r->answer_bytes, &opened[0]);
+    r->reasoning = read_text(o, r->request_id, "reasoning", &r->reasoning_bytes, &opened[1]);
     return r->attempt_count >= 0 && (r->attempt_count > CALL_ATTEMPTS_MAX || (size_t)r->attempt_count == i);
 }
 
@@ -218,8 +270,9 @@ bool spill_line_read(const char *line, size_t n, struct spill_line *l)
     (void)snprintf(sum, sizeof sum, "%016" PRIx64, checksum(line, n - TAIL));
     if (memcmp(line + n - TAIL + SUM_NAME, sum, SUM_DIGITS) != 0)
         return false;
+    l->opened[0] = l->opened[1] = NULL;
     l->json = json_loadb(line, n, JSON_ALLOW_NUL, NULL);
-    if (l->json && read_record(l->json, &l->rec))
+    if (l->json && read_record(l->json, &l->rec, l->opened))
         return true;
     spill_line_done(l);
     return false;
@@ -229,4 +282,8 @@ void spill_line_done(struct spill_line *l)
 {
     json_decref(l->json);
     l->json = NULL;
+    for (int i = 0; i < 2; i++) {
+        free(l->opened[i]);
+        l->opened[i] = NULL;
+    }
 }

@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 
 #include "fixture_call.h"
+#include "store/content.h"
+#include "store/content_key.h"
 #include "store/spill.h"
 #include "store/spill_line.h"
 
@@ -193,6 +195,43 @@ START_TEST(no_cut_and_no_flipped_bit_passes_for_a_settlement)
 }
 END_TEST
 
+/* With a key text lies sealed in the file as it does in the database, and where none is kept there is none. */
+START_TEST(text_is_in_the_file_as_it_is_in_the_database)
+{
+    const unsigned char master[CONTENT_KEY_BYTES] = {7};
+    struct db *db = fixture_db();
+    struct sb line = sb_make(1 << 20), why = sb_make(512);
+    struct call_record r;
+    struct spill_line l;
+    char folder[96];
+
+    fixture_user(db, "usr_a");
+    r = open_call(db);
+    snprintf(folder, sizeof folder, "%s/keys", fixture_dir);
+    ck_assert_msg(content_key_use(folder, master, &why), "%s", sb_str(&why));
+    spill_line_put(&line, &r, true);
+    ck_assert(sb_ok(&line));
+    ck_assert_ptr_null(strstr(line.p, "quoted"));
+    ck_assert_ptr_null(strstr(line.p, "because"));
+    ck_assert(spill_line_read(line.p, line.len, &l));
+    ck_assert_int_eq(l.rec.answer_bytes, r.answer_bytes);
+    ck_assert_mem_eq(l.rec.answer, r.answer, (size_t)r.answer_bytes);
+    ck_assert_int_eq(l.rec.reasoning_bytes, r.reasoning_bytes);
+    ck_assert_mem_eq(l.rec.reasoning, r.reasoning, (size_t)r.reasoning_bytes);
+    spill_line_done(&l);
+    content_keep(false);
+    sb_reset(&line);
+    spill_line_put(&line, &r, true);
+    ck_assert_ptr_null(strstr(line.p, "_sealed"));
+    ck_assert(spill_line_read(line.p, line.len, &l));
+    ck_assert_ptr_null(l.rec.answer);
+    spill_line_done(&l);
+    sb_done(&line);
+    sb_done(&why);
+    db_close(db);
+}
+END_TEST
+
 static void may_grow_to(rlim_t bytes)
 {
     struct rlimit r;
@@ -288,5 +327,5 @@ START_TEST(while_the_database_is_locked_a_replay_changes_nothing)
 END_TEST
 
 UNIT_MAIN("spill", a_settlement_through_the_file_leaves_the_rows_it_would_have_left, what_was_stored_before_is_not_counted_again,
-          no_cut_and_no_flipped_bit_passes_for_a_settlement, a_line_the_disk_cut_short_is_refused_and_spoils_none_after_it,
+          no_cut_and_no_flipped_bit_passes_for_a_settlement, text_is_in_the_file_as_it_is_in_the_database, a_line_the_disk_cut_short_is_refused_and_spoils_none_after_it,
           a_settlement_nobody_asked_for_is_left_out_alone, while_the_database_is_locked_a_replay_changes_nothing)
