@@ -1,11 +1,14 @@
 /* person_erase.c - a person is taken out, their numbers are not. Rows stay where
  * others name them by number, and a number is never given to somebody else. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "store/convo_tree.h"
 #include "store/ledger.h"
 #include "store/person.h"
+#include "store/seal.h"
 
 enum { STEP_MAX = 1000 };
 
@@ -88,11 +91,30 @@ static enum weir_err erase_sessions(struct db *db, const struct person *p, int64
     return e;
 }
 
+/* A settled event is in its quarter's seal as it is: it is taken out, changed, and put in again. */
+static enum weir_err erase_metadata_of(struct db *db, int64_t event, bool settled)
+{
+    enum weir_err e = settled ? seal_lift(db, event) : WEIR_OK;
+    struct query q;
+
+    if (e)
+        return e;
+    q = query(db, "UPDATE events SET metadata = NULL WHERE id = ?1");
+    query_i64(&q, event);
+    e = query_end(&q);
+    return e || !settled ? e : seal_event(db, event);
+}
+
 /* Metadata is whatever the caller gave. Events are in no index by user: a step reads ten thousand at most. */
 static enum weir_err erase_metadata(struct db *db, const struct person *p, int64_t *from, struct person_gone *gone)
 {
     struct query q = query(db, "SELECT max(id) FROM (SELECT id FROM events WHERE id > ?1 ORDER BY id LIMIT 10000)");
-    int64_t before = db_changes(db), to;
+    struct metadata {
+        int64_t event;
+        bool settled;
+    } *found = NULL;
+    size_t n = 0;
+    int64_t to;
     enum weir_err e;
 
     query_i64(&q, *from);
@@ -102,13 +124,20 @@ static enum weir_err erase_metadata(struct db *db, const struct person *p, int64
         *from = -1;
         return e;
     }
-    q = query(db, "UPDATE events SET metadata = NULL WHERE id > ?1 AND id <= ?2 AND user = ?3 AND metadata IS NOT NULL");
+    q = query(db, "SELECT id, state FROM events WHERE id > ?1 AND id <= ?2 AND user = ?3 AND metadata IS NOT NULL");
     query_i64(&q, *from);
     query_i64(&q, to);
     query_i64(&q, p->user);
+    while (query_row(&q)) {
+        found = mem_grow(found, n + 1, sizeof *found);
+        found[n++] = (struct metadata){.event = query_col_i64(&q, 0), .settled = query_col_i64(&q, 1) == 2};
+    }
     e = query_end(&q);
-    gone->requests += db_changes(db) - before;
+    for (size_t k = 0; !e && k < n; k++)
+        e = erase_metadata_of(db, found[k].event, found[k].settled);
+    gone->requests += (int64_t)n;
     *from = to;
+    free(found);
     return e;
 }
 

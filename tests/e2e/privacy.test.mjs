@@ -102,6 +102,8 @@ test('text goes when its time is over, and the page says so; the numbers stay', 
   await retention(weir);
   assert.deepEqual(inFiles(weir, ['KANARIENVOGEL']), []);
   assert.equal((await weir.get('/monitoring/cost-breakdown')).json.total.requests, 1);
+  const ledger = await cli(weir, 'verify');
+  assert.equal(ledger.code, 0, ledger.output);
 });
 
 test('with retention.content 0 no text is ever written, and all is counted', async () => {
@@ -172,6 +174,8 @@ test('one person is exported whole and erased without a trace', async () => {
   const audit = (await weir.get('/admin/audit')).json.items.map((a) => `${a.action} ${a.object}`);
   assert.ok(audit.includes(`person.export ${user}`) && audit.includes(`person.erase ${user}`), audit.join());
   assert.equal((await cli(weir, 'audit', 'verify')).code, 0);
+  const ledger = await cli(weir, 'verify');
+  assert.equal(ledger.code, 0, ledger.output);
   // the last administrator cannot go
   const admin = (await weir.get('/app/me')).json.user_id;
   assertError(await weir.request('DELETE', `/admin/users/${admin}/data`), 409, 'conflict', 'conflict');

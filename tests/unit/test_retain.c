@@ -7,6 +7,7 @@
 #include "store/ledger.h"
 #include "store/report.h"
 #include "store/retain.h"
+#include "store/verify.h"
 
 enum { DAY_MS = 24 * 3600 * 1000 };
 #define AGE(days) (FIXTURE_NOW - (int64_t)(days) * DAY_MS)
@@ -45,6 +46,20 @@ static int64_t requests(struct db *db, int64_t before_ms, int64_t most)
     ck_assert_int_eq(db_begin(db), WEIR_OK);
     ck_assert_int_eq(fixture_commit(db, retain_requests(db, before_ms, FIXTURE_NOW, most, &gone)), WEIR_OK);
     return gone;
+}
+
+static void expect_holds(struct db *db)
+{
+    struct verify_setup s = {.ro = db, .now_ms = FIXTURE_NOW, .running_since_ms = INT64_MAX};
+    struct verify *v = verify_new(&s);
+    struct sb out = sb_make(100000);
+
+    while (verify_step(v)) {
+    }
+    verify_print(v, &out);
+    ck_assert_msg(verify_result(v)->failures == 0, "%s", sb_str(&out));
+    sb_done(&out);
+    verify_free(v);
 }
 
 START_TEST(texts_go_by_age_in_steps_and_leave_the_messages)
@@ -190,7 +205,32 @@ START_TEST(what_went_is_not_in_the_files_and_their_room_is_given_back)
 }
 END_TEST
 
-UNIT_MAIN("retain", texts_go_by_age_in_steps_and_leave_the_messages, over_its_bound_the_oldest_text_goes_first,
+/* The ledger still proves itself while old requests go one by one, and after. */
+START_TEST(the_ledger_holds_while_requests_go_and_after)
+{
+    struct db *db = with_user();
+    struct call_record first = say(db, AGE(500), "one");
+
+    for (int i = 0; i < 3; i++) {
+        struct call_record r = fixture_next(&first);
+
+        r.accepted_at_ms = AGE(500) + 1000 * (i + 1);
+        fixture_run(db, &r);
+        first = r;
+    }
+    (void)say(db, AGE(1), "young");
+    expect_holds(db);
+    for (int i = 0; i < 4; i++) {
+        ck_assert_int_eq(requests(db, AGE(400), 1), 1);
+        expect_holds(db);
+    }
+    ck_assert_int_eq(requests(db, AGE(400), 1), 0);
+    ck_assert_int_eq(fixture_i64(db, "SELECT count(*) FROM events"), 1);
+    db_close(db);
+}
+END_TEST
+
+UNIT_MAIN("retain", the_ledger_holds_while_requests_go_and_after, texts_go_by_age_in_steps_and_leave_the_messages, over_its_bound_the_oldest_text_goes_first,
           a_session_that_is_not_used_goes_with_its_title, requests_go_by_whole_quarters_and_their_sums_stay,
           where_no_text_is_kept_everything_is_counted_and_nothing_can_be_read,
           what_went_is_not_in_the_files_and_their_room_is_given_back)
