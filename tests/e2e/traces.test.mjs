@@ -6,19 +6,17 @@ import http from 'node:http';
 import { once } from 'node:events';
 import { startUpstream, startWeir, test, waitFor } from './harness.mjs';
 
-const servers = [];
 async function listen(handler) {
   const server = http.createServer(handler).listen(0, '127.0.0.1');
   await once(server, 'listening');
   server.unref();
-  servers.push(server);
-  return server.address().port;
+  return server;
 }
 
 // A receiver: all spans that came, each checked; `answer` may be changed.
 async function startReceiver() {
   const r = { spans: [], requests: [], answer: 200, hang: false };
-  r.port = await listen((req, res) => {
+  r.server = await listen((req, res) => {
     const parts = [];
     req.on('data', (d) => parts.push(d));
     req.on('end', () => {
@@ -28,7 +26,7 @@ async function startReceiver() {
       res.writeHead(r.answer, { 'Content-Type': 'application/json' }).end('{}');
     });
   });
-  r.url = `http://127.0.0.1:${r.port}`;
+  r.url = `http://127.0.0.1:${r.server.address().port}`;
   // The spans of one request, the root first.
   r.trace = (requestId) => waitFor(`the trace of ${requestId}`, () => {
     const root = r.spans.find((s) => s.attributes['weir.request_id'] === requestId);
@@ -82,7 +80,9 @@ function assertNested([root, ...parts]) {
   assert.equal(root.kind, 2);
 }
 const metric = async (weir, name) => Number(new RegExp(`^${name.replace(/[{}"]/g, '\\$&')} (\\S+)$`, 'm').exec((await weir.get('/metrics')).text)[1]);
-const threads = (weir) => fs.readdirSync(`/proc/${weir.program.pid}/task`).map((t) => fs.readFileSync(`/proc/${weir.program.pid}/task/${t}/comm`, 'utf8').trim());
+const threads = (weir) => fs.readdirSync(`/proc/${weir.program.pid}/task`).map((t) => {
+  try { return fs.readFileSync(`/proc/${weir.program.pid}/task/${t}/comm`, 'utf8').trim(); } catch { return ''; }      // it has just ended
+});
 
 const up = await startUpstream();
 // Between Weir and the provider: keeps the headers of each call, by its message.
@@ -105,7 +105,7 @@ const proxy = await listen((req, res) => {
 const callsOf = (message) => seen.filter((c) => c.message === message);
 const receiver = await startReceiver();
 const model = 'gpt-4o-mini';
-const options = { upstream: { url: `http://127.0.0.1:${proxy}/v1` }, openai: { max_concurrent: 1 } };
+const options = { upstream: { url: `http://127.0.0.1:${proxy.address().port}/v1` }, openai: { max_concurrent: 1, models: [model] } };
 const config = { retry: { budget: 1, max_retries: 3, base_delay: 0.01, max_delay: 0.05 } };
 const weir = await startWeir({ ...options, config: { ...config, otlp: { endpoint: receiver.url, headers: 'authorization=Bearer secret-canary,x-scope=7' } } });
 
@@ -264,7 +264,7 @@ test('a receiver that hangs holds nothing up; what does not fit is dropped and c
   const how = await other.program.stop();
   assert.equal(how.code, 0, 'and it ends all the same');
   assert.match(other.logs(), /tracer: traces are dropped/);
-  servers.forEach((s) => s.closeAllConnections?.());
+  hanging.server.closeAllConnections();
 });
 
 test('without an endpoint there is no thread, and nothing is added to what the provider gets', async () => {
