@@ -18,6 +18,10 @@ enum { MILLIONTHS = 1000000 };
 
 /* --- gen_ai_* --- */
 
+static const char *const strategies[] = {
+    [DURABILITY_REALTIME] = "realtime", [DURABILITY_BATCH] = "batch", [DURABILITY_ASYNC] = "async",
+};
+
 /* The host of an upstream's address, in `host`; NULL if it has none any more. */
 static const char *server_of(const struct settings *s, const char *provider, char host[128])
 {
@@ -345,9 +349,9 @@ static void put_weir(struct prom *p, const struct metrics *m)
     prom_family(p, "weir_config_last_reload_success_timestamp_seconds", "gauge", "When it was last read and found right.");
     prom_put(p, PROM_NONE, c->success_ms / 1000);
     prom_family(p, "weir_usage_log_pending", "gauge", "Calls that ended and whose record is on its way to the database.");
-    prom_put(p, PROM({"strategy", "realtime"}), m->since->records_pending);
+    prom_put(p, PROM({"strategy", strategies[m->settings->durability.strategy]}), m->since->records_pending);
     prom_family(p, "weir_usage_log_dropped_total", "counter", "Calls that ended and whose record could not be stored.");
-    prom_put(p, PROM({"strategy", "realtime"}), m->since->records_lost);
+    prom_put(p, PROM({"strategy", strategies[m->settings->durability.strategy]}), m->since->records_lost);
     prom_family(p, "weir_traces_pending", "gauge", "Traces that wait to be exported (otlp.endpoint).");
     prom_put(p, PROM_NONE, m->traces.pending);
     prom_family(p, "weir_traces_exported_total", "counter", "Traces that a receiver took.");
