@@ -168,9 +168,27 @@ START_TEST(a_kill_every_five_minutes_causes_no_429)
 }
 END_TEST
 
+/* An hour with a kill every twenty minutes. */
+START_TEST(a_kill_now_and_then_leaves_the_limit_as_used_as_ever)
+{
+    for (enum strict_kind kind = STRICT_BUCKET; kind <= STRICT_FIXED; kind++) {
+        struct sim s = a_sim(kind, 33);
+
+        s.duration_us = 3600 * SEC;
+        s.upstream[0].limit[DIM_TOKENS_PER_MINUTE] = 150000;
+        s.per_second = 7;
+        s.restart_every_us = 1199700000;
+        s.save_every_us = 5 * SEC;
+        sim_run(&s);
+        report(&s, "kills now and then", DIM_TOKENS_PER_MINUTE);
+        sim_done(&s);
+    }
+}
+END_TEST
+
 UNIT_MAIN("steady", requests_a_minute_are_used_up_and_never_passed,
           tokens_a_minute_are_used_up_and_never_passed,
           a_restart_every_few_minutes_changes_nothing_of_that,
           the_limits_of_an_hour_hold_too, each_dimension_alone_is_used_up_and_never_passed,
           so_is_each_where_the_provider_counts_max_tokens, a_single_user_uses_up_the_output_tokens,
-          a_kill_every_five_minutes_causes_no_429)
+          a_kill_every_five_minutes_causes_no_429, a_kill_now_and_then_leaves_the_limit_as_used_as_ever)
