@@ -5,7 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-const struct json_limits json_limits_own = {32, 40000};
+const struct json_limits json_limits_own = {32, 10000};
+const struct json_limits json_limits_rows = {32, 40000};
 const struct json_limits json_limits_compat = {64, 200000};
 
 /* Depth and number of values, without recursion; strings are skipped. */

@@ -15,7 +15,8 @@ struct json_limits {
     int max_depth;        /* nesting levels */
     int max_values;       /* commas and colons outside strings, a bound on values */
 };
-extern const struct json_limits json_limits_own;      /* 32 levels, 40,000 values: Weir's own paths */
+extern const struct json_limits json_limits_own;      /* 32 levels, 10,000 values: Weir's own paths */
+extern const struct json_limits json_limits_rows;     /* 32 levels, 40,000 values: those of them that take a thousand rows */
 extern const struct json_limits json_limits_compat;   /* 64 levels, 200,000 values: /v1 and providers */
 
 /* Parse one JSON object. On success *out is a new reference. On failure *out is

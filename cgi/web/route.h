@@ -26,6 +26,7 @@ enum perm {
 enum route_body {
     BODY_NONE,        /* none is looked at */
     BODY_JSON,        /* a JSON object */
+    BODY_ROWS,        /* a JSON object with up to a thousand rows in it */
     BODY_MAYBE,       /* a JSON object, or nothing, which counts as {} */
     BODY_PAGE,        /* none; the answer is HTML: without a session it is a redirect to the sign-in page */
 };
@@ -79,7 +80,7 @@ enum route_body {
     X(GET, "/monitoring/history", ALL, NONE, Q_RANGE " limit cursor", h_history)                           \
     X(GET, "/monitoring/export", ALL, NONE, Q_RANGE " format", h_export)                                   \
     X(GET, "/monitoring/requests/{id}", ALL, NONE, "", h_request)                                        \
-    X(POST, "/usage/events", ALL, JSON, "", h_usage_events)                                                \
+    X(POST, "/usage/events", ALL, ROWS, "", h_usage_events)                                                \
     X(POST, "/admin/reload", ADMIN, MAYBE, "", h_reload)                                                  \
     X(GET, "/admin/audit", ADMIN, NONE, "limit cursor", h_audit_list)                                      \
     X(GET, "/admin/budgets", ADMIN, NONE, "", h_budgets_list)                                              \

@@ -98,7 +98,7 @@ static enum weir_err check_body(struct exchange *x)
     int64_t limit = body_limit(x), total;
     char why[160];
 
-    if (x->route->body != BODY_JSON && x->route->body != BODY_MAYBE)
+    if (x->route->body == BODY_NONE || x->route->body == BODY_PAGE)
         return WEIR_OK;
     if (x->in.content_encoding && strcasecmp(x->in.content_encoding, "identity") != 0)
         return web_refuse(x, WEIR_E_MEDIA_TYPE, "Content-Encoding", "Send the body as it is, without compression.");
@@ -117,7 +117,7 @@ static enum weir_err check_body(struct exchange *x)
         x->json = json_object();
         return x->json ? WEIR_OK : WEIR_E_INTERNAL;
     }
-    e = json_parse_object(sb_str(&x->body), x->body.len, &json_limits_own, &x->json, why);
+    e = json_parse_object(sb_str(&x->body), x->body.len, x->route->body == BODY_ROWS ? &json_limits_rows : &json_limits_own, &x->json, why);
     return e ? web_refuse(x, e, NULL, "%s", why) : WEIR_OK;
 }
 
