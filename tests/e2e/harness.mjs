@@ -13,9 +13,8 @@ export * from './start.mjs';
 
 after(stopAll);
 
-// `todo` is the sentence why it may still fail.
-export function test(name, fn, todo) {
-  nodeTest(name, todo ? { todo } : {}, async (t) => {
+export function test(name, fn) {
+  nodeTest(name, async (t) => {
     try {
       await fn(t);
     } catch (error) {
