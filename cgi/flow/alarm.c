@@ -24,7 +24,7 @@ struct alarm {
     bool storage_due;                        /* the database could not be written, and nobody was told so far */
     long outages;                            /* of those at the last look */
     int64_t ledger_failures;                 /* of the last check */
-    int64_t cost_version, cost_quarter;      /* what the costs below were read at */
+    int64_t cost_version, cost_quarter, cost_newest;   /* what the costs below were read at, and for which newest rule */
     struct {
         int64_t rule, window_ms, cost;
     } cost[ALERT_RULES_MAX];
@@ -137,12 +137,13 @@ static void look_at_errors(struct alarm *a, struct signals *s, const struct aler
         (void)add_value(s, r, failed * 1000000 / requests);
 }
 
-/* Sums over weeks are not made at every look, but when something was settled or a quarter of an hour began. */
+/* Sums over weeks are not made at every look, but when something was settled, a quarter of an hour began or a rule is new. */
 static void read_costs(struct alarm *a, const struct alert_rules *rules)
 {
     int64_t version = report_version(a->ro), now_ms = clock_utc_ms(), quarter = now_ms / 900000;
+    int64_t newest = rules->n ? rules->rule[rules->n - 1].row : 0;
 
-    if (version == a->cost_version && quarter == a->cost_quarter)
+    if (version == a->cost_version && quarter == a->cost_quarter && newest == a->cost_newest)
         return;
     a->costs = 0;
     for (size_t i = 0; i < rules->n && a->costs < ALERT_RULES_MAX; i++) {
@@ -161,6 +162,7 @@ static void read_costs(struct alarm *a, const struct alert_rules *rules)
     }
     a->cost_version = version;
     a->cost_quarter = quarter;
+    a->cost_newest = newest;
 }
 
 static void look_at_cost(struct alarm *a, struct signals *s, const struct alert_rule *r)

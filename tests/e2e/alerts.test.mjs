@@ -119,6 +119,16 @@ test('an upstream whose key is refused and a high rate of errors are alerted', a
   await weir.stop();
 });
 
+test('a rule about cost judges what was spent before it was set', async () => {
+  const weir = await startWeir({ upstream: up });
+  assert.equal((await weir.post('/chat/complete', { model, message: '#lorem-30 before' })).status, 200);
+  const early = await made(weir.post('/admin/alerts', { kind: 'cost', window: 'month', limit_usd: 0.000001 }));
+  assert.equal((await opened(weir, 'cost')).rule_id, early.rule_id);
+  const late = await made(weir.post('/admin/alerts', { kind: 'cost', window: 'day', limit_usd: 0.000001 }));     // nothing was settled since
+  await waitFor('the second alert', async () => (await alerts(weir, '?state=open')).items.some((a) => a.rule_id === late.rule_id), LONG);
+  await weir.stop();
+});
+
 test('a wait that is too long is alerted', async () => {
   const weir = await startWeir({ upstream: up, openai: { max_concurrent: 1 } });
   const rule = (await alerts(weir)).rules.find((r) => r.kind === 'queue_wait').rule_id;
