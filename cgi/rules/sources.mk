@@ -6,6 +6,7 @@ libweir_a_SOURCES += \
 	cgi/rules/budget.c cgi/rules/budget.h \
 	cgi/rules/bucket.c cgi/rules/bucket.h \
 	cgi/rules/choice.c cgi/rules/choice.h \
+	cgi/rules/context.c cgi/rules/context.h \
 	cgi/rules/eliza.c cgi/rules/eliza.h \
 	cgi/rules/eliza_script.c cgi/rules/eliza_script.h \
 	cgi/rules/eliza_words.c cgi/rules/eliza_words.h \

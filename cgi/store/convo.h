@@ -54,6 +54,7 @@ struct convo_turn {
 struct convo_history {
     struct convo_turn *turns;    /* oldest first; system first if the session has one */
     size_t count;
+    size_t messages;             /* on the path, whether among the turns or not; the system text is none */
     char leaf_id[RAND_ID_SIZE];  /* the last turn's message, "" if there is none: the parent of what comes next */
 };
 /* The path that ends in `leaf` (NULL: the newest message). At most max_bytes of text: older turns are left out whole,

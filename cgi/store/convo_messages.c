@@ -227,7 +227,7 @@ enum weir_err convo_history(struct db *ro, const char *user_id, const char *sess
     if (e)
         goto out;
     path = mem_zalloc(t.count, sizeof(*path));
-    n = convo_tree_path(&t, end, path);
+    h->messages = n = convo_tree_path(&t, end, path);
     h->turns = mem_zalloc(n + 1, sizeof *h->turns);
     e = read_system(ro, session, h);
     if (!e)

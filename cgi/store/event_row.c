@@ -67,6 +67,7 @@ void event_row_read(const struct query *q, struct event_row *out)
     c->requested_model = next_text(&r);
     out->held_by = (enum gate)next_i64(&r);
     out->waited = next_text(&r);
+    c->omitted_messages = next_i64(&r);
     c->accepted_at_ms = out->id >> EVENT_BITS;
 }
 

@@ -79,6 +79,10 @@ void record_metrics_json(struct sb *out, const struct call_record *r)
     record_ratio_json(out, r->usage.completion * INT64_C(1000000), r->writing_us, 1);
     sb_puts(out, ",\"chars_per_token\":");
     record_ratio_json(out, r->answer_chars, r->usage.completion - r->usage.reasoning, 2);
+    if (r->omitted_messages > 0) {
+        sb_puts(out, ",\"omitted_messages\":");
+        sb_i64(out, r->omitted_messages);
+    }
     sb_puts(out, ",\"priority\":");
     sb_json(out, priority_name(r->priority));
     sb_putc(out, '}');

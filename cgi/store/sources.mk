@@ -1,5 +1,5 @@
 # cgi/store
-SCHEMA = schema/001_first.sql schema/002_budgets.sql schema/003_waited.sql schema/004_attempt_choice.sql schema/005_token_usage_view.sql schema/006_spans.sql schema/007_alerts.sql schema/008_seals.sql schema/009_audit_mac.sql schema/010_retention.sql
+SCHEMA = schema/001_first.sql schema/002_budgets.sql schema/003_waited.sql schema/004_attempt_choice.sql schema/005_token_usage_view.sql schema/006_spans.sql schema/007_alerts.sql schema/008_seals.sql schema/009_audit_mac.sql schema/010_retention.sql schema/011_omitted.sql
 libweir_a_SOURCES += \
 	cgi/store/account.c cgi/store/account.h cgi/store/account_secret.c cgi/store/account_write.c \
 	cgi/store/alert_rules.c cgi/store/alerts.c cgi/store/alerts.h \

@@ -211,8 +211,8 @@ static enum weir_err insert_event(struct db *db, int64_t id, const struct call_r
         "INSERT INTO events(id, request_id, user, token, session, question, answer, model, upstream, endpoint,"
         " priority, state, status, held_by, finish, error, counted, max_tokens, prompt, cached, cache_write,"
         " cache_write_1h, completion, reasoning, chars, estimated, suspect, rate, cost_in, cost_out, attempts,"
-        " queue_us, retry_us, ttft_us, writing_us, metadata, asked)"
-        " VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,0,?13,0,0,?14,?15,0,0,0,0,0,0,0,0,0,?16,0,0,0,0,0,0,0,?17,?18)";
+        " queue_us, retry_us, ttft_us, writing_us, metadata, asked, omitted)"
+        " VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,0,?13,0,0,?14,?15,0,0,0,0,0,0,0,0,0,?16,0,0,0,0,0,0,0,?17,?18,?19)";
     struct query q = query(db, sql);
     enum weir_err e;
 
@@ -234,6 +234,10 @@ static enum weir_err insert_event(struct db *db, int64_t id, const struct call_r
     query_i64(&q, k->rate);
     query_text(&q, r->metadata_json);
     query_i64(&q, k->asked);
+    if (r->omitted_messages > 0)
+        query_i64(&q, r->omitted_messages);
+    else
+        query_null(&q);
     e = query_end(&q);
     *rc = q.rc;
     return e;

@@ -66,6 +66,7 @@ struct call_record {
     const char *user_text;                   /* to store as the user's message; NULL: none is stored */
     int64_t accepted_at_ms;                  /* UTC */
     int64_t prompt_tokens_counted;
+    int64_t omitted_messages;                /* of the session: its oldest, for which the window had no room */
     int64_t max_tokens;
 
     /* --- filled by the engine --- */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "rules/context.h"
 #include "web/route.h"
 
 enum { DEFAULT_MAX_TOKENS = 4096 };      /* where neither the caller nor the price table knows a cap */
@@ -76,12 +77,17 @@ static bool same_count(const struct tokens_model *a, const struct tokens_model *
     return a->encoding == b->encoding && a->permille == b->permille;
 }
 
-static void count(struct candidate_list *l, const struct openai_turn *turns, size_t n)
+static struct tokens_message message_of(const struct openai_turn *t)
+{
+    return (struct tokens_message){.role = t->role, .content = t->text, .content_bytes = strlen(t->text)};
+}
+
+void candidates_count(struct candidate_list *l, const struct openai_turn *turns, size_t n)
 {
     struct tokens_message *m = mem_zalloc(n, sizeof *m);
 
     for (size_t i = 0; i < n; i++)
-        m[i] = (struct tokens_message){.role = turns[i].role, .content = turns[i].text, .content_bytes = strlen(turns[i].text)};
+        m[i] = message_of(&turns[i]);
     for (size_t i = 0; i < l->n; i++) {
         size_t k = 0;
 
@@ -104,16 +110,47 @@ static bool fits(struct candidate_model *c, int64_t asked, int64_t output_max)
     return c->prompt_tokens < c->context;
 }
 
-void candidates_fit(struct candidate_list *l, const struct openai_turn *turns, size_t n, int64_t asked, int64_t output_max)
+/* That with the largest window of those that may be asked first. */
+static size_t largest_of(const struct candidate_list *l)
 {
-    struct candidate_model largest = l->of[0];
+    size_t best = 0;
+
+    for (size_t i = 1; i < l->n && l->of[i].stage == l->of[0].stage; i++)
+        if (l->of[i].context >= l->of[best].context)
+            best = i;
+    return best;
+}
+
+size_t candidates_omit(const struct candidate_list *l, const struct openai_turn *turns, size_t n, size_t first, int64_t asked)
+{
+    const struct candidate_model *c = &l->of[largest_of(l)];
+    int64_t fixed = c->prompt_tokens,
+            room = context_room(c->context, at_most(asked ? asked : DEFAULT_MAX_TOKENS, c->price ? c->price->max_out : 0));
+    struct context_turn *t;
+    size_t omitted;
+
+    if (c->context <= 0 || c->prompt_tokens <= room || n < first + 2)
+        return 0;
+    t = mem_zalloc(n, sizeof *t);
+    for (size_t i = first; i + 1 < n; i++) {
+        const struct tokens_message m = message_of(&turns[i]);
+
+        t[i].tokens = tokens_count_chat(&c->tokens, &m, 1) - tokens_count_chat(&c->tokens, &m, 0);
+        t[i].question = strcmp(turns[i].role, "user") == 0;
+        fixed -= t[i].tokens;
+    }
+    omitted = context_omitted(t + first, n - 1 - first, fixed, room);
+    free(t);
+    return omitted;
+}
+
+void candidates_fit(struct candidate_list *l, int64_t asked, int64_t output_max)
+{
+    struct candidate_model largest = l->of[largest_of(l)];
     int first = l->of[0].stage;
     size_t left = 0;
 
-    count(l, turns, n);
     for (size_t i = 0; i < l->n; i++) {
-        if (l->of[i].stage == first && l->of[i].context >= largest.context)
-            largest = l->of[i];
         if (fits(&l->of[i], asked, output_max))
             l->of[left++] = l->of[i];
     }

@@ -31,10 +31,16 @@ struct candidate_list {
 /* Who may serve `model`. E_MODEL_NOT_FOUND, or E_UNAVAILABLE while providers have not told their models; refused already. */
 enum weir_err candidates_find(struct exchange *x, const char *model, struct candidate_list *out)
     __attribute__((warn_unused_result));
-/* Count the prompt for each and set its cap (`asked` 0: none was asked for; `output_max` 0: no request is bounded); those
- * whose window is too small are out. Where the model asked for, or each that "auto" may choose, is too small, the largest
- * of them alone stays, with max_tokens 0. */
-void candidates_fit(struct candidate_list *l, const struct openai_turn *turns, size_t n, int64_t asked, int64_t output_max);
+/* Count the prompt for each. */
+void candidates_count(struct candidate_list *l, const struct openai_turn *turns, size_t n);
+/* Of a counted prompt, how many turns from `first` on, the last not among them, have to be left out so that there is room
+ * for the rest and an answer, in the window of the model asked for or in the largest that "auto" may choose. `asked` 0: no
+ * cap was asked for. 0: all fits, or nobody knows the window. */
+size_t candidates_omit(const struct candidate_list *l, const struct openai_turn *turns, size_t n, size_t first, int64_t asked);
+/* Set the cap of each (`output_max` 0: no request is bounded); those whose window is too small for the counted prompt are
+ * out. Where the model asked for, or each that "auto" may choose, is too small, the largest of them alone stays, with
+ * max_tokens 0. */
+void candidates_fit(struct candidate_list *l, int64_t asked, int64_t output_max);
 /* E_CONTEXT_LENGTH, refused: for a list whose first has max_tokens 0. */
 enum weir_err candidates_too_small(struct exchange *x, const struct candidate_list *l, const char *param);
 /* What a crash would charge a call of this one at, version and rates. */

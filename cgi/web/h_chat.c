@@ -34,6 +34,7 @@ struct prompt {
     struct candidate_list candidates;
     struct openai_turn *turns;       /* owned; the texts are borrowed from body and history */
     size_t count;
+    size_t omitted;                  /* of the session's messages, the oldest */
     const char *user_text;           /* of the last turn */
     struct session_tokens session;   /* taken so far, where that is limited */
     char *builtin_reply;             /* owned, or NULL */
@@ -94,6 +95,23 @@ static enum weir_err gather_turns(struct exchange *x, struct prompt *p)
     return WEIR_OK;
 }
 
+/* Count it; what a session has outgrown its model's window by is left out. */
+static void fit_turns(const struct exchange *x, struct prompt *p)
+{
+    size_t first = strcmp(p->turns[0].role, "system") == 0, out;
+
+    candidates_count(&p->candidates, p->turns, p->count);
+    out = p->ask.message ? candidates_omit(&p->candidates, p->turns, p->count, first, p->ask.max_tokens) : 0;
+    if (out > 0) {
+        p->count -= out;
+        memmove(p->turns + first, p->turns + first + out, (p->count - first) * sizeof *p->turns);
+        candidates_count(&p->candidates, p->turns, p->count);
+    }
+    if (p->ask.message)
+        p->omitted = p->history.messages - (p->count - 1 - first);
+    candidates_fit(&p->candidates, p->ask.max_tokens, x->web->settings->tokens.request_output_max);
+}
+
 static enum weir_err read_session(struct exchange *x, struct prompt *p)
 {
     const struct session_limit l = allowance_limit(x->web->settings);
@@ -133,7 +151,7 @@ static enum weir_err prompt_make(struct exchange *x, struct prompt *p)
     if ((e = find_model(x, p)) || (e = gather_turns(x, p)) || (e = read_session(x, p)))
         prompt_done(p);
     else
-        candidates_fit(&p->candidates, p->turns, p->count, p->ask.max_tokens, x->web->settings->tokens.request_output_max);
+        fit_turns(x, p);
     return e;
 }
 
@@ -204,6 +222,7 @@ static void fill_record(struct exchange *x, const struct prompt *p, struct job *
     r->user_text = pack(&at, p->user_text);
     r->accepted_at_ms = x->arrived_ms;
     r->prompt_tokens_counted = c->prompt_tokens;
+    r->omitted_messages = (int64_t)p->omitted;
     r->max_tokens = c->max_tokens;
     candidate_cost(x, c, &r->cost);        /* what the call is charged should this process die in it */
     sb_done(&title);
@@ -532,7 +551,10 @@ enum weir_err h_chat_estimate(struct exchange *x)
         sb_i64(out, m->context);
     else
         sb_puts(out, "null");
-    sb_putf(out, ",\"fits\":%s,\"why\":%s,\"budget\":%s}\n", fits ? "true" : "false", sb_str(&why), sb_str(&budget));
+    sb_putf(out, ",\"fits\":%s,\"why\":%s,\"budget\":%s", fits ? "true" : "false", sb_str(&why), sb_str(&budget));
+    if (p.omitted > 0)
+        sb_putf(out, ",\"omitted_messages\":%zu", p.omitted);
+    sb_puts(out, "}\n");
     sb_done(&why);
     free(candidates);
     sb_done(&budget);

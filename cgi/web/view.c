@@ -209,7 +209,7 @@ json_t *view_metrics(const json_t *m)
     const json_t *usage = json_object_get(m, "usage"), *cost = json_object_get(m, "cost");
     const json_t *metrics = json_object_get(m, "metrics");
     double efficiency = view_number(metrics, "chars_per_token"), speed = view_number(metrics, "tokens_per_second");
-    double waited = view_number(metrics, "retry_wait_ms");
+    double waited = view_number(metrics, "retry_wait_ms"), omitted = view_number(metrics, "omitted_messages");
 
     if (!json_is_object(usage))
         return NULL;
@@ -226,6 +226,9 @@ json_t *view_metrics(const json_t *m)
     metric(line, "Queued", view_span(view_number(metrics, "queue_ms")), json_string("From accepted to sent"), false);
     metric(line, "Retries", view_count(view_number(metrics, "retries")),
            waited > 0 ? with_unit(view_span(waited), "waited between attempts") : json_string("Attempts beyond the first"), false);
+    if (omitted > 0)
+        metric(line, "Left out", with_unit(view_count(omitted), "messages"),
+               json_string("The oldest of this conversation: the model did not see them, as its window is full"), true);
     return line;
 }
 

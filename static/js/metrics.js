@@ -21,6 +21,10 @@ function parts({ usage = {}, cost: c, metrics: m = {} }) {
   }
   list.push(["Queued", span(m.queue_ms), "From accepted to sent", false]);
   list.push(["Retries", count(m.retries), m.retry_wait_ms ? `Waited ${span(m.retry_wait_ms)} between attempts` : "Attempts beyond the first", false]);
+  if (m.omitted_messages) {
+    list.push(["Left out", `${count(m.omitted_messages)} messages`,
+      "The oldest of this conversation: the model did not see them, as its window is full", true]);
+  }
   return list;
 }
 

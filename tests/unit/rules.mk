@@ -66,3 +66,7 @@ check_PROGRAMS += tests/unit/test_session_tokens
 tests_unit_test_session_tokens_SOURCES = tests/unit/test_session_tokens.c tests/unit/unit.h
 tests_unit_test_session_tokens_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_session_tokens_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += tests/unit/test_context
+tests_unit_test_context_SOURCES = tests/unit/test_context.c tests/unit/unit.h
+tests_unit_test_context_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_context_LDADD = $(UNIT_LDADD)
