@@ -35,8 +35,9 @@ EXTRA_DIST += \
 	tests/e2e/export.test.mjs \
 	tests/e2e/faults.test.mjs \
 	tests/e2e/fcgi.test.mjs \
-	tests/e2e/kill.test.mjs \
+	tests/e2e/front.test.mjs \
 	tests/e2e/import.test.mjs \
+	tests/e2e/kill.test.mjs \
 	tests/e2e/leave.test.mjs \
 	tests/e2e/limits.test.mjs \
 	tests/e2e/line.test.mjs \

@@ -148,6 +148,18 @@ static bool upstream_env(struct upstream_settings *u, const struct known_upstrea
     return ok;
 }
 
+/* Append the path of a key file: one that is not absolute is a credential where systemd passed some. Returns the bits
+ * its mode must not have: systemd gives a service its credentials by an access list, which shows as the group's bits. */
+static mode_t key_file_path(const char *key_file, struct sb *out)
+{
+    const char *credentials = *key_file == '/' ? NULL : getenv("CREDENTIALS_DIRECTORY");
+
+    if (credentials && *credentials)
+        sb_putf(out, "%s/", credentials);
+    sb_puts(out, key_file);
+    return credentials && *credentials ? 007 : 077;
+}
+
 /* Bring the key from where it is said to be. `at` names the upstream in sentences. */
 static bool resolve_key(struct upstream_settings *u, const char *at, struct sb *why)
 {
@@ -166,12 +178,14 @@ static bool resolve_key(struct upstream_settings *u, const char *at, struct sb *
             sb_putf(why, "%s.key_env is \"%s\", but this environment variable is not set.", at, u->key_env);
     } else if (u->key_file) {
         size_t before = why->len;
+        struct sb path = sb_make(8192);
+        mode_t forbidden = key_file_path(u->key_file, &path);
 
         sb_putf(why, "%s.key_file: ", at);
-        text = read_file(u->key_file, KEY_FILE_MAX, &mode, why);
+        text = read_file(sb_str(&path), KEY_FILE_MAX, &mode, why);
         if (text)
             sb_drop(why, why->len - before);
-        if (text && (mode & 077)) {
+        if (text && (mode & forbidden)) {
             sb_putf(why, "%s.key_file is \"%s\", but others may read that file; run: chmod 600 %s", at, u->key_file,
                     u->key_file);
         } else if (text) {
@@ -181,6 +195,7 @@ static bool resolve_key(struct upstream_settings *u, const char *at, struct sb *
             else
                 sb_putf(why, "%s.key_file is \"%s\", but its first line is empty.", at, u->key_file);
         }
+        sb_done(&path);
     } else
         return true;
     if (found && *found) {
@@ -386,6 +401,11 @@ static bool load_all(struct settings *s, const json_t *root, struct sb *why)
         s->data = default_data();
     default_path(&s->socket, s->state, "weir.sock");
     default_path(&s->prices, s->data, "prices.json");
+    if (!s->http.tls_certificate != !s->http.tls_key) {
+        sb_putf(why, "%s%shttp.tls_certificate and http.tls_key go together, but http.%s is not set.", file, *file ? ": " : "",
+                s->http.tls_key ? "tls_certificate" : "tls_key");
+        return false;
+    }
     if (strlen(s->socket) > 100) {
         sb_putf(why, "state is \"%s\", but with it the socket's path has more than 100 bytes; choose a shorter state or "
                      "set socket.", s->state);

@@ -116,6 +116,7 @@ struct settings {
         char *address;                   /* where nginx listens */
         int64_t port;
         struct cfg_list hosts;           /* names answered to; empty = localhost and address, or any at 0.0.0.0 and :: */
+        char *tls_certificate, *tls_key; /* files for nginx; both or neither */
         int64_t max_body_bytes;          /* request bodies outside /v1 */
         int64_t max_body_v1_bytes;       /* request bodies under /v1 */
         int64_t acceptors;               /* threads that take requests */

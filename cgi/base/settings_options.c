@@ -67,6 +67,11 @@ static bool ok_path(const char *s)
     return !strpbrk(s, "\"'\\;{}$");
 }
 
+static bool ok_full_path(const char *s)
+{
+    return *s == '/' && ok_path(s);
+}
+
 static bool ok_hosts(const char *s)
 {
     return strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.:[], ") == strlen(s);
@@ -108,6 +113,11 @@ static const struct cfg_option global_options[] = {
     {.key = "http.hosts", .restart = true, .type = CFG_LIST, .at = AT(http.hosts), .ok = ok_hosts,
      .must = "a list of at most 256 host names without port, as a browser shows them",
      .help = "Host names that are answered, the others get 421; unless set localhost and the address, and any name where the address is 0.0.0.0 or ::."},
+    {.key = "http.tls_certificate", .restart = true, .type = CFG_TEXT, .at = AT(http.tls_certificate), .ok = ok_full_path,
+     .must = "an absolute path without quotes, backslash, semicolon, braces or $",
+     .help = "File with the certificate and its chain; with it nginx listens with TLS, and browsers are told to use nothing else."},
+    {.key = "http.tls_key", .restart = true, .type = CFG_TEXT, .at = AT(http.tls_key), .ok = ok_full_path,
+     .must = "an absolute path without quotes, backslash, semicolon, braces or $", .help = "File with the certificate's private key, which only nginx reads."},
     {.key = "http.max_body_bytes", .restart = true, .type = CFG_INT, .at = AT(http.max_body_bytes), .min = KIB, .max = 64 * MIB,
      .fallback = "1048576", .help = "Largest request body, `/v1` apart; a larger one gets 413."},
     {.key = "http.max_body_v1_bytes", .restart = true, .type = CFG_INT, .at = AT(http.max_body_v1_bytes), .min = KIB, .max = 256 * MIB,
@@ -260,7 +270,8 @@ static const struct cfg_option upstream_options[] = {
     {.key = "api_key", .type = CFG_SECRET, .at = AT(api_key), .max = 1000,
      .help = "Its key; better kept in `key_file` or `key_env`. At most one of the three; none = no key is sent."},
     {.key = "key_file", .type = CFG_TEXT, .at = AT(key_file),
-     .help = "File whose first line is the key; only its owner may read it."},
+     .help = "File whose first line is the key; only its owner may read it. One that is not absolute is a credential of the "
+             "service where systemd passed some."},
     {.key = "key_env", .type = CFG_TEXT, .at = AT(key_env), .max = 200, .help = "Environment variable that holds the key."},
     {.key = "models", .type = CFG_LIST, .at = AT(models),
      .help = "Model ids it serves; asked from its `/models` unless set."},

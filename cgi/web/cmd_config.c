@@ -51,14 +51,17 @@ static bool print_show(const char *arg, struct sb *out, struct sb *why)
 static bool print_nginx(const char *arg, struct sb *out, struct sb *why)
 {
     struct settings *s = settings_load(NULL, why);
-    struct sb path = sb_make(8192);
-    bool ok = false;
+    bool ok = s && nginx_conf(s, s->data, arg ? arg : geteuid() == 0 ? "root" : NULL, false, out, why);
 
-    if (s) {
-        sb_putf(&path, "%s/nginx.conf", s->data);
-        ok = nginx_conf(s, sb_str(&path), arg ? arg : geteuid() == 0 ? "root" : NULL, out, why);
-    }
-    sb_done(&path);
+    settings_free(s);
+    return ok;
+}
+
+static bool print_site(const char *arg, struct sb *out, struct sb *why)
+{
+    struct settings *s = settings_load(arg, why);
+    bool ok = s && nginx_conf(s, s->data, NULL, true, out, why);
+
     settings_free(s);
     return ok;
 }
@@ -91,6 +94,7 @@ static const struct {
     {"check", "check [FILE]   is the configuration right?", print_check},
     {"show", "show [FILE]    every setting in force, without keys of providers", print_show},
     {"nginx", "nginx [USER]   nginx's configuration; USER runs its workers where root starts it", print_nginx},
+    {"site", "site [FILE]    the part of it that belongs among the sites of an nginx that has others too", print_site},
     {"doc", "doc            docs/settings.md", print_doc},
     {"columns", "columns        docs/export.md", print_columns},
     {"example", "example        weir.json.example", print_example},

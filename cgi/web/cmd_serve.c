@@ -319,6 +319,11 @@ static void put_address(const struct settings *s, struct sb *out)
 {
     const char *a = s->http.address;
 
+    if (s->http.tls_certificate) {       /* under the name that it was made for */
+        sb_putf(out, "https://%s:%" PRId64, s->http.hosts.n ? s->http.hosts.items[0] : "localhost", s->http.port);
+        return;
+    }
+
     /* Listening everywhere includes this machine, and only from here may one sign in without TLS. */
     if (strcmp(a, "0.0.0.0") == 0 || strcmp(a, "::") == 0)
         a = "127.0.0.1";

@@ -9,12 +9,21 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/mem.h"
+
+enum { TEMPLATE_MAX = 1 << 20 };
 
 struct values {
     const struct settings *settings;
     const char *user;
+    const char *site;                /* what stands for SITE */
     char *state, *data, *socket;     /* absolute */
 };
+
+static bool has_tls(const struct values *v)
+{
+    return v->settings->http.tls_certificate != NULL;
+}
 
 static void put_address(struct sb *out, const char *address)
 {
@@ -30,6 +39,8 @@ static void put_listen(const struct values *v, struct sb *out)
 /* An IPv6 wildcard takes IPv4 too. */
 static void put_listen_options(const struct values *v, struct sb *out)
 {
+    if (has_tls(v))
+        sb_puts(out, " ssl http2");
     if (strcmp(v->settings->http.address, "::") == 0)
         sb_puts(out, " ipv6only=off");
 }
@@ -70,6 +81,23 @@ static void put_user(const struct values *v, struct sb *out)
         sb_putf(out, "user %s;", v->user);
 }
 
+/* In front of a line that is in force with TLS only. */
+static void put_tls(const struct values *v, struct sb *out)
+{
+    sb_puts(out, has_tls(v) ? "" : "# ");
+}
+
+static void put_tls_certificate(const struct values *v, struct sb *out)
+{
+    sb_puts(out, has_tls(v) ? v->settings->http.tls_certificate : "/etc/ssl/weir.pem");
+}
+
+static void put_tls_key(const struct values *v, struct sb *out)
+{
+    sb_puts(out, has_tls(v) ? v->settings->http.tls_key : "/etc/ssl/private/weir.key");
+}
+
+static void put_site(const struct values *v, struct sb *out) { sb_puts(out, v->site); }
 static void put_state(const struct values *v, struct sb *out) { sb_puts(out, v->state); }
 static void put_data(const struct values *v, struct sb *out) { sb_puts(out, v->data); }
 static void put_socket(const struct values *v, struct sb *out) { sb_puts(out, v->socket); }
@@ -87,8 +115,12 @@ static const struct {
     {"LISTEN_OPTIONS", put_listen_options},
     {"MAX_BODY", put_max_body},
     {"MAX_BODY_V1", put_max_body_v1},
+    {"SITE", put_site},
     {"SOCKET", put_socket},
     {"STATE", put_state},
+    {"TLS", put_tls},
+    {"TLS_CERTIFICATE", put_tls_certificate},
+    {"TLS_KEY", put_tls_key},
     {"USER", put_user},
 };
 
@@ -124,10 +156,10 @@ static bool fill(const struct values *v, const char *text, struct sb *out, struc
     return true;
 }
 
-/* The absolute form of a path to something that exists; caller frees. */
+/* The absolute form of a path; caller frees. What is absolute need not exist yet. */
 static char *absolute(const char *key, const char *path, struct sb *why)
 {
-    char *full = realpath(path, NULL);
+    char *full = *path == '/' ? mem_strdup(path) : realpath(path, NULL);
 
     if (!full)
         sb_putf(why, "%s is \"%s\", which cannot be used: %s.", key, path, strerror(errno));
@@ -146,25 +178,43 @@ static char *absolute_socket(const char *path, struct sb *why)
     else
         sb_putc(&folder, '.');
     full = absolute("socket", sb_str(&folder), why);
-    if (full)
-        sb_putf(&socket, "%s/%s", strcmp(full, "/") == 0 ? "" : full, name);
+    if (full) {
+        size_t n = strlen(full);
+
+        sb_putf(&socket, "%s%s%s", full, n && full[n - 1] == '/' ? "" : "/", name);
+    }
     free(full);
     sb_done(&folder);
     return socket.len ? sb_take(&socket) : NULL;
 }
 
-bool nginx_conf(const struct settings *s, const char *template_path, const char *user, struct sb *out, struct sb *why)
+/* Fill the template in the file in. */
+static bool fill_file(const struct values *v, const char *path, struct sb *out, struct sb *why)
 {
-    struct sb text = sb_make(1 << 20);
-    struct values v = {.settings = s, .user = user};
-    bool ok = false;
+    struct sb text = sb_make(TEMPLATE_MAX);
+    bool ok = file_read(path, &text, why) && fill(v, sb_str(&text), out, why) && sb_ok(out);
 
-    if (file_read(template_path, &text, why) && (v.state = absolute("state", s->state, why)) != NULL &&
-        (v.data = absolute("data", s->data, why)) != NULL && (v.socket = absolute_socket(s->socket, why)) != NULL)
-        ok = fill(&v, sb_str(&text), out, why) && sb_ok(out);
+    sb_done(&text);
+    return ok;
+}
+
+bool nginx_conf(const struct settings *s, const char *folder, const char *user, bool site_only, struct sb *out, struct sb *why)
+{
+    struct sb path = sb_make(8192), site = sb_make(TEMPLATE_MAX);
+    struct values v = {.settings = s, .user = user};
+    bool ok = (v.state = absolute("state", s->state, why)) != NULL && (v.data = absolute("data", s->data, why)) != NULL
+              && (v.socket = absolute_socket(s->socket, why)) != NULL;
+
+    sb_putf(&path, "%s/nginx-site.conf", folder);
+    ok = ok && fill_file(&v, sb_str(&path), site_only ? out : &site, why);
+    v.site = sb_str(&site);
+    sb_reset(&path);
+    sb_putf(&path, "%s/nginx.conf", folder);
+    ok = ok && (site_only || fill_file(&v, sb_str(&path), out, why));
     free(v.state);
     free(v.data);
     free(v.socket);
-    sb_done(&text);
+    sb_done(&path);
+    sb_done(&site);
     return ok;
 }

@@ -8,10 +8,11 @@
 #include "base/sb.h"
 #include "base/settings.h"
 
-/* Append the configuration made from the file at `template_path`. `user` runs nginx's
- * workers; NULL when nginx is not started by root. The state folder must exist: nginx
- * needs absolute paths. True, or false with a sentence in `why`. */
-bool nginx_conf(const struct settings *s, const char *template_path, const char *user, struct sb *out, struct sb *why)
+/* Append nginx's configuration made from nginx.conf and nginx-site.conf in `folder`, or with `site_only` from the second
+ * alone: what belongs inside http { } of an nginx that serves other sites too. `user` runs nginx's workers; NULL when
+ * nginx is not started by root. Paths of the settings that are not absolute must exist, for nginx needs absolute
+ * ones. True, or false with a sentence in `why`. */
+bool nginx_conf(const struct settings *s, const char *folder, const char *user, bool site_only, struct sb *out, struct sb *why)
     __attribute__((warn_unused_result));
 
 #endif

@@ -203,6 +203,7 @@ class Weir {
     this.program = new Program('weir', path.join(build, 'weir'), ['serve'], { env: this.env, cwd: top });
     await waitFor('/readyz to answer 200', async () => {
       if (this.program.ended) throw new Error('weir ended');
+      if (this.nginx.ended) throw new Error(`nginx ended: ${this.nginx.output}`);
       return (await request({ port: this.port, path: '/readyz', timeout: 2000 })).status === 200;
     }, 20000);
     this.readyAfterMs = performance.now() - began;

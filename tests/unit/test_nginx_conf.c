@@ -9,35 +9,44 @@
 #include "web/nginx_conf.h"
 
 static char dir[] = "/tmp/weir-nginx-XXXXXX";
-static char template_path[64];
+static char site_path[64], whole_path[64];
 
-/* Fill the template with settings made from these environment variables; both texts or the refusal go to `out`. */
+static void write_file(char path[64], const char *name, const char *text)
+{
+    FILE *f;
+
+    snprintf(path, 64, "%s/%s", dir, name);
+    f = fopen(path, "w");
+    ck_assert_ptr_nonnull(f);
+    ck_assert_int_ge(fputs(text, f), 0);
+    fclose(f);
+}
+
+/* Fill the template with settings made from these environment variables, as the site of a nginx.conf that is
+ * "user[@SITE@]"; the text or the refusal goes to `out`. */
 static bool fill(const char *template, const char *const (*env)[2], size_t n, const char *user, struct sb *out)
 {
     struct sb why = sb_make(4000);
     struct settings *s;
-    FILE *f;
     bool ok;
 
     ck_assert_int_eq(clearenv(), 0);
     ck_assert_ptr_nonnull(mkdtemp(dir));
-    snprintf(template_path, sizeof template_path, "%s/nginx.conf", dir);
-    f = fopen(template_path, "w");
-    ck_assert_ptr_nonnull(f);
-    ck_assert_int_ge(fputs(template, f), 0);
-    fclose(f);
+    write_file(site_path, "nginx-site.conf", template);
+    write_file(whole_path, "nginx.conf", "@USER@[@SITE@]");
     setenv("WEIR_STATE", dir, 1);
     setenv("WEIR_DATA", dir, 1);
     for (size_t i = 0; i < n; i++)
         setenv(env[i][0], env[i][1], 1);
     s = settings_load(NULL, &why);
     ck_assert_msg(s != NULL, "%s", sb_str(&why));
-    ok = nginx_conf(s, template_path, user, out, &why);
+    ok = nginx_conf(s, dir, user, !user, out, &why);
     if (!ok) {
         sb_reset(out);
         sb_puts(out, sb_str(&why));
     }
-    unlink(template_path);
+    unlink(site_path);
+    unlink(whole_path);
     rmdir(dir);
     settings_free(s);
     sb_done(&why);
@@ -49,21 +58,11 @@ START_TEST(words_between_two_signs_become_settings_and_other_signs_stay)
     static const char *const env[][2] = {{"WEIR_HTTP_PORT", "8123"}, {"WEIR_HTTP_MAX_BODY_BYTES", "2048"}};
     struct sb out = sb_make(4000), want = sb_make(4000);
 
-    ck_assert(fill("a@b @LISTEN@ @ @MAX_BODY@@MAX_BODY_V1@ @STATE@ @SOCKET@ @USER@|@", env, 2, "www-data", &out));
-    sb_putf(&want, "a@b 127.0.0.1:8123 @ 204833554432 %s %s/weir.sock user www-data;|@", dir, dir);
+    ck_assert(fill("a@b @LISTEN@ @ @MAX_BODY@@MAX_BODY_V1@ @STATE@ @SOCKET@|@", env, 2, "www-data", &out));
+    sb_putf(&want, "user www-data;[a@b 127.0.0.1:8123 @ 204833554432 %s %s/weir.sock|@]", dir, dir);
     ck_assert_str_eq(sb_str(&out), sb_str(&want));
     sb_done(&out);
     sb_done(&want);
-}
-END_TEST
-
-START_TEST(without_root_no_user_is_named)
-{
-    struct sb out = sb_make(4000);
-
-    ck_assert(fill("[@USER@]", NULL, 0, NULL, &out));
-    ck_assert_str_eq(sb_str(&out), "[]");
-    sb_done(&out);
 }
 END_TEST
 
@@ -109,6 +108,22 @@ START_TEST(given_names_are_the_only_ones_answered)
 }
 END_TEST
 
-UNIT_MAIN("nginx_conf", words_between_two_signs_become_settings_and_other_signs_stay, without_root_no_user_is_named,
+START_TEST(lines_for_tls_are_remarks_without_a_certificate)
+{
+    static const char *const tls[][2] = {{"WEIR_HTTP_TLS_CERTIFICATE", "/tls/c.pem"}, {"WEIR_HTTP_TLS_KEY", "/tls/k.pem"}};
+    struct sb out = sb_make(4000);
+
+    ck_assert(fill("@LISTEN_OPTIONS@|@TLS@cert @TLS_CERTIFICATE@ @TLS_KEY@", NULL, 0, NULL, &out));
+    ck_assert_str_eq(sb_str(&out), "|# cert /etc/ssl/weir.pem /etc/ssl/private/weir.key");
+    sb_reset(&out);
+    strcpy(dir + strlen(dir) - 6, "XXXXXX");
+    ck_assert(fill("@LISTEN_OPTIONS@|@TLS@cert @TLS_CERTIFICATE@ @TLS_KEY@", tls, 2, NULL, &out));
+    ck_assert_str_eq(sb_str(&out), " ssl http2|cert /tls/c.pem /tls/k.pem");
+    sb_done(&out);
+}
+END_TEST
+
+UNIT_MAIN("nginx_conf", words_between_two_signs_become_settings_and_other_signs_stay,
           an_unknown_word_is_a_mistake_in_the_template, at_this_machine_only_its_own_names_are_answered,
-          at_every_address_any_name_is_answered_unless_names_are_given, given_names_are_the_only_ones_answered)
+          at_every_address_any_name_is_answered_unless_names_are_given, given_names_are_the_only_ones_answered,
+          lines_for_tls_are_remarks_without_a_certificate)

@@ -343,6 +343,8 @@ START_TEST(a_wrong_value_is_named_with_its_key_and_what_is_allowed)
         {"{\"upstreams\": [{\"name\": \"x\", \"protocol\": \"builtin\"}]}", "upstreams[0].protocol", "named builtin", NULL},
         {"{\"upstreams\": [{\"name\": \"builtin\", \"enabled\": false}]}", "no upstream is left", NULL, NULL},
         {"{\"upstreams\": [{\"name\": \"openai\"}, {\"name\": \"openai\"}]}", "upstreams[1].name", "\"openai\"", "another"},
+        {"{\"http\": {\"tls_certificate\": \"/c.pem\"}}", "http.tls_key", "not set", NULL},
+        {"{\"http\": {\"tls_certificate\": \"c.pem\", \"tls_key\": \"/k.pem\"}}", "http.tls_certificate", "an absolute path", NULL},
         {"{\"upstreams\": [{\"name\": \"openai\", \"key_env\": \"NOT_THERE\"}]}", "upstreams[0].key_env", "NOT_THERE",
          "not set"},
         {"{\"upstreams\": [{\"name\": \"openai\", \"key_env\": \"A\", \"key_file\": \"b\"}]}", "upstreams[0]",
@@ -568,6 +570,28 @@ START_TEST(a_key_file_must_be_its_owners_alone)
 }
 END_TEST
 
+START_TEST(a_relative_key_file_is_a_credential_where_systemd_passed_some)
+{
+    static const char json[] = "{\"upstreams\": [{\"name\": \"openai\", \"key_file\": \"credential\"}]}";
+    char key[64];
+    struct settings *s;
+
+    given(json);
+    snprintf(key, sizeof key, "%s/credential", dir);
+    setenv("CREDENTIALS_DIRECTORY", dir, 1);
+    write_file(key, "sk-credential\n", 0440);            /* an access list looks so */
+    s = load();
+    ck_assert_str_eq(settings_upstream(s, "openai")->api_key, "sk-credential");
+    settings_free(s);
+    write_file(path, json, 0600);
+    ck_assert_int_eq(chmod(key, 0444), 0);
+    refused("credential", "others may read that file", NULL);
+    unlink(key);
+    tidy();
+}
+END_TEST
+
+
 START_TEST(distance_counts_edits_and_swaps)
 {
     ck_assert_int_eq(cfg_distance("", ""), 0);
@@ -648,5 +672,6 @@ UNIT_MAIN("settings", with_nothing_set_the_built_in_model_answers_without_limits
           a_mistyped_environment_name_is_refused_and_a_foreign_one_is_not,
           a_variable_of_an_upstream_must_be_one_of_its_settings, a_variable_of_no_upstream_is_refused,
           an_empty_environment_variable_counts_as_unset, a_config_file_that_is_named_must_be_there,
-          a_secret_is_never_in_a_sentence, a_key_file_must_be_its_owners_alone, distance_counts_edits_and_swaps,
+          a_secret_is_never_in_a_sentence, a_key_file_must_be_its_owners_alone,
+          a_relative_key_file_is_a_credential_where_systemd_passed_some, distance_counts_edits_and_swaps,
           the_committed_documents_are_what_the_tables_make, the_example_is_a_configuration_that_starts)
