@@ -18,7 +18,7 @@
 /* The environment's two upstreams and the built-in one come on top. */
 enum { FILE_MAX = 1 << 20, KEY_FILE_MAX = 1000, UPSTREAMS_MAX = SETTINGS_UPSTREAMS - 4 };
 
-static const char default_file[] = "weir.json";
+static const char default_file[] = WEIR_CONFIG_FILE;
 
 static const char *const not_options[] = {"upstreams", "budgets", NULL};
 

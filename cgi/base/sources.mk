@@ -11,6 +11,7 @@ libweir_a_SOURCES += \
 	cgi/base/mem.c cgi/base/mem.h \
 	cgi/base/rand.c cgi/base/rand.h \
 	cgi/base/sb.c cgi/base/sb.h \
+	cgi/base/service.c cgi/base/service.h \
 	cgi/base/settings.c cgi/base/settings.h \
 	cgi/base/settings_budgets.c cgi/base/settings_change.c \
 	cgi/base/settings_doc.c cgi/base/settings_edit.c cgi/base/settings_edit.h cgi/base/settings_env.c \

@@ -25,6 +25,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/service.h"
 #include "flow/keeper.h"
 #include "store/audit.h"
 #include "store/content.h"
@@ -47,6 +48,7 @@ enum {
     STATE_MAX = 16 * 1024 * 1024,
     LAST_WORDS_MS = 2000,                    /* for answers under way when everything else has ended */
 };
+#define STOP_US (15 * USEC_PER_SEC)          /* beyond the drain, for what is left to write */
 #define SIGN_IN_LINK_MS INT64_C(43200000)    /* 12 h: as long as an idle browser session */
 
 struct serve {
@@ -63,6 +65,7 @@ struct serve {
     struct db *keeper_reader, *courier_reader;
     struct fcgi *fcgi;
     int lock_fd, listen_fd;
+    bool socket_given;                       /* it was there before us and goes on after us */
     char database[512];
     char code[ACCOUNT_SECRET_SIZE];          /* of the sign-in link */
     struct sb saved;                         /* admission state of the run before */
@@ -286,7 +289,10 @@ static int start_threads(struct serve *v)
     };
     int status = EX_OK;
 
-    v->listen_fd = fcgi_listen(v->settings->socket, &why);
+    v->listen_fd = service_socket();
+    v->socket_given = v->listen_fd >= 0;
+    if (!v->socket_given)
+        v->listen_fd = fcgi_listen(v->settings->socket, &why);
     if (v->listen_fd < 0) {
         status = fail(EX_CANTCREAT, sb_str(&why));
         goto out;
@@ -346,7 +352,7 @@ static void say_ready(const struct serve *v)
         (void)close(fd);
     printf("Weir is ready: %s/app/\nSign in once: %s/app/login#%s\n", sb_str(&base), sb_str(&base), v->code);
     (void)fflush(stdout);
-    log_info("serve: ready at %s", v->settings->socket);
+    log_info("serve: ready at %s%s", v->settings->socket, v->socket_given ? ", given by the service manager" : "");
     sb_done(&path);
     sb_done(&base);
 }
@@ -362,18 +368,44 @@ static void reload(struct serve *v)
 
 /* --- stop --- */
 
-/* Until SIGTERM or SIGINT; from then on SIGHUP has nothing to say. */
-static void await_stop(struct serve *v, sigset_t *signals)
+/* Main is alive, and the engine answers it. */
+static void say_alive(struct serve *v)
 {
-    int number = 0;
-
-    while (sigwait(signals, &number) != 0 || number == SIGHUP)
-        if (number == SIGHUP)
-            reload(v);
-    (void)sigdelset(signals, SIGHUP);
-    log_info("serve: %s, stopping", strsignal(number));
+    snapshot_put(engine_snapshot(v->web.engine));
+    service_say("WATCHDOG=1");
 }
 
+/* The next signal; until it comes the watchdog is told twice in its time that all is well. */
+static int next_signal(struct serve *v, const sigset_t *signals)
+{
+    int64_t every_us = service_watchdog_us() / 2;
+    const struct timespec every = {.tv_sec = every_us / USEC_PER_SEC, .tv_nsec = every_us % USEC_PER_SEC * 1000};
+    int number;
+
+    for (;;) {
+        number = every_us ? sigtimedwait(signals, NULL, &every) : sigwaitinfo(signals, NULL);
+        if (number > 0)
+            return number;
+        if (errno == EAGAIN)
+            say_alive(v);
+    }
+}
+
+/* Until SIGTERM or SIGINT; from then on SIGHUP has nothing to say. The service manager must not lose its patience while
+ * running work may finish. */
+static void await_stop(struct serve *v, sigset_t *signals)
+{
+    char state[80];
+    int number;
+
+    service_say("READY=1");
+    while ((number = next_signal(v, signals)) == SIGHUP)
+        reload(v);
+    (void)sigdelset(signals, SIGHUP);
+    log_info("serve: %s, stopping", strsignal(number));
+    (void)snprintf(state, sizeof state, "STOPPING=1\nEXTEND_TIMEOUT_USEC=%" PRId64, v->web.settings->drain_us + STOP_US);
+    service_say(state);
+}
 
 static int64_t under_way(struct serve *v)
 {
@@ -396,6 +428,7 @@ static bool drain(struct serve *v, const sigset_t *signals)
     while (clock_mono_us() < until && (n = under_way(v)) > 0) {
         struct timespec look_again = {.tv_nsec = 100 * 1000 * 1000};
 
+        service_say("WATCHDOG=1");
         if (sigtimedwait(signals, NULL, &look_again) > 0)
             break;
     }
@@ -421,8 +454,9 @@ static void stop(struct serve *v, bool drained)
     struct sb state = sb_make(STATE_MAX);
 
     if (v->fcgi) {
-        (void)unlink(v->settings->socket);
-        fcgi_stop(v->fcgi, true);
+        if (!v->socket_given)
+            (void)unlink(v->settings->socket);
+        fcgi_stop(v->fcgi, !v->socket_given);        /* what waits at a given one is for the successor */
     }
     if (v->listen_fd >= 0)
         (void)close(v->listen_fd);
