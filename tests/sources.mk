@@ -49,6 +49,7 @@ EXTRA_DIST += \
 	tests/e2e/reload.test.mjs \
 	tests/e2e/replay.test.mjs \
 	tests/e2e/report.test.mjs \
+	tests/e2e/resume.test.mjs \
 	tests/e2e/retry.test.mjs \
 	tests/e2e/server.test.mjs \
 	tests/e2e/sessions.test.mjs \

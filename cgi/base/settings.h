@@ -125,6 +125,11 @@ struct settings {
         int64_t max_size;                /* requests that may wait, all upstreams together */
         int64_t max_wait_us;             /* longest wait of one request */
     } queue;
+    struct {                             /* streams that can be read again */
+        int64_t keep_us;                 /* so long after their end … */
+        int64_t max_bytes;               /* … and as many of the newest as fit into this */
+        int64_t unread_us;               /* one with on_disconnect "keep" goes on without a reader for so long */
+    } resume;
     struct {
         int64_t request_input_max, request_output_max;   /* of one request; 0 = none but the model's */
         int64_t session_max;             /* of one session, input and output, until it cools; 0 = no maximum */

@@ -60,29 +60,31 @@ void attempt_close_row(struct engine *e, struct job *j, int http_status, enum we
 
 /* --- what comes --- */
 
-static void heard(struct job_attempt *a, struct sb *to, const char *name, const char *raw, size_t n)
+static void heard(struct job_attempt *a, struct sb *to, enum stream_event kind, const char *raw, size_t n)
 {
     struct job *j = a->job;
 
     sb_put(to, raw, n);
-    if (!sb_ok(to))
+    if (!sb_ok(to)) {
         a->failed = WEIR_E_UPSTREAM_TOO_LARGE;
+        return;
+    }
     j->chunks++;
-    relay_delta(a->engine, j, name, raw, n);
+    relay_delta(a->engine, j, kind, raw, n);
 }
 
 static void on_text(void *ctx, const char *raw, size_t n)
 {
     struct job_attempt *a = ctx;
 
-    heard(a, &a->job->answer, "text", raw, n);
+    heard(a, &a->job->answer, STREAM_TEXT, raw, n);
 }
 
 static void on_reasoning(void *ctx, const char *raw, size_t n)
 {
     struct job_attempt *a = ctx;
 
-    heard(a, &a->job->reasoning, "reasoning", raw, n);
+    heard(a, &a->job->reasoning, STREAM_REASONING, raw, n);
 }
 
 static enum weir_err on_event(void *ctx, const char *data, size_t n)

@@ -66,7 +66,7 @@ static void write_rows(struct engine *e, struct job *j, enum job_op what)
 static void leave(struct engine *e, struct job *j)
 {
     relay_forget(e, j);
-    loop_forget(e, j);
+    loop_forget(e, j->client.fd, &j->watch);
     client_close(&j->client);
     if (j->next)
         j->next->prev = j->prev;
@@ -99,12 +99,12 @@ static void tell(struct engine *e, struct job *j)
     trace_ended(j);
     j->state = JOB_FLUSHING;
     j->quiet_us = e->now_us;
-    if (j->client.fd >= 0)
-        relay_end(e, j);
+    relay_end(e, j);
+    follow_ended(e, j);
     if (j->client.fd < 0 || client_pending(&j->client) == 0)
         leave(e, j);
     else
-        loop_want_out(e, j, true);
+        loop_want_out(e, j->client.fd, &j->watch, true);
 }
 
 static void settle(struct engine *e, struct job *j)
@@ -187,13 +187,25 @@ void conduct_cancel(struct engine *e, struct job *j)
 
 void conduct_client_gone(struct engine *e, struct job *j)
 {
-    relay_forget(e, j);
     (void)epoll_ctl(e->epoll_fd, EPOLL_CTL_DEL, j->client.fd, NULL);
     client_close(&j->client);
+    relay_forget(e, j);
     if (j->state == JOB_FLUSHING)
         leave(e, j);
     else
+        conduct_unread(e, j);
+}
+
+void conduct_unread(struct engine *e, struct job *j)
+{
+    if (j->client.fd >= 0 || (j->stream && j->stream->readers))
+        return;
+    if (!j->keep) {
         conduct_end(e, j, end_cancelled);
+        return;
+    }
+    j->unread_us = e->now_us;
+    attempt_resume(e, j);             /* last: the answer may end in it */
 }
 
 void conduct_client_writable(struct engine *e, struct job *j)
@@ -206,7 +218,7 @@ void conduct_client_writable(struct engine *e, struct job *j)
     }
     j->quiet_us = e->now_us;
     if (left == 0) {
-        loop_want_out(e, j, false);
+        loop_want_out(e, j->client.fd, &j->watch, false);
         if (j->state == JOB_FLUSHING)
             leave(e, j);
     }
@@ -263,7 +275,7 @@ void conduct_arrive(struct engine *e, struct mail *m)
     e->job_count++;
     if (e->tick_us > e->now_us + ENGINE_TICK_US)
         e->tick_us = e->now_us + ENGINE_TICK_US;
-    if (!loop_watch(e, j)) {
+    if (!loop_watch(e, j->client.fd, &j->watch, j, NULL)) {
         conduct_end(e, j, end_error(WEIR_E_OVERLOADED, CALL_REJECTED, -1));
         return;
     }

@@ -33,6 +33,18 @@ void engine_submit(struct engine *e, struct job *j);
  * it belongs to `user_id` (NULL: anybody's). Waits for the engine (milliseconds). Gives the ids as a JSON array into `out`. */
 void engine_cancel(struct engine *e, const char *user_id, const char *request_id, const char *session_id, struct sb *out);
 
+/* A wish to read a request's stream of events, from one on. */
+struct follow {
+    struct mail mail;
+    struct peer_client client;
+    char request_id[CALL_ID_SIZE], user_id[RAND_ID_SIZE];
+    int64_t after;                   /* the number of the last event it knows; 0: none */
+    struct sb head;                  /* status and headers of the answer, CGI style; the events are put behind them */
+    struct sb refusal;               /* the whole answer if there is no such stream of this user */
+};
+/* Takes a malloc'd wish and its client, who is answered in every case. Never blocks. */
+void engine_follow(struct engine *e, struct follow *f);
+
 struct report_open;
 /* Where a request stands that has not ended, into `out` (its builders made by the caller with sb_make). False: there is none. */
 bool engine_request(struct engine *e, const char *request_id, struct report_open *out) __attribute__((warn_unused_result));

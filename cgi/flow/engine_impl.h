@@ -8,6 +8,7 @@
  *   attempt.c   one call at a provider, from the first byte sent to the verdict
  *   pace.c      the same for the built-in model, word by word
  *   relay.c     what clients are told
+ *   follow.c    who else reads a stream, and streams that can be resumed
  *   settle.c    what a call used, cost and took
  *   explain.c   where one request stands
  *   meter.c     what is counted of it for /metrics
@@ -29,6 +30,7 @@
 #include "flow/engine.h"
 #include "flow/job.h"
 #include "flow/oplog.h"
+#include "flow/stream_log.h"
 #include "flow/tally.h"
 #include "flow/trace.h"
 #include "peer/head.h"
@@ -70,8 +72,33 @@ struct job_attempt {
     int64_t body_bytes;
 };
 
+/* Somebody who reads a stream beside the client that asked for it. */
+struct reader {
+    struct peer_client client;
+    struct watch watch;
+    struct stream *stream;
+    struct reader *next;           /* of the same stream */
+    struct reader *grave;          /* freed at the end of the turn, as jobs are */
+    size_t allowed;                /* bytes that may wait for it */
+    int64_t quiet_us;              /* it took something last */
+    bool last;                     /* it has been told the end */
+};
+
+struct stream {
+    char request_id[CALL_ID_SIZE], user_id[RAND_ID_SIZE];
+    struct job *job;               /* NULL: it has ended */
+    struct stream_log log;
+    struct reader *readers;
+    /* once it has ended */
+    struct sb text, reasoning;
+    int64_t ended_us;
+    size_t kept_bytes;
+    struct stream *next;           /* ended later */
+};
+
 struct slot {
-    struct job *job;               /* NULL: free */
+    struct job *job;               /* both NULL: free */
+    struct reader *reader;
     uint32_t generation;
     uint32_t next_free;
 };
@@ -116,12 +143,16 @@ struct engine {
     size_t job_count;
     struct job *fresh, **fresh_end;      /* arrived in this turn, not yet given to the writer */
     struct job *dead;                    /* freed at the end of the turn: stale events may still name them */
+    struct reader *dead_readers;         /* likewise */
+    struct stream *ended, *ended_last;   /* streams that can still be resumed, oldest first … */
+    size_t ended_bytes;                  /* … and the memory they hold */
     struct job *pace, **pace_end;        /* the built-in model's answers, by due time */
     bool places_due;                     /* those who wait are to be told where they stand */
     int64_t places_us;                   /* not before */
     bool draining, stopping;
     int64_t drain_until_us;
     struct sb out;                 /* what is being said to one client */
+    size_t event_at;               /* where the event begins that is being put together */
     struct job *out_job;           /* which one, or NULL: nothing is being said */
     struct sb scratch;
     struct sb gauge[ADMIT_UPSTREAMS_MAX];        /* each upstream's limits as JSON … */
@@ -154,15 +185,18 @@ enum { ENGINE_GAUGE_MAX = 16 * 1024 };       /* of one upstream's limits as JSON
 
 /* loop.c */
 void *loop_run(void *engine);
-bool loop_watch(struct engine *e, struct job *j);              /* the client's leaving; false: no memory */
-void loop_want_out(struct engine *e, struct job *j, bool on);
-void loop_forget(struct engine *e, struct job *j);             /* before its descriptor is closed */
+/* A descriptor's leaving and, if wanted, its readiness, for a job or a reader (the other is NULL). False: no memory for it;
+ * it is to be forgotten all the same. */
+bool loop_watch(struct engine *e, int fd, struct watch *w, struct job *j, struct reader *r) __attribute__((warn_unused_result));
+void loop_want_out(struct engine *e, int fd, struct watch *w, bool on);
+void loop_forget(struct engine *e, int fd, struct watch *w);   /* before it is closed */
 
 /* conduct.c */
 void conduct_arrive(struct engine *e, struct mail *m);
 void conduct_turn(struct engine *e);                           /* grants, expiries, new jobs, queue events */
 void conduct_client_gone(struct engine *e, struct job *j);
 void conduct_client_writable(struct engine *e, struct job *j);
+void conduct_unread(struct engine *e, struct job *j);          /* somebody who read it left: it ends, goes on for a while, or others read it */
 /* Decide how it ends (takes end.message), stop what runs, give the ticket back, settle, tell. Ending twice changes nothing. */
 void conduct_end(struct engine *e, struct job *j, struct job_end end);
 void conduct_cancel(struct engine *e, struct job *j);          /* by request of its owner */
@@ -191,11 +225,23 @@ void relay_accepted(struct engine *e, struct job *j);
 void relay_place(struct engine *e, struct job *j, const struct admit_place *p);
 void relay_start(struct engine *e, struct job *j);
 void relay_retry(struct engine *e, struct job *j, int http_status, enum weir_err err, int64_t delay_us);
-void relay_delta(struct engine *e, struct job *j, const char *name, const char *raw, size_t n);
+void relay_delta(struct engine *e, struct job *j, enum stream_event kind, const char *raw, size_t n);
 void relay_flush(struct engine *e);
-void relay_forget(struct engine *e, const struct job *j);       /* it is gone: what was not sent yet is dropped */
+void relay_forget(struct engine *e, struct job *j);             /* its client is gone: what was not sent yet is dropped */
 void relay_tick(struct engine *e, struct job *j);               /* pings */
 void relay_end(struct engine *e, struct job *j);                /* the last words, then the connection is ended */
+
+void relay_read(struct engine *e, struct job *j);               /* before somebody else begins to read it */
+
+/* follow.c */
+struct stream *stream_new(const struct call_record *r);
+void follow_say(struct engine *e, struct stream *s, const void *p, size_t n, bool last);     /* to all who read it */
+void follow_ended(struct engine *e, struct job *j);             /* all was said: the stream and its texts leave the job */
+void follow_reader_gone(struct engine *e, struct reader *r);
+void follow_reader_writable(struct engine *e, struct reader *r);
+void follow_tick(struct engine *e);
+void follow_bury(struct engine *e);
+void follow_done(struct engine *e);
 
 /* settle.c */
 /* What the attempt that runs used: into j->usage and, with its cost, its row. Before the ticket is given back. */

@@ -44,6 +44,7 @@ void job_free(struct job *j)
 {
     if (!j)
         return;
+    stream_free(j->stream);
     sb_done(&j->answer);
     sb_done(&j->reasoning);
     free(j->answer_text);

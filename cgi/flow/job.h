@@ -57,6 +57,14 @@ struct job_candidate {
     bool short_of_money;
 };
 
+/* Where a descriptor stands in the engine's epoll. */
+struct watch {
+    uint32_t slot;                   /* in the engine's table, with a generation for epoll */
+    bool wants_out;                  /* bytes wait for the socket */
+};
+
+struct stream;         /* follow.c: the events of one, kept, and who else reads them */
+void stream_free(struct stream *s);
 struct trace;          /* trace.h */
 struct job_attempt;    /* the engine's: transfer, parser, what came so far */
 struct engine;
@@ -79,6 +87,7 @@ struct job {
     char *body;                      /* openai_request()'s text, malloc'd: without its closing brace and without its cap; the
                                         engine appends ,"max_tokens":N} (or max_completion_tokens). NULL for the built-in model */
     size_t body_len;
+    bool keep;                       /* it goes on when its client leaves, for a while */
     bool stream_upstream;            /* the body asks for a stream */
     bool max_completion_tokens;      /* which name the cap has */
     char *builtin_reply;             /* the built-in model's whole answer, or NULL */
@@ -91,6 +100,9 @@ struct job {
 
     /* --- the engine's part; zero when submitted --- */
     enum job_state state;
+    struct watch watch;              /* of the client */
+    struct stream *stream;           /* JOB_STREAM, from the first event until the last is sent; else NULL */
+    int64_t unread_us;               /* when the last who read it left; 0: somebody does, or it is ended when they leave */
     enum job_op writing;
     struct write_op op;
     struct mail mail;
@@ -100,11 +112,9 @@ struct job {
     struct job *grave;               /* … and dead ones: a job can be both */
     struct job *paced;               /* the next in the built-in model's line … */
     bool pacing;                     /* … if it stands in it */
-    uint32_t slot;                   /* in the engine's table, with a generation for epoll */
     bool recorded;                   /* its first rows are committed */
     bool granted;                    /* may be sent; `grant` says where */
     bool headers_sent;
-    bool wants_out;                  /* bytes wait for the socket */
     bool ending;                     /* `end` is decided */
     struct admit_ticket *ticket;     /* NULL: not in admission's hands */
     struct admit_grant grant;

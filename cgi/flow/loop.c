@@ -24,7 +24,7 @@ static uint64_t tag(uint64_t kind, uint32_t generation, uint32_t which)
 
 /* --- clients --- */
 
-bool loop_watch(struct engine *e, struct job *j)
+bool loop_watch(struct engine *e, int fd, struct watch *w, struct job *j, struct reader *r)
 {
     struct epoll_event ev = {.events = EPOLLRDHUP};
     struct slot *s;
@@ -37,47 +37,54 @@ bool loop_watch(struct engine *e, struct job *j)
             e->slots[i] = (struct slot){.next_free = i + 1};
         e->slot_count = more;
     }
-    j->slot = e->slot_free;
-    s = &e->slots[j->slot];
+    w->slot = e->slot_free;
+    s = &e->slots[w->slot];
     e->slot_free = s->next_free;
     s->job = j;
-    ev.data.u64 = tag(KIND_CLIENT, s->generation, j->slot);
-    return epoll_ctl(e->epoll_fd, EPOLL_CTL_ADD, j->client.fd, &ev) == 0;
+    s->reader = r;
+    ev.data.u64 = tag(KIND_CLIENT, s->generation, w->slot);
+    return epoll_ctl(e->epoll_fd, EPOLL_CTL_ADD, fd, &ev) == 0;
 }
 
-void loop_want_out(struct engine *e, struct job *j, bool on)
+void loop_want_out(struct engine *e, int fd, struct watch *w, bool on)
 {
     struct epoll_event ev = {.events = on ? EPOLLRDHUP | EPOLLOUT : EPOLLRDHUP,
-                             .data.u64 = tag(KIND_CLIENT, e->slots[j->slot].generation, j->slot)};
+                             .data.u64 = tag(KIND_CLIENT, e->slots[w->slot].generation, w->slot)};
 
-    if (j->wants_out == on || j->client.fd < 0)
+    if (w->wants_out == on || fd < 0)
         return;
-    j->wants_out = on;
-    (void)epoll_ctl(e->epoll_fd, EPOLL_CTL_MOD, j->client.fd, &ev);
+    w->wants_out = on;
+    (void)epoll_ctl(e->epoll_fd, EPOLL_CTL_MOD, fd, &ev);
 }
 
-void loop_forget(struct engine *e, struct job *j)
+void loop_forget(struct engine *e, int fd, struct watch *w)
 {
-    struct slot *s = &e->slots[j->slot];
+    struct slot *s = &e->slots[w->slot];
 
-    if (j->client.fd >= 0)
-        (void)epoll_ctl(e->epoll_fd, EPOLL_CTL_DEL, j->client.fd, NULL);
+    if (fd >= 0)
+        (void)epoll_ctl(e->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
     s->job = NULL;
+    s->reader = NULL;
     s->generation++;
     s->next_free = e->slot_free;
-    e->slot_free = j->slot;
+    e->slot_free = w->slot;
 }
 
 static void on_client(struct engine *e, uint64_t data, uint32_t events)
 {
-    struct slot *s = &e->slots[(uint32_t)data];
+    const struct slot *s = &e->slots[(uint32_t)data];
+    bool gone = events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR);
 
-    if (!s->job || (s->generation & 0x3fffffff) != (data >> 32 & 0x3fffffff))
+    if ((!s->job && !s->reader) || (s->generation & 0x3fffffff) != (data >> 32 & 0x3fffffff))
         return;
-    if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+    if (s->job && gone)
         conduct_client_gone(e, s->job);
-    else if (events & EPOLLOUT)
+    else if (s->job && (events & EPOLLOUT))
         conduct_client_writable(e, s->job);
+    else if (s->reader && gone)
+        follow_reader_gone(e, s->reader);
+    else if (s->reader && (events & EPOLLOUT))
+        follow_reader_writable(e, s->reader);
 }
 
 /* --- libcurl --- */
@@ -161,6 +168,7 @@ static void tick(struct engine *e)
         attempt_tick(e, j);
         relay_tick(e, j);
     }
+    follow_tick(e);
     models_tick(e);
     admit_calendar(e->admit, e->now_us, clock_utc_ms());
     e->places_due = true;
@@ -209,6 +217,7 @@ static void turn(struct engine *e, const struct epoll_event *ev, int n)
         tick(e);
     relay_flush(e);
     conduct_bury(e);
+    follow_bury(e);
 }
 
 void *loop_run(void *engine)

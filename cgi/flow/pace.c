@@ -48,7 +48,7 @@ static bool say_word(struct engine *e, struct job *j)
     sb_json_n(&e->scratch, j->builtin_reply + from, n);
     sb_put(&j->answer, sb_str(&e->scratch) + 1, e->scratch.len - 2);
     j->chunks++;
-    relay_delta(e, j, "text", sb_str(&e->scratch) + 1, e->scratch.len - 2);
+    relay_delta(e, j, STREAM_TEXT, sb_str(&e->scratch) + 1, e->scratch.len - 2);
     return j->builtin_reply[j->builtin_at] != '\0';
 }
 

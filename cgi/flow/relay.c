@@ -33,13 +33,15 @@ static void say(struct engine *e, struct job *j, bool last)
     if (j->client.fd >= 0 && sb_ok(&e->out))
         rc = last ? client_write_last(&j->client, sb_str(&e->out), e->out.len)
                   : client_write(&j->client, sb_str(&e->out), e->out.len);
+    if (j->stream && j->stream->readers)
+        follow_say(e, j->stream, sb_str(&e->out), e->out.len, last);
     e->out_job = NULL;
     sb_reset(&e->out);
     if (e->out.cap > OUT_KEPT)
         sb_done(&e->out);
     j->quiet_us = e->now_us;
     if (rc == 0 && client_pending(&j->client) > 0)
-        loop_want_out(e, j, true);
+        loop_want_out(e, j->client.fd, &j->watch, true);
     if (rc < 0 && j->client.fd >= 0)
         (void)shutdown(j->client.fd, SHUT_RDWR);
 }
@@ -55,6 +57,7 @@ static void say_to(struct engine *e, struct job *j)
 static void event_begin(struct engine *e, struct job *j, const char *name)
 {
     say_to(e, j);
+    e->event_at = e->out.len;
     sb_puts(&e->out, "id: ");
     sb_i64(&e->out, ++j->event_id);
     sb_puts(&e->out, "\nevent: ");
@@ -62,15 +65,17 @@ static void event_begin(struct engine *e, struct job *j, const char *name)
     sb_puts(&e->out, "\ndata: ");
 }
 
-static void event_end(struct engine *e)
+static void event_end(struct engine *e, struct job *j, enum stream_event kind)
 {
     sb_puts(&e->out, "\n\n");
+    if (j->stream)
+        stream_log_event(&j->stream->log, kind, sb_str(&e->out) + e->event_at, e->out.len - e->event_at);
 }
 
-/* Whether there is anybody to tell events to. */
-static bool listens(const struct job *j)
+/* Whether somebody reads its events now. Else those that last are kept, gauges are not even made. */
+static bool is_read(const struct job *j)
 {
-    return j->headers_sent && j->client.fd >= 0;
+    return j->headers_sent && (j->client.fd >= 0 || (j->stream && j->stream->readers));
 }
 
 static void heads_common(struct sb *out, const struct job *j)
@@ -88,8 +93,10 @@ static void ids(struct sb *out, const struct job *j)
 
 void relay_accepted(struct engine *e, struct job *j)
 {
-    if (j->kind != JOB_STREAM || j->client.fd < 0)
+    if (j->kind != JOB_STREAM)
         return;
+    j->stream = stream_new(&j->rec);
+    j->stream->job = j;
     say_to(e, j);
     sb_puts(&e->out, "Status: 200 OK\r\nContent-Type: text/event-stream\r\nX-Accel-Buffering: no\r\n");
     heads_common(&e->out, j);
@@ -98,7 +105,7 @@ void relay_accepted(struct engine *e, struct job *j)
     sb_putc(&e->out, '{');
     ids(&e->out, j);
     sb_putc(&e->out, '}');
-    event_end(e);
+    event_end(e, j, STREAM_EVENT);
     j->headers_sent = true;
 }
 
@@ -129,7 +136,7 @@ static bool may_tell_place(const struct engine *e, struct job *j)
 
 void relay_place(struct engine *e, struct job *j, const struct admit_place *p)
 {
-    if (!listens(j) || !place_moved(e, j, p) || !may_tell_place(e, j))
+    if (!is_read(j) || !place_moved(e, j, p) || !may_tell_place(e, j))
         return;
     j->told = *p;
     j->told_start_us = p->eta_us < 0 ? -1 : e->now_us + p->eta_us;
@@ -150,7 +157,7 @@ void relay_place(struct engine *e, struct job *j, const struct admit_place *p)
     sb_puts(&e->out, ",\"upstream\":");
     sb_json(&e->out, p->upstream >= 0 ? e->s->upstreams[p->upstream].name : NULL);
     sb_putc(&e->out, '}');
-    event_end(e);
+    event_end(e, j, STREAM_GAUGE);
 }
 
 /* Gauges of the job's upstream: put into words at most once a tick, however many streams show them. */
@@ -172,12 +179,12 @@ static void add_limits(struct engine *e, struct job *j)
     sb_puts(&e->out, "{\"upstreams\":[");
     sb_put(&e->out, sb_str(words), words->len);
     sb_puts(&e->out, "]}");
-    event_end(e);
+    event_end(e, j, STREAM_GAUGE);
 }
 
 void relay_start(struct engine *e, struct job *j)
 {
-    if (!listens(j))
+    if (!j->headers_sent)
         return;
     event_begin(e, j, "start");
     sb_puts(&e->out, "{\"model\":");
@@ -186,13 +193,14 @@ void relay_start(struct engine *e, struct job *j)
     sb_json(&e->out, j->rec.upstream);
     sb_putf(&e->out, ",\"attempt\":%d,\"queue_ms\":%" PRId64 "}", (int)j->rec.attempt_count,
             ms(j->first_sent_us - j->ask.arrived_us));
-    event_end(e);
-    add_limits(e, j);
+    event_end(e, j, STREAM_EVENT);
+    if (is_read(j))
+        add_limits(e, j);
 }
 
 void relay_retry(struct engine *e, struct job *j, int http_status, enum weir_err err, int64_t delay_us)
 {
-    if (!listens(j))
+    if (!j->headers_sent)
         return;
     event_begin(e, j, "retry");
     sb_puts(&e->out, "{\"model\":");
@@ -208,25 +216,25 @@ void relay_retry(struct engine *e, struct job *j, int http_status, enum weir_err
     sb_puts(&e->out, ",\"reason\":");
     sb_json(&e->out, err_code(err));
     sb_putc(&e->out, '}');
-    event_end(e);
+    event_end(e, j, STREAM_EVENT);
 }
 
 /* --- the answer --- */
 
-void relay_delta(struct engine *e, struct job *j, const char *name, const char *raw, size_t n)
+void relay_delta(struct engine *e, struct job *j, enum stream_event kind, const char *raw, size_t n)
 {
     if (!j->first_us) {
         j->first_us = e->now_us;
         j->state = JOB_STREAMING;
     }
-    if (!listens(j))
+    if (!j->headers_sent)
         return;
-    event_begin(e, j, "delta");
-    sb_puts(&e->out, "{\"");
-    sb_puts(&e->out, name);
-    sb_puts(&e->out, "\":\"");
-    sb_put(&e->out, raw, n);
-    sb_puts(&e->out, "\"}\n\n");
+    stream_log_delta(&j->stream->log, kind, n);
+    j->event_id++;
+    if (!is_read(j))
+        return;
+    say_to(e, j);
+    stream_delta_put(&e->out, j->event_id, kind, raw, n);
 }
 
 void relay_flush(struct engine *e)
@@ -235,17 +243,30 @@ void relay_flush(struct engine *e)
 
     if (!j)
         return;
-    if (j->state == JOB_STREAMING && e->now_us - j->limits_us >= LIMITS_GAP_US)
+    if (j->state == JOB_STREAMING && is_read(j) && e->now_us - j->limits_us >= LIMITS_GAP_US)
         add_limits(e, j);
     say(e, j, false);
 }
 
-void relay_forget(struct engine *e, const struct job *j)
+void relay_forget(struct engine *e, struct job *j)
 {
     if (e->out_job != j)
         return;
+    if (j->stream && j->stream->readers) {
+        say(e, j, false);            /* the others have not heard it yet */
+        return;
+    }
     e->out_job = NULL;
     sb_reset(&e->out);
+}
+
+void relay_read(struct engine *e, struct job *j)
+{
+    if (e->out_job == j)
+        relay_flush(e);              /* what it is about to be told must not come once more */
+    j->unread_us = 0;
+    j->told.position = 0;
+    e->places_due = true;
 }
 
 void relay_tick(struct engine *e, struct job *j)
@@ -254,7 +275,7 @@ void relay_tick(struct engine *e, struct job *j)
         conduct_client_gone(e, j);
         return;
     }
-    if (!listens(j) || j->state >= JOB_FLUSHING || e->now_us - j->quiet_us < PING_US || client_pending(&j->client) > 0)
+    if (!is_read(j) || j->state >= JOB_FLUSHING || e->now_us - j->quiet_us < PING_US || client_pending(&j->client) > 0)
         return;
     say_to(e, j);
     sb_puts(&e->out, ": ping\n\n");
@@ -339,7 +360,7 @@ static void add_error_event(struct engine *e, struct job *j)
     }
     event_begin(e, j, "error");
     err_json_inner(&e->out, j->end.err, &d);
-    event_end(e);
+    event_end(e, j, STREAM_EVENT);
 }
 
 static void add_done_events(struct engine *e, struct job *j)
@@ -348,14 +369,18 @@ static void add_done_events(struct engine *e, struct job *j)
     sb_putc(&e->out, '{');
     add_usage_cost_metrics(&e->out, j);
     sb_putc(&e->out, '}');
-    event_end(e);
+    event_end(e, j, STREAM_EVENT);
     event_begin(e, j, "done");
     add_answer(&e->out, j, false);
-    event_end(e);
+    event_end(e, j, STREAM_EVENT);
 }
 
 void relay_end(struct engine *e, struct job *j)
 {
+    if (j->client.fd < 0 && !j->stream) {
+        relay_forget(e, j);
+        return;
+    }
     say_to(e, j);
     if (j->headers_sent && j->end.err) {
         add_error_event(e, j);

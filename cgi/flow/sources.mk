@@ -15,6 +15,8 @@ libweir_a_SOURCES += \
 	cgi/flow/courier.c cgi/flow/courier.h \
 	cgi/flow/engine.c cgi/flow/engine.h cgi/flow/engine_impl.h \
 	cgi/flow/explain.c \
+	cgi/flow/follow.c \
+	cgi/flow/stream_log.c cgi/flow/stream_log.h \
 	cgi/flow/gauge.c cgi/flow/gauge.h \
 	cgi/flow/job.c cgi/flow/job.h \
 	cgi/flow/keeper.c cgi/flow/keeper.h \

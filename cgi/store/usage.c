@@ -515,3 +515,15 @@ enum weir_err usage_settle(struct db *db, const struct call_record *r)
     ledger_add(db, &d);
     return WEIR_OK;
 }
+
+bool usage_was_streamed(struct db *ro, const char *user_id, const char *request_id)
+{
+    struct query q = query(ro, "SELECT 1 FROM events e JOIN users p ON p.id = e.user JOIN words w ON w.id = e.endpoint"
+                               " WHERE e.request_id = ?1 AND p.user_id = ?2 AND w.text = '/chat/stream'");
+    bool was;
+
+    query_text(&q, request_id);
+    query_text(&q, user_id);
+    was = query_row(&q);
+    return query_stop(&q) == WEIR_OK && was;
+}

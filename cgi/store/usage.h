@@ -106,6 +106,8 @@ enum weir_err usage_sent(struct db *db, const struct call_record *r) __attribute
 /* The event's final state, attempts, assistant message, session totals, roll-ups. Settling twice changes nothing.
  * The answer is not kept if its session or question was deleted meanwhile. E_NOT_FOUND: it was never accepted. */
 enum weir_err usage_settle(struct db *db, const struct call_record *r) __attribute__((warn_unused_result));
+/* True if there was such a request of this user, answered as a stream of events on /chat/stream. Read-only connection. */
+bool usage_was_streamed(struct db *ro, const char *user_id, const char *request_id);
 /* The upstream of usage that was imported: it went through none. */
 #define USAGE_IMPORTED "imported"
 /* Record a call that was made elsewhere: identity, time, model, tokens and cost are set, the rest is filled here. It is

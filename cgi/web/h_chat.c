@@ -363,6 +363,7 @@ static enum weir_err chat(struct exchange *x, enum job_kind kind)
         goto out;
     j = job_new();
     j->kind = kind;
+    j->keep = kind == JOB_STREAM && p.ask.keep;
     j->client.fd = -1;
     j->stream_upstream = kind == JOB_STREAM;
     j->price = p.candidates.of[0].price;

@@ -56,6 +56,7 @@ enum route_body {
     X(GET, "/app/help/keys", ALL, PAGE, Q_ANY, h_page_help)                                                \
     X(POST, "/chat/complete", CHAT, JSON, "", h_chat_complete)                                           \
     X(POST, "/chat/stream", CHAT, JSON, "", h_chat_stream)                                               \
+    X(GET, "/chat/stream/{id}", CHAT, NONE, "", h_chat_follow)                                           \
     X(POST, "/chat/cancel", CHAT, JSON, "", h_chat_cancel)                                               \
     X(POST, "/chat/estimate", CHAT, JSON, "", h_chat_estimate)                                           \
     X(GET, "/chat/models", ALL, NONE, "", h_chat_models)                                                 \

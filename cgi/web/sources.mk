@@ -23,6 +23,7 @@ libweir_a_SOURCES += \
 	cgi/web/h_budgets.c \
 	cgi/web/h_chat.c \
 	cgi/web/h_dashboard.c \
+	cgi/web/h_follow.c \
 	cgi/web/h_forecast.c \
 	cgi/web/h_health.c \
 	cgi/web/h_live.c cgi/web/live.h \

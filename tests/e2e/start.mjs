@@ -243,8 +243,8 @@ class Weir {
   post(where, body, headers) { return this.request('POST', where, body, headers); }
 
   // POST /chat/stream (or another path); gives the stream as soon as its status is there.
-  stream(body, { headers = {}, path: where = '/chat/stream' } = {}) {
-    return EventStream.open({ port: this.port, path: where, body, headers: { ...this.headers, ...headers } });
+  stream(body, { headers = {}, path: where = '/chat/stream', method } = {}) {
+    return EventStream.open({ port: this.port, path: where, method, body, headers: { ...this.headers, ...headers } });
   }
 
   // Rows of the database, read by the sqlite3 shell.

@@ -76,3 +76,7 @@ check_PROGRAMS += tests/unit/test_trace
 tests_unit_test_trace_SOURCES = tests/unit/test_trace.c tests/unit/unit.h
 tests_unit_test_trace_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_trace_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += tests/unit/test_stream_log
+tests_unit_test_stream_log_SOURCES = tests/unit/test_stream_log.c tests/unit/unit.h
+tests_unit_test_stream_log_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_stream_log_LDADD = $(UNIT_LDADD)
