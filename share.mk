@@ -25,9 +25,10 @@ share/vendored: $(srcdir)/static/vendor.list $(srcdir)/tools/vendor.sh $(srcdir)
 clean-local:
 	rm -rf share
 
-# docs/settings.md, docs/export.md and weir.json.example are what the program's own tables say.
+# docs/settings.md, docs/weir.json.5, docs/export.md and weir.json.example are what the program's own tables say.
 docs: weir$(EXEEXT)
 	./weir config doc > $(srcdir)/docs/settings.md
+	./weir config man > $(srcdir)/docs/weir.json.5
 	./weir config columns > $(srcdir)/docs/export.md
 	./weir config example > $(srcdir)/weir.json.example
 

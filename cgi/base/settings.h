@@ -206,5 +206,7 @@ void settings_show(const struct settings *s, struct sb *out);
 /* `weir config doc`: docs/settings.md, and weir.json.example, made from the tables. */
 void settings_doc(struct sb *out);
 void settings_example(struct sb *out);
+/* `weir config man`: the same as the manual page weir.json(5), in mdoc(7). */
+void settings_man(struct sb *out);
 
 #endif

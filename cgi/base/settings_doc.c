@@ -98,49 +98,60 @@ static void doc_table(struct sb *out, const struct cfg_bind *b, const char *pref
     sb_putc(out, '\n');
 }
 
+size_t settings_sections(struct settings_section out[SETTINGS_SECTIONS])
+{
+    const struct settings_section all[] = {
+        {"Weir as a whole",
+         "Weir reads `weir.json` in the folder it is started from, or the file that `WEIR_CONFIG` names, and then the\n"
+         "environment, which wins. A key with a dot is a member of an object: `queue.max_size` is\n"
+         "`{\"queue\": {\"max_size\": 1000}}`. A key that is not known or a value that is not allowed stops the start with\n"
+         "exit status 78 and a sentence that says which and why; `weir config check` says the same without starting,\n"
+         "`weir config show` prints what is in force. A duration is a number of seconds (`1.2`) or a text with a unit\n"
+         "(`\"250ms\"`, `\"90s\"`, `\"5m\"`, `\"1h\"`, `\"7d\"`). `null`, and an empty environment variable, mean: not set.\n\n"
+         "`POST /admin/reload`, or SIGHUP to `weir serve` or `script/server`, reads the file and its key files again; the\n"
+         "environment is that of the start. A file that is wrong changes nothing: the answer and the log say why. One that is\n"
+         "right takes effect at once, and nothing that runs is dropped: calls under way keep the address and key they began\n"
+         "with, what a limit has counted and a budget holds stays, an upstream that is gone takes no new calls and what waited\n"
+         "for it alone is told so. The few settings that need a restart say so below; until then they keep their old value, and\n"
+         "the answer names them.",
+         settings_bind_global(NULL), "WEIR_", false},
+        {"How each upstream is used",
+         "At the top of `weir.json` (or as `WEIR_…`) these are the defaults of every upstream; in an entry of `upstreams`\n"
+         "they are that upstream's own. The default limits below are those of providers; the built-in model has none\n"
+         "unless the top or its entry gives some.",
+         settings_bind_tuning(NULL), "WEIR_", false},
+        {"One upstream: an entry of `upstreams`",
+         "`OPENAI_API_KEY` or `OPENAI_BASE_URL` makes an upstream `openai` without any file, and `ANTHROPIC_API_KEY` or\n"
+         "`ANTHROPIC_BASE_URL` one named `anthropic`. Everything in this table and the one above can be set for them as\n"
+         "`OPENAI_…` and `ANTHROPIC_…` with the last part of the key (`OPENAI_REQUESTS_PER_MINUTE`, `OPENAI_MAX_RETRIES`;\n"
+         "the time-outs are `OPENAI_CONNECT_TIMEOUT` and so on), and for any upstream as `WEIR_UPSTREAM_<NAME>_…`, its name in\n"
+         "capitals with `_` for all else. The upstream `builtin` is there without an entry; one may give it limits, or\n"
+         "`\"enabled\": false`.",
+         settings_bind_upstream(NULL), "OPENAI_", true},
+        {"One budget: an entry of `budgets`",
+         "`{\"budgets\": [{\"scope\": \"user\", \"each\": true, \"window\": \"month\", \"limit_usd\": 20}]}`, beside those that\n"
+         "were set at `/admin/budgets`, where these are shown too and can be changed in the file alone. `warn` is a rising list\n"
+         "of shares of the limit, `[0.5, 0.8, 0.95]` unless set.",
+         settings_bind_budget(NULL), NULL, false},
+    };
+    size_t n = sizeof all / sizeof *all;
+
+    _Static_assert(sizeof all / sizeof *all <= SETTINGS_SECTIONS, "room for all");
+    memcpy(out, all, sizeof all);
+    return n;
+}
+
 void settings_doc(struct sb *out)
 {
-    struct cfg_bind global = settings_bind_global(NULL), tuning = settings_bind_tuning(NULL),
-                    upstream = settings_bind_upstream(NULL), budget = settings_bind_budget(NULL);
+    struct settings_section sections[SETTINGS_SECTIONS];
+    size_t n = settings_sections(sections);
 
-    sb_puts(out,
-            "# Settings\n\n"
-            "Made from the tables in `cgi/base/settings_options.c` by `make docs`; a test compares the two.\n\n"
-            "Weir reads `weir.json` in the folder it is started from, or the file that `WEIR_CONFIG` names, and then the\n"
-            "environment, which wins. A key with a dot is a member of an object: `queue.max_size` is\n"
-            "`{\"queue\": {\"max_size\": 1000}}`. A key that is not known or a value that is not allowed stops the start with\n"
-            "exit status 78 and a sentence that says which and why; `weir config check` says the same without starting,\n"
-            "`weir config show` prints what is in force. A duration is a number of seconds (`1.2`) or a text with a unit\n"
-            "(`\"250ms\"`, `\"90s\"`, `\"5m\"`, `\"1h\"`, `\"7d\"`). `null`, and an empty environment variable, mean: not set.\n\n"
-            "`POST /admin/reload`, or SIGHUP to `weir serve` or `script/server`, reads the file and its key files again; the\n"
-            "environment is that of the start. A file that is wrong changes nothing: the answer and the log say why. One that is\n"
-            "right takes effect at once, and nothing that runs is dropped: calls under way keep the address and key they began\n"
-            "with, what a limit has counted and a budget holds stays, an upstream that is gone takes no new calls and what waited\n"
-            "for it alone is told so. The few settings that need a restart say so below; until then they keep their old value, and\n"
-            "the answer names them.\n\n"
-            "## Weir as a whole\n\n");
-    doc_table(out, &global, "WEIR_", false);
-    sb_puts(out,
-            "## How each upstream is used\n\n"
-            "At the top of `weir.json` (or as `WEIR_…`) these are the defaults of every upstream; in an entry of `upstreams`\n"
-            "they are that upstream's own. The default limits below are those of providers; the built-in model has none\n"
-            "unless the top or its entry gives some.\n\n");
-    doc_table(out, &tuning, "WEIR_", false);
-    sb_puts(out,
-            "## One upstream: an entry of `upstreams`\n\n"
-            "`OPENAI_API_KEY` or `OPENAI_BASE_URL` makes an upstream `openai` without any file, and `ANTHROPIC_API_KEY` or\n"
-            "`ANTHROPIC_BASE_URL` one named `anthropic`. Everything in this table and the one above can be set for them as\n"
-            "`OPENAI_…` and `ANTHROPIC_…` with the last part of the key (`OPENAI_REQUESTS_PER_MINUTE`, `OPENAI_MAX_RETRIES`;\n"
-            "the time-outs are `OPENAI_CONNECT_TIMEOUT` and so on), and for any upstream as `WEIR_UPSTREAM_<NAME>_…`, its name in\n"
-            "capitals with `_` for all else. The upstream `builtin` is there without an entry; one may give it limits, or\n"
-            "`\"enabled\": false`.\n\n");
-    doc_table(out, &upstream, "OPENAI_", true);
-    sb_puts(out,
-            "## One budget: an entry of `budgets`\n\n"
-            "`{\"budgets\": [{\"scope\": \"user\", \"each\": true, \"window\": \"month\", \"limit_usd\": 20}]}`, beside those that\n"
-            "were set at `/admin/budgets`, where these are shown too and can be changed in the file alone. `warn` is a rising list\n"
-            "of shares of the limit, `[0.5, 0.8, 0.95]` unless set.\n\n");
-    doc_table(out, &budget, NULL, false);
+    sb_puts(out, "# Settings\n\n"
+                 "Made from the tables in `cgi/base/settings_options.c` by `make docs`; a test compares the two.\n\n");
+    for (size_t i = 0; i < n; i++) {
+        sb_putf(out, "## %s\n\n%s\n\n", sections[i].title, sections[i].intro);
+        doc_table(out, &sections[i].table, sections[i].prefix, sections[i].leaf);
+    }
     sb_puts(out, "## Presets\n\n| name | sets | meaning |\n| --- | --- | --- |\n");
     for (size_t i = 0; i < n_presets; i++) {
         sb_putf(out, "| `%s` |", presets[i].name);

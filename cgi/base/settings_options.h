@@ -10,6 +10,16 @@ struct cfg_bind settings_bind_tuning(struct tuning_settings *t);
 struct cfg_bind settings_bind_upstream(struct upstream_settings *u);
 struct cfg_bind settings_bind_budget(struct budget_settings *b);
 
+/* settings_doc.c: the chapters of docs/settings.md and weir.json(5). `intro` is Markdown of paragraphs and `words`. */
+enum { SETTINGS_SECTIONS = 8 };
+struct settings_section {
+    const char *title, *intro;
+    struct cfg_bind table;           /* bound to nothing */
+    const char *prefix;              /* of its variables in the environment; NULL: it has none */
+    bool leaf;                       /* they are named after the last part of the key */
+};
+size_t settings_sections(struct settings_section out[SETTINGS_SECTIONS]);
+
 /* settings.c: free what an upstream's entry owns. */
 void settings_upstream_done(struct upstream_settings *u);
 /* settings_budgets.c: read the member `budgets` (may be NULL). */

@@ -15,6 +15,6 @@ libweir_a_SOURCES += \
 	cgi/base/settings.c cgi/base/settings.h \
 	cgi/base/settings_budgets.c cgi/base/settings_change.c \
 	cgi/base/settings_doc.c cgi/base/settings_edit.c cgi/base/settings_edit.h cgi/base/settings_env.c \
-	cgi/base/settings_models.c \
+	cgi/base/settings_man.c cgi/base/settings_models.c \
 	cgi/base/settings_options.c cgi/base/settings_options.h \
 	cgi/base/utf8.c cgi/base/utf8.h

@@ -87,6 +87,13 @@ static bool print_example(const char *arg, struct sb *out, struct sb *why)
     return true;
 }
 
+static bool print_man(const char *arg, struct sb *out, struct sb *why)
+{
+    (void)arg, (void)why;
+    settings_man(out);
+    return true;
+}
+
 static const struct {
     const char *name, *usage;
     bool (*print)(const char *arg, struct sb *out, struct sb *why);
@@ -97,6 +104,7 @@ static const struct {
     {"site", "site [FILE]    the part of it that belongs among the sites of an nginx that has others too", print_site},
     {"doc", "doc            docs/settings.md", print_doc},
     {"columns", "columns        docs/export.md", print_columns},
+    {"man", "man            docs/weir.json.5", print_man},
     {"example", "example        weir.json.example", print_example},
 };
 

@@ -11,7 +11,7 @@ static const struct {
     int (*run)(int argc, char **argv);
 } commands[] = {
     {"serve", "serve           answer nginx until SIGTERM", cmd_serve},
-    {"config", "config …        check, show, nginx, site, doc, example", cmd_config},
+    {"config", "config …        check, show, nginx, site, doc, man, example", cmd_config},
     {"report", "report …        what was used and paid, as tables and as a JSON file; --help says more", cmd_report},
     {"backup", "backup FILE     a checked copy of the database, also while Weir runs", cmd_backup},
     {"audit", "audit verify    is the audit log what Weir wrote? --json for programs", cmd_audit},

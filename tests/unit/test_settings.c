@@ -625,6 +625,7 @@ START_TEST(the_committed_documents_are_what_the_tables_make)
 {
     static const struct { const char *name; void (*make)(struct sb *); } rows[] = {
         {"docs/settings.md", settings_doc},
+        {"docs/weir.json.5", settings_man},
         {"docs/export.md", report_export_doc},
         {"weir.json.example", settings_example},
     };
