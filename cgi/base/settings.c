@@ -30,7 +30,16 @@ static const struct known_upstream *known_upstream(const char *name)
     return NULL;
 }
 
-/* The whole file, at most `max` bytes, NUL-terminated; caller frees. Permissions go to *mode. */
+static int lines_of(const char *text)
+{
+    int n = 1;
+
+    for (; *text; text++)
+        n += *text == '\n';
+    return n;
+}
+
+/* The whole file, at most `max` bytes, NUL-terminated; caller frees. A text: with a NUL in it it is none. Permissions go to *mode. */
 static char *read_file(const char *path, size_t max, mode_t *mode, struct sb *why)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -50,6 +59,11 @@ static char *read_file(const char *path, size_t max, mode_t *mode, struct sb *wh
     }
     if (got < 0) {
         sb_putf(why, "%s cannot be read: %s.", path, strerror(errno));
+        free(text);
+        text = NULL;
+    } else if (text && strlen(text) < (size_t)st.st_size) {
+        sb_putf(why, "%s is not a text: there is a NUL byte in line %d.", path, lines_of(text));
+        explicit_bzero(text, (size_t)st.st_size);
         free(text);
         text = NULL;
     }

@@ -1,19 +1,50 @@
-# fuzz targets: make check replays their corpus, make fuzz lets libFuzzer look for more (clang)
-check_PROGRAMS += tests/fuzz/fuzz_answer
-tests_fuzz_fuzz_answer_SOURCES = tests/fuzz/fuzz_answer.c tests/fuzz/fuzz.h tests/fuzz/replay.c
-tests_fuzz_fuzz_answer_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_CORPUS='"answer"'
-tests_fuzz_fuzz_answer_LDADD = libweir.a $(WEIR_LIBS)
-EXTRA_DIST += tests/fuzz/corpus
+# fuzz targets: make check replays what is kept in corpus/, make fuzz lets libFuzzer look for more (clang)
+FUZZ_TARGETS = \
+	tests/fuzz/fuzz_answer \
+	tests/fuzz/fuzz_import \
+	tests/fuzz/fuzz_limits \
+	tests/fuzz/fuzz_page \
+	tests/fuzz/fuzz_request \
+	tests/fuzz/fuzz_settings \
+	tests/fuzz/fuzz_told \
+	tests/fuzz/fuzz_web
+check_PROGRAMS += $(FUZZ_TARGETS)
+if FUZZER
+FUZZ_MAIN =
+FUZZ_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+else
+FUZZ_MAIN = tests/fuzz/replay.c
+FUZZ_LDFLAGS = $(AM_LDFLAGS)
+endif
+FUZZ_LDADD = libweir.a $(WEIR_LIBS)
+tests_fuzz_fuzz_answer_SOURCES = tests/fuzz/fuzz_answer.c tests/fuzz/fuzz.h $(FUZZ_MAIN)
+tests_fuzz_fuzz_answer_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_answer_LDADD = $(FUZZ_LDADD)
+tests_fuzz_fuzz_import_SOURCES = tests/fuzz/fuzz_import.c tests/fuzz/fuzz.h $(FUZZ_MAIN)
+tests_fuzz_fuzz_import_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_import_LDADD = $(FUZZ_LDADD)
+tests_fuzz_fuzz_limits_SOURCES = tests/fuzz/fuzz_limits.c tests/fuzz/fuzz.h $(FUZZ_MAIN)
+tests_fuzz_fuzz_limits_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_limits_LDADD = $(FUZZ_LDADD)
+tests_fuzz_fuzz_page_SOURCES = tests/fuzz/fuzz_page.c tests/fuzz/fuzz.h $(FUZZ_MAIN)
+tests_fuzz_fuzz_page_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_page_LDADD = $(FUZZ_LDADD)
+tests_fuzz_fuzz_request_SOURCES = tests/fuzz/fuzz_request.c tests/fuzz/fuzz.h $(FUZZ_MAIN)
+tests_fuzz_fuzz_request_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_request_LDADD = $(FUZZ_LDADD)
+tests_fuzz_fuzz_settings_SOURCES = tests/fuzz/fuzz_settings.c tests/fuzz/fuzz.h $(FUZZ_MAIN)
+tests_fuzz_fuzz_settings_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_settings_LDADD = $(FUZZ_LDADD)
+tests_fuzz_fuzz_told_SOURCES = tests/fuzz/fuzz_told.c tests/fuzz/fuzz.h $(FUZZ_MAIN)
+tests_fuzz_fuzz_told_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_told_LDADD = $(FUZZ_LDADD)
+tests_fuzz_fuzz_web_SOURCES = tests/fuzz/fuzz_web.c tests/fuzz/fuzz.h $(FUZZ_MAIN)
+tests_fuzz_fuzz_web_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_web_LDADD = $(FUZZ_LDADD)
+EXTRA_DIST += tests/fuzz/corpus tests/fuzz/replay.c tests/fuzz/run.sh
 
+# In a build folder of its own, fuzz/, with a jansson that is instrumented too.
 FUZZ_SECONDS = 60
-FUZZ_CLANG = clang-14
-.PHONY: fuzz
 fuzz:
-	$(FUZZ_CLANG) -g -O1 -std=c11 -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
-		-I$(srcdir)/cgi -I$(srcdir)/tests/fuzz -o tests/fuzz/fuzz_answer-libfuzzer $(srcdir)/tests/fuzz/fuzz_answer.c \
-		$(srcdir)/cgi/peer/sse.c $(srcdir)/cgi/peer/scan.c $(srcdir)/cgi/peer/openai.c $(srcdir)/cgi/peer/head.c \
-		$(srcdir)/cgi/base/sb.c $(srcdir)/cgi/base/utf8.c -lcurl
-	mkdir -p tests/fuzz/found/answer
-	tests/fuzz/fuzz_answer-libfuzzer -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -timeout=1 \
-		tests/fuzz/found/answer $(srcdir)/tests/fuzz/corpus/answer
-CLEANFILES += tests/fuzz/fuzz_answer-libfuzzer
+	srcdir=$(srcdir) FUZZ_SECONDS=$(FUZZ_SECONDS) sh $(srcdir)/tests/fuzz/run.sh $(FUZZ_TARGETS)
+.PHONY: fuzz
