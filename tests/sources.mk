@@ -46,6 +46,7 @@ EXTRA_DIST += \
 	tests/e2e/outlook.test.mjs \
 	tests/e2e/privacy.test.mjs \
 	tests/e2e/queue.test.mjs \
+	tests/e2e/reconcile.test.mjs \
 	tests/e2e/reload.test.mjs \
 	tests/e2e/replay.test.mjs \
 	tests/e2e/report.test.mjs \

@@ -127,13 +127,13 @@ static bool ends_like(const char *s, size_t n, const char *pattern)
     return true;
 }
 
-/* Length of the name without the date at its end. */
-static size_t without_date(const char *name, size_t n)
+size_t price_name_undated(const char *model)
 {
     static const char *const dates[] = {"-dddd-dd-dd", "-dddddddd", "@dddd-dd-dd", "@dddddddd"};
+    size_t n = strlen(model);
 
     for (size_t i = 0; i < sizeof dates / sizeof *dates; i++)
-        if (ends_like(name, n, dates[i]))
+        if (ends_like(model, n, dates[i]))
             return n - strlen(dates[i]);
     return n;
 }
@@ -141,7 +141,7 @@ static size_t without_date(const char *name, size_t n)
 static const struct price *find_at(const struct price_table *t, const char *provider, const char *name,
                                    enum price_match *match)
 {
-    size_t n = strlen(name), bare = without_date(name, n);
+    size_t n = strlen(name), bare = price_name_undated(name);
     const struct price_name *e = find_name(t, provider, name, n);
 
     *match = PRICE_EXACT;

@@ -83,6 +83,9 @@ const char *price_provider(const struct price_table *t, const char *upstream, co
 const struct price *price_find(const struct price_table *t, const char *provider, const char *model,
                                enum price_match *match);
 
+/* How much of a model's name is left without the date at its end (-YYYY-MM-DD, -YYYYMMDD, @date). */
+size_t price_name_undated(const char *model);
+
 /* Both directions cost nothing at every tier. */
 bool price_is_free(const struct price *p);
 

@@ -15,6 +15,7 @@ static const struct {
     {"report", "report …        what was used and paid, as tables and as a JSON file; --help says more", cmd_report},
     {"backup", "backup FILE     a checked copy of the database, also while Weir runs", cmd_backup},
     {"audit", "audit verify    is the audit log what Weir wrote? --json for programs", cmd_audit},
+    {"reconcile", "reconcile FILE  a provider's usage export beside what Weir recorded, and what explains the gap", cmd_reconcile},
     {"replay", "replay …        recorded requests under other settings; --help says how", cmd_replay},
     {"tune", "tune …          what would have served them better; --apply writes it", cmd_tune},
     {"user", "user …          export or erase all that is kept of one person", cmd_user},

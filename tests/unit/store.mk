@@ -93,3 +93,7 @@ check_PROGRAMS += tests/unit/test_verify
 tests_unit_test_verify_SOURCES = tests/unit/test_verify.c tests/unit/unit.h $(STORE_FIXTURES)
 tests_unit_test_verify_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_verify_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += tests/unit/test_reconcile
+tests_unit_test_reconcile_SOURCES = tests/unit/test_reconcile.c tests/unit/unit.h tests/unit/fixture_call.h tests/unit/fixture_db.h
+tests_unit_test_reconcile_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_reconcile_LDADD = $(UNIT_LDADD)
