@@ -242,6 +242,10 @@ static bool finish_upstream(const struct settings *s, struct upstream_settings *
         sb_putf(why, "%s.base_url is missing; it must be the URL at which its interface begins.", at);
         return false;
     }
+    if (u->api_version && u->models.n == 0) {
+        sb_putf(why, "%s.models is missing; with api_version it must name the deployments, which cannot be asked for.", at);
+        return false;
+    }
     if (u->tune.retry.base_delay_us > u->tune.retry.max_delay_us) {
         sb_putf(why, "%s: retry.base_delay must not be longer than retry.max_delay.", at);
         return false;
@@ -482,6 +486,13 @@ void settings_free(struct settings *s)
     free(s->upstreams);
     free(s->config);
     free(s);
+}
+
+bool settings_has_responses(const struct upstream_settings *u)
+{
+    if (u->protocol != PROTOCOL_OPENAI || u->responses == UPSTREAM_HAS_OFF)
+        return false;
+    return u->responses == UPSTREAM_HAS_ON || strncmp(u->base_url, "https://api.openai.com/", 23) == 0;
 }
 
 const struct upstream_settings *settings_upstream(const struct settings *s, const char *name)

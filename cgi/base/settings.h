@@ -26,6 +26,16 @@ enum reserve_output {
     RESERVE_OUTPUT_MAX,        /* max_tokens, for providers that count so themselves */
 };
 
+/* How a provider is asked for usage in a stream. */
+enum stream_usage {
+    STREAM_USAGE_ASK,          /* stream_options.include_usage */
+    STREAM_USAGE_CONTINUOUS,   /* on every chunk too, as vLLM does */
+    STREAM_USAGE_NONE,         /* not at all: it refuses the member, or says it unasked */
+};
+
+enum upstream_auth { UPSTREAM_AUTH_BEARER, UPSTREAM_AUTH_API_KEY };      /* Authorization: Bearer, or Azure's api-key */
+enum upstream_has { UPSTREAM_HAS_AUTO, UPSTREAM_HAS_ON, UPSTREAM_HAS_OFF };
+
 /* When a stream's last event goes out: which guarantee stands behind it (writer.h). */
 enum durability { DURABILITY_REALTIME, DURABILITY_BATCH, DURABILITY_ASYNC };
 
@@ -75,6 +85,10 @@ struct upstream_settings {
     char *base_url;                      /* http(s)://host[:port][/path] without a slash at its end; NULL for builtin */
     char *api_key;                       /* NULL = none is sent; never log or print it */
     char *key_file, *key_env;            /* where api_key came from, or NULL */
+    enum upstream_auth auth;
+    char *api_version;                   /* Azure's deployments are addressed with it; NULL = elsewhere */
+    enum stream_usage stream_usage;
+    enum upstream_has responses;         /* it has /responses; auto: if it is api.openai.com */
     struct cfg_list models;              /* model ids; empty = ask its /models */
     char *quota_group;                   /* upstreams of one group share limits; NULL = its own */
     struct tuning_settings tune;
@@ -169,6 +183,9 @@ void settings_free(struct settings *s);
 enum { FALLBACKS_MAX = 15 };             /* of one model; "auto" chooses from one more */
 /* The models used when this one cannot be had; NULL: none. Borrowed. */
 const struct cfg_list *settings_fallbacks(const struct settings *s, const char *model);
+
+/* Does it have OpenAI's Responses? */
+bool settings_has_responses(const struct upstream_settings *u);
 
 /* The upstream of this name, NULL if there is none. Borrowed. */
 const struct upstream_settings *settings_upstream(const struct settings *s, const char *name);

@@ -279,6 +279,17 @@ static const struct cfg_option upstream_options[] = {
      .help = "File whose first line is the key; only its owner may read it. One that is not absolute is a credential of the "
              "service where systemd passed some."},
     {.key = "key_env", .type = CFG_TEXT, .at = AT(key_env), .max = 200, .help = "Environment variable that holds the key."},
+    {.key = "auth", .type = CFG_CHOICE, .at = AT(auth), .choices = "bearer api-key", .fallback = "bearer",
+     .help = "How its key is sent: as `Authorization: Bearer`, or as Azure's `api-key`."},
+    {.key = "api_version", .type = CFG_TEXT, .at = AT(api_version), .max = 40, .ok = ok_name,
+     .must = "at most 40 lower-case letters, digits, - _ or ., as 2024-10-21",
+     .help = "Azure OpenAI's `api-version`. With it `base_url` is the resource, as in https://NAME.openai.azure.com, and a model's name is "
+             "that of its deployment; such an upstream needs `models`."},
+    {.key = "stream_usage", .type = CFG_CHOICE, .at = AT(stream_usage), .choices = "ask continuous none", .fallback = "ask",
+     .help = "How it is asked for usage in a stream: `continuous` on every chunk too (vLLM), `none` not at all, where it refuses "
+             "`stream_options`; then Weir counts and says so."},
+    {.key = "responses", .type = CFG_CHOICE, .at = AT(responses), .choices = "auto on off", .fallback = "auto",
+     .help = "Whether it has OpenAI's `/responses`, which `/v1/responses` is passed on to; `auto`: if it is api.openai.com."},
     {.key = "models", .type = CFG_LIST, .at = AT(models),
      .help = "Model ids it serves; asked from its `/models` unless set."},
     {.key = "quota_group", .restart = true, .type = CFG_TEXT, .at = AT(quota_group), .max = 32, .ok = ok_name,

@@ -60,17 +60,33 @@ void attempt_close_row(struct engine *e, struct job *j, int http_status, enum we
 
 /* --- what comes --- */
 
-static void heard(struct job_attempt *a, struct sb *to, enum stream_event kind, const char *raw, size_t n)
+/* Does what comes go on as it is? Known once the answer's head is. */
+static bool goes_on(const struct job_attempt *a)
+{
+    return a->wire == a->job->wire && a->head.event_stream == (a->job->kind == JOB_STREAM);
+}
+
+static void heard_first(struct job_attempt *a)
 {
     struct job *j = a->job;
 
+    j->chunks++;
+    if (j->first_us)
+        return;
+    j->first_us = a->engine->now_us;
+    j->state = JOB_STREAMING;
+}
+
+static void heard(struct job_attempt *a, struct sb *to, enum stream_event kind, const char *raw, size_t n)
+{
     sb_put(to, raw, n);
     if (!sb_ok(to)) {
         a->failed = WEIR_E_UPSTREAM_TOO_LARGE;
         return;
     }
-    j->chunks++;
-    relay_delta(a->engine, j, kind, raw, n);
+    heard_first(a);
+    if (!goes_on(a))
+        relay_delta(a->engine, a->job, kind, raw, n);
 }
 
 static void on_text(void *ctx, const char *raw, size_t n)
@@ -87,16 +103,43 @@ static void on_reasoning(void *ctx, const char *raw, size_t n)
     heard(a, &a->job->reasoning, STREAM_REASONING, raw, n);
 }
 
+static void on_call(void *ctx, const struct wire_piece *p)
+{
+    struct job_attempt *a = ctx;
+
+    if (a->job->kind == JOB_STREAM)
+        relay_call(a->engine, a->job, p);
+    else if (!job_add_call(a->job, p))
+        a->failed = WEIR_E_UPSTREAM_TOO_LARGE;
+}
+
+/* Look at an event, or at the whole body of an answer that is no stream. */
+static enum weir_err look(struct job_attempt *a, const char *data, size_t n)
+{
+    struct job *j = a->job;
+    struct provider_sink sink = {on_text, on_reasoning, j->wire != WIRE_OWN && !goes_on(a) ? on_call : NULL, a};
+    enum weir_err err = a->reader->read(&a->reply, data, n, &sink);
+
+    if (a->reply.unshown_bytes > j->unshown_bytes)
+        heard_first(a);
+    j->unshown_bytes = a->reply.unshown_bytes;
+    return err ? err : a->failed;
+}
+
 static enum weir_err on_event(void *ctx, const char *data, size_t n)
 {
     struct job_attempt *a = ctx;
-    struct openai_sink sink = {on_text, on_reasoning, a};
     enum weir_err err;
 
     if (a->reply.done)
         return WEIR_OK;
-    err = openai_read(&a->reply, data, n, &sink);
-    return err ? err : a->failed;
+    err = look(a, data, n);
+    if (err || !goes_on(a) || a->reply.error.set)
+        return err;
+    if (!a->job->answer_id[0])
+        memcpy(a->job->answer_id, a->reply.id, sizeof a->reply.id);
+    relay_wire_pass(a->engine, a->job, a->sse.name, data, n, a->reply.event);
+    return WEIR_OK;
 }
 
 static void topup(struct job_attempt *a)
@@ -169,24 +212,50 @@ static size_t on_head(char *p, size_t one, size_t n, void *ctx)
 
 /* --- start and stop --- */
 
-/* The whole body: the acceptor's text, what is the candidate's own, the cap, the closing brace. Written behind body_len,
- * so that a retry can do it again. */
-static bool close_body(struct job *j, size_t *len)
+/* The whole body: the acceptor's text, what is the candidate's own, the end. Written behind body.len, so that a retry can
+ * do it again. */
+static bool close_body(struct job_attempt *a, struct job_body **body, size_t *len)
 {
-    enum { CAP_MAX = 64 };
-    const char *tail = j->candidates ? j->candidates[j->grant.candidate].tail : "";
-    size_t before = j->body_len + strlen(tail);
-    char *whole = realloc(j->body, before + CAP_MAX);
-    int n;
+    struct job *j = a->job;
+    struct sb *end = &a->engine->scratch;
+    const struct upstream_settings *s = upstream_settings(a->upstream);
+    struct wire_tail t = {.max_completion_tokens = j->max_completion_tokens, .stream = j->stream_upstream,
+                          .usage = s->stream_usage, .stream_options = a->wire == j->wire ? j->stream_options : NULL};
+    struct job_body *b = (int)s->protocol < JOB_PROTOCOLS ? &j->body[s->protocol] : NULL;
+    char *whole;
 
+    if (!b || !b->text)
+        return false;
+    if (!j->uncapped || j->money)
+        t.cap = j->rec.max_tokens > j->choices ? j->rec.max_tokens / j->choices : 1;
+    sb_reset(end);
+    if (j->candidates)
+        sb_puts(end, j->candidates[j->grant.candidate].tail);
+    a->reader->close(end, &t);
+    whole = sb_ok(end) ? realloc(b->text, b->len + end->len + 1) : NULL;
     if (!whole)
         return false;
-    j->body = whole;
-    memcpy(whole + j->body_len, tail, before - j->body_len);
-    n = snprintf(whole + before, CAP_MAX, ",\"%s\":%lld}", j->max_completion_tokens ? "max_completion_tokens" : "max_tokens",
-                 (long long)j->rec.max_tokens);
-    *len = before + (size_t)n;
+    b->text = whole;
+    memcpy(whole + b->len, sb_str(end), end->len + 1);
+    *len = b->len + end->len;
+    *body = b;
     return true;
+}
+
+/* Headers of this call alone. NULL: none. */
+static struct curl_slist *own_heads(struct job_attempt *a)
+{
+    struct job *j = a->job;
+    size_t n = 0;
+
+    for (int i = 0; i < JOB_HEADS && j->heads[i] && a->wire == j->wire; i++)
+        a->own[n++].data = j->heads[i];
+    memcpy(a->traceparent, TRACEPARENT, sizeof TRACEPARENT - 1);
+    if (trace_parent(j, a->traceparent + sizeof TRACEPARENT - 1))
+        a->own[n++].data = a->traceparent;
+    for (size_t i = 0; i + 1 < n; i++)
+        a->own[i].next = &a->own[i + 1];
+    return n ? a->own : NULL;
 }
 
 static void attempt_free(struct job_attempt *a)
@@ -202,6 +271,7 @@ static void attempt_free(struct job_attempt *a)
 void attempt_start(struct engine *e, struct job *j)
 {
     struct job_attempt *a;
+    struct job_body *body;
     size_t len;
 
     j->sent_us = e->now_us;
@@ -216,13 +286,13 @@ void attempt_start(struct engine *e, struct job *j)
     }
     a = mem_zalloc(1, sizeof *a);
     *a = (struct job_attempt){.engine = e, .job = j, .upstream = e->up[j->grant.upstream], .body = sb_make(BODY_MAX),
-                              .started_us = e->now_us, .last_us = e->now_us};
+                              .started_us = e->now_us, .last_us = e->now_us, .reply.many = j->choices > 1};
+    a->wire = wire_at(upstream_settings(a->upstream)->protocol, j->wire);
+    a->reader = wire_reader(a->wire);
+    j->unshown_bytes = 0;
     head_init(&a->head);
-    memcpy(a->traceparent, TRACEPARENT, sizeof TRACEPARENT - 1);
-    if (trace_parent(j, a->traceparent + sizeof TRACEPARENT - 1))
-        a->own.data = a->traceparent;
-    if (close_body(j, &len))
-        a->easy = upstream_chat(a->upstream, j->body, len, a->own.data ? &a->own : NULL, on_head, on_body, a);
+    if (a->reader && close_body(a, &body, &len))
+        a->easy = upstream_call(a->upstream, a->wire, j->rec.model, body->text, len, own_heads(a), on_head, on_body, a);
     if (!a->easy) {
         free(a);
         conduct_end(e, j, (struct job_end){.err = WEIR_E_OVERLOADED, .status = CALL_ERROR, .retry_after_ms = 1000});
@@ -257,25 +327,24 @@ void attempt_resume(struct engine *e, struct job *j)
 
 /* --- the verdict --- */
 
-static struct openai_verdict fault(enum weir_err err, bool retry)
+static struct provider_verdict fault(enum weir_err err, bool retry)
 {
-    return (struct openai_verdict){.err = err, .retry = retry, .fault = FAULT_SERVER, .dim = DIM_COUNT, .retry_after_us = -1};
+    return (struct provider_verdict){.err = err, .retry = retry, .fault = FAULT_SERVER, .dim = DIM_COUNT, .retry_after_us = -1};
 }
 
 /* Is an answer with status 200 whole and sound? */
-static struct openai_verdict judge_answer(struct job_attempt *a, CURLcode code)
+static struct provider_verdict judge_answer(struct job_attempt *a, CURLcode code)
 {
-    struct openai_sink sink = {on_text, on_reasoning, a};
     enum weir_err err = WEIR_OK;
 
     if (a->head.event_stream)
         err = sse_end(&a->sse, on_event, a);
     else if (code == CURLE_OK)
-        err = openai_read(&a->reply, sb_str(&a->body), a->body.len, &sink);
+        err = look(a, sb_str(&a->body), a->body.len);
     if (err)
         return fault(err, false);
     if (a->reply.error.set)
-        return openai_judge(200, &a->reply.error, &a->head);
+        return a->reader->judge(200, &a->reply.error, &a->head);
     if (a->reply.finish_reason[0])                   /* what may be missing after it is only usage */
         return fault(WEIR_OK, false);
     if (code != CURLE_OK)
@@ -285,7 +354,7 @@ static struct openai_verdict judge_answer(struct job_attempt *a, CURLcode code)
     return !a->head.event_stream || a->reply.done ? fault(WEIR_OK, false) : fault(WEIR_E_UPSTREAM_TRUNCATED, true);
 }
 
-static struct openai_verdict judge(struct job_attempt *a, CURLcode code)
+static struct provider_verdict judge(struct job_attempt *a, CURLcode code)
 {
     if (a->failed)
         return fault(a->failed, a->failed == WEIR_E_UPSTREAM_TIMEOUT);
@@ -294,8 +363,8 @@ static struct openai_verdict judge(struct job_attempt *a, CURLcode code)
     if (a->head.status == 200)
         return judge_answer(a, code);
     if (a->head.status >= 300) {
-        openai_read_error(&a->reply.error, sb_str(&a->body), a->body.len);
-        return openai_judge(a->head.status, &a->reply.error, &a->head);
+        a->reader->read_error(&a->reply.error, sb_str(&a->body), a->body.len);
+        return a->reader->judge(a->head.status, &a->reply.error, &a->head);
     }
     if (code != CURLE_OK) {
         enum weir_err err = upstream_failure(code, a->head.status != 0);
@@ -306,7 +375,7 @@ static struct openai_verdict judge(struct job_attempt *a, CURLcode code)
 }
 
 /* The provider's words, unless they would give its key away. */
-static char *message_of(const struct job_attempt *a, const struct openai_verdict *v, const struct upstream_settings *s)
+static char *message_of(const struct job_attempt *a, const struct provider_verdict *v, const struct upstream_settings *s)
 {
     const char *m = a->reply.error.message;
 
@@ -319,7 +388,7 @@ static char *message_of(const struct job_attempt *a, const struct openai_verdict
 static const char *finish_of(const struct job_attempt *a)
 {
     static const char *const known[] = {"stop", "length", "tool_calls", "content_filter"};
-    const struct openai_reply *r = &a->reply;
+    const struct provider_reply *r = &a->reply;
 
     if (a->penniless || (a->job->short_of_money && strcmp(r->finish_reason, "length") == 0))
         return "budget";
@@ -330,7 +399,7 @@ static const char *finish_of(const struct job_attempt *a)
 }
 
 /* True: it waits again, and the attempt is gone. False: nothing changed but that admission knows, and may be through with it. */
-static bool try_again(struct engine *e, struct job *j, const struct openai_verdict *v)
+static bool try_again(struct engine *e, struct job *j, const struct provider_verdict *v)
 {
     struct job_attempt *a = j->attempt;
     int64_t delay_us = 0;
@@ -358,7 +427,7 @@ void attempt_finished(struct engine *e, CURL *easy, CURLcode code)
 {
     struct job_attempt *a = NULL;
     const struct upstream_settings *s;
-    struct openai_verdict v;
+    struct provider_verdict v;
     struct job_end end;
     struct job *j;
 
@@ -378,7 +447,12 @@ void attempt_finished(struct engine *e, CURL *easy, CURLcode code)
         end.message = message_of(a, &v, s);
         end.retry_after_ms = v.retry_after_us < 0 ? -1 : (v.retry_after_us + 999) / 1000;
     }
-    if (v.err && v.retry && j->first_us)              /* the client has had a part, so this is for the next ones */
+    j->cut = a->penniless;
+    if (!v.err && !a->head.event_stream && goes_on(a)) {
+        j->whole = a->body;
+        a->body = sb_make(0);
+    }
+    if (v.err && v.retry && (j->first_us || j->passed))     /* the client has had a part, so this is for the next ones */
         admit_failed(e->admit, j->ticket, v.fault, v.dim, v.retry_after_us, e->now_us);
     else if (v.err && v.retry && try_again(e, j, &v)) {
         free(end.message);

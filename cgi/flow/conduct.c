@@ -178,7 +178,7 @@ void conduct_cancel(struct engine *e, struct job *j)
 {
     struct job_end end = end_cancelled;
 
-    if (j->kind == JOB_COMPLETE && !j->sent_us) {
+    if (j->wire != WIRE_OWN || (j->kind == JOB_COMPLETE && !j->sent_us)) {
         end.err = WEIR_E_CANCELLED;
         end.finish = NULL;
     }

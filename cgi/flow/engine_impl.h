@@ -9,6 +9,7 @@
  *   pace.c      the same for the built-in model, word by word
  *   relay.c     what clients are told
  *   follow.c    who else reads a stream, and streams that can be resumed
+ *   relay_wire.c    the same for clients of /v1, in their own words
  *   settle.c    what a call used, cost and took
  *   explain.c   where one request stands
  *   meter.c     what is counted of it for /metrics
@@ -34,9 +35,9 @@
 #include "flow/tally.h"
 #include "flow/trace.h"
 #include "peer/head.h"
-#include "peer/openai.h"
 #include "peer/sse.h"
 #include "peer/upstream.h"
+#include "peer/wire.h"
 #include "rules/budget.h"
 #include "store/budgets.h"
 #include "store/report.h"
@@ -61,12 +62,14 @@ struct job_attempt {
     CURL *easy;
     struct provider_head head;
     struct sse sse;
-    struct openai_reply reply;
+    enum wire wire;                /* what is spoken with the provider … */
+    const struct wire_reader *reader;
+    struct provider_reply reply;
     struct sb body;                /* of an answer that is no stream */
     enum weir_err failed;          /* decided before the transfer ended */
     bool paused;
     bool penniless;                /* cut off, because the provider went on beyond what the budgets pay for */
-    struct curl_slist own;         /* a header of this call alone: data NULL, or … */
+    struct curl_slist own[JOB_HEADS + 1];       /* headers of this call alone: those of its client, and … */
     char traceparent[sizeof TRACEPARENT - 1 + TRACE_PARENT_SIZE];
     int64_t started_us, last_us;   /* last: a byte came */
     int64_t body_bytes;
@@ -226,6 +229,7 @@ void relay_place(struct engine *e, struct job *j, const struct admit_place *p);
 void relay_start(struct engine *e, struct job *j);
 void relay_retry(struct engine *e, struct job *j, int http_status, enum weir_err err, int64_t delay_us);
 void relay_delta(struct engine *e, struct job *j, enum stream_event kind, const char *raw, size_t n);
+void relay_call(struct engine *e, struct job *j, const struct wire_piece *p);     /* of a tool call; only to clients of /v1 */
 void relay_flush(struct engine *e);
 void relay_forget(struct engine *e, struct job *j);             /* its client is gone: what was not sent yet is dropped */
 void relay_tick(struct engine *e, struct job *j);               /* pings */
@@ -242,6 +246,19 @@ void follow_reader_writable(struct engine *e, struct reader *r);
 void follow_tick(struct engine *e);
 void follow_bury(struct engine *e);
 void follow_done(struct engine *e);
+
+/* relay.c, for relay_wire.c */
+void relay_to(struct engine *e, struct job *j);                 /* from here on e->out is this client's */
+void relay_heads(struct sb *out, const struct job *j);          /* header lines of every answer */
+void relay_event_head(struct sb *out, const struct job *j);     /* status and header lines of every stream, without their end */
+
+/* relay_wire.c: clients that speak another wire than Weir's own */
+/* An event of the provider's goes on as it is; a job's last one is kept until its end. */
+void relay_wire_pass(struct engine *e, struct job *j, const char *name, const char *data, size_t n, enum reply_event event);
+void relay_wire_place(struct engine *e, struct job *j, const struct admit_place *p);
+void relay_wire_delta(struct engine *e, struct job *j, enum stream_event kind, const char *raw, size_t n);
+void relay_wire_tick(struct engine *e, struct job *j);          /* a stream whose answer is long in coming is opened */
+void relay_wire_end(struct engine *e, struct job *j);           /* the last words, into e->out */
 
 /* settle.c */
 /* What the attempt that runs used: into j->usage and, with its cost, its row. Before the ticket is given back. */

@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "flow/trace.h"
 
-enum { ANSWER_MAX = 16 * 1024 * 1024 };
+enum { ANSWER_MAX = 16 * 1024 * 1024, CALL_NAME_MAX = 1024 };
 
 struct job *job_new(void)
 {
@@ -17,6 +17,8 @@ struct job *job_new(void)
     j->end.retry_after_ms = -1;
     j->answer = sb_make(ANSWER_MAX);
     j->reasoning = sb_make(ANSWER_MAX);
+    j->whole = sb_make(ANSWER_MAX);
+    j->choices = 1;
     return j;
 }
 
@@ -40,6 +42,29 @@ void job_choose(struct job *j, int candidate)
     memcpy(j->rec.cost.price_version, c->cost.price_version, sizeof c->cost.price_version);
 }
 
+/* A piece of the call with this index, in the order in which they began. */
+bool job_add_call(struct job *j, const struct wire_piece *p)
+{
+    enum { CALLS_MAX = 256 };
+    struct job_call *c = NULL;
+
+    for (size_t i = 0; i < j->call_count && !c; i++)
+        if (j->calls[i].index == p->index)
+            c = &j->calls[i];
+    if (!c) {
+        if (j->call_count == CALLS_MAX)
+            return false;
+        j->calls = mem_grow(j->calls, j->call_count + 1, sizeof *j->calls);
+        c = &j->calls[j->call_count++];
+        *c = (struct job_call){.index = p->index, .id = sb_make(CALL_NAME_MAX), .name = sb_make(CALL_NAME_MAX),
+                               .arguments = sb_make(ANSWER_MAX)};
+    }
+    sb_put(&c->id, p->id.p, p->id.n);
+    sb_put(&c->name, p->name.p, p->name.n);
+    sb_put(&c->arguments, p->arguments.p, p->arguments.n);
+    return sb_ok(&c->id) && sb_ok(&c->name) && sb_ok(&c->arguments);
+}
+
 void job_free(struct job *j)
 {
     if (!j)
@@ -47,6 +72,13 @@ void job_free(struct job *j)
     stream_free(j->stream);
     sb_done(&j->answer);
     sb_done(&j->reasoning);
+    sb_done(&j->whole);
+    for (size_t i = 0; i < j->call_count; i++) {
+        sb_done(&j->calls[i].id);
+        sb_done(&j->calls[i].name);
+        sb_done(&j->calls[i].arguments);
+    }
+    free(j->calls);
     free(j->answer_text);
     free(j->reasoning_text);
     free(j->client.pending);
@@ -58,7 +90,11 @@ void job_free(struct job *j)
     }
     free(j->candidates);
     free(j->ask_candidates);
-    free(j->body);
+    for (int p = 0; p < JOB_PROTOCOLS; p++)
+        free(j->body[p].text);
+    for (int i = 0; i < JOB_HEADS; i++)
+        free(j->heads[i]);
+    free(j->stream_options);
     free(j->builtin_reply);
     free(j->strings);
     trace_free(j->trace);

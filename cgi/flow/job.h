@@ -13,6 +13,7 @@
 #include "flow/admit.h"
 #include "flow/writer.h"
 #include "peer/client.h"
+#include "peer/wire.h"
 #include "rules/budget.h"
 #include "rules/price.h"
 #include "rules/session_tokens.h"
@@ -45,14 +46,29 @@ struct job_end {
     int64_t retry_after_ms;          /* -1: unknown */
 };
 
+enum { JOB_PROTOCOLS = 2, JOB_HEADS = 4 };       /* PROTOCOL_OPENAI and PROTOCOL_ANTHROPIC; header lines of the client's */
+
+/* A request's body as upstreams of one protocol take it, without its end (wire_reader's `close`), nor its model where there
+ * is a choice of them. */
+struct job_body {
+    char *text;                      /* malloc'd; NULL: none of them may serve it */
+    size_t len;
+};
+
+/* A tool call as it has come so far: contents of JSON strings. */
+struct job_call {
+    int64_t index;
+    struct sb id, name, arguments;
+};
+
 /* One of the models that may serve a job: what is different from the others. Its place is that of the ask's candidate. */
 struct job_candidate {
     char *model;                     /* owned */
     const struct price *price;       /* borrowed; NULL: unpriced, or the built-in model */
     struct tokens_model tokens;
     struct call_cost cost;           /* what a crash would charge: version and rates */
-    char *tail;                      /* of its request, malloc'd: ,"model":… and what else is this model's own, without the cap;
-                                        NULL for the built-in model */
+    char *tail;                      /* of its request, malloc'd: ,"model":… and what else is this model's own, before the end
+                                        of the body; NULL for the built-in model */
     bool max_completion_tokens;
     bool short_of_money;
 };
@@ -84,12 +100,16 @@ struct job {
     struct ask_candidate *ask_candidates;     /* owned, what ask.candidates borrows; NULL: one model, which `rec`, `price`, */
     struct job_candidate *candidates;         /* `tokens` and `body` are about. Else job_choose() sets those, and the body
                                                  has no model yet */
-    char *body;                      /* openai_request()'s text, malloc'd: without its closing brace and without its cap; the
-                                        engine appends ,"max_tokens":N} (or max_completion_tokens). NULL for the built-in model */
-    size_t body_len;
+    enum wire wire;                  /* what the client speaks */
+    struct job_body body[JOB_PROTOCOLS];      /* none for the built-in model */
+    char *stream_options;            /* owned: as in wire_tail, or NULL */
+    char *heads[JOB_HEADS];          /* owned: "Name: value" of the client's that go to a provider of its own kind; NULL ends it */
     bool keep;                       /* it goes on when its client leaves, for a while */
     bool stream_upstream;            /* the body asks for a stream */
+    bool usage_wanted;               /* as in wire_call */
     bool max_completion_tokens;      /* which name the cap has */
+    bool uncapped;                   /* neither the client nor a setting bounds the answer: no cap is sent but for a budget's sake */
+    int64_t choices;                 /* so many answers were asked for; max_tokens are of all */
     char *builtin_reply;             /* the built-in model's whole answer, or NULL */
     int64_t builtin_tokens;          /* its exact count */
     const struct price *price;       /* borrowed from the price table; NULL: unpriced. rec.cost.price_version is filled too */
@@ -132,7 +152,15 @@ struct job {
     int64_t limits_us;               /* it heard of limits last */
     int64_t due_us;                  /* the built-in model's next word */
 
+    bool cut;                        /* the provider was stopped: the budgets pay for no more */
+    bool passed;                     /* the client has a part of the provider's answer, whatever it is */
     struct sb answer, reasoning;     /* contents of JSON strings, escapes as they came */
+    struct job_call *calls;          /* owned; where they are put together here */
+    size_t call_count;
+    int64_t unshown_bytes;           /* of output that is in neither */
+    struct sb whole;                 /* an answer that goes on as it is: a body, or a stream's last event */
+    struct wire_call said;           /* for the writer of its answer */
+    char answer_id[64];              /* the provider's, where its events go on */
     char *answer_text, *reasoning_text;   /* the same decoded, made for the record */
     int64_t chunks;                  /* pieces of them, about one token each */
     size_t builtin_at;
@@ -149,6 +177,8 @@ struct job {
 struct job *job_new(void);
 /* This candidate will serve it: what the record, the price and the counts are about from now on. Nothing if there are none. */
 void job_choose(struct job *j, int candidate);
+/* Keep a piece of a tool call. False: there are more of them, or longer ones, than any answer has. */
+bool job_add_call(struct job *j, const struct wire_piece *p) __attribute__((warn_unused_result));
 /* Free it and all it owns, but not the client's descriptor. */
 void job_free(struct job *j);
 

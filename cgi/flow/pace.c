@@ -48,6 +48,10 @@ static bool say_word(struct engine *e, struct job *j)
     sb_json_n(&e->scratch, j->builtin_reply + from, n);
     sb_put(&j->answer, sb_str(&e->scratch) + 1, e->scratch.len - 2);
     j->chunks++;
+    if (!j->first_us) {
+        j->first_us = e->now_us;
+        j->state = JOB_STREAMING;
+    }
     relay_delta(e, j, STREAM_TEXT, sb_str(&e->scratch) + 1, e->scratch.len - 2);
     return j->builtin_reply[j->builtin_at] != '\0';
 }

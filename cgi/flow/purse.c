@@ -310,7 +310,7 @@ void purse_release(struct engine *e, struct job *j)
  * distance to the edge allows. */
 bool purse_is_empty(struct job *j)
 {
-    int64_t quarters = (int64_t)(j->answer.len + j->reasoning.len) / 4;
+    int64_t quarters = ((int64_t)(j->answer.len + j->reasoning.len) + j->unshown_bytes) / 4;
     int64_t pieces = j->chunks > quarters ? j->chunks : quarters, left;
 
     if (!j->money || pieces <= j->count_at)

@@ -47,7 +47,7 @@ static void say(struct engine *e, struct job *j, bool last)
 }
 
 /* From here on the buffer is this client's. */
-static void say_to(struct engine *e, struct job *j)
+void relay_to(struct engine *e, struct job *j)
 {
     if (e->out_job != j)
         relay_flush(e);
@@ -56,7 +56,7 @@ static void say_to(struct engine *e, struct job *j)
 
 static void event_begin(struct engine *e, struct job *j, const char *name)
 {
-    say_to(e, j);
+    relay_to(e, j);
     e->event_at = e->out.len;
     sb_puts(&e->out, "id: ");
     sb_i64(&e->out, ++j->event_id);
@@ -78,9 +78,15 @@ static bool is_read(const struct job *j)
     return j->headers_sent && (j->client.fd >= 0 || (j->stream && j->stream->readers));
 }
 
-static void heads_common(struct sb *out, const struct job *j)
+void relay_heads(struct sb *out, const struct job *j)
 {
     sb_putf(out, "Cache-Control: no-store\r\nX-Request-Id: %s\r\nrequest-id: %s\r\n", j->rec.request_id, j->rec.request_id);
+}
+
+void relay_event_head(struct sb *out, const struct job *j)
+{
+    sb_puts(out, "Status: 200 OK\r\nContent-Type: text/event-stream\r\nX-Accel-Buffering: no\r\n");
+    relay_heads(out, j);
 }
 
 static void ids(struct sb *out, const struct job *j)
@@ -93,13 +99,12 @@ static void ids(struct sb *out, const struct job *j)
 
 void relay_accepted(struct engine *e, struct job *j)
 {
-    if (j->kind != JOB_STREAM)
+    if (j->wire != WIRE_OWN || j->kind != JOB_STREAM)
         return;
     j->stream = stream_new(&j->rec);
     j->stream->job = j;
-    say_to(e, j);
-    sb_puts(&e->out, "Status: 200 OK\r\nContent-Type: text/event-stream\r\nX-Accel-Buffering: no\r\n");
-    heads_common(&e->out, j);
+    relay_to(e, j);
+    relay_event_head(&e->out, j);
     sb_puts(&e->out, "\r\n: weir\n\n");
     event_begin(e, j, "accepted");
     sb_putc(&e->out, '{');
@@ -140,6 +145,10 @@ void relay_place(struct engine *e, struct job *j, const struct admit_place *p)
         return;
     j->told = *p;
     j->told_start_us = p->eta_us < 0 ? -1 : e->now_us + p->eta_us;
+    if (j->wire != WIRE_OWN) {
+        relay_wire_place(e, j, p);
+        return;
+    }
     event_begin(e, j, "queue");
     sb_puts(&e->out, "{\"position\":");
     sb_i64(&e->out, p->position);
@@ -184,7 +193,7 @@ static void add_limits(struct engine *e, struct job *j)
 
 void relay_start(struct engine *e, struct job *j)
 {
-    if (!j->headers_sent)
+    if (j->wire != WIRE_OWN || !j->headers_sent)
         return;
     event_begin(e, j, "start");
     sb_puts(&e->out, "{\"model\":");
@@ -200,7 +209,7 @@ void relay_start(struct engine *e, struct job *j)
 
 void relay_retry(struct engine *e, struct job *j, int http_status, enum weir_err err, int64_t delay_us)
 {
-    if (!j->headers_sent)
+    if (j->wire != WIRE_OWN || !j->headers_sent)
         return;
     event_begin(e, j, "retry");
     sb_puts(&e->out, "{\"model\":");
@@ -223,9 +232,9 @@ void relay_retry(struct engine *e, struct job *j, int http_status, enum weir_err
 
 void relay_delta(struct engine *e, struct job *j, enum stream_event kind, const char *raw, size_t n)
 {
-    if (!j->first_us) {
-        j->first_us = e->now_us;
-        j->state = JOB_STREAMING;
+    if (j->wire != WIRE_OWN) {
+        relay_wire_delta(e, j, kind, raw, n);
+        return;
     }
     if (!j->headers_sent)
         return;
@@ -233,7 +242,7 @@ void relay_delta(struct engine *e, struct job *j, enum stream_event kind, const 
     j->event_id++;
     if (!is_read(j))
         return;
-    say_to(e, j);
+    relay_to(e, j);
     stream_delta_put(&e->out, j->event_id, kind, raw, n);
 }
 
@@ -243,7 +252,7 @@ void relay_flush(struct engine *e)
 
     if (!j)
         return;
-    if (j->state == JOB_STREAMING && is_read(j) && e->now_us - j->limits_us >= LIMITS_GAP_US)
+    if (j->wire == WIRE_OWN && j->state == JOB_STREAMING && is_read(j) && e->now_us - j->limits_us >= LIMITS_GAP_US)
         add_limits(e, j);
     say(e, j, false);
 }
@@ -275,9 +284,11 @@ void relay_tick(struct engine *e, struct job *j)
         conduct_client_gone(e, j);
         return;
     }
+    if (j->wire != WIRE_OWN)
+        relay_wire_tick(e, j);
     if (!is_read(j) || j->state >= JOB_FLUSHING || e->now_us - j->quiet_us < PING_US || client_pending(&j->client) > 0)
         return;
-    say_to(e, j);
+    relay_to(e, j);
     sb_puts(&e->out, ": ping\n\n");
 }
 
@@ -331,7 +342,7 @@ static void add_response(struct engine *e, const struct job *j, int status)
 {
     sb_putf(&e->out, "Status: %d %s\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n", status, err_reason(status),
             e->scratch.len);
-    heads_common(&e->out, j);
+    relay_heads(&e->out, j);
     if (status != 200 && j->end.retry_after_ms >= 0)
         sb_putf(&e->out, "Retry-After: %" PRId64 "\r\n", (j->end.retry_after_ms + 999) / 1000);
     sb_puts(&e->out, "\r\n");
@@ -381,8 +392,10 @@ void relay_end(struct engine *e, struct job *j)
         relay_forget(e, j);
         return;
     }
-    say_to(e, j);
-    if (j->headers_sent && j->end.err) {
+    relay_to(e, j);
+    if (j->wire != WIRE_OWN) {
+        relay_wire_end(e, j);
+    } else if (j->headers_sent && j->end.err) {
         add_error_event(e, j);
     } else if (j->headers_sent) {
         add_done_events(e, j);

@@ -32,7 +32,8 @@ static bool same(const char *a, const char *b)
 
 static bool other_account(const struct upstream_settings *now, const struct upstream_settings *fresh)
 {
-    return !same(now->base_url, fresh->base_url) || !same(now->api_key, fresh->api_key);
+    return !same(now->base_url, fresh->base_url) || !same(now->api_key, fresh->api_key) || !same(now->api_version, fresh->api_version)
+           || now->auth != fresh->auth;
 }
 
 static bool other_connection(const struct upstream_settings *now, const struct upstream_settings *fresh)

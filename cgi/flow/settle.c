@@ -23,7 +23,9 @@ static int64_t count_text(const struct job *j, const struct sb *raw)
 
 int64_t settle_output(const struct job *j)
 {
-    return count_text(j, &j->answer) + count_text(j, &j->reasoning);
+    enum { BYTES_PER_TOKEN = 4 };     /* of what is not kept */
+
+    return count_text(j, &j->answer) + count_text(j, &j->reasoning) + (j->unshown_bytes + BYTES_PER_TOKEN - 1) / BYTES_PER_TOKEN;
 }
 
 /* A provider bills the prompt of a call it did not refuse, also when the answer never came. */
@@ -31,8 +33,8 @@ static bool prompt_was_taken(const struct job *j)
 {
     const struct job_attempt *a = j->attempt;
 
-    if (j->answer.len || j->reasoning.len || !a)
-        return j->answer.len || j->reasoning.len;
+    if (j->first_us || !a)
+        return j->first_us;
     if (a->head.status >= 300 || a->reply.error.set)
         return false;
     return a->head.status == 200 || a->failed == WEIR_E_UPSTREAM_TIMEOUT || j->end.status == CALL_CANCELLED;
@@ -41,7 +43,7 @@ static bool prompt_was_taken(const struct job *j)
 /* A token is between one byte and six of most text; a figure in between needs no count. */
 static bool looks_right(const struct job *j, int64_t completion)
 {
-    int64_t bytes = (int64_t)(j->answer.len + j->reasoning.len);
+    int64_t bytes = (int64_t)(j->answer.len + j->reasoning.len) + j->unshown_bytes;
 
     return completion >= bytes / 6 && completion <= bytes;
 }

@@ -26,7 +26,7 @@ libweir_a_SOURCES += \
 	cgi/flow/oplog.c cgi/flow/oplog.h \
 	cgi/flow/pace.c \
 	cgi/flow/purse.c \
-	cgi/flow/relay.c \
+	cgi/flow/relay.c cgi/flow/relay_wire.c \
 	cgi/flow/reload.c \
 	cgi/flow/replay.c cgi/flow/replay.h cgi/flow/replay_meter.c cgi/flow/replay_meter.h cgi/flow/replay_parts.c cgi/flow/replay_parts.h \
 	cgi/flow/replay_sum.c cgi/flow/replay_sum.h \

@@ -33,7 +33,58 @@ static void read_content(struct scan *s, void (*put)(void *, const char *, size_
     }
 }
 
-static void read_message(struct scan *s, const struct openai_sink *sink)
+/* Two strings of a function: what it is called and what with. */
+static void read_function(struct scan *s, struct wire_piece *p)
+{
+    struct span name;
+
+    if (!scan_object(s))
+        return;
+    while (scan_member(s, &name)) {
+        if (span_is(name, "name"))
+            (void)scan_string(s, &p->name);
+        else if (span_is(name, "arguments") || span_is(name, "input"))
+            (void)scan_string(s, &p->arguments);
+        else
+            scan_skip(s);
+    }
+}
+
+static void tell_call(struct provider_reply *r, const struct wire_piece *p, const struct provider_sink *sink)
+{
+    r->unshown_bytes += (int64_t)(p->name.n + p->arguments.n);
+    if (sink->call)
+        sink->call(sink->ctx, p);
+}
+
+/* tool_calls of a delta say which call each piece is of; those of a whole message stand in their order. */
+static void read_calls(struct provider_reply *r, struct scan *s, const struct provider_sink *sink)
+{
+    struct span name;
+    int64_t at = 0;
+
+    if (!scan_array(s))
+        return;
+    while (scan_element(s)) {
+        struct wire_piece p = {.index = at++};
+
+        if (!scan_object(s))
+            continue;
+        while (scan_member(s, &name)) {
+            if (span_is(name, "index"))
+                (void)scan_int(s, &p.index);
+            else if (span_is(name, "id"))
+                (void)scan_string(s, &p.id);
+            else if (span_is(name, "function") || span_is(name, "custom"))
+                read_function(s, &p);
+            else
+                scan_skip(s);
+        }
+        tell_call(r, &p, sink);
+    }
+}
+
+static void read_message(struct provider_reply *r, struct scan *s, const struct provider_sink *sink)
 {
     struct span name;
     bool thought = false;
@@ -46,41 +97,81 @@ static void read_message(struct scan *s, const struct openai_sink *sink)
         } else if (!thought && (span_is(name, "reasoning") || span_is(name, "reasoning_content"))) {
             thought = scan_peek(s) == '"';       /* some send it under both names */
             read_content(s, sink->reasoning, sink->ctx);
+        } else if (span_is(name, "tool_calls")) {
+            read_calls(r, s, sink);
+        } else if (span_is(name, "function_call")) {
+            struct wire_piece p = {.index = 0};
+
+            read_function(s, &p);
+            tell_call(r, &p, sink);
         } else {
             scan_skip(s);
         }
     }
 }
 
-/* Only the first choice counts: Weir never asks for more. */
-static void read_choices(struct openai_reply *r, struct scan *s, const struct openai_sink *sink)
+static void count_unshown(void *ctx, const char *raw, size_t n)
 {
+    struct provider_reply *r = ctx;
+
+    (void)raw;
+    r->unshown_bytes += (int64_t)n;
+}
+
+/* Is this element a choice after the first? They may come in any order, each in a chunk of its own. */
+static bool is_further(const struct scan *s)
+{
+    struct scan ahead = *s;
+    struct span name;
+    int64_t index = 0;
+
+    (void)scan_object(&ahead);
+    while (scan_member(&ahead, &name)) {
+        if (span_is(name, "index")) {
+            (void)scan_int(&ahead, &index);
+            break;
+        }
+        scan_skip(&ahead);
+    }
+    return index > 0;
+}
+
+/* The first choice is the answer; further ones, where they were asked for, are only counted. True: there was one. */
+static bool read_choices(struct provider_reply *r, struct scan *s, const struct provider_sink *sink)
+{
+    const struct provider_sink further = {count_unshown, count_unshown, NULL, r};
     struct span name, text;
-    bool first = true;
+    bool first = true, any = false;
 
     if (!scan_array(s))
-        return;
+        return false;
     while (scan_element(s)) {
-        if (!first || scan_peek(s) != '{') {
+        const struct provider_sink *to = sink;
+
+        any = true;
+        if ((!first && !r->many) || scan_peek(s) != '{') {
             scan_skip(s);
             continue;
         }
+        if (r->many && is_further(s))
+            to = &further;
         first = false;
         r->choice = true;
         (void)scan_object(s);
         while (scan_member(s, &name)) {
             if (span_is(name, "delta") || span_is(name, "message"))
-                read_message(s, sink);
+                read_message(r, s, to);
             else if (!span_is(name, "finish_reason"))
                 scan_skip(s);
-            else if (scan_string(s, &text))
+            else if (scan_string(s, &text) && to == sink)
                 span_copy(text, r->finish_reason, sizeof r->finish_reason);
         }
     }
+    return any;
 }
 
 /* A count: what is negative, fractional or no number was not said. Several times said, the largest counts. */
-static bool read_count(struct scan *s, int64_t *have)
+bool openai_read_count(struct scan *s, int64_t *have)
 {
     int64_t n;
 
@@ -91,7 +182,7 @@ static bool read_count(struct scan *s, int64_t *have)
     return true;
 }
 
-static void read_details(struct openai_reply *r, struct scan *s)
+static void read_details(struct provider_reply *r, struct scan *s)
 {
     struct span name;
 
@@ -99,17 +190,17 @@ static void read_details(struct openai_reply *r, struct scan *s)
         return;
     while (scan_member(s, &name)) {
         if (span_is(name, "cached_tokens"))
-            (void)read_count(s, &r->usage.cached);
+            (void)openai_read_count(s, &r->usage.cached);
         else if (span_is(name, "cache_write_tokens"))
-            (void)read_count(s, &r->usage.cache_write);
+            (void)openai_read_count(s, &r->usage.cache_write);
         else if (span_is(name, "reasoning_tokens"))
-            (void)read_count(s, &r->usage.reasoning);
+            (void)openai_read_count(s, &r->usage.reasoning);
         else
             scan_skip(s);
     }
 }
 
-static void read_cost(struct openai_reply *r, struct scan *s)
+static void read_cost(struct provider_reply *r, struct scan *s)
 {
     int64_t pico;
 
@@ -119,7 +210,7 @@ static void read_cost(struct openai_reply *r, struct scan *s)
     r->cost = pico > r->cost ? pico : r->cost;
 }
 
-static void read_usage(struct openai_reply *r, struct scan *s)
+static void read_usage(struct provider_reply *r, struct scan *s)
 {
     struct span name;
 
@@ -127,11 +218,11 @@ static void read_usage(struct openai_reply *r, struct scan *s)
         return;
     while (scan_member(s, &name)) {
         if (span_is(name, "prompt_tokens"))
-            r->has_prompt |= read_count(s, &r->usage.prompt);
+            r->has_prompt |= openai_read_count(s, &r->usage.prompt);
         else if (span_is(name, "completion_tokens"))
-            r->has_completion |= read_count(s, &r->usage.completion);
+            r->has_completion |= openai_read_count(s, &r->usage.completion);
         else if (span_is(name, "prompt_cache_hit_tokens"))
-            (void)read_count(s, &r->usage.cached);
+            (void)openai_read_count(s, &r->usage.cached);
         else if (span_is(name, "cost"))
             read_cost(r, s);
         else if (span_is(name, "prompt_tokens_details") || span_is(name, "completion_tokens_details"))
@@ -141,8 +232,7 @@ static void read_usage(struct openai_reply *r, struct scan *s)
     }
 }
 
-/* An object, or only its message. */
-static void read_error(struct openai_error *e, struct scan *s)
+void openai_read_error_value(struct provider_error *e, struct scan *s)
 {
     struct span name, text;
     char c = scan_peek(s);
@@ -178,31 +268,63 @@ static void read_error(struct openai_error *e, struct scan *s)
         e->status = strtol(e->code, NULL, 10);
 }
 
-enum weir_err openai_read(struct openai_reply *r, const char *data, size_t n, const struct openai_sink *sink)
+enum weir_err openai_read(struct provider_reply *r, const char *data, size_t n, const struct provider_sink *sink)
 {
     struct scan s = scan_make(data, n);
-    struct span name;
+    struct span name, id;
+    bool usage = false, choice = false;
 
+    r->event = REPLY_PLAIN;
     if (n >= 6 && memcmp(data, "[DONE]", 6) == 0) {
         r->done = true;
+        r->event = REPLY_END;
         return WEIR_OK;
     }
     if (scan_peek(&s) != '{' || !scan_object(&s))
         return WEIR_E_UPSTREAM_INVALID;
     while (scan_member(&s, &name)) {
-        if (span_is(name, "choices"))
-            read_choices(r, &s, sink);
-        else if (span_is(name, "usage"))
+        if (span_is(name, "choices")) {
+            choice = read_choices(r, &s, sink);
+        } else if (span_is(name, "usage")) {
+            usage = scan_peek(&s) == '{';
             read_usage(r, &s);
-        else if (span_is(name, "error"))
-            read_error(&r->error, &s);
-        else
+        } else if (span_is(name, "error")) {
+            openai_read_error_value(&r->error, &s);
+        } else if (!r->id[0] && span_is(name, "id")) {
+            if (scan_string(&s, &id) && id.n < sizeof r->id)
+                span_copy(id, r->id, sizeof r->id);
+        } else {
             scan_skip(&s);
+        }
     }
+    if (usage && !choice)
+        r->event = REPLY_USAGE;
     return scan_ok(&s) ? WEIR_OK : WEIR_E_UPSTREAM_INVALID;
 }
 
-void openai_read_error(struct openai_error *e, const char *body, size_t n)
+enum weir_err openai_read_embeddings(struct provider_reply *r, const char *data, size_t n, const struct provider_sink *sink)
+{
+    struct scan s = scan_make(data, n);
+    struct span name;
+
+    (void)sink;
+    if (scan_peek(&s) != '{' || !scan_object(&s))
+        return WEIR_E_UPSTREAM_INVALID;
+    while (scan_member(&s, &name)) {
+        if (span_is(name, "usage")) {
+            read_usage(r, &s);
+        } else if (span_is(name, "error")) {
+            openai_read_error_value(&r->error, &s);
+        } else {
+            r->choice = r->choice || (span_is(name, "data") && scan_peek(&s) == '[');
+            scan_skip(&s);
+        }
+    }
+    r->has_completion = r->choice;                   /* none, for certain */
+    return scan_ok(&s) ? WEIR_OK : WEIR_E_UPSTREAM_INVALID;
+}
+
+void openai_read_error(struct provider_error *e, const char *body, size_t n)
 {
     struct scan s = scan_make(body, n);
     struct span name;
@@ -211,207 +333,8 @@ void openai_read_error(struct openai_error *e, const char *body, size_t n)
         return;
     while (scan_member(&s, &name)) {
         if (span_is(name, "error"))
-            read_error(e, &s);
+            openai_read_error_value(e, &s);
         else
             scan_skip(&s);
     }
-}
-
-/* The account's money or quota is gone: waiting does not help. */
-static bool is_quota(const struct openai_error *e)
-{
-    static const char *const codes[] = {
-        "insufficient_quota", "credit_balance_exhausted", "organization_spend_limit_exceeded",
-        "project_spend_limit_exceeded", "organization_usage_limit_exceeded", "billing_hard_limit_reached",
-    };
-
-    if (strcmp(e->type, "insufficient_quota") == 0)
-        return true;
-    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
-        if (strcmp(e->code, codes[i]) == 0)
-            return true;
-    return false;
-}
-
-/* What a 429's text says of the limit: "on tokens per min (TPM): Limit 30000, Used 24945, Requested 5926". -1: nothing. */
-static int64_t figure(const struct openai_error *e, const char *name)
-{
-    const char *at = strstr(e->message, name);
-    long long n;
-
-    return at && sscanf(at + strlen(name), " %18lld", &n) == 1 && n >= 0 ? n : -1;
-}
-
-/* Which limit a 429 is about: its text, its type, or the figure its headers say is used up. A day's limit is the
- * business of the longest dimension there is. */
-static enum dim limit_named(const struct openai_error *e, const struct provider_head *h)
-{
-    static const struct {
-        const char *phrase;
-        enum dim dim;
-    } phrases[] = {
-        {"input tokens per min", DIM_INPUT_TOKENS_PER_MINUTE}, {"output tokens per min", DIM_OUTPUT_TOKENS_PER_MINUTE},
-        {"requests per min", DIM_REQUESTS_PER_MINUTE}, {"tokens per min", DIM_TOKENS_PER_MINUTE},
-        {"requests per hour", DIM_REQUESTS_PER_HOUR}, {"tokens per hour", DIM_TOKENS_PER_HOUR},
-        {"requests per day", DIM_REQUESTS_PER_HOUR}, {"tokens per day", DIM_TOKENS_PER_HOUR},
-        {"call rate limit", DIM_REQUESTS_PER_MINUTE}, {"token rate limit", DIM_TOKENS_PER_MINUTE},      /* Azure's */
-    };
-
-    for (size_t i = 0; i < sizeof phrases / sizeof *phrases; i++)
-        if (strcasestr(e->message, phrases[i].phrase))
-            return phrases[i].dim;
-    if (strcmp(e->type, "requests") == 0)
-        return DIM_REQUESTS_PER_MINUTE;
-    if (strcmp(e->type, "tokens") == 0)
-        return DIM_TOKENS_PER_MINUTE;
-    for (int d = 0; d < DIM_COUNT; d++)
-        if (h->word.remaining[d] == 0)
-            return (enum dim)d;
-    return DIM_COUNT;
-}
-
-/* Waiting does not help: it asks for more than the whole limit. Azure says so with a day. */
-static bool is_too_large(const struct openai_error *e)
-{
-    int64_t limit = figure(e, "Limit");
-
-    return strncmp(e->message, "Request too large", 17) == 0 || (limit > 0 && figure(e, "Requested") > limit) ||
-           strcasestr(e->message, "retry after 86400 seconds");
-}
-
-/* How long to stay away: the headers, the exhausted limit's reset, or the text's "try again in 1.742s". */
-static int64_t retry_after(const struct openai_error *e, const struct provider_head *h, enum dim dim)
-{
-    static const char *const phrases[] = {"try again in ", "retry after "};
-
-    if (h->retry_after_us >= 0)
-        return h->retry_after_us;
-    if (dim < DIM_COUNT && h->word.remaining[dim] == 0 && h->word.reset_us[dim] >= 0)
-        return h->word.reset_us[dim];
-    for (size_t i = 0; i < sizeof phrases / sizeof *phrases; i++) {
-        const char *at = strcasestr(e->message, phrases[i]);
-        size_t n;
-
-        if (!at)
-            continue;
-        at += strlen(phrases[i]);
-        n = strspn(at, "0123456789.smhd");
-        while (n > 0 && at[n - 1] == '.')
-            n--;
-        return head_duration_us(at, n);
-    }
-    return -1;
-}
-
-/* A 403 about what was asked, not about who asks: one user's prompt must not take the key from all others. */
-static bool is_objection(const struct openai_error *e)
-{
-    static const char *const words[] = {"moderation", "flagged", "guardrail", "content policy", "content_policy"};
-
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        if (strcasestr(e->message, words[i]) || strcasestr(e->code, words[i]))
-            return true;
-    return false;
-}
-
-/* The status of an error inside a 200, where headers have long been sent. */
-static int status_inside(const struct openai_error *e)
-{
-    static const struct {
-        const char *name;
-        int status;
-    } names[] = {
-        {"rate_limit_exceeded", 429}, {"slow_down", 429}, {"rate_limit_error", 429}, {"requests", 429}, {"tokens", 429},
-        {"invalid_api_key", 401}, {"authentication_error", 401}, {"server_is_overloaded", 503},
-        {"service_unavailable_error", 503}, {"overloaded_error", 529}, {"model_not_found", 404},
-        {"context_length_exceeded", 400}, {"invalid_request_error", 400},
-    };
-    const char *said[] = {e->code, e->type};              /* the code is the more exact */
-
-    if (e->status >= 400 && e->status <= 599)
-        return (int)e->status;
-    for (size_t s = 0; s < 2; s++)
-        for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-            if (strcmp(said[s], names[i].name) == 0)
-                return names[i].status;
-    return 500;
-}
-
-struct openai_verdict openai_judge(int status, const struct openai_error *e, const struct provider_head *h)
-{
-    struct openai_verdict v = {.err = WEIR_E_UPSTREAM, .dim = DIM_COUNT, .retry_after_us = -1};
-
-    if (status == 200)
-        status = status_inside(e);
-    if (status == 402 || is_quota(e)) {
-        v.err = WEIR_E_UPSTREAM_QUOTA;
-        v.retry = true;
-        v.fault = FAULT_QUOTA;
-        if (status == 402 && h->retry_after_us >= 0) {    /* OpenRouter: only as long as other calls hold the money */
-            v.fault = FAULT_OVERLOADED;
-            v.retry_after_us = h->retry_after_us;
-        }
-        return v;
-    }
-    switch (status) {
-    case 400:
-        v.err = strcmp(e->code, "context_length_exceeded") == 0 || strcmp(e->type, "exceed_context_size_error") == 0
-                    ? WEIR_E_CONTEXT_LENGTH : WEIR_E_UPSTREAM_REFUSED;
-        v.pass_message = true;
-        break;
-    case 404:
-        v.err = WEIR_E_MODEL_NOT_FOUND;
-        v.pass_message = true;
-        break;
-    case 413:
-        v.err = WEIR_E_BODY_TOO_LARGE;
-        v.pass_message = true;
-        break;
-    case 422:
-        v.err = WEIR_E_UPSTREAM_UNPROCESSABLE;
-        v.pass_message = true;
-        break;
-    case 403:
-        if (strcmp(e->code, "model_not_found") == 0 || is_objection(e)) {      /* says nothing of the key */
-            v.err = is_objection(e) ? WEIR_E_UPSTREAM_REFUSED : WEIR_E_MODEL_NOT_FOUND;
-            v.pass_message = true;
-            break;
-        }
-        /* fall through */
-    case 401:
-        v.err = WEIR_E_UPSTREAM_AUTH;
-        v.retry = true;
-        v.fault = FAULT_AUTH;
-        break;
-    case 429:
-        if (is_too_large(e)) {
-            v.err = WEIR_E_REQUEST_TOO_LARGE_FOR_LIMIT;
-            v.pass_message = true;
-            break;
-        }
-        v.err = WEIR_E_UPSTREAM_RATE_LIMITED;
-        v.retry = true;
-        v.fault = FAULT_RATE_LIMIT;
-        v.dim = limit_named(e, h);
-        v.retry_after_us = retry_after(e, h, v.dim);
-        break;
-    case 408: case 409: case 500: case 502: case 504:
-        v.retry = true;
-        v.fault = FAULT_SERVER;
-        v.retry_after_us = h->retry_after_us;
-        v.pass_message = true;
-        break;
-    case 503: case 529:
-        v.retry = true;
-        v.fault = FAULT_OVERLOADED;
-        v.retry_after_us = h->retry_after_us;
-        v.pass_message = true;
-        break;
-    default:
-        if (status >= 300 && status <= 399)
-            v.err = WEIR_E_UPSTREAM_REDIRECT;
-        else
-            v.pass_message = true;
-    }
-    return v;
 }

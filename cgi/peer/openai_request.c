@@ -1,4 +1,5 @@
 /* openai_request.c - the body of a Chat Completions request, as text. */
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,7 +51,36 @@ void openai_request(struct sb *out, const char *model, const struct openai_turn 
         option_of_model(out, o);
     option(out, "stop", o->stop);
     if (o->stream)
-        sb_puts(out, ",\"stream\":true,\"stream_options\":{\"include_usage\":true}");
+        sb_puts(out, ",\"stream\":true");
+}
+
+void openai_close(struct sb *out, const struct wire_tail *t)
+{
+    if (t->stream && (t->stream_options || t->usage != STREAM_USAGE_NONE)) {
+        sb_puts(out, ",\"stream_options\":{");
+        sb_puts(out, t->stream_options);
+        if (t->usage != STREAM_USAGE_NONE)
+            sb_puts(out, t->stream_options ? ",\"include_usage\":true" : "\"include_usage\":true");
+        if (t->usage == STREAM_USAGE_CONTINUOUS)
+            sb_puts(out, ",\"continuous_usage_stats\":true");
+        sb_putc(out, '}');
+    }
+    if (t->cap)
+        sb_putf(out, ",\"%s\":%" PRId64, t->max_completion_tokens ? "max_completion_tokens" : "max_tokens", t->cap);
+    sb_putc(out, '}');
+}
+
+void openai_close_embeddings(struct sb *out, const struct wire_tail *t)
+{
+    (void)t;
+    sb_putc(out, '}');
+}
+
+void openai_close_responses(struct sb *out, const struct wire_tail *t)
+{
+    if (t->cap)
+        sb_putf(out, ",\"max_output_tokens\":%" PRId64, t->cap);
+    sb_putc(out, '}');
 }
 
 bool openai_wants_completion_cap(const char *model)

@@ -3,9 +3,11 @@ libweir_a_SOURCES += \
 	cgi/peer/builtin.c cgi/peer/builtin.h \
 	cgi/peer/client.c cgi/peer/client.h \
 	cgi/peer/head.c cgi/peer/head.h \
-	cgi/peer/openai.c cgi/peer/openai_request.c cgi/peer/openai.h \
+	cgi/peer/openai.c cgi/peer/openai_judge.c cgi/peer/openai_request.c cgi/peer/openai_responses.c \
+	cgi/peer/openai_writer.c cgi/peer/openai.h \
 	cgi/peer/otlp.c cgi/peer/otlp.h \
 	cgi/peer/scan.c cgi/peer/scan.h \
 	cgi/peer/sse.c cgi/peer/sse.h \
 	cgi/peer/upstream.c cgi/peer/upstream.h \
-	cgi/peer/webhook.c cgi/peer/webhook.h
+	cgi/peer/webhook.c cgi/peer/webhook.h \
+	cgi/peer/wire.c cgi/peer/wire.h

@@ -53,13 +53,25 @@ static enum weir_err event_end(struct pass *a)
     struct sse *s = a->s;
     const char *data = a->lone ? a->lone : s->data;
     size_t n = a->lone ? a->lone_len : s->data_len;
+    enum weir_err e = WEIR_OK;
 
-    if (!s->has_data)
-        return WEIR_OK;
-    a->lone = NULL;
-    s->has_data = false;
-    s->data_len = 0;
-    return a->fn(a->ctx, n ? data : "", n);
+    if (s->has_data) {
+        a->lone = NULL;
+        s->has_data = false;
+        s->data_len = 0;
+        e = a->fn(a->ctx, n ? data : "", n);
+    }
+    s->name[0] = '\0';
+    return e;
+}
+
+/* What follows "event:". */
+static void take_name(struct sse *s, const char *p, size_t n)
+{
+    size_t blank = n > 0 && *p == ' ', len = n - blank < SSE_NAME_MAX ? n - blank : SSE_NAME_MAX;
+
+    memcpy(s->name, p + blank, len);
+    s->name[len] = '\0';
 }
 
 /* One line without its end. `stays`: it lies in the caller's piece, not in s->line. */
@@ -70,8 +82,11 @@ static enum weir_err line_end(struct pass *a, const char *p, size_t n, bool stay
 
     if (n == 0)
         return event_end(a);
-    if (n < 4 || memcmp(p, "data", 4) != 0 || (n > 4 && p[4] != ':'))
+    if (n < 4 || memcmp(p, "data", 4) != 0 || (n > 4 && p[4] != ':')) {
+        if (n >= 6 && memcmp(p, "event:", 6) == 0)
+            take_name(s, p + 6, n - 6);
         return WEIR_OK;                      /* a comment, or a field of no use here */
+    }
     p += n > 4 ? 5 : 4;
     n -= n > 4 ? 5 : 4;
     if (n > 0 && *p == ' ') {

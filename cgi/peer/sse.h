@@ -2,7 +2,7 @@
  *
  * WHATWG HTML 9.2.6: lines end in LF, CR or CRLF; `data` lines of one event are
  * joined by LF; lines that begin with a colon are comments; a blank line ends
- * the event. Names and ids are of no use to Weir and are skipped. An event that
+ * the event. Ids are of no use to Weir and are skipped. An event that
  * lies whole in one piece is handed on without being copied. */
 #ifndef WEIR_SSE_H
 #define WEIR_SSE_H
@@ -12,13 +12,17 @@
 
 #include "base/err.h"
 
-enum { SSE_EVENT_MAX = 1024 * 1024 };   /* bytes of one line, and of one event's data */
+enum {
+    SSE_EVENT_MAX = 1024 * 1024,     /* bytes of one line, and of one event's data */
+    SSE_NAME_MAX = 63,               /* of an event's name; a longer one is cut */
+};
 
 struct sse {
     char *line;              /* the beginning of a line whose end has not come */
     size_t line_len, line_cap;
     char *data;              /* data lines of the event so far, joined */
     size_t data_len, data_cap;
+    char name[SSE_NAME_MAX + 1];   /* of the event that is read, or handed on; "" if it has none */
     bool has_data;           /* an event without any data line is none */
     bool after_cr;           /* a LF that comes next belongs to the line before */
 };

@@ -14,9 +14,10 @@ enum { STOCK_MAX = 256, READ_BYTES = 8192, UPLOAD_BYTES = 16384 };
 struct upstream {
     const struct upstream_settings *s;
     const char *ca_file;
-    char *chat_url, *models_url;
+    char *url[WIRE_COUNT];           /* NULL: it does not speak that, or its address depends on the model */
+    char *models_url;
     struct curl_slist *headers;
-    CURL *stock[STOCK_MAX];          /* set up for chat, not in use */
+    CURL *stock[STOCK_MAX];          /* set up for a POST, not in use */
     size_t stocked;
     size_t out;                      /* handles given and not back yet */
     bool retired;
@@ -54,13 +55,27 @@ struct upstream *upstream_new(const struct upstream_settings *s, const char *ca_
 
     u->s = s;
     u->ca_file = ca_file;
-    u->chat_url = url_of(s->base_url, "/chat/completions");
+    for (enum wire w = WIRE_OWN + 1; w < WIRE_COUNT; w++)
+        if (wire_at(s->protocol, w) == w && !s->api_version)
+            u->url[w] = url_of(s->base_url, wire_reader(w)->path);
     u->models_url = url_of(s->base_url, "/models");
-    if (u->chat_url && u->models_url && header(&u->headers, "Content-Type: ", "application/json") &&
-        header(&u->headers, "Expect:", "") && (!s->api_key || header(&u->headers, "Authorization: Bearer ", s->api_key)))
+    if (header(&u->headers, "Content-Type: ", "application/json") && header(&u->headers, "Expect:", "") &&
+        (!s->api_key || header(&u->headers, s->auth == UPSTREAM_AUTH_API_KEY ? "api-key: " : "Authorization: Bearer ", s->api_key)))
         return u;
     upstream_free(u);
     return NULL;
+}
+
+/* Azure's: a deployment goes by the name of its model. */
+static char *deployment_url(const struct upstream *u, enum wire w, const char *model)
+{
+    struct sb b = sb_make(4096);
+
+    sb_putf(&b, "%s/openai/deployments/", u->s->base_url);
+    sb_url(&b, model);
+    sb_putf(&b, "%s?api-version=", wire_reader(w)->path);
+    sb_url(&b, u->s->api_version);
+    return sb_take(&b);
 }
 
 void upstream_free(struct upstream *u)
@@ -72,7 +87,8 @@ void upstream_free(struct upstream *u)
     for (struct curl_slist *h = u->headers; h; h = h->next)
         explicit_bzero(h->data, strlen(h->data));
     curl_slist_free_all(u->headers);
-    free(u->chat_url);
+    for (enum wire w = WIRE_OWN; w < WIRE_COUNT; w++)
+        free(u->url[w]);
     free(u->models_url);
     free(u);
 }
@@ -118,15 +134,18 @@ static bool set_up(struct upstream *u, CURL *c, const char *url)
     return bad == CURLE_OK;
 }
 
-CURL *upstream_chat(struct upstream *u, const char *body, size_t n, struct curl_slist *own, upstream_data_fn *on_head,
-                    upstream_data_fn *on_body, void *ctx)
+CURL *upstream_call(struct upstream *u, enum wire w, const char *model, const char *body, size_t n, struct curl_slist *own,
+                    upstream_data_fn *on_head, upstream_data_fn *on_body, void *ctx)
 {
     CURL *c = u->stocked > 0 ? u->stock[--u->stocked] : NULL;
+    char *made = u->s->api_version ? deployment_url(u, w, model) : NULL;
+    const char *url = made ? made : u->url[w];
 
     if (!c) {
         c = curl_easy_init();
-        if (!c || !set_up(u, c, u->chat_url)) {
+        if (!c || !set_up(u, c, url)) {
             curl_easy_cleanup(c);
+            free(made);
             return NULL;
         }
         curl_easy_setopt(c, CURLOPT_POST, 1L);
@@ -134,10 +153,16 @@ CURL *upstream_chat(struct upstream *u, const char *body, size_t n, struct curl_
         curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body);
     }
     u->out++;
+    curl_easy_setopt(c, CURLOPT_URL, url);
+    free(made);                               /* libcurl has its own */
     curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)n);
     curl_easy_setopt(c, CURLOPT_POSTFIELDS, body);
     if (own) {
-        own->next = u->headers;
+        struct curl_slist *last = own;
+
+        while (last->next)
+            last = last->next;
+        last->next = u->headers;
         curl_easy_setopt(c, CURLOPT_HTTPHEADER, own);
     }
     curl_easy_setopt(c, CURLOPT_HEADERDATA, ctx);
@@ -169,7 +194,7 @@ void upstream_give(struct upstream *u, CURL *easy)
 
     u->out--;
     curl_easy_getinfo(easy, CURLINFO_EFFECTIVE_URL, &url);
-    if (u->retired || u->stocked == STOCK_MAX || !url || strcmp(url, u->chat_url) != 0) {
+    if (u->retired || u->stocked == STOCK_MAX || !url || strcmp(url, u->models_url) == 0) {
         curl_easy_cleanup(easy);
         if (u->retired && u->out == 0)
             upstream_free(u);

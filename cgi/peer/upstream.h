@@ -13,6 +13,7 @@
 
 #include "base/err.h"
 #include "base/settings.h"
+#include "peer/wire.h"
 
 struct upstream;
 
@@ -27,11 +28,12 @@ void upstream_retire(struct upstream *u);
 /* The settings it was made from, which are those of every call it made. */
 const struct upstream_settings *upstream_settings(const struct upstream *u);
 
-/* A handle that will POST `body` to …/chat/completions, with the header `own` (NULL: none) before those all calls have; both
- * are borrowed until upstream_give, and own->next is set. `ctx` is its CURLOPT_PRIVATE and goes to both callbacks. NULL if
- * there is no memory. */
-CURL *upstream_chat(struct upstream *u, const char *body, size_t n, struct curl_slist *own, upstream_data_fn *on_head,
-                    upstream_data_fn *on_body, void *ctx);
+/* A handle that will POST `body` to what `w` has as its path, at an upstream that speaks it (wire_at). `own` (NULL: none) are
+ * headers of this call, before those all calls have: the list's end is set to those. All are borrowed until upstream_give;
+ * `model` is only read, and only where it is a part of the address. `ctx` is CURLOPT_PRIVATE and goes to both callbacks. NULL
+ * if there is no memory. */
+CURL *upstream_call(struct upstream *u, enum wire w, const char *model, const char *body, size_t n, struct curl_slist *own,
+                    upstream_data_fn *on_head, upstream_data_fn *on_body, void *ctx);
 /* The same for GET …/models. */
 CURL *upstream_list_models(struct upstream *u, upstream_data_fn *on_body, void *ctx);
 /* Take a handle back, out of its multi already. */

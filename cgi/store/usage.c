@@ -147,11 +147,11 @@ static enum weir_err add_message(struct db *db, const struct message *m)
     return content_add(db, m->session << SEQ_BITS | m->seq, &m->content);
 }
 
-static enum weir_err add_texts(struct db *db, const struct call_record *r, const struct place *p)
+static enum weir_err add_texts(struct db *db, const struct call_record *r, const struct place *p, bool made)
 {
     enum weir_err e = WEIR_OK;
 
-    if (r->new_session && r->system_text) {
+    if (made && r->system_text) {
         struct message m = {.session = p->session, .seq = 0, .role = CONVO_SYSTEM, .message_id = "",
                             .content = {.text = r->system_text, .text_bytes = (int64_t)strlen(r->system_text)},
                             .at_ms = r->accepted_at_ms};
@@ -271,16 +271,21 @@ enum weir_err usage_accept(struct db *db, const struct call_record *r, bool sent
     struct event_keys k = {0};
     struct place p = {0};
     enum weir_err e = keys_of(db, r, &k);
+    bool made = r->new_session;
 
-    if (!e && r->new_session)
-        e = new_session(db, r, k.user, &p);
-    else if (!e && r->session_id[0])
+    if (e)
+        return e;
+    if (!made && r->session_id[0]) {
         e = continue_session(db, r, k.user, &p);
+        made = e == WEIR_E_NOT_FOUND && !p.session && r->session_may_be_new;
+    }
+    if (made)
+        e = new_session(db, r, k.user, &p);
     if (e)
         return e;
     e = add_event(db, r, &k, &p, sent ? STATE_SENT : STATE_ACCEPTED);
     if (!e && p.session)
-        e = add_texts(db, r, &p);
+        e = add_texts(db, r, &p, made);
     return e;
 }
 

@@ -61,8 +61,9 @@ struct call_record {
     const char *model;                       /* that served, or was to; the engine's once there is a choice */
     const char *metadata_json;               /* or NULL */
     bool new_session;
-    const char *session_title;               /* for a new session */
-    const char *system_text;                 /* for a new session, or NULL */
+    bool session_may_be_new;                 /* the session named is made if it is not there */
+    const char *session_title;               /* for a session that is made */
+    const char *system_text;                 /* for a session that is made, or NULL */
     const char *user_text;                   /* to store as the user's message; NULL: none is stored */
     int64_t accepted_at_ms;                  /* UTC */
     int64_t prompt_tokens_counted;

@@ -82,20 +82,38 @@ static struct tokens_message message_of(const struct openai_turn *t)
     return (struct tokens_message){.role = t->role, .content = t->text, .content_bytes = strlen(t->text)};
 }
 
-void candidates_count(struct candidate_list *l, const struct openai_turn *turns, size_t n)
+void candidates_count_by(struct candidate_list *l, candidate_count_fn *fn, const void *ctx)
 {
-    struct tokens_message *m = mem_zalloc(n, sizeof *m);
-
-    for (size_t i = 0; i < n; i++)
-        m[i] = message_of(&turns[i]);
     for (size_t i = 0; i < l->n; i++) {
         size_t k = 0;
 
         while (k < i && !same_count(&l->of[k].tokens, &l->of[i].tokens))
             k++;
-        l->of[i].prompt_tokens = k < i ? l->of[k].prompt_tokens : tokens_count_chat(&l->of[i].tokens, m, n);
+        l->of[i].prompt_tokens = k < i ? l->of[k].prompt_tokens : fn(&l->of[i].tokens, l->of[i].model, ctx);
     }
-    free(m);
+}
+
+struct chat {
+    struct tokens_message *messages;
+    size_t n;
+};
+
+static int64_t count_chat(const struct tokens_model *m, const char *model, const void *ctx)
+{
+    const struct chat *c = ctx;
+
+    (void)model;
+    return tokens_count_chat(m, c->messages, c->n);
+}
+
+void candidates_count(struct candidate_list *l, const struct openai_turn *turns, size_t n)
+{
+    const struct chat c = {mem_zalloc(n, sizeof *c.messages), n};
+
+    for (size_t i = 0; i < n; i++)
+        c.messages[i] = message_of(&turns[i]);
+    candidates_count_by(l, count_chat, &c);
+    free(c.messages);
 }
 
 static bool fits(struct candidate_model *c, int64_t asked, int64_t output_max)

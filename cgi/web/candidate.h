@@ -31,8 +31,10 @@ struct candidate_list {
 /* Who may serve `model`. E_MODEL_NOT_FOUND, or E_UNAVAILABLE while providers have not told their models; refused already. */
 enum weir_err candidates_find(struct exchange *x, const char *model, struct candidate_list *out)
     __attribute__((warn_unused_result));
-/* Count the prompt for each. */
+/* Count the prompt for each: of turns, or by a function that is called once for each way to count. */
 void candidates_count(struct candidate_list *l, const struct openai_turn *turns, size_t n);
+typedef int64_t candidate_count_fn(const struct tokens_model *m, const char *model, const void *ctx);
+void candidates_count_by(struct candidate_list *l, candidate_count_fn *fn, const void *ctx);
 /* Of a counted prompt, how many turns from `first` on, the last not among them, have to be left out so that there is room
  * for the rest and an answer, in the window of the model asked for or in the largest that "auto" may choose. `asked` 0: no
  * cap was asked for. 0: all fits, or nobody knows the window. */

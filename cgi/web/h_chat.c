@@ -10,16 +10,11 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/mem.h"
-#include "flow/trace.h"
-#include "peer/builtin.h"
 #include "peer/openai.h"
 #include "store/convo.h"
-#include "store/session_use.h"
 #include "web/ask.h"
-#include "web/candidate.h"
-#include "web/fcgi.h"
+#include "web/launch.h"
 #include "web/route.h"
-#include "web/title.h"
 
 enum {
     HISTORY_MAX_BYTES = 2 * 1024 * 1024,
@@ -36,15 +31,13 @@ struct prompt {
     size_t count;
     size_t omitted;                  /* of the session's messages, the oldest */
     const char *user_text;           /* of the last turn */
-    struct session_tokens session;   /* taken so far, where that is limited */
-    char *builtin_reply;             /* owned, or NULL */
+    struct launch launch;
 };
 
 static void prompt_done(struct prompt *p)
 {
     convo_history_done(&p->history);
     free(p->turns);
-    free(p->builtin_reply);
 }
 
 static enum weir_err find_model(struct exchange *x, struct prompt *p)
@@ -112,27 +105,6 @@ static void fit_turns(const struct exchange *x, struct prompt *p)
     candidates_fit(&p->candidates, p->ask.max_tokens, x->web->settings->tokens.request_output_max);
 }
 
-static enum weir_err read_session(struct exchange *x, struct prompt *p)
-{
-    const struct session_limit l = allowance_limit(x->web->settings);
-
-    if (!p->ask.session_id || l.max <= 0)
-        return WEIR_OK;
-    return session_use_read(x->db, p->ask.session_id, &l, x->arrived_ms, &p->session);
-}
-
-/* The sentence about a prompt that is longer than one may be, by whichever model's count, or nothing. */
-static void say_too_long(const struct exchange *x, const struct prompt *p, struct sb *why)
-{
-    int64_t max = x->web->settings->tokens.request_input_max, most = 0;
-
-    for (size_t i = 0; i < p->candidates.n; i++)
-        most = p->candidates.of[i].prompt_tokens > most ? p->candidates.of[i].prompt_tokens : most;
-    if (max > 0 && most > max)
-        sb_putf(why, "The conversation has %" PRId64 " tokens; a request may have %" PRId64
-                " here (tokens.request_input_max). Shorten it or begin a new one.", most, max);
-}
-
 /* Everything that can be refused before something is stored. On failure nothing is left to free. */
 static enum weir_err prompt_make(struct exchange *x, struct prompt *p)
 {
@@ -148,123 +120,24 @@ static enum weir_err prompt_make(struct exchange *x, struct prompt *p)
     if (p->ask.priority > x->who.max_priority)
         return web_refuse(x, WEIR_E_PRIORITY, "priority", "You may not use priority %s; the highest for you is %s.",
                           priority_name(p->ask.priority), priority_name(x->who.max_priority));
-    if ((e = find_model(x, p)) || (e = gather_turns(x, p)) || (e = read_session(x, p)))
+    p->launch.session_id = p->ask.session_id;
+    if ((e = find_model(x, p)) || (e = gather_turns(x, p)) || (e = launch_read_session(x, &p->launch))) {
         prompt_done(p);
-    else
-        fit_turns(x, p);
-    return e;
+        return e;
+    }
+    fit_turns(x, p);
+    p->launch.asked = p->model;
+    p->launch.candidates = &p->candidates;
+    p->launch.priority = p->ask.priority;
+    p->launch.parent_id = p->history.leaf_id;
+    p->launch.system = p->ask.system;
+    p->launch.user_text = p->user_text;
+    p->launch.omitted = (int64_t)p->omitted;
+    p->launch.metadata = p->ask.metadata;
+    return WEIR_OK;
 }
 
 /* --- a job --- */
-
-static uint64_t fnv1a(const char *s)
-{
-    uint64_t h = UINT64_C(0xcbf29ce484222325);
-
-    for (; *s; s++)
-        h = (h ^ (unsigned char)*s) * UINT64_C(0x100000001b3);
-    return h ? h : 1;
-}
-
-/* Copy a text to *at and move it on; NULL stays NULL. */
-static const char *pack(char **at, const char *s)
-{
-    size_t n = s ? strlen(s) + 1 : 0;
-    char *to = *at;
-
-    if (!s)
-        return NULL;
-    memcpy(to, s, n);
-    *at += n;
-    return to;
-}
-
-static size_t packed_size(const char *s)
-{
-    return s ? strlen(s) + 1 : 0;
-}
-
-static void fill_record(struct exchange *x, const struct prompt *p, struct job *j)
-{
-    const struct candidate_model *c = &p->candidates.of[0];
-    const char *asked = p->candidates.n > 1 || strcmp(c->model, p->model) != 0 ? p->model : NULL;      /* if another may serve */
-    struct call_record *r = &j->rec;
-    struct sb title = sb_make(1024);
-    char *metadata = p->ask.metadata ? json_dumps(p->ask.metadata, JSON_COMPACT) : NULL;
-    const char *token_id = *x->who.token_id ? x->who.token_id : NULL;
-    char *at;
-
-    title_put(&title, p->user_text, TITLE_FROM_MESSAGE_CHARS);
-    at = j->strings = mem_zalloc(1, packed_size(x->who.user_id) + packed_size(token_id) + packed_size(x->in.path)
-                                        + packed_size(asked) + packed_size(c->model)
-                                        + packed_size(metadata) + packed_size(sb_str(&title))
-                                        + packed_size(p->ask.system) + packed_size(p->user_text));
-    (void)snprintf(r->request_id, sizeof r->request_id, "%s", x->request_id);
-    r->new_session = !p->ask.session_id;
-    if (r->new_session)
-        rand_id(r->session_id, "ses");
-    else
-        (void)snprintf(r->session_id, sizeof r->session_id, "%s", p->ask.session_id);
-    rand_id(r->user_message_id, "msg");
-    rand_id(r->message_id, "msg");
-    (void)snprintf(r->parent_id, sizeof r->parent_id, "%s", p->history.leaf_id);
-    r->user_id = pack(&at, x->who.user_id);
-    r->token_id = pack(&at, token_id);
-    r->api_endpoint = pack(&at, x->in.path);
-    r->priority = p->ask.priority;
-    r->requested_model = pack(&at, asked);
-    r->model = asked && p->candidates.n > 1 ? r->requested_model : pack(&at, c->model);
-    r->metadata_json = pack(&at, metadata);
-    if (r->new_session) {
-        r->session_title = pack(&at, sb_str(&title));
-        r->system_text = pack(&at, p->ask.system);
-    }
-    r->user_text = pack(&at, p->user_text);
-    r->accepted_at_ms = x->arrived_ms;
-    r->prompt_tokens_counted = c->prompt_tokens;
-    r->omitted_messages = (int64_t)p->omitted;
-    r->max_tokens = c->max_tokens;
-    candidate_cost(x, c, &r->cost);        /* what the call is charged should this process die in it */
-    sb_done(&title);
-    free(metadata);
-}
-
-static void fill_ask(const struct exchange *x, const struct prompt *p, const char *session_id, struct ask *a)
-{
-    const struct candidate_model *c = &p->candidates.of[0];
-
-    *a = (struct ask){
-        .upstreams = c->upstreams,
-        .priority = p->ask.priority,
-        .user = fnv1a(x->who.user_id),
-        .session = session_id ? fnv1a(session_id) : 0,
-        .model = fnv1a(c->model),
-        .prompt_tokens = c->prompt_tokens,
-        .max_tokens = c->max_tokens,
-        .arrived_us = x->arrived_us,
-        .deadline_us = x->arrived_us + x->web->settings->queue.max_wait_us,
-    };
-}
-
-/* Of several candidates, as admission sees them. Caller frees. */
-static struct ask_candidate *ask_candidates(const struct prompt *p)
-{
-    struct ask_candidate *a = mem_zalloc(p->candidates.n, sizeof *a);
-
-    for (size_t i = 0; i < p->candidates.n; i++) {
-        const struct candidate_model *c = &p->candidates.of[i];
-
-        a[i] = (struct ask_candidate){.upstreams = c->upstreams, .model = fnv1a(c->model), .price = c->price, .free = c->builtin,
-                                      .stage = c->stage, .prompt_tokens = c->prompt_tokens, .max_tokens = c->max_tokens};
-    }
-    return a;
-}
-
-static void give_candidates(struct ask *a, const struct ask_candidate *of, size_t n)
-{
-    a->candidates = of;
-    a->candidate_count = n;
-}
 
 static struct openai_options options_of(const struct prompt *p, const struct candidate_model *c, bool stream)
 {
@@ -275,116 +148,52 @@ static struct openai_options options_of(const struct prompt *p, const struct can
     };
 }
 
-/* What is different from one candidate to the next. */
-static void fill_candidates(const struct exchange *x, const struct prompt *p, struct job *j)
-{
-    j->ask_candidates = ask_candidates(p);
-    j->candidates = mem_zalloc(p->candidates.n, sizeof *j->candidates);
-    give_candidates(&j->ask, j->ask_candidates, p->candidates.n);
-    for (size_t i = 0; i < p->candidates.n; i++) {
-        const struct candidate_model *c = &p->candidates.of[i];
-        struct job_candidate *to = &j->candidates[i];
-        struct openai_options o = options_of(p, c, j->stream_upstream);
-        struct sb tail = sb_make(BODY_MAX_BYTES);
-
-        *to = (struct job_candidate){.model = mem_strdup(c->model), .price = c->price, .tokens = c->tokens,
-                                     .max_completion_tokens = openai_wants_completion_cap(c->model)};
-        candidate_cost(x, c, &to->cost);
-        if (!c->builtin)
-            openai_request_model(&tail, c->model, &o);
-        to->tail = c->builtin ? NULL : sb_take(&tail);
-        sb_done(&tail);
-    }
-}
-
-static void fill_builtin(struct prompt *p, const struct candidate_model *c, struct job *j)
-{
-    struct builtin_turn *turns = mem_zalloc(p->count, sizeof *turns);
-    size_t n = 0;
-
-    for (size_t i = 0; i < p->count; i++) {
-        if (strcmp(p->turns[i].role, "user") == 0)
-            turns[n++] = (struct builtin_turn){.text = p->turns[i].text, .bytes = strlen(p->turns[i].text)};
-    }
-    j->builtin_reply = builtin_reply(turns, n);
-    j->builtin_tokens = tokens_count_for(&c->tokens, j->builtin_reply, strlen(j->builtin_reply));
-    free(turns);
-}
-
 /* What a provider is sent, and what the built-in model says. */
 static enum weir_err fill_call(struct exchange *x, struct prompt *p, struct job *j)
 {
     const struct candidate_list *l = &p->candidates;
     struct openai_options o = options_of(p, &l->of[0], j->stream_upstream);
     struct sb body = sb_make(BODY_MAX_BYTES);
-    bool sent = false;
 
-    for (size_t i = 0; i < l->n; i++) {
-        sent = sent || !l->of[i].builtin;
-        if (l->of[i].builtin && !j->builtin_reply)
-            fill_builtin(p, &l->of[i], j);
+    launch_builtin(j, l, p->turns, p->count);
+    for (size_t i = 0; j->candidates && i < l->n; i++) {
+        struct openai_options own = options_of(p, &l->of[i], j->stream_upstream);
+        struct sb tail = sb_make(BODY_MAX_BYTES);
+
+        if (l->of[i].builtin)
+            continue;
+        openai_request_model(&tail, l->of[i].model, &own);
+        j->candidates[i].tail = sb_take(&tail);
     }
-    if (l->n > 1)
-        fill_candidates(x, p, j);
-    if (!sent)
-        return WEIR_OK;
     openai_request(&body, l->n > 1 ? NULL : l->of[0].model, p->turns, p->count, &o);
     if (!sb_ok(&body)) {
         sb_done(&body);
         return web_refuse(x, WEIR_E_BODY_TOO_LARGE, NULL, "The conversation has become too large to be sent.");
     }
-    j->body_len = body.len;
-    j->body = sb_take(&body);
-    j->max_completion_tokens = openai_wants_completion_cap(l->of[0].model);
+    j->body[PROTOCOL_OPENAI].len = body.len;
+    j->body[PROTOCOL_OPENAI].text = sb_take(&body);
     return WEIR_OK;
 }
 
 static enum weir_err chat(struct exchange *x, enum job_kind kind)
 {
     struct prompt p;
-    struct job *j = NULL;
-    struct sb too_long = sb_make(512);
+    struct job *j;
     enum weir_err e = prompt_make(x, &p);
 
     if (e)
         return e;
-    say_too_long(x, &p, &too_long);
-    if (p.candidates.of[0].max_tokens == 0)
-        e = candidates_too_small(x, &p.candidates, p.ask.message ? "message" : "messages");
-    else if (too_long.len)
-        e = web_refuse(x, WEIR_E_OUT_OF_RANGE, p.ask.message ? "message" : "messages", "%s", sb_str(&too_long));
-    else if (atomic_load(&x->web->draining))
-        e = web_refuse(x, WEIR_E_DRAINING, NULL, NULL);
-    else if (!writer_healthy(x->web->writer)) {
-        x->retry_after_ms = WRITER_RETRY_MS;
-        e = web_refuse(x, WEIR_E_STORAGE, NULL, NULL);
+    p.launch.kind = kind;
+    e = launch_check(x, &p.candidates, p.ask.message ? "message" : "messages");
+    if (!e) {
+        j = launch_job(x, &p.launch);
+        j->keep = kind == JOB_STREAM && p.ask.keep;
+        e = fill_call(x, &p, j);
+        if (!e)
+            launch_go(x, j);
+        else
+            job_free(j);
     }
-    if (e)
-        goto out;
-    j = job_new();
-    j->kind = kind;
-    j->keep = kind == JOB_STREAM && p.ask.keep;
-    j->client.fd = -1;
-    j->stream_upstream = kind == JOB_STREAM;
-    j->price = p.candidates.of[0].price;
-    j->tokens = p.candidates.of[0].tokens;
-    j->session_known = p.session;
-    fill_record(x, &p, j);
-    fill_ask(x, &p, j->rec.session_id, &j->ask);
-    j->trace = trace_new(x->web->tracer, x->in.traceparent, x->arrived_us, x->arrived_ms);
-    j->ask.job = j;
-    e = fill_call(x, &p, j);
-    if (e)
-        goto out;
-    x->moved = true;                 /* also if the client has just left: nobody is there to be answered */
-    if (fcgi_move(x->conn, &j->client)) {
-        engine_submit(x->web->engine, j);
-        j = NULL;
-    }
-out:
-    if (j)
-        job_free(j);
-    sb_done(&too_long);
     prompt_done(&p);
     return e;
 }
@@ -472,14 +281,14 @@ static bool estimate_why(struct exchange *x, const struct prompt *p, const struc
     enum weir_err e = WEIR_OK;
     struct sb text = sb_make(1024);
 
-    say_too_long(x, p, &text);
+    launch_say_too_long(x, &p->candidates, &text);
     if (too_large) {
         e = too_large;
         sb_reset(&text);
         sb_puts(&text, err_text(e));
     } else if (text.len) {
         e = WEIR_E_OUT_OF_RANGE;
-    } else if (!engine_session_may(x->web->engine, ask, &p->session, &no)) {
+    } else if (!engine_session_may(x->web->engine, ask, &p->launch.session, &no)) {
         e = WEIR_E_SESSION_COOLING;
         sb_puts(&text, no.message);
     } else if (!paid) {
@@ -522,10 +331,10 @@ enum weir_err h_chat_estimate(struct exchange *x)
         (void)estimate_budget(x, &p, &p.candidates.of[i], &budget);
     m = estimate_of(&p);
     paid = estimate_budget(x, &p, m, &budget);
-    fill_ask(x, &p, p.ask.session_id, &ask);
+    launch_ask(x, &p.candidates, p.ask.priority, p.ask.session_id, &ask);
     if (p.candidates.n > 1) {
-        candidates = ask_candidates(&p);
-        give_candidates(&ask, candidates, p.candidates.n);
+        ask.candidates = candidates = launch_ask_candidates(&p.candidates);
+        ask.candidate_count = p.candidates.n;
     }
     if (m->max_tokens == 0)
         e = WEIR_E_CONTEXT_LENGTH;

@@ -41,6 +41,7 @@ libweir_a_SOURCES += \
 	cgi/web/h_usage.c \
 	cgi/web/h_webhooks.c \
 	cgi/web/http.c cgi/web/http.h \
+	cgi/web/launch.c cgi/web/launch.h \
 	cgi/web/monitor.h \
 	cgi/web/nginx_conf.c cgi/web/nginx_conf.h \
 	cgi/web/page.c cgi/web/page.h \

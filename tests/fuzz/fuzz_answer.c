@@ -11,7 +11,7 @@
 #include "peer/sse.h"
 
 struct heard {
-    struct openai_reply r;
+    struct provider_reply r;
     struct sb text;
 };
 
@@ -26,7 +26,7 @@ static void on_text(void *ctx, const char *raw, size_t n)
 
 static enum weir_err on_event(void *ctx, const char *data, size_t n)
 {
-    struct openai_sink sink = {on_text, on_text, ctx};
+    struct provider_sink sink = {on_text, on_text, NULL, ctx};
 
     return openai_read(&((struct heard *)ctx)->r, data, n, &sink);
 }

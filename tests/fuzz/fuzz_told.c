@@ -33,9 +33,9 @@ static void check_head(struct provider_head *head, const char *p, size_t n)
         must(head->word.limit[d] >= -1 && head->word.remaining[d] >= -1 && head->word.reset_us[d] >= -1);
 }
 
-static void check_error(const struct openai_error *e, const struct provider_head *head)
+static void check_error(const struct provider_error *e, const struct provider_head *head)
 {
-    struct openai_verdict v = openai_judge(head->status, e, head);
+    struct provider_verdict v = openai_judge(head->status, e, head);
 
     must(memchr(e->type, '\0', sizeof e->type) && memchr(e->code, '\0', sizeof e->code) && memchr(e->message, '\0', sizeof e->message));
     must(v.err != WEIR_OK);
@@ -49,7 +49,7 @@ static void nothing(void *ctx, const char *raw, size_t n)
     (void)ctx, (void)raw, (void)n;
 }
 
-static void check_usage(const struct openai_reply *r)
+static void check_usage(const struct provider_reply *r)
 {
     static const struct price price = {.tiers = 2, .tier = {{.in = 150000, .out = 600000, .cache_read = 75000, .cache_write = -1,
                                        .cache_write_1h = -1}, {.above = 1000, .in = 7, .out = 11, .cache_read = -1, .cache_write = 9,
@@ -80,10 +80,10 @@ static void check_usage(const struct openai_reply *r)
 /* Header lines, an empty one, a body; the input may lack any of them. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-    struct openai_sink sink = {nothing, nothing, NULL};
+    struct provider_sink sink = {nothing, nothing, NULL, NULL};
     struct provider_head head;
-    struct openai_error error = {0};
-    struct openai_reply reply = {0};
+    struct provider_error error = {0};
+    struct provider_reply reply = {0};
     char *text = malloc(n ? n : 1), *body;
     size_t head_n;
 

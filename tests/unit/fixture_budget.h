@@ -22,8 +22,8 @@ static inline struct job *priced_job(struct world *w, struct client *c, enum job
     struct sb body = sb_make(1 << 20);
 
     openai_request(&body, "gpt-4o-mini", &turn, 1, &o);
-    j->body_len = body.len;
-    j->body = sb_take(&body);
+    j->body[PROTOCOL_OPENAI].len = body.len;
+    j->body[PROTOCOL_OPENAI].text = sb_take(&body);
     j->stream_upstream = o.stream;
     j->price = &price;
     j->tokens.exact = true;

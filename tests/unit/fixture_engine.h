@@ -194,8 +194,8 @@ static inline void send_openai(struct world *w, struct client *c, enum job_kind 
     struct sb body = sb_make(1 << 20);
 
     openai_request(&body, "gpt-4o-mini", &turn, 1, &o);
-    j->body_len = body.len;
-    j->body = sb_take(&body);
+    j->body[PROTOCOL_OPENAI].len = body.len;
+    j->body[PROTOCOL_OPENAI].text = sb_take(&body);
     j->stream_upstream = o.stream;
     j->rec.max_tokens = j->ask.max_tokens = 30000;
     engine_submit(w->e, j);

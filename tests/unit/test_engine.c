@@ -240,7 +240,7 @@ START_TEST(a_deadline_that_passes_in_line_is_told_as_queue_timeout)
     send_openai(w, &held, JOB_STREAM, "#slow-0-20-1000 held");
     await_text(&held, "event: delta\n");
     j = job_make(w, &c, JOB_STREAM, "late");
-    j->body = mem_strdup("{}");
+    j->body[PROTOCOL_OPENAI].text = mem_strdup("{}");
     j->ask.deadline_us = j->ask.arrived_us + 300 * USEC_PER_MS;
     engine_submit(w->e, j);
     await_end(&c);

@@ -10,7 +10,7 @@
 #define SEC INT64_C(1000000)
 
 struct heard {
-    struct openai_reply r;
+    struct provider_reply r;
     struct sb text, reasoning;
 };
 
@@ -26,7 +26,7 @@ static void on_reasoning(void *ctx, const char *raw, size_t n)
 
 static enum weir_err hear(struct heard *h, const char *data)
 {
-    struct openai_sink sink = {on_text, on_reasoning, h};
+    struct provider_sink sink = {on_text, on_reasoning, NULL, h};
     size_t n = strlen(data);
     char *copy = malloc(n + 1);
     enum weir_err e;
@@ -147,7 +147,7 @@ END_TEST
 
 static enum weir_err hear_event(void *ctx, const char *data, size_t n)
 {
-    struct openai_sink sink = {on_text, on_reasoning, ctx};
+    struct provider_sink sink = {on_text, on_reasoning, NULL, ctx};
 
     return openai_read(&((struct heard *)ctx)->r, data, n, &sink);
 }
@@ -442,9 +442,9 @@ START_TEST(refusals_are_told_apart)
     };
 
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
-        struct openai_error e = {0};
+        struct provider_error e = {0};
         struct provider_head h = {0};
-        struct openai_verdict v;
+        struct provider_verdict v;
 
         head_init(&h);
         openai_read_error(&e, table[i].body, strlen(table[i].body));
@@ -460,9 +460,9 @@ END_TEST
 START_TEST(headers_say_when_and_which_limit_before_the_text_does)
 {
     static const char *const lines[] = {"x-ratelimit-remaining-tokens: 0", "x-ratelimit-reset-tokens: 12s"};
-    struct openai_error e = {.set = true, .message = "Please try again in 99s."};
+    struct provider_error e = {.set = true, .message = "Please try again in 99s."};
     struct provider_head h = {0};
-    struct openai_verdict v;
+    struct provider_verdict v;
 
     head_init(&h);
     for (int i = 0; i < 2; i++)
@@ -478,9 +478,9 @@ END_TEST
 
 START_TEST(a_402_that_says_when_is_not_for_ever)
 {
-    struct openai_error e = {.set = true, .status = 402};
+    struct provider_error e = {.set = true, .status = 402};
     struct provider_head h = {0};
-    struct openai_verdict v;
+    struct provider_verdict v;
 
     head_init(&h);
     ck_assert(head_line(&h, "Retry-After: 3", 14, 0));
@@ -499,7 +499,7 @@ START_TEST(a_request_with_its_cap_is_one_json_object)
     struct sb out = sb_make(4096);
 
     openai_request(&out, "gpt-4o-mini", turns, 2, &o);
-    sb_puts(&out, ",\"max_tokens\":7}");
+    openai_close(&out, &(struct wire_tail){.cap = 7, .stream = true});
     ck_assert(sb_ok(&out));
     whole = json_loads(sb_str(&out), 0, NULL);
     ck_assert_ptr_nonnull(whole);

@@ -16,9 +16,9 @@ START_TEST(a_provider_that_goes_on_beyond_the_budget_is_cut_off_cleanly)
     world_start(w);
     set_budget(w, "one", BUDGET_ALL, "", worst(200));
     j = priced_job(w, &c, JOB_STREAM, "#slow-0-1-5000 on and on", 5000);
-    j->body = mem_grow(j->body, j->body_len + sizeof ignored, 1);
-    memcpy(j->body + j->body_len, ignored, sizeof ignored);
-    j->body_len += sizeof ignored - 1;
+    j->body[PROTOCOL_OPENAI].text = mem_grow(j->body[PROTOCOL_OPENAI].text, j->body[PROTOCOL_OPENAI].len + sizeof ignored, 1);
+    memcpy(j->body[PROTOCOL_OPENAI].text + j->body[PROTOCOL_OPENAI].len, ignored, sizeof ignored);
+    j->body[PROTOCOL_OPENAI].len += sizeof ignored - 1;
     engine_submit(w->e, j);
     text = await_end(&c);
     assert_stream(text);
@@ -208,10 +208,10 @@ static struct job *choosing_job(struct world *w, struct client *c, const char *m
     const char *const names[] = {first, "gpt-4o"};
     struct sb body = sb_make(1 << 20);
 
-    free(j->body);
+    free(j->body[PROTOCOL_OPENAI].text);
     openai_request(&body, NULL, &turn, 1, &o);
-    j->body_len = body.len;
-    j->body = sb_take(&body);
+    j->body[PROTOCOL_OPENAI].len = body.len;
+    j->body[PROTOCOL_OPENAI].text = sb_take(&body);
     j->rec.model = j->rec.requested_model = "auto";
     j->ask_candidates = mem_zalloc(2, sizeof *j->ask_candidates);
     j->candidates = mem_zalloc(2, sizeof *j->candidates);

@@ -1,0 +1,233 @@
+/* launch.c - see launch.h. */
+#include "web/launch.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "flow/trace.h"
+#include "peer/builtin.h"
+#include "store/session_use.h"
+#include "web/fcgi.h"
+#include "web/title.h"
+
+/* --- what may still be refused --- */
+
+enum weir_err launch_read_session(struct exchange *x, struct launch *l)
+{
+    const struct session_limit limit = allowance_limit(x->web->settings);
+
+    if (!l->session_id || limit.max <= 0)
+        return WEIR_OK;
+    return session_use_read(x->db, l->session_id, &limit, x->arrived_ms, &l->session);
+}
+
+void launch_say_too_long(const struct exchange *x, const struct candidate_list *l, struct sb *why)
+{
+    int64_t max = x->web->settings->tokens.request_input_max, most = 0;
+
+    for (size_t i = 0; i < l->n; i++)
+        most = l->of[i].prompt_tokens > most ? l->of[i].prompt_tokens : most;
+    if (max > 0 && most > max)
+        sb_putf(why, "The conversation has %" PRId64 " tokens; a request may have %" PRId64
+                " here (tokens.request_input_max). Shorten it or begin a new one.", most, max);
+}
+
+enum weir_err launch_check(struct exchange *x, const struct candidate_list *l, const char *param)
+{
+    struct sb too_long = sb_make(512);
+    enum weir_err e = WEIR_OK;
+
+    launch_say_too_long(x, l, &too_long);
+    if (l->of[0].max_tokens == 0)
+        e = candidates_too_small(x, l, param);
+    else if (too_long.len)
+        e = web_refuse(x, WEIR_E_OUT_OF_RANGE, param, "%s", sb_str(&too_long));
+    else if (atomic_load(&x->web->draining))
+        e = web_refuse(x, WEIR_E_DRAINING, NULL, NULL);
+    else if (!writer_healthy(x->web->writer)) {
+        x->retry_after_ms = WRITER_RETRY_MS;
+        e = web_refuse(x, WEIR_E_STORAGE, NULL, NULL);
+    }
+    sb_done(&too_long);
+    return e;
+}
+
+/* --- a job --- */
+
+static uint64_t fnv1a(const char *s)
+{
+    uint64_t h = UINT64_C(0xcbf29ce484222325);
+
+    for (; *s; s++)
+        h = (h ^ (unsigned char)*s) * UINT64_C(0x100000001b3);
+    return h ? h : 1;
+}
+
+/* Copy a text to *at and move it on; NULL stays NULL. */
+static const char *pack(char **at, const char *s)
+{
+    size_t n = s ? strlen(s) + 1 : 0;
+    char *to = *at;
+
+    if (!s)
+        return NULL;
+    memcpy(to, s, n);
+    *at += n;
+    return to;
+}
+
+static size_t packed_size(const char *s)
+{
+    return s ? strlen(s) + 1 : 0;
+}
+
+static void fill_session(const struct launch *l, struct call_record *r)
+{
+    r->new_session = !l->session_id && !l->alone;
+    r->session_may_be_new = l->may_be_new;
+    if (r->new_session)
+        rand_id(r->session_id, "ses");
+    else if (l->session_id)
+        (void)snprintf(r->session_id, sizeof r->session_id, "%s", l->session_id);
+    (void)snprintf(r->parent_id, sizeof r->parent_id, "%s", l->parent_id);
+    rand_id(r->user_message_id, "msg");
+    rand_id(r->message_id, "msg");
+}
+
+static void fill_record(struct exchange *x, const struct launch *l, struct job *j)
+{
+    const struct candidate_list *list = l->candidates;
+    const struct candidate_model *c = &list->of[0];
+    const char *asked = list->n > 1 || strcmp(c->model, l->asked) != 0 ? l->asked : NULL;      /* if another may serve */
+    struct call_record *r = &j->rec;
+    struct sb title = sb_make(1024);
+    char *metadata = l->metadata ? json_dumps(l->metadata, JSON_COMPACT) : NULL;
+    const char *token_id = *x->who.token_id ? x->who.token_id : NULL;
+    char *at;
+
+    if (l->user_text)
+        title_put(&title, l->user_text, TITLE_FROM_MESSAGE_CHARS);
+    at = j->strings = mem_zalloc(1, packed_size(x->who.user_id) + packed_size(token_id) + packed_size(x->in.path)
+                                        + packed_size(asked) + packed_size(c->model)
+                                        + packed_size(metadata) + packed_size(sb_str(&title))
+                                        + packed_size(l->system) + packed_size(l->user_text));
+    (void)snprintf(r->request_id, sizeof r->request_id, "%s", x->request_id);
+    fill_session(l, r);
+    r->user_id = pack(&at, x->who.user_id);
+    r->token_id = pack(&at, token_id);
+    r->api_endpoint = pack(&at, x->in.path);
+    r->priority = l->priority;
+    r->requested_model = pack(&at, asked);
+    r->model = asked && list->n > 1 ? r->requested_model : pack(&at, c->model);
+    r->metadata_json = pack(&at, metadata);
+    if (r->new_session || r->session_may_be_new) {
+        r->session_title = pack(&at, sb_str(&title));
+        r->system_text = pack(&at, l->system);
+    }
+    r->user_text = pack(&at, l->user_text);
+    r->accepted_at_ms = x->arrived_ms;
+    r->prompt_tokens_counted = c->prompt_tokens;
+    r->omitted_messages = l->omitted;
+    r->max_tokens = c->max_tokens;
+    candidate_cost(x, c, &r->cost);        /* what the call is charged should this process die in it */
+    sb_done(&title);
+    free(metadata);
+}
+
+void launch_ask(const struct exchange *x, const struct candidate_list *l, enum priority p, const char *session_id, struct ask *a)
+{
+    const struct candidate_model *c = &l->of[0];
+
+    *a = (struct ask){
+        .upstreams = c->upstreams,
+        .priority = p,
+        .user = fnv1a(x->who.user_id),
+        .session = session_id && *session_id ? fnv1a(session_id) : 0,
+        .model = fnv1a(c->model),
+        .prompt_tokens = c->prompt_tokens,
+        .max_tokens = c->max_tokens,
+        .arrived_us = x->arrived_us,
+        .deadline_us = x->arrived_us + x->web->settings->queue.max_wait_us,
+    };
+}
+
+struct ask_candidate *launch_ask_candidates(const struct candidate_list *l)
+{
+    struct ask_candidate *a = mem_zalloc(l->n, sizeof *a);
+
+    for (size_t i = 0; i < l->n; i++) {
+        const struct candidate_model *c = &l->of[i];
+
+        a[i] = (struct ask_candidate){.upstreams = c->upstreams, .model = fnv1a(c->model), .price = c->price, .free = c->builtin,
+                                      .stage = c->stage, .prompt_tokens = c->prompt_tokens, .max_tokens = c->max_tokens};
+    }
+    return a;
+}
+
+/* What is different from one candidate to the next. */
+static void fill_candidates(const struct exchange *x, const struct candidate_list *l, struct job *j)
+{
+    j->ask_candidates = launch_ask_candidates(l);
+    j->candidates = mem_zalloc(l->n, sizeof *j->candidates);
+    j->ask.candidates = j->ask_candidates;
+    j->ask.candidate_count = l->n;
+    for (size_t i = 0; i < l->n; i++) {
+        const struct candidate_model *c = &l->of[i];
+        struct job_candidate *to = &j->candidates[i];
+
+        *to = (struct job_candidate){.model = mem_strdup(c->model), .price = c->price, .tokens = c->tokens,
+                                     .max_completion_tokens = openai_wants_completion_cap(c->model)};
+        candidate_cost(x, c, &to->cost);
+    }
+}
+
+struct job *launch_job(struct exchange *x, const struct launch *l)
+{
+    struct job *j = job_new();
+
+    j->kind = l->kind;
+    j->wire = l->wire;
+    j->stream_upstream = l->kind == JOB_STREAM;
+    j->price = l->candidates->of[0].price;
+    j->tokens = l->candidates->of[0].tokens;
+    j->max_completion_tokens = openai_wants_completion_cap(l->candidates->of[0].model);
+    j->session_known = l->session;
+    fill_record(x, l, j);
+    launch_ask(x, l->candidates, l->priority, j->rec.session_id, &j->ask);
+    j->trace = trace_new(x->web->tracer, x->in.traceparent, x->arrived_us, x->arrived_ms);
+    j->ask.job = j;
+    if (l->candidates->n > 1)
+        fill_candidates(x, l->candidates, j);
+    return j;
+}
+
+void launch_builtin(struct job *j, const struct candidate_list *l, const struct openai_turn *turns, size_t n)
+{
+    struct builtin_turn *own = NULL;
+    size_t i = 0, count = 0;
+
+    while (i < l->n && !l->of[i].builtin)
+        i++;
+    if (i == l->n)
+        return;
+    own = mem_zalloc(n + 1, sizeof *own);
+    for (size_t t = 0; t < n; t++) {
+        if (strcmp(turns[t].role, "user") == 0)
+            own[count++] = (struct builtin_turn){.text = turns[t].text, .bytes = strlen(turns[t].text)};
+    }
+    j->builtin_reply = builtin_reply(own, count);
+    j->builtin_tokens = tokens_count_for(&l->of[i].tokens, j->builtin_reply, strlen(j->builtin_reply));
+    free(own);
+}
+
+void launch_go(struct exchange *x, struct job *j)
+{
+    x->moved = true;                 /* also if the client has just left: nobody is there to be answered */
+    if (fcgi_move(x->conn, &j->client))
+        engine_submit(x->web->engine, j);
+    else
+        job_free(j);
+}
