@@ -44,6 +44,7 @@ EXTRA_DIST += \
 	tests/e2e/metrics.test.mjs \
 	tests/e2e/monitoring.test.mjs \
 	tests/e2e/outlook.test.mjs \
+	tests/e2e/people.test.mjs \
 	tests/e2e/privacy.test.mjs \
 	tests/e2e/queue.test.mjs \
 	tests/e2e/reconcile.test.mjs \
@@ -54,6 +55,7 @@ EXTRA_DIST += \
 	tests/e2e/retry.test.mjs \
 	tests/e2e/server.test.mjs \
 	tests/e2e/sessions.test.mjs \
+	tests/e2e/signin.test.mjs \
 	tests/e2e/steady.test.mjs \
 	tests/e2e/storage.test.mjs \
 	tests/e2e/told.test.mjs \

@@ -12,5 +12,6 @@
 
 int64_t clock_mono_us(void);   /* microseconds, CLOCK_BOOTTIME: also counts suspend, never steps */
 int64_t clock_utc_ms(void);    /* milliseconds since 1970, may step */
+int64_t clock_cpu_us(void);    /* microseconds of a processor that this thread has had */
 
 #endif

@@ -26,6 +26,7 @@
     X(E_INVALID_UTF8, 400, "invalid_request_error", "invalid_utf8", "The body is not valid UTF-8.")           \
     X(E_BODY_INCOMPLETE, 400, "invalid_request_error", "body_incomplete", "The body is shorter than its Content-Length says.") \
     X(E_CONTEXT_LENGTH, 400, "invalid_request_error", "context_length_exceeded", "The prompt does not fit the model's context window. Shorten it or choose a larger model.") \
+    X(E_FILTERED, 400, "invalid_request_error", "filtered", "A rule of this Weir does not let this text through; nothing was sent.") \
     X(E_UPSTREAM_REFUSED, 400, "invalid_request_error", "upstream_refused", "The provider refused the request as it is.") \
     X(E_CONFIG, 400, "invalid_request_error", "invalid_config", "The configuration file is wrong; the one before stays in force.") \
     X(E_UNAUTHENTICATED, 401, "authentication_error", "invalid_token", "Sign in, or send a valid token as 'Authorization: Bearer …'.") \
@@ -34,6 +35,9 @@
     X(E_FORBIDDEN, 403, "permission_error", "forbidden", "Your role may not do this.")                        \
     X(E_CSRF, 403, "permission_error", "csrf_failed", "The request did not come from Weir's own page. Reload the page and try again.") \
     X(E_PRIORITY, 403, "permission_error", "priority_not_allowed", "You may not use this priority.")          \
+    X(E_MODEL_NOT_ALLOWED, 403, "permission_error", "model_not_allowed", "You may not use this model; GET /chat/models lists those you may.") \
+    X(E_REAUTHENTICATE, 403, "permission_error", "reauthentication_required", "This needs a sign-in of the last ten minutes. Sign in again, then repeat it.") \
+    X(E_ACCESS_ENDED, 403, "permission_error", "access_ended", "An administrator has changed or ended this access, so what ran with it was stopped.") \
     X(E_NOT_FOUND, 404, "not_found", "not_found", "There is nothing here.")                                   \
     X(E_MODEL_NOT_FOUND, 404, "not_found", "model_not_found", "There is no such model here; GET /chat/models lists them.") \
     X(E_METHOD, 405, "method_not_allowed", "method_not_allowed", "This path does not take this method.")      \

@@ -9,6 +9,7 @@ libweir_a_SOURCES += \
 	cgi/base/keyfile.c cgi/base/keyfile.h \
 	cgi/base/log.c cgi/base/log.h \
 	cgi/base/mem.c cgi/base/mem.h \
+	cgi/base/password.c cgi/base/password.h \
 	cgi/base/rand.c cgi/base/rand.h \
 	cgi/base/sb.c cgi/base/sb.h \
 	cgi/base/service.c cgi/base/service.h \

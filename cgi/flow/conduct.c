@@ -94,6 +94,7 @@ void conduct_bury(struct engine *e)
 static void tell(struct engine *e, struct job *j)
 {
     purse_release(e, j);
+    access_release(e, j);
     allowance_release(e, j);
     meter_ended(e, j);
     trace_ended(j);
@@ -111,6 +112,7 @@ static void settle(struct engine *e, struct job *j)
 {
     settle_fill(e, j);
     purse_settle(e, j);
+    access_settle(e, j);
     allowance_settle(e, j);
     j->state = JOB_COMMITTING;
     e->tally.records_pending++;
@@ -241,20 +243,24 @@ static bool session_may(struct engine *e, const struct job *j, struct job_end *n
     return false;
 }
 
-/* Its session's tokens, money, then a place in line: one step, as nothing comes between. Gives why not, or an end without an error. */
+/* Its caller's limits, its session's tokens, money, then a place in line: one step, as nothing comes between. Gives why not, or an end without an error. */
 static struct job_end line_up(struct engine *e, struct job *j)
 {
     struct job_end no = end_error(WEIR_OK, CALL_REJECTED, -1);
     int64_t wait_us = -1;
 
-    if (e->draining)
+    if (access_was_ended(e, j))
+        no.err = WEIR_E_ACCESS_ENDED;
+    else if (e->draining)
         no.err = WEIR_E_DRAINING;
     else if (!writer_healthy(e->w))
         no.err = WEIR_E_STORAGE;
-    else if (session_may(e, j, &no) && purse_take(e, j, &no))
+    else if (access_may(e, j, &no) && session_may(e, j, &no) && purse_take(e, j, &no))
         no.err = admit_enqueue(e->admit, &j->ask, e->now_us, &j->ticket, &wait_us);
-    if (j->ticket)
+    if (j->ticket) {
+        access_hold(e, j);
         allowance_hold(e, j);
+    }
     if (wait_us >= 0)
         no.retry_after_ms = (wait_us + 999) / 1000;
     return no;

@@ -384,6 +384,7 @@ static void engine_free(struct engine *e)
         admit_free(e->admit);
     purse_done(e);
     session_book_done(&e->sessions);
+    caller_book_done(&e->callers);
     oplog_close(e->oplog);
     tally_done(&e->tally);
     if (e->epoll_fd >= 0)

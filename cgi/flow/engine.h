@@ -45,6 +45,10 @@ struct follow {
 /* Takes a malloc'd wish and its client, who is answered in every case. Never blocks. */
 void engine_follow(struct engine *e, struct follow *f);
 
+/* Somebody's access was changed or ended: all that runs with it, or waits, ends with E_ACCESS_ENDED, and so does what was let in
+ * before this and arrives after. Of `user_id`, or with one token only (the other is NULL). */
+void engine_end_access(struct engine *e, const char *user_id, const char *token_id);
+
 struct report_open;
 /* Where a request stands that has not ended, into `out` (its builders made by the caller with sb_make). False: there is none. */
 bool engine_request(struct engine *e, const char *request_id, struct report_open *out) __attribute__((warn_unused_result));

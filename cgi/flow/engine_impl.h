@@ -5,6 +5,7 @@
  *   engine.c    start, stop, inbox: what other threads call
  *   loop.c      epoll, libcurl's sockets and timers, one turn after another
  *   conduct.c   arrival, line, grant, commit, end: a job's way from state to state
+ *   access.c    limits of users and tokens, and whose access was ended
  *   attempt.c   one call at a provider, from the first byte sent to the verdict
  *   pace.c      the same for the built-in model, word by word
  *   relay.c     what clients are told
@@ -48,6 +49,7 @@ enum {
     PING_US = 15 * 1000 * 1000,
     STUCK_US = 60 * 1000 * 1000,             /* a client that takes nothing for so long is given up */
     WAITS_KEPT = 1024,
+    CLOSED_KEPT = 64,                         /* accesses: a request is let in and arrives within moments */
     SNAPSHOT_COST = 20,                      /* making snapshots may take a twentieth of the time … */
     SNAPSHOT_AGE_MAX_US = 100 * 1000,        /* … and more where one would be older than this */
 };
@@ -99,6 +101,12 @@ struct stream {
     struct stream *next;           /* ended later */
 };
 
+/* An access that was ended a moment ago. */
+struct closed {
+    char id[RAND_ID_SIZE];         /* of a user or a token */
+    int64_t at_us;
+};
+
 struct slot {
     struct job *job;               /* both NULL: free */
     struct reader *reader;
@@ -127,6 +135,7 @@ struct engine {
     struct budget_set budgets;     /* as read last, with their zones */
     struct budget_book *book;
     struct session_book sessions;  /* where their tokens are limited */
+    struct caller_book callers;    /* users and tokens with limits of their own */
     struct upstream *up[ADMIT_UPSTREAMS_MAX];   /* NULL: nothing to connect to */
     size_t up_count;
     pthread_t thread;
@@ -154,6 +163,8 @@ struct engine {
     int64_t places_us;                   /* not before */
     bool draining, stopping;
     int64_t drain_until_us;
+    struct closed closed[CLOSED_KEPT];      /* a ring */
+    uint64_t closed_count;
     struct sb out;                 /* what is being said to one client */
     size_t event_at;               /* where the event begins that is being put together */
     struct job *out_job;           /* which one, or NULL: nothing is being said */
@@ -206,6 +217,15 @@ void conduct_cancel(struct engine *e, struct job *j);          /* by request of 
 void conduct_retry(struct engine *e, struct job *j);           /* its ticket waits again */
 void conduct_drain(struct engine *e);
 void conduct_bury(struct engine *e);
+
+/* access.c */
+/* Was it let in by an access that has been ended since? */
+bool access_was_ended(const struct engine *e, const struct job *j);
+/* Do its user's and its token's own limits let it in now? Else *no says why not. Nothing changed. */
+bool access_may(struct engine *e, const struct job *j, struct job_end *no) __attribute__((warn_unused_result));
+void access_hold(struct engine *e, struct job *j);              /* it has a place in line */
+void access_settle(struct engine *e, struct job *j);            /* it ended; its record says what it took */
+void access_release(struct engine *e, struct job *j);           /* it ended before it had a record */
 
 /* attempt.c */
 void attempt_start(struct engine *e, struct job *j);

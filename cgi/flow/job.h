@@ -15,6 +15,7 @@
 #include "peer/client.h"
 #include "peer/wire.h"
 #include "rules/budget.h"
+#include "rules/callers.h"
 #include "rules/price.h"
 #include "rules/session_tokens.h"
 #include "rules/tokens.h"
@@ -32,6 +33,8 @@ enum job_state {
     JOB_FLUSHING,      /* last bytes on their way to nginx */
     JOB_GONE,          /* freed at the end of the engine's turn */
 };
+
+enum { CALLER_USER, CALLER_TOKEN, CALLERS };
 
 /* What the writer has in hand. While it is not OP_NONE nobody changes `rec`. */
 enum job_op { OP_NONE, OP_ACCEPT, OP_ACCEPT_SENT, OP_SENT, OP_SETTLE };
@@ -114,6 +117,7 @@ struct job {
     int64_t builtin_tokens;          /* its exact count */
     const struct price *price;       /* borrowed from the price table; NULL: unpriced. rec.cost.price_version is filled too */
     struct tokens_model tokens;      /* how to count where the provider does not say */
+    struct caller caller[CALLERS];   /* the user and the token, with limits of their own */
     struct session_tokens session_known;   /* what the records say its session has taken, where that is limited */
     char *strings;                   /* one allocation that rec's strings point into */
     struct trace *trace;             /* owned; NULL: none is exported */
@@ -139,6 +143,8 @@ struct job {
     struct admit_ticket *ticket;     /* NULL: not in admission's hands */
     struct admit_grant grant;
     struct budget_hold *money;       /* what it may cost at most, held in every budget that counts it; NULL: none does */
+    struct limits_hold caller_hold[CALLERS];
+    bool caller_held;
     int64_t session_held;            /* tokens it is expected to take of what its session may have; 0: not limited */
     bool short_of_money;             /* its max_tokens are what a budget still pays for */
     int64_t paid;                    /* what its failed attempts cost, picodollars */

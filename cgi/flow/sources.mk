@@ -1,5 +1,6 @@
 # cgi/flow
 libweir_a_SOURCES += \
+	cgi/flow/access.c \
 	cgi/flow/admission.c cgi/flow/admission.h \
 	cgi/flow/admit.c cgi/flow/admit.h \
 	cgi/flow/admit_change.c \

@@ -5,7 +5,9 @@ libweir_a_SOURCES += \
 	cgi/rules/bpe.c cgi/rules/bpe.h \
 	cgi/rules/budget.c cgi/rules/budget.h \
 	cgi/rules/bucket.c cgi/rules/bucket.h \
+	cgi/rules/callers.c cgi/rules/callers.h \
 	cgi/rules/choice.c cgi/rules/choice.h \
+	cgi/rules/delay.c cgi/rules/delay.h \
 	cgi/rules/context.c cgi/rules/context.h \
 	cgi/rules/eliza.c cgi/rules/eliza.h \
 	cgi/rules/eliza_script.c cgi/rules/eliza_script.h \

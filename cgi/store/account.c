@@ -1,12 +1,9 @@
-/* account.c - looking people up by the hash of what they present, and the
- * writes that create, change and end what they present. */
+/* account.c - looking people up by the hash of what they present. */
 #include "store/account.h"
 
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
-
-#include "store/list.h"
 
 static const char *const roles[ROLE_COUNT] = {"user", "monitor", "admin"};
 
@@ -30,7 +27,11 @@ static void copy_col(char *to, size_t size, const struct query *q, int col)
 
 /* --- who is it? --- */
 
-/* Columns 0…3 of every identity: user_id, name, role, max_priority. */
+enum { DAY_MS = 24 * 3600 * 1000 };
+
+/* Columns of every identity … */
+#define IDENTITY "u.user_id, u.name, u.role, u.max_priority, u.requests_per_minute, u.tokens_per_minute, u.filters IS NOT NULL"
+
 static void read_identity(const struct query *q, struct identity *out)
 {
     memset(out, 0, sizeof *out);
@@ -38,12 +39,30 @@ static void read_identity(const struct query *q, struct identity *out)
     copy_col(out->name, sizeof out->name, q, 1);
     out->role = (enum role)query_col_i64(q, 2);
     out->max_priority = (enum priority)query_col_i64(q, 3);
+    out->limits = (struct account_limits){query_col_i64(q, 4), query_col_i64(q, 5)};
+    out->filtered = query_col_i64(q, 6) != 0;
+}
+
+/* … and those of a token, which can only take away. */
+static void read_token(const struct query *q, int64_t now_ms, struct identity *out)
+{
+    enum priority own = (enum priority)query_col_i64(q, 9);
+
+    copy_col(out->token_id, sizeof out->token_id, q, 7);
+    copy_col(out->scopes, sizeof out->scopes, q, 8);
+    out->token_limits = (struct account_limits){query_col_i64(q, 10), query_col_i64(q, 11)};
+    out->narrowed = *out->scopes || own < out->max_priority || query_col_i64(q, 10) || query_col_i64(q, 11) || query_col_i64(q, 12);
+    if (own < out->max_priority)
+        out->max_priority = own;
+    out->filtered = out->filtered || query_col_i64(q, 12);
+    out->touch_due = query_col_i64(q, 13) / DAY_MS != now_ms / DAY_MS;
 }
 
 enum weir_err account_by_token(struct db *ro, const char *token, int64_t now_ms, struct identity *out)
 {
     static const char sql[] =
-        "SELECT u.user_id, u.name, u.role, min(u.max_priority, t.max_priority), t.token_id, t.scopes"
+        "SELECT " IDENTITY ", t.token_id, t.scopes, t.max_priority, t.requests_per_minute, t.tokens_per_minute,"
+        " t.filters IS NOT NULL, coalesce(t.used_ms, 0)"
         " FROM tokens t JOIN users u ON u.id = t.user WHERE t.hash = ?1 AND t.revoked_ms IS NULL"
         " AND (t.expires_ms IS NULL OR t.expires_ms > ?2) AND u.disabled_ms IS NULL";
     unsigned char hash[ACCOUNT_HASH_BYTES];
@@ -57,8 +76,7 @@ enum weir_err account_by_token(struct db *ro, const char *token, int64_t now_ms,
     found = query_row(&q);
     if (found) {
         read_identity(&q, out);
-        copy_col(out->token_id, sizeof out->token_id, &q, 4);
-        copy_col(out->scopes, sizeof out->scopes, &q, 5);
+        read_token(&q, now_ms, out);
     }
     e = query_stop(&q);
     return e ? e : found ? WEIR_OK : WEIR_E_UNAUTHENTICATED;
@@ -67,8 +85,7 @@ enum weir_err account_by_token(struct db *ro, const char *token, int64_t now_ms,
 enum weir_err account_by_cookie(struct db *ro, const char *cookie, int64_t now_ms, struct identity *out)
 {
     static const char sql[] =
-        "SELECT u.user_id, u.name, u.role, u.max_priority, w.csrf, w.seen_ms"
-        " FROM web_sessions w JOIN users u ON u.id = w.user"
+        "SELECT " IDENTITY ", w.csrf, w.seen_ms, w.created_ms, w.by_proxy FROM web_sessions w JOIN users u ON u.id = w.user"
         " WHERE w.hash = ?1 AND w.seen_ms > ?2 AND w.created_ms > ?3 AND u.disabled_ms IS NULL";
     unsigned char hash[ACCOUNT_HASH_BYTES];
     struct query q = query(ro, sql);
@@ -82,37 +99,45 @@ enum weir_err account_by_cookie(struct db *ro, const char *cookie, int64_t now_m
     found = query_row(&q);
     if (found) {
         read_identity(&q, out);
-        copy_col(out->csrf, sizeof out->csrf, &q, 4);
-        out->touch_due = query_col_i64(&q, 5) <= now_ms - ACCOUNT_TOUCH_MS;
+        copy_col(out->csrf, sizeof out->csrf, &q, 7);
+        out->touch_due = query_col_i64(&q, 8) <= now_ms - ACCOUNT_TOUCH_MS;
+        out->signed_in_ms = query_col_i64(&q, 9);
+        out->by_proxy = query_col_i64(&q, 10) != 0;
     }
     e = query_stop(&q);
     return e ? e : found ? WEIR_OK : WEIR_E_UNAUTHENTICATED;
 }
 
-/* --- lists --- */
-
-static void user_item(struct sb *out, const struct query *q)
+enum weir_err account_by_name(struct db *ro, const char *name, struct account_login *out)
 {
-    sb_puts(out, "{\"user_id\":");
-    sb_json(out, query_col_text(q, 1));
-    sb_puts(out, ",\"name\":");
-    sb_json(out, query_col_text(q, 2));
-    sb_puts(out, ",\"role\":");
-    sb_json(out, role_name((enum role)query_col_i64(q, 3)));
-    sb_puts(out, ",\"max_priority\":");
-    sb_json(out, priority_name((enum priority)query_col_i64(q, 4)));
-    sb_puts(out, query_col_i64(q, 5) ? ",\"has_password\":true" : ",\"has_password\":false");
-    list_time(out, "created_at", q, 6);
-    list_time(out, "disabled_at", q, 7);
-    sb_putc(out, '}');
+    struct query q = query(ro, "SELECT user_id, password_hash FROM users WHERE name = ?1 AND disabled_ms IS NULL");
+    bool found;
+    enum weir_err e;
+
+    query_text(&q, name);
+    found = query_row(&q);
+    if (found) {
+        copy_col(out->user_id, sizeof out->user_id, &q, 0);
+        copy_col(out->password_hash, sizeof out->password_hash, &q, 1);
+    }
+    e = query_stop(&q);
+    return e ? e : found ? WEIR_OK : WEIR_E_NOT_FOUND;
 }
 
-enum weir_err account_users_json(struct db *ro, const char *cursor, int64_t limit, struct sb *out)
+enum weir_err account_filters(struct db *ro, const struct identity *who, struct sb *user, struct sb *token)
 {
-    struct query q = query(ro, "SELECT id, user_id, name, role, max_priority, password_hash IS NOT NULL, created_ms,"
-                               " disabled_ms FROM users WHERE id > ?1 ORDER BY id LIMIT ?2");
+    struct query q = query(ro, "SELECT filters FROM users WHERE user_id = ?1");
+    enum weir_err e;
 
-    query_i64(&q, list_after(cursor));
-    query_i64(&q, limit + 1);
-    return list_rows(&q, limit, user_item, out);
+    query_text(&q, who->user_id);
+    if (query_row(&q))
+        sb_puts(user, query_col_text(&q, 0));
+    e = query_stop(&q);
+    if (e || !*who->token_id)
+        return e;
+    q = query(ro, "SELECT filters FROM tokens WHERE token_id = ?1");
+    query_text(&q, who->token_id);
+    if (query_row(&q))
+        sb_puts(token, query_col_text(&q, 0));
+    return query_stop(&q);
 }

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/password.h"
 #include "base/rand.h"
 #include "base/sb.h"
 #include "rules/gate.h"
@@ -19,7 +20,10 @@
 enum role { ROLE_USER, ROLE_MONITOR, ROLE_ADMIN, ROLE_COUNT };
 const char *role_name(enum role r);                     /* "user" "monitor" "admin" */
 
-enum { ACCOUNT_NAME_MAX = 100 };                        /* bytes of a user's name */
+enum {
+    ACCOUNT_NAME_MAX = 100,                             /* bytes of a user's name, or a token's */
+    ACCOUNT_SCOPES_SIZE = 128,
+};
 
 /* --- secrets --- */
 
@@ -36,15 +40,24 @@ void account_hash(const char *secret, unsigned char hash[ACCOUNT_HASH_BYTES]);
 
 /* --- who is it? (read-only connection) --- */
 
+struct account_limits {
+    int64_t requests_per_minute, tokens_per_minute;       /* 0: none of one's own */
+};
+
 struct identity {
     char user_id[RAND_ID_SIZE];
     char name[ACCOUNT_NAME_MAX + 1];
     enum role role;
     char token_id[RAND_ID_SIZE];          /* "" for a browser session */
-    char scopes[128];                     /* of the token, comma-separated; "" = all its user may do */
-    enum priority max_priority;           /* of the token or, in a browser, the user */
+    char scopes[ACCOUNT_SCOPES_SIZE];     /* of the token, comma-separated; "" = all its user may do */
+    enum priority max_priority;           /* the lower of the token's and the user's */
+    struct account_limits limits, token_limits;
+    bool narrowed;                        /* the token may do less than its user in any way */
+    bool filtered;                        /* user or token have filters: account_filters() */
     char csrf[ACCOUNT_SECRET_SIZE];       /* of the browser session; "" for a token */
-    bool touch_due;                       /* browser session seen first since 10 minutes: account_session_touch() */
+    int64_t signed_in_ms;                 /* when the browser session began; 0 for a token */
+    bool by_proxy;                        /* a proxy in front vouched for it */
+    bool touch_due;                       /* seen first since 10 minutes, or a token today: account_…_touch() */
 };
 /* E_UNAUTHENTICATED: unknown, expired, revoked, or its user disabled. */
 enum weir_err account_by_token(struct db *ro, const char *token, int64_t now_ms, struct identity *out)
@@ -52,8 +65,32 @@ enum weir_err account_by_token(struct db *ro, const char *token, int64_t now_ms,
 enum weir_err account_by_cookie(struct db *ro, const char *cookie, int64_t now_ms, struct identity *out)
     __attribute__((warn_unused_result));
 
-/* {"items":[…],"next_cursor":…}, by id. `cursor` NULL: the first page. */
+/* What a token or, for a browser session, its user may ask for: the JSON of the user's filters and of the token's appended to
+ * each builder, nothing where there are none. */
+enum weir_err account_filters(struct db *ro, const struct identity *who, struct sb *user, struct sb *token)
+    __attribute__((warn_unused_result));
+
+/* Who signs in under that name. E_NOT_FOUND: nobody may. */
+struct account_login {
+    char user_id[RAND_ID_SIZE];
+    char password_hash[PASSWORD_HASH_SIZE];       /* "": none was set */
+};
+enum weir_err account_by_name(struct db *ro, const char *name, struct account_login *out) __attribute__((warn_unused_result));
+
+/* --- lists: {"items":[…],"next_cursor":…}, by id; `cursor` NULL: the first page --- */
+
+/* Users that were not removed. */
 enum weir_err account_users_json(struct db *ro, const char *cursor, int64_t limit, struct sb *out)
+    __attribute__((warn_unused_result));
+/* One of them. E_NOT_FOUND. */
+enum weir_err account_user_json(struct db *ro, const char *user_id, struct sb *out) __attribute__((warn_unused_result));
+/* Tokens; of `user_id` alone unless NULL, and revoked or expired ones only with `all`. */
+enum weir_err account_tokens_json(struct db *ro, const char *user_id, bool all, int64_t now_ms, const char *cursor, int64_t limit,
+                                  struct sb *out) __attribute__((warn_unused_result));
+enum weir_err account_token_json(struct db *ro, const char *user_id, const char *token_id, struct sb *out)
+    __attribute__((warn_unused_result));
+/* The user's browser sessions, newest first; `csrf` marks the one that asks. */
+enum weir_err account_sessions_json(struct db *ro, const char *user_id, const char *csrf, int64_t now_ms, struct sb *out)
     __attribute__((warn_unused_result));
 
 /* --- writing (in a write_op's run) --- */
@@ -68,28 +105,47 @@ struct account_user {
     enum role role;
     const char *password_hash;            /* or NULL */
     enum priority max_priority;
+    struct account_limits limits;
+    const char *filters;                  /* JSON, or NULL */
 };
 /* E_CONFLICT: the name is taken. */
 enum weir_err account_user_add(struct db *db, const struct account_user *u, int64_t now_ms)
     __attribute__((warn_unused_result));
-/* What is NULL or -1 stays. A changed role or disabled = 1 ends the user's browser sessions. E_CONFLICT: the name is
- * taken, or the last active admin would be gone. */
+/* What is NULL or -1 stays; filters "" are taken away. Another role, a new password or disabled = 1 ends the user's browser
+ * sessions. E_CONFLICT: the name is taken, or the last active admin would be gone; E_NOT_FOUND: also one who was removed. */
 struct account_user_patch {
-    const char *name, *password_hash;
+    const char *name, *password_hash, *filters;
     int role, disabled, max_priority;
+    struct account_limits limits;
 };
 enum weir_err account_user_patch(struct db *db, const char *user_id, const struct account_user_patch *p, int64_t now_ms)
     __attribute__((warn_unused_result));
+/* Nobody signs in as this user again, its tokens are revoked, its name is free. The ledger keeps its numbers and its
+ * conversations stay until they are erased or too old. E_CONFLICT: the last active admin. */
+enum weir_err account_user_remove(struct db *db, const char *user_id, int64_t now_ms) __attribute__((warn_unused_result));
+/* The same password, hashed with more effort. */
+enum weir_err account_rehash(struct db *db, const char *user_id, const char *password_hash) __attribute__((warn_unused_result));
 
 struct account_token {
     const char *token_id, *user_id, *name, *scopes;   /* scopes "" = all its user may do */
     const char *secret;                               /* the whole token; only its hash is stored */
     enum priority max_priority;
     int64_t expires_at_ms;                            /* 0: never */
+    struct account_limits limits;
+    const char *filters;                              /* JSON, or NULL */
 };
 enum weir_err account_token_add(struct db *db, const struct account_token *t, int64_t now_ms)
     __attribute__((warn_unused_result));
-/* `user_id` NULL: anybody's (admin). */
+/* What is NULL or -1 stays; filters "" are taken away. E_NOT_FOUND: also a revoked one. */
+struct account_token_patch {
+    const char *name, *scopes, *filters;
+    int max_priority;
+    int64_t expires_at_ms;
+    struct account_limits limits;
+};
+enum weir_err account_token_patch(struct db *db, const char *token_id, const struct account_token_patch *p)
+    __attribute__((warn_unused_result));
+/* `user_id` NULL: anybody's (admin). E_NOT_FOUND: no such token that is not revoked. */
 enum weir_err account_token_revoke(struct db *db, const char *user_id, const char *token_id, int64_t now_ms)
     __attribute__((warn_unused_result));
 
@@ -102,8 +158,14 @@ enum weir_err account_code_use(struct db *db, const char *code, int64_t now_ms, 
 
 enum { ACCOUNT_IDLE_MS = 12 * 3600 * 1000, ACCOUNT_ABSOLUTE_MS = 7 * 24 * 3600 * 1000, ACCOUNT_TOUCH_MS = 600 * 1000 };
 /* A browser session under `cookie` with its CSRF secret; expires 12 h after it was last seen, 7 d after it began. */
-enum weir_err account_session_add(struct db *db, const char *cookie, const char *csrf, const char *user_id, int64_t now_ms)
+enum weir_err account_session_add(struct db *db, const char *cookie, const char *csrf, const char *user_id, bool by_proxy,
+                                  int64_t now_ms) __attribute__((warn_unused_result));
+/* End one of the user's by the id that account_sessions_json() shows; E_NOT_FOUND: they have no such one. With `id` NULL all
+ * but the one with this `csrf` (NULL: all). */
+enum weir_err account_session_remove(struct db *db, const char *user_id, const char *id, const char *csrf)
     __attribute__((warn_unused_result));
+/* The day it was used. */
+enum weir_err account_token_touch(struct db *db, const char *token, int64_t now_ms) __attribute__((warn_unused_result));
 enum weir_err account_session_touch(struct db *db, const char *cookie, int64_t now_ms) __attribute__((warn_unused_result));
 enum weir_err account_session_end(struct db *db, const char *cookie) __attribute__((warn_unused_result));
 /* Expired sessions and codes go; gives how many. For the keeper. */

@@ -16,15 +16,26 @@ static enum weir_err user_number(struct db *db, const char *user_id, int64_t *id
     return e ? e : *id ? WEIR_OK : WEIR_E_NOT_FOUND;
 }
 
+/* The rules of a user or a token, in this order, as every INSERT and UPDATE below has them. */
+static void bind_rules(struct query *q, int max_priority, const struct account_limits *l, const char *filters)
+{
+    query_opt_i64(q, max_priority);
+    query_opt_i64(q, l->requests_per_minute);
+    query_opt_i64(q, l->tokens_per_minute);
+    query_text(q, filters);
+}
+
+/* --- users --- */
+
 enum weir_err account_user_add(struct db *db, const struct account_user *u, int64_t now_ms)
 {
-    struct query q = query(db, "INSERT INTO users(user_id, name, role, max_priority, password_hash, created_ms)"
-                               " VALUES (?1, ?2, ?3, ?4, ?5, ?6)");
+    struct query q = query(db, "INSERT INTO users(max_priority, requests_per_minute, tokens_per_minute, filters, user_id, name, role,"
+                               " password_hash, created_ms) VALUES (?1, ?2, ?3, nullif(?4, ''), ?5, ?6, ?7, ?8, ?9)");
 
+    bind_rules(&q, (int)u->max_priority, &u->limits, u->filters);
     query_text(&q, u->user_id);
     query_text(&q, u->name);
     query_i64(&q, u->role);
-    query_i64(&q, u->max_priority);
     query_text(&q, u->password_hash);
     query_i64(&q, now_ms);
     return query_end(&q);
@@ -38,46 +49,88 @@ static enum weir_err active_admins(struct db *db, int64_t *n)
     return query_stop(&q);
 }
 
-static enum weir_err end_sessions_of(struct db *db, const char *user_id)
+static enum weir_err of_user(struct db *db, const char *sql, const char *user_id, int64_t now_ms)
 {
-    struct query q = query(db, "DELETE FROM web_sessions WHERE user = (SELECT id FROM users WHERE user_id = ?1)");
+    struct query q = query(db, sql);
 
     query_text(&q, user_id);
+    query_i64(&q, now_ms);
     return query_end(&q);
+}
+
+/* `sql` changes one user, and an active admin stays. */
+static enum weir_err change_user(struct db *db, struct query *q, int64_t had)
+{
+    int64_t before = db_changes(db), left = 0;
+    enum weir_err e = query_end(q);
+
+    if (!e && db_changes(db) == before)
+        e = WEIR_E_NOT_FOUND;
+    if (!e)
+        e = active_admins(db, &left);
+    return e ? e : had > 0 && left == 0 ? WEIR_E_CONFLICT : WEIR_OK;
 }
 
 enum weir_err account_user_patch(struct db *db, const char *user_id, const struct account_user_patch *p, int64_t now_ms)
 {
     static const char sql[] =
-        "UPDATE users SET name = coalesce(?2, name), password_hash = coalesce(?3, password_hash),"
-        " role = coalesce(?4, role), max_priority = coalesce(?5, max_priority),"
-        " disabled_ms = CASE ?6 WHEN 1 THEN coalesce(disabled_ms, ?7) WHEN 0 THEN NULL ELSE disabled_ms END"
-        " WHERE user_id = ?1";
-    int64_t before = db_changes(db), had = 0, left = 0;
+        "UPDATE users SET max_priority = coalesce(?1, max_priority), requests_per_minute = coalesce(?2, requests_per_minute),"
+        " tokens_per_minute = coalesce(?3, tokens_per_minute), filters = nullif(coalesce(?4, filters), ''),"
+        " name = coalesce(?6, name), password_hash = coalesce(?7, password_hash), role = coalesce(?8, role),"
+        " disabled_ms = CASE ?9 WHEN 1 THEN coalesce(disabled_ms, ?10) WHEN 0 THEN NULL ELSE disabled_ms END"
+        " WHERE user_id = ?5 AND removed_ms IS NULL";
+    int64_t had = 0;
     enum weir_err e = active_admins(db, &had);
     struct query q;
 
     if (e)
         return e;
     q = query(db, sql);
+    bind_rules(&q, p->max_priority, &p->limits, p->filters);
     query_text(&q, user_id);
     query_text(&q, p->name);
     query_text(&q, p->password_hash);
     query_opt_i64(&q, p->role);
-    query_opt_i64(&q, p->max_priority);
     query_opt_i64(&q, p->disabled);
     query_i64(&q, now_ms);
-    e = query_end(&q);
-    if (!e && db_changes(db) == before)
-        e = WEIR_E_NOT_FOUND;
-    if (!e)
-        e = active_admins(db, &left);
-    if (!e && had > 0 && left == 0)
-        e = WEIR_E_CONFLICT;
-    if (!e && (p->role >= 0 || p->disabled == 1))
-        e = end_sessions_of(db, user_id);
+    e = change_user(db, &q, had);
+    if (!e && (p->role >= 0 || p->disabled == 1 || p->password_hash))
+        e = account_session_remove(db, user_id, NULL, NULL);
     return e;
 }
+
+enum weir_err account_user_remove(struct db *db, const char *user_id, int64_t now_ms)
+{
+    int64_t had = 0;
+    enum weir_err e = active_admins(db, &had);
+    struct query q;
+
+    if (!e)
+        e = account_session_remove(db, user_id, NULL, NULL);
+    if (!e)
+        e = of_user(db, "DELETE FROM signin_codes WHERE user = (SELECT id FROM users WHERE user_id = ?1) AND ?2 > 0", user_id, now_ms);
+    if (!e)
+        e = of_user(db, "UPDATE tokens SET revoked_ms = coalesce(revoked_ms, ?2) WHERE user = (SELECT id FROM users WHERE user_id = ?1)",
+                    user_id, now_ms);
+    if (e)
+        return e;
+    q = query(db, "UPDATE users SET disabled_ms = coalesce(disabled_ms, ?2), removed_ms = ?2, password_hash = NULL, filters = NULL,"
+                  " name = name || ' ' || user_id WHERE user_id = ?1 AND removed_ms IS NULL");
+    query_text(&q, user_id);
+    query_i64(&q, now_ms);
+    return change_user(db, &q, had);
+}
+
+enum weir_err account_rehash(struct db *db, const char *user_id, const char *password_hash)
+{
+    struct query q = query(db, "UPDATE users SET password_hash = ?2 WHERE user_id = ?1 AND password_hash IS NOT NULL");
+
+    query_text(&q, user_id);
+    query_text(&q, password_hash);
+    return query_end(&q);
+}
+
+/* --- tokens --- */
 
 enum weir_err account_token_add(struct db *db, const struct account_token *t, int64_t now_ms)
 {
@@ -89,23 +142,41 @@ enum weir_err account_token_add(struct db *db, const struct account_token *t, in
     if (e)
         return e;
     account_hash(t->secret, hash);
-    q = query(db, "INSERT INTO tokens(token_id, user, name, hash, scopes, max_priority, created_ms, expires_ms)"
-                  " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, nullif(?8, 0))");
+    q = query(db, "INSERT INTO tokens(max_priority, requests_per_minute, tokens_per_minute, filters, token_id, user, name, hash, scopes,"
+                  " created_ms, expires_ms) VALUES (?1, ?2, ?3, nullif(?4, ''), ?5, ?6, ?7, ?8, ?9, ?10, nullif(?11, 0))");
+    bind_rules(&q, (int)t->max_priority, &t->limits, t->filters);
     query_text(&q, t->token_id);
     query_i64(&q, user);
     query_text(&q, t->name);
     query_blob(&q, hash, sizeof hash);
     query_text(&q, t->scopes ? t->scopes : "");
-    query_i64(&q, t->max_priority);
     query_i64(&q, now_ms);
     query_i64(&q, t->expires_at_ms);
     return query_end(&q);
 }
 
+enum weir_err account_token_patch(struct db *db, const char *token_id, const struct account_token_patch *p)
+{
+    int64_t before = db_changes(db);
+    struct query q = query(db, "UPDATE tokens SET max_priority = coalesce(?1, max_priority),"
+                               " requests_per_minute = coalesce(?2, requests_per_minute), tokens_per_minute = coalesce(?3, tokens_per_minute),"
+                               " filters = nullif(coalesce(?4, filters), ''), name = coalesce(?6, name), scopes = coalesce(?7, scopes),"
+                               " expires_ms = coalesce(?8, expires_ms) WHERE token_id = ?5 AND revoked_ms IS NULL");
+    enum weir_err e;
+
+    bind_rules(&q, p->max_priority, &p->limits, p->filters);
+    query_text(&q, token_id);
+    query_text(&q, p->name);
+    query_text(&q, p->scopes);
+    query_opt_i64(&q, p->expires_at_ms);
+    e = query_end(&q);
+    return e ? e : db_changes(db) == before ? WEIR_E_NOT_FOUND : WEIR_OK;
+}
+
 enum weir_err account_token_revoke(struct db *db, const char *user_id, const char *token_id, int64_t now_ms)
 {
     int64_t before = db_changes(db);
-    struct query q = query(db, "UPDATE tokens SET revoked_ms = coalesce(revoked_ms, ?3) WHERE token_id = ?1"
+    struct query q = query(db, "UPDATE tokens SET revoked_ms = ?3 WHERE token_id = ?1 AND revoked_ms IS NULL"
                                " AND (?2 IS NULL OR user = (SELECT id FROM users WHERE user_id = ?2))");
     enum weir_err e;
 
@@ -114,6 +185,18 @@ enum weir_err account_token_revoke(struct db *db, const char *user_id, const cha
     query_i64(&q, now_ms);
     e = query_end(&q);
     return e ? e : db_changes(db) == before ? WEIR_E_NOT_FOUND : WEIR_OK;
+}
+
+enum weir_err account_token_touch(struct db *db, const char *token, int64_t now_ms)
+{
+    enum { DAY_MS = 24 * 3600 * 1000 };
+    unsigned char hash[ACCOUNT_HASH_BYTES];
+    struct query q = query(db, "UPDATE tokens SET used_ms = ?2 WHERE hash = ?1");
+
+    account_hash(token, hash);
+    query_blob(&q, hash, sizeof hash);
+    query_i64(&q, now_ms - now_ms % DAY_MS);
+    return query_end(&q);
 }
 
 /* --- first start --- */
@@ -206,7 +289,8 @@ enum weir_err account_code_use(struct db *db, const char *code, int64_t now_ms, 
     return e ? e : found ? WEIR_OK : WEIR_E_UNAUTHENTICATED;
 }
 
-enum weir_err account_session_add(struct db *db, const char *cookie, const char *csrf, const char *user_id, int64_t now_ms)
+enum weir_err account_session_add(struct db *db, const char *cookie, const char *csrf, const char *user_id, bool by_proxy,
+                                  int64_t now_ms)
 {
     unsigned char hash[ACCOUNT_HASH_BYTES];
     int64_t user;
@@ -216,11 +300,12 @@ enum weir_err account_session_add(struct db *db, const char *cookie, const char 
     if (e)
         return e;
     account_hash(cookie, hash);
-    q = query(db, "INSERT INTO web_sessions VALUES (?1, ?2, ?3, ?4, ?4)");
+    q = query(db, "INSERT INTO web_sessions(hash, user, csrf, created_ms, seen_ms, by_proxy) VALUES (?1, ?2, ?3, ?4, ?4, ?5)");
     query_blob(&q, hash, sizeof hash);
     query_i64(&q, user);
     query_text(&q, csrf);
     query_i64(&q, now_ms);
+    query_i64(&q, by_proxy);
     return query_end(&q);
 }
 
@@ -243,6 +328,20 @@ enum weir_err account_session_end(struct db *db, const char *cookie)
     account_hash(cookie, hash);
     query_blob(&q, hash, sizeof hash);
     return query_end(&q);
+}
+
+enum weir_err account_session_remove(struct db *db, const char *user_id, const char *id, const char *csrf)
+{
+    int64_t before = db_changes(db);
+    struct query q = query(db, "DELETE FROM web_sessions WHERE user = (SELECT id FROM users WHERE user_id = ?1)"
+                               " AND (?2 IS NULL OR hex(substr(hash, 1, 16)) = upper(?2)) AND (?2 IS NOT NULL OR ?3 IS NULL OR csrf <> ?3)");
+    enum weir_err e;
+
+    query_text(&q, user_id);
+    query_text(&q, id);
+    query_text(&q, csrf);
+    e = query_end(&q);
+    return e ? e : id && db_changes(db) == before ? WEIR_E_NOT_FOUND : WEIR_OK;
 }
 
 enum weir_err account_sweep(struct db *db, int64_t now_ms, int64_t *gone)

@@ -46,10 +46,10 @@ enum weir_err person_close(struct db *db, const struct person *p, int64_t now_ms
         "UPDATE alerts SET key = replace(key, ?2, ?3), text = replace(text, ?2, ?3), resolved_ms = coalesce(resolved_ms, ?4),"
         " acknowledged_by = CASE acknowledged_by WHEN ?2 THEN ?3 ELSE acknowledged_by END"
         " WHERE instr(key, ?2) > 0 OR instr(text, ?2) > 0",
-        "UPDATE tokens SET token_id = 'tok_' || lower(hex(randomblob(11))), name = '', scopes = '', hash = randomblob(32),"
+        "UPDATE tokens SET token_id = 'tok_' || lower(hex(randomblob(11))), name = '', scopes = '', hash = randomblob(32), filters = NULL,"
         " used_ms = NULL, revoked_ms = coalesce(revoked_ms, ?4) WHERE user = ?1",
-        "UPDATE users SET user_id = ?3, name = 'erased ' || substr(?3, 5), role = 0, password_hash = NULL,"
-        " disabled_ms = coalesce(disabled_ms, ?4) WHERE id = ?1",
+        "UPDATE users SET user_id = ?3, name = 'erased ' || substr(?3, 5), role = 0, password_hash = NULL, filters = NULL,"
+        " disabled_ms = coalesce(disabled_ms, ?4), removed_ms = coalesce(removed_ms, ?4) WHERE id = ?1",
     };
     bool last;
     enum weir_err e = is_last_admin(db, p, &last);

@@ -1,7 +1,7 @@
 # cgi/store
-SCHEMA = schema/001_first.sql schema/002_budgets.sql schema/003_waited.sql schema/004_attempt_choice.sql schema/005_token_usage_view.sql schema/006_spans.sql schema/007_alerts.sql schema/008_seals.sql schema/009_audit_mac.sql schema/010_retention.sql schema/011_omitted.sql
+SCHEMA = schema/001_first.sql schema/002_budgets.sql schema/003_waited.sql schema/004_attempt_choice.sql schema/005_token_usage_view.sql schema/006_spans.sql schema/007_alerts.sql schema/008_seals.sql schema/009_audit_mac.sql schema/010_retention.sql schema/011_omitted.sql schema/012_people.sql
 libweir_a_SOURCES += \
-	cgi/store/account.c cgi/store/account.h cgi/store/account_secret.c cgi/store/account_write.c \
+	cgi/store/account.c cgi/store/account.h cgi/store/account_list.c cgi/store/account_secret.c cgi/store/account_write.c \
 	cgi/store/alert_rules.c cgi/store/alerts.c cgi/store/alerts.h \
 	cgi/store/audit.c cgi/store/audit.h cgi/store/audit_chain.h cgi/store/audit_check.c \
 	cgi/store/bill.c cgi/store/bill.h cgi/store/bill_csv.c cgi/store/bill_json.c cgi/store/bill_row.h \

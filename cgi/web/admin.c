@@ -12,10 +12,26 @@ static enum weir_err run_change(struct db *db, struct write_op *op)
     return e ? e : audit_add(db, &c->entry);
 }
 
+/* The body without what nobody is to read later. */
+static char *detail_of(const json_t *body)
+{
+    static const char *const secrets[] = {"password", "current_password"};
+    json_t *shown = json_copy((json_t *)(uintptr_t)body);
+    char *text;
+
+    for (size_t i = 0; i < sizeof secrets / sizeof *secrets; i++) {
+        if (json_object_get(shown, secrets[i]))
+            (void)json_object_set_new(shown, secrets[i], json_true());
+    }
+    text = json_dumps(shown, JSON_COMPACT);
+    json_decref(shown);
+    return text;
+}
+
 enum weir_err admin_apply(struct exchange *x, const char *action, const char *object,
                           enum weir_err (*make)(struct db *db, const struct admin_change *c), const void *what)
 {
-    char *detail = x->json ? json_dumps(x->json, JSON_COMPACT) : NULL;
+    char *detail = x->json ? detail_of(x->json) : NULL;
     struct admin_change c = {.op.run = run_change, .make = make, .what = what,
                              .entry = {.at_ms = x->arrived_ms, .actor = x->who.user_id, .action = action, .object = object,
                                        .detail = detail ? detail : "{}", .request_id = x->request_id}};

@@ -15,7 +15,8 @@ struct admin_change {
     struct audit_entry entry;
 };
 
-/* Make a change and write it into the audit log, in one transaction; the body of the request is its detail. `make` gives
+/* Make a change and write it into the audit log, in one transaction; the body of the request, without
+ * passwords, is its detail. `make` gives
  * what the change came to; unless OK nothing was changed. */
 enum weir_err admin_apply(struct exchange *x, const char *action, const char *object,
                           enum weir_err (*make)(struct db *db, const struct admin_change *c), const void *what)

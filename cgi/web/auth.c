@@ -98,31 +98,38 @@ static void keep(struct auth *a, const unsigned char hash[ACCOUNT_HASH_BYTES], c
     (void)pthread_mutex_unlock(&a->lock);
 }
 
-/* --- a browser session in use --- */
+/* --- in use --- */
 
 struct touch {
     struct write_op op;
-    char cookie[ACCOUNT_SECRET_SIZE];
+    bool by_token;
+    char secret[ACCOUNT_TOKEN_SIZE];
 };
 
 static enum weir_err touch_run(struct db *db, struct write_op *op)
 {
-    return account_session_touch(db, ((struct touch *)op)->cookie, clock_utc_ms());
+    const struct touch *t = (const struct touch *)op;
+
+    return t->by_token ? account_token_touch(db, t->secret, clock_utc_ms()) : account_session_touch(db, t->secret, clock_utc_ms());
 }
 
 static void touch_done(struct write_op *op, enum weir_err result)
 {
+    struct touch *t = (struct touch *)op;
+
     (void)result;
-    free(op);
+    explicit_bzero(t->secret, sizeof t->secret);
+    free(t);
 }
 
-static void touch(struct auth *a, const char *cookie)
+static void touch(struct auth *a, const char *secret, bool by_token)
 {
     struct touch *t = mem_zalloc(1, sizeof *t);
 
     t->op.run = touch_run;
     t->op.done = touch_done;
-    memccpy(t->cookie, cookie, '\0', sizeof t->cookie - 1);
+    t->by_token = by_token;
+    memccpy(t->secret, secret, '\0', sizeof t->secret - 1);
     writer_submit(a->writer, &t->op);
 }
 
@@ -171,7 +178,7 @@ enum weir_err auth_identify(struct auth *a, struct db *ro, const struct http_req
     if (!e) {
         keep(a, hash, out, generation);
         if (out->touch_due)
-            touch(a, secret);
+            touch(a, secret, by_token);
     }
     explicit_bzero(secret, sizeof secret);
     return e;
@@ -226,6 +233,13 @@ bool auth_may_change(const struct http_request *rq, const struct identity *who)
         return true;
     return auth_origin_is_ours(rq) && rq->csrf_token && n > 0 && strlen(rq->csrf_token) == n
            && same(rq->csrf_token, who->csrf, n);
+}
+
+bool auth_is_fresh(const struct identity *who, int64_t now_ms)
+{
+    enum { FRESH_MS = 10 * 60 * 1000 };
+
+    return *who->token_id || who->by_proxy || now_ms - who->signed_in_ms <= FRESH_MS;
 }
 
 /* --- the administrator's token --- */

@@ -45,6 +45,10 @@ bool auth_origin_is_ours(const struct http_request *rq);
  * and the session's CSRF token. */
 bool auth_may_change(const struct http_request *rq, const struct identity *who);
 
+/* Some changes want a sign-in of the last ten minutes, so that a browser left open is not enough: true with a token, and where a
+ * proxy in front decides how long a sign-in counts. Pure. */
+bool auth_is_fresh(const struct identity *who, int64_t now_ms);
+
 /* Read the administrator's token from `path` or make the file (mode 0600) with a new one. False with a sentence in `why`:
  * it cannot be read or written, others may read it, or what is in it is no token. */
 bool auth_admin_token(const char *path, char token[ACCOUNT_TOKEN_SIZE], struct sb *why)

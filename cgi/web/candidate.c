@@ -6,10 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/mem.h"
 #include "rules/context.h"
+#include "web/filter.h"
 #include "web/route.h"
 
+enum { MODELS_MAX = 4 * 1024 * 1024 };        /* bytes of JSON about them */
 enum { DEFAULT_MAX_TOKENS = 4096 };      /* where neither the caller nor the price table knows a cap */
 
 /* --- who --- */
@@ -26,9 +29,9 @@ static const struct price *price_of(const struct web *w, const struct upstream_s
 }
 
 /* A model's price is that of the first upstream that serves it. */
-static void add_model(const struct web *w, const char *model, int stage, struct candidate_list *l)
+static void add_model(const struct web *w, const char *model, int stage, const struct filters *f, struct candidate_list *l)
 {
-    uint64_t upstreams = engine_upstreams_for(w->engine, model);
+    uint64_t upstreams = filters_allow(f, model) ? engine_upstreams_for(w->engine, model) : 0;
     const struct settings *s = w->settings;              /* never older than what the engine goes by */
     const struct upstream_settings *first;
     const struct price *price;
@@ -42,24 +45,55 @@ static void add_model(const struct web *w, const char *model, int stage, struct 
                                              .tokens = tokens_for(w->tokens, model), .context = price ? price->context : 0};
 }
 
+void candidates_default(struct exchange *x, char out[MODEL_NAME_SIZE])
+{
+    struct sb text = sb_make(MODELS_MAX);
+    struct filters *f;
+    json_t *list = NULL;
+
+    engine_default_model(x->web->engine, out);
+    if (filters_of(x, &f) == WEIR_OK && !filters_allow(f, out)) {
+        engine_models_json(x->web->engine, &text);
+        list = json_loadb(sb_str(&text), text.len, 0, NULL);
+    }
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const char *id = json_str(json_array_get(list, i), "id", "");
+
+        if (filters_allow(f, id)) {
+            (void)snprintf(out, MODEL_NAME_SIZE, "%s", id);
+            break;
+        }
+    }
+    json_decref(list);
+    sb_done(&text);
+}
+
 enum weir_err candidates_find(struct exchange *x, const char *model, struct candidate_list *out)
 {
     const struct settings *s = x->web->settings;
     const struct cfg_list *others = settings_fallbacks(s, model);
     bool automatic = strcmp(model, MODEL_AUTO) == 0;
+    struct filters *f;
+    enum weir_err e = filters_of(x, &f);
 
     out->n = 0;
+    if (e)
+        return e;
     if (automatic && s->automatic.n == 0)
         return web_refuse(x, WEIR_E_MODEL_NOT_FOUND, "model", "There is no list of models for '%s' to choose from; the operator sets "
                           "one with auto in weir.json. GET /chat/models lists the models there are.", MODEL_AUTO);
     if (automatic)
         others = &s->automatic;
     else
-        add_model(x->web, model, 0, out);
+        add_model(x->web, model, 0, f, out);
     for (size_t i = 0; others && i < others->n; i++)
-        add_model(x->web, others->items[i], automatic ? 0 : (int)i + 1, out);
+        add_model(x->web, others->items[i], automatic ? 0 : (int)i + 1, f, out);
     if (out->n == 0 && !engine_models_known(x->web->engine))
         return web_refuse(x, WEIR_E_UNAVAILABLE, NULL, "The providers are being asked for their models; a moment later it is known.");
+    if (!automatic && !filters_allow(f, model) && engine_upstreams_for(x->web->engine, model))
+        return web_refuse(x, WEIR_E_MODEL_NOT_ALLOWED, "model", "You may not use the model '%.100s'; GET /chat/models lists those you may.", model);
+    if (out->n == 0 && f && automatic)
+        return web_refuse(x, WEIR_E_MODEL_NOT_ALLOWED, "model", "You may use none of the models that '%s' chooses from.", MODEL_AUTO);
     if (out->n == 0)
         return web_refuse(x, WEIR_E_MODEL_NOT_FOUND, "model", "There is no model '%.100s' here; GET /chat/models lists them.", model);
     return WEIR_OK;

@@ -28,7 +28,9 @@ struct candidate_list {
     size_t n;                        /* never 0 once found */
 };
 
-/* Who may serve `model`. E_MODEL_NOT_FOUND, or E_UNAVAILABLE while providers have not told their models; refused already. */
+/* The model of a request that names none: the engine's, or where the caller's filters do not let that through, the first they do. */
+void candidates_default(struct exchange *x, char out[MODEL_NAME_SIZE]);
+/* Who may serve `model`, as far as the caller may use it. E_MODEL_NOT_ALLOWED; E_MODEL_NOT_FOUND, or E_UNAVAILABLE while providers have not told their models; refused already. */
 enum weir_err candidates_find(struct exchange *x, const char *model, struct candidate_list *out)
     __attribute__((warn_unused_result));
 /* Count the prompt for each: of turns, or by a function that is called once for each way to count. */

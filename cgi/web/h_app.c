@@ -1,9 +1,12 @@
 /* h_app.c - signing in and out of the browser, and who one is. */
+#include <stdio.h>
 #include <string.h>
 
+#include "base/password.h"
 #include "store/audit.h"
 #include "web/field.h"
 #include "web/route.h"
+#include "web/signin.h"
 
 enum weir_err h_root(struct exchange *x)
 {
@@ -33,19 +36,22 @@ enum weir_err h_me(struct exchange *x)
 /* --- signing in --- */
 
 struct proof {
-    const char *code, *token;
+    const char *code, *token, *name, *password;
 };
 
 static const struct field proof_fields[] = {
     {"code", FIELD_TEXT, offsetof(struct proof, code), 1, ACCOUNT_TOKEN_LEN, false},
     {"token", FIELD_TEXT, offsetof(struct proof, token), 1, ACCOUNT_TOKEN_LEN, false},
+    {"name", FIELD_TEXT, offsetof(struct proof, name), 1, ACCOUNT_NAME_MAX, false},
+    {"password", FIELD_TEXT, offsetof(struct proof, password), 1, 4 * PASSWORD_MAX, false},
 };
 
 struct sign_in {
     struct write_op op;
-    const char *code;                     /* NULL: user_id is known by a token */
+    const char *code;                     /* NULL: who it is is known by something else */
+    const char *with;                     /* what they signed in with, for the audit log */
     const char *old_cookie;               /* ends with it, or NULL */
-    char user_id[RAND_ID_SIZE];
+    struct signed_in in;
     char cookie[ACCOUNT_SECRET_SIZE], csrf[ACCOUNT_SECRET_SIZE];
     const char *request_id;
     int64_t now_ms;
@@ -53,9 +59,12 @@ struct sign_in {
 
 static enum weir_err note_sign_in(struct db *db, const struct sign_in *s)
 {
-    const struct audit_entry a = {.at_ms = s->now_ms, .actor = s->user_id, .action = "sign-in", .object = s->user_id,
-                                  .detail = s->code ? "{\"with\":\"code\"}" : "{\"with\":\"token\"}", .request_id = s->request_id};
+    char detail[80];
+    const struct audit_entry a = {.at_ms = s->now_ms, .actor = s->in.user_id, .action = "sign-in", .object = s->in.user_id,
+                                  .detail = detail, .request_id = s->request_id};
 
+    (void)snprintf(detail, sizeof detail, s->in.failures ? "{\"with\":\"%s\",\"failures_before\":%d}" : "{\"with\":\"%s\"}", s->with,
+                   (int)s->in.failures);
     return audit_add(db, &a);
 }
 
@@ -65,11 +74,13 @@ static enum weir_err run_sign_in(struct db *db, struct write_op *op)
     enum weir_err e = WEIR_OK;
 
     if (s->code)
-        e = account_code_use(db, s->code, s->now_ms, s->user_id);
+        e = account_code_use(db, s->code, s->now_ms, s->in.user_id);
+    if (!e && *s->in.rehash)
+        e = account_rehash(db, s->in.user_id, s->in.rehash);
     if (!e && s->old_cookie)
         e = account_session_end(db, s->old_cookie);
     if (!e)
-        e = account_session_add(db, s->cookie, s->csrf, s->user_id, s->now_ms);
+        e = account_session_add(db, s->cookie, s->csrf, s->in.user_id, false, s->now_ms);
     return e ? e : note_sign_in(db, s);
 }
 
@@ -82,33 +93,47 @@ static void give_cookie(struct exchange *x, const char *cookie)
     sb_done(&set);
 }
 
+/* Who it is by what they show, unless that is a code, which is used up by the writer. */
+static enum weir_err prove(struct exchange *x, const struct proof *p, struct sign_in *s)
+{
+    enum weir_err e;
+
+    s->code = p->code;
+    s->with = p->code ? "code" : p->token ? "token" : "password";
+    if (p->name)
+        return signin_by_password(x, p->name, p->password, &s->in);
+    if (!p->token)
+        return WEIR_OK;
+    if (!account_token_plausible(p->token))
+        return WEIR_E_UNAUTHENTICATED;
+    e = account_by_token(x->db, p->token, x->arrived_ms, &x->who);
+    if (!e && x->who.narrowed)
+        return web_refuse(x, WEIR_E_FORBIDDEN, NULL, "This token may do less than its user; sign in with another one.");
+    memcpy(s->in.user_id, x->who.user_id, sizeof s->in.user_id);
+    return e;
+}
+
 enum weir_err h_login(struct exchange *x)
 {
     struct sign_in s = {.now_ms = x->arrived_ms, .request_id = x->request_id};
-    struct proof p = {NULL, NULL};
+    struct proof p = {NULL, NULL, NULL, NULL};
     struct field_fault fault = {.param = ""};
     char old[ACCOUNT_SECRET_SIZE];
-    enum weir_err e = field_read(x->json, proof_fields, 2, "", &p, &fault);
+    enum weir_err e = field_read(x->json, proof_fields, sizeof proof_fields / sizeof *proof_fields, "", &p, &fault);
+    int ways = (p.code != NULL) + (p.token != NULL) + (p.name != NULL);
 
     if (e)
         return web_refuse(x, e, fault.param, "%s", fault.why);
-    if (!p.code == !p.token)
-        return web_refuse(x, p.code ? WEIR_E_INVALID_FIELD : WEIR_E_MISSING_FIELD, "token", "Send either 'code' or 'token'.");
+    if (ways != 1 || !p.name != !p.password)
+        return web_refuse(x, ways > 1 ? WEIR_E_INVALID_FIELD : WEIR_E_MISSING_FIELD, p.name && !p.password ? "password" : "token",
+                          "Send 'token', or 'name' and 'password', or 'code'.");
     if (x->in.origin && !auth_origin_is_ours(&x->in))
         return web_refuse(x, WEIR_E_CSRF, NULL, NULL);
     if (!auth_cookie_allowed(&x->in))
         return web_refuse(x, WEIR_E_FORBIDDEN, NULL, "Signing in from another machine needs https.");
-    if (p.token) {
-        if (!account_token_plausible(p.token))
-            return WEIR_E_UNAUTHENTICATED;
-        e = account_by_token(x->db, p.token, x->arrived_ms, &x->who);
-        if (!e && *x->who.scopes)
-            return web_refuse(x, WEIR_E_FORBIDDEN, NULL, "This token is narrowed to a purpose; sign in with another one.");
-        if (e)
-            return e;
-        memcpy(s.user_id, x->who.user_id, sizeof s.user_id);
-    }
-    s.code = p.code;
+    e = prove(x, &p, &s);
+    if (e)
+        return e;
     s.old_cookie = http_cookie(&x->in, auth_cookie_name(&x->in), old, sizeof old) ? old : NULL;
     account_secret_make(s.cookie);
     account_secret_make(s.csrf);

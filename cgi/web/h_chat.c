@@ -13,6 +13,7 @@
 #include "peer/openai.h"
 #include "store/convo.h"
 #include "web/ask.h"
+#include "web/filter.h"
 #include "web/launch.h"
 #include "web/route.h"
 
@@ -31,12 +32,17 @@ struct prompt {
     size_t count;
     size_t omitted;                  /* of the session's messages, the oldest */
     const char *user_text;           /* of the last turn */
+    char **redacted;                 /* owned: texts as the provider may see them */
+    size_t redacted_count;
     struct launch launch;
 };
 
 static void prompt_done(struct prompt *p)
 {
     convo_history_done(&p->history);
+    for (size_t i = 0; i < p->redacted_count; i++)
+        free(p->redacted[i]);
+    free(p->redacted);
     free(p->turns);
 }
 
@@ -45,7 +51,7 @@ static enum weir_err find_model(struct exchange *x, struct prompt *p)
     if (p->ask.model)
         (void)snprintf(p->model, sizeof p->model, "%s", p->ask.model);
     else
-        engine_default_model(x->web->engine, p->model);
+        candidates_default(x, p->model);
     return candidates_find(x, p->model, &p->candidates);
 }
 
@@ -88,6 +94,27 @@ static enum weir_err gather_turns(struct exchange *x, struct prompt *p)
     return WEIR_OK;
 }
 
+/* What was kept of a session was let through once, but rules change. What the session keeps stays as it was written. */
+static enum weir_err filter_turns(struct exchange *x, struct prompt *p)
+{
+    const char *param = p->ask.message ? "message" : "messages";
+    struct filters *f;
+    enum weir_err e = filters_of(x, &f);
+
+    if (e || !f)
+        return e;
+    p->redacted = mem_zalloc(p->count, sizeof *p->redacted);
+    for (size_t i = 0; !e && i < p->count; i++) {
+        bool own = p->ask.message && strcmp(p->turns[i].role, "assistant") == 0;
+        char *text;
+
+        e = filters_text(x, f, param, p->turns[i].text, own, &text);
+        if (text)
+            p->turns[i].text = p->redacted[p->redacted_count++] = text;
+    }
+    return e ? e : filters_json(x, f, "stop", (json_t *)(uintptr_t)p->ask.stop);
+}
+
 /* Count it; what a session has outgrown its model's window by is left out. */
 static void fit_turns(const struct exchange *x, struct prompt *p)
 {
@@ -121,7 +148,7 @@ static enum weir_err prompt_make(struct exchange *x, struct prompt *p)
         return web_refuse(x, WEIR_E_PRIORITY, "priority", "You may not use priority %s; the highest for you is %s.",
                           priority_name(p->ask.priority), priority_name(x->who.max_priority));
     p->launch.session_id = p->ask.session_id;
-    if ((e = find_model(x, p)) || (e = gather_turns(x, p)) || (e = launch_read_session(x, &p->launch))) {
+    if ((e = find_model(x, p)) || (e = gather_turns(x, p)) || (e = filter_turns(x, p)) || (e = launch_read_session(x, &p->launch))) {
         prompt_done(p);
         return e;
     }

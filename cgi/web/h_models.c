@@ -3,6 +3,8 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "web/candidate.h"
+#include "web/filter.h"
 #include "web/route.h"
 
 enum { MODELS_MAX = 4 * 1024 * 1024 };
@@ -61,15 +63,22 @@ enum weir_err h_chat_models(struct exchange *x)
 {
     struct sb known = sb_make(MODELS_MAX);
     char standard[MODEL_NAME_SIZE];
+    struct filters *f;
     json_t *list;
+    enum weir_err e = filters_of(x, &f);
+    bool any = false;
 
+    if (e)
+        return e;
     engine_models_json(x->web->engine, &known);
-    engine_default_model(x->web->engine, standard);
+    candidates_default(x, standard);
     list = json_loadb(sb_str(&known), known.len, 0, NULL);
     sb_puts(&x->out.body, "{\"items\":[");
     for (size_t i = 0; i < json_array_size(list); i++) {
-        if (i)
-            sb_putc(&x->out.body, ',');
+        if (!filters_allow(f, json_str(json_array_get(list, i), "id", "")))
+            continue;
+        sb_puts(&x->out.body, any ? "," : "");
+        any = true;
         model_json(x, json_array_get(list, i), standard, &x->out.body);
     }
     sb_puts(&x->out.body, "],\"next_cursor\":null}\n");

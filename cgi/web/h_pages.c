@@ -6,6 +6,8 @@
 
 #include "base/json.h"
 #include "store/convo.h"
+#include "web/candidate.h"
+#include "web/filter.h"
 #include "web/pages.h"
 #include "web/route.h"
 #include "web/view_chat.h"
@@ -51,8 +53,17 @@ static json_t *models(struct exchange *x)
     char standard[MODEL_NAME_SIZE];
 
     engine_models_json(x->web->engine, &text);
-    engine_default_model(x->web->engine, standard);
-    json_t *list = pages_parse(WEIR_OK, &text);
+    candidates_default(x, standard);
+    json_t *list = pages_parse(WEIR_OK, &text), *m;
+    struct filters *f;
+    size_t i = 0;
+    if (filters_of(x, &f) == WEIR_OK)
+        while ((m = json_array_get(list, i))) {
+            if (filters_allow(f, json_str(m, "id", "")))
+                i++;
+            else
+                json_array_remove(list, i);
+        }
     json_t *view = view_models(list, standard, x->web->settings, x->web->prices);
     json_decref(list);
     return view;

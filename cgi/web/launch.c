@@ -11,6 +11,7 @@
 #include "peer/builtin.h"
 #include "store/session_use.h"
 #include "web/fcgi.h"
+#include "web/filter.h"
 #include "web/title.h"
 
 /* --- what may still be refused --- */
@@ -26,11 +27,13 @@ enum weir_err launch_read_session(struct exchange *x, struct launch *l)
 
 void launch_say_too_long(const struct exchange *x, const struct candidate_list *l, struct sb *why)
 {
-    int64_t max = x->web->settings->tokens.request_input_max, most = 0;
+    int64_t max = x->web->settings->tokens.request_input_max, own = filters_prompt_max(x->filters), most = 0;
 
     for (size_t i = 0; i < l->n; i++)
         most = l->of[i].prompt_tokens > most ? l->of[i].prompt_tokens : most;
-    if (max > 0 && most > max)
+    if (own > 0 && most > own)
+        sb_putf(why, "The conversation has %" PRId64 " tokens; a request of yours may have %" PRId64 ". Shorten it or begin a new one.", most, own);
+    else if (max > 0 && most > max)
         sb_putf(why, "The conversation has %" PRId64 " tokens; a request may have %" PRId64
                 " here (tokens.request_input_max). Shorten it or begin a new one.", most, max);
 }
@@ -154,6 +157,15 @@ void launch_ask(const struct exchange *x, const struct candidate_list *l, enum p
     };
 }
 
+/* Limits of their own. */
+static void fill_callers(const struct exchange *x, struct job *j)
+{
+    const struct account_limits *u = &x->who.limits, *t = &x->who.token_limits;
+
+    j->caller[CALLER_USER] = (struct caller){fnv1a(x->who.user_id), u->requests_per_minute, u->tokens_per_minute};
+    j->caller[CALLER_TOKEN] = (struct caller){fnv1a(x->who.token_id), t->requests_per_minute, t->tokens_per_minute};
+}
+
 struct ask_candidate *launch_ask_candidates(const struct candidate_list *l)
 {
     struct ask_candidate *a = mem_zalloc(l->n, sizeof *a);
@@ -197,6 +209,7 @@ struct job *launch_job(struct exchange *x, const struct launch *l)
     j->session_known = l->session;
     fill_record(x, l, j);
     launch_ask(x, l->candidates, l->priority, j->rec.session_id, &j->ask);
+    fill_callers(x, j);
     j->trace = trace_new(x->web->tracer, x->in.traceparent, x->arrived_us, x->arrived_ms);
     j->ask.job = j;
     if (l->candidates->n > 1)

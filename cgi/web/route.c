@@ -78,16 +78,27 @@ static bool listed(const char *words, const char *word)
     }
 }
 
+static const struct {
+    const char *prefix, *scope;
+} opens[] = {
+    {"/chat/", "chat"}, {"/v1/", "chat"}, {"/monitoring/", "monitor"}, {"/metrics", "monitor"}, {"/usage/", "usage"},
+};
+
+bool route_scope_exists(const char *scope)
+{
+    for (size_t i = 0; i < sizeof opens / sizeof *opens; i++) {
+        if (strcmp(scope, opens[i].scope) == 0)
+            return true;
+    }
+    return false;
+}
+
 bool route_in_scope(const struct route *r, const char *scopes)
 {
-    static const struct {
-        const char *prefix, *scope;
-    } opens[] = {
-        {"/chat/", "chat"}, {"/monitoring/", "monitor"}, {"/metrics", "monitor"}, {"/usage/", "usage"}, {"/app/me", "chat"}, {"/app/me", "monitor"},
-    };
-
-    if (!*scopes)
+    if (!*scopes || r->perm == PERM_OPEN)
         return true;
+    if (r->method == HTTP_GET && strcmp(r->pattern, "/app/me") == 0)
+        return listed(scopes, "chat") || listed(scopes, "monitor");
     for (size_t i = 0; i < sizeof opens / sizeof *opens; i++) {
         if (strncmp(r->pattern, opens[i].prefix, strlen(opens[i].prefix)) == 0 && listed(scopes, opens[i].scope))
             return true;

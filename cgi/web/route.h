@@ -21,6 +21,8 @@ enum perm {
     PERM_CHAT = PERM_USER | PERM_ADMIN,
     PERM_OPERATE = PERM_MONITOR | PERM_ADMIN,
     PERM_ALL = PERM_USER | PERM_MONITOR | PERM_ADMIN,
+    PERM_FRESH = 1 << 8,                             /* in a browser only soon after signing in: auth_is_fresh() */
+    PERM_ADMIN_FRESH = PERM_ADMIN | PERM_FRESH,
 };
 
 enum route_body {
@@ -43,6 +45,12 @@ enum route_body {
     X(POST, "/app/login", OPEN, JSON, "", h_login)                                                       \
     X(POST, "/app/logout", ALL, MAYBE, "", h_logout)                                                     \
     X(GET, "/app/me", ALL, NONE, "", h_me)                                                               \
+    X(PATCH, "/app/me", ALL, JSON, "", h_own_change)                                                       \
+    X(GET, "/app/browser-sessions", ALL, NONE, "", h_own_sessions)                                         \
+    X(DELETE, "/app/browser-sessions/{id}", ALL, NONE, "", h_own_session_end)                              \
+    X(GET, "/app/tokens", ALL, NONE, "state limit cursor", h_own_tokens_list)                               \
+    X(POST, "/app/tokens", ALL, JSON, "", h_own_token_create)                                              \
+    X(DELETE, "/app/tokens/{id}", ALL, NONE, "", h_own_token_revoke)                                       \
     X(GET, "/app/export", ALL, NONE, "", h_own_export)                                                   \
     X(GET, "/app/login", OPEN, PAGE, Q_ANY, h_page_login)                                                  \
     X(GET, "/app", ALL, PAGE, Q_ANY, h_root)                                                               \
@@ -85,15 +93,25 @@ enum route_body {
     X(POST, "/admin/reload", ADMIN, MAYBE, "", h_reload)                                                  \
     X(GET, "/admin/audit", ADMIN, NONE, "limit cursor", h_audit_list)                                      \
     X(GET, "/admin/budgets", ADMIN, NONE, "", h_budgets_list)                                              \
-    X(POST, "/admin/budgets", ADMIN, JSON, "", h_budget_create)                                            \
+    X(POST, "/admin/budgets", ADMIN_FRESH, JSON, "", h_budget_create)                                            \
     X(GET, "/admin/budgets/{id}", ADMIN, NONE, "", h_budget_get)                                           \
-    X(PATCH, "/admin/budgets/{id}", ADMIN, JSON, "", h_budget_patch)                                       \
-    X(DELETE, "/admin/budgets/{id}", ADMIN, NONE, "", h_budget_delete)                                     \
+    X(PATCH, "/admin/budgets/{id}", ADMIN_FRESH, JSON, "", h_budget_patch)                                       \
+    X(DELETE, "/admin/budgets/{id}", ADMIN_FRESH, NONE, "", h_budget_delete)                                     \
     X(GET, "/admin/alerts", ADMIN, NONE, "state limit cursor", h_alerts_list)                               \
     X(POST, "/admin/alerts", ADMIN, JSON, "", h_alert_create)                                              \
     X(PATCH, "/admin/alerts/{id}", ADMIN, JSON, "", h_alert_patch)                                         \
     X(DELETE, "/admin/alerts/{id}", ADMIN, NONE, "", h_alert_delete)                                       \
     X(POST, "/admin/alerts/{id}/acknowledge", ADMIN, MAYBE, "", h_alert_acknowledge)                       \
+    X(GET, "/admin/users", ADMIN, NONE, "limit cursor", h_users_list)                                      \
+    X(POST, "/admin/users", ADMIN_FRESH, JSON, "", h_user_create)                                          \
+    X(GET, "/admin/users/{id}", ADMIN, NONE, "", h_user_get)                                               \
+    X(PATCH, "/admin/users/{id}", ADMIN_FRESH, JSON, "", h_user_patch)                                     \
+    X(DELETE, "/admin/users/{id}", ADMIN_FRESH, NONE, "", h_user_delete)                                   \
+    X(GET, "/admin/tokens", ADMIN, NONE, "state limit cursor", h_tokens_list)                              \
+    X(POST, "/admin/tokens", ADMIN_FRESH, JSON, "", h_token_create)                                        \
+    X(GET, "/admin/tokens/{id}", ADMIN, NONE, "", h_token_get)                                             \
+    X(PATCH, "/admin/tokens/{id}", ADMIN_FRESH, JSON, "", h_token_patch)                                   \
+    X(DELETE, "/admin/tokens/{id}", ADMIN_FRESH, NONE, "", h_token_revoke)                                 \
     X(GET, "/admin/retention", ADMIN, NONE, "", h_retention)                                               \
     X(GET, "/admin/users/{id}/export", ADMIN, NONE, "", h_person_export)                                    \
     X(DELETE, "/admin/users/{id}/data", ADMIN, NONE, "", h_person_erase)                                    \
@@ -105,7 +123,7 @@ enum route_body {
     X(POST, "/admin/webhooks/{id}/test", ADMIN, MAYBE, "", h_webhook_test)                                 \
     X(GET, "/admin/webhooks/{id}/deliveries", ADMIN, NONE, "state limit cursor", h_deliveries_list)         \
     X(POST, "/admin/webhooks/{id}/deliveries/{id}/send-again", ADMIN, MAYBE, "", h_delivery_again)          \
-    X(POST, "/monitoring/reset-rate-limits", ADMIN, MAYBE, "", h_reset_rate_limits)
+    X(POST, "/monitoring/reset-rate-limits", ADMIN_FRESH, MAYBE, "", h_reset_rate_limits)
 
 struct route {
     enum http_method method;
@@ -126,6 +144,8 @@ const struct route *route_find(enum http_method method, const char *path, char a
 
 /* True if `role` may use the route. */
 bool route_permits(const struct route *r, enum role role);
+/* One of the scopes below? */
+bool route_scope_exists(const char *scope);
 /* True if a token narrowed to `scopes` (separated by commas; "" = not narrowed) may use the route: "chat" opens /chat/,
  * "monitor" /monitoring/ and /metrics, "usage" /usage/, either one /app/me. Nothing else is open to a narrowed token. */
 bool route_in_scope(const struct route *r, const char *scopes);

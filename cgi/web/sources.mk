@@ -19,6 +19,7 @@ libweir_a_SOURCES += \
 	cgi/web/fcgi.c cgi/web/fcgi.h \
 	cgi/web/field.c cgi/web/field.h \
 	cgi/web/h_alerts.c \
+	cgi/web/filter.c cgi/web/filter.h \
 	cgi/web/h_app.c \
 	cgi/web/h_audit.c \
 	cgi/web/h_budgets.c \
@@ -38,7 +39,10 @@ libweir_a_SOURCES += \
 	cgi/web/h_reload.c \
 	cgi/web/h_retention.c \
 	cgi/web/h_session.c \
+	cgi/web/h_own.c \
+	cgi/web/h_tokens.c \
 	cgi/web/h_usage.c \
+	cgi/web/h_users.c \
 	cgi/web/h_webhooks.c \
 	cgi/web/http.c cgi/web/http.h \
 	cgi/web/launch.c cgi/web/launch.h \
@@ -47,10 +51,12 @@ libweir_a_SOURCES += \
 	cgi/web/page.c cgi/web/page.h \
 	cgi/web/page_parse.c cgi/web/page_parse.h \
 	cgi/web/pages.c cgi/web/pages.h \
+	cgi/web/people.c cgi/web/people.h \
 	cgi/web/prom.c cgi/web/prom.h \
 	cgi/web/reload.c cgi/web/reload.h \
 	cgi/web/replay_print.c cgi/web/replay_print.h \
 	cgi/web/route.c cgi/web/route.h \
+	cgi/web/signin.c cgi/web/signin.h \
 	cgi/web/snapshot_json.c cgi/web/snapshot_json.h \
 	cgi/web/monitor.h \
 	cgi/web/title.c cgi/web/title.h \

@@ -13,6 +13,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "web/fcgi.h"
+#include "web/filter.h"
 #include "web/h_pages.h"
 #include "web/route.h"
 
@@ -77,6 +78,8 @@ static enum weir_err check_access(struct exchange *x)
         return web_refuse(x, WEIR_E_FORBIDDEN, NULL, "This token is narrowed to a purpose that does not include this path.");
     if (x->in.method != HTTP_GET && !auth_may_change(&x->in, &x->who))
         return web_refuse(x, WEIR_E_CSRF, NULL, NULL);
+    if (x->route->perm & PERM_FRESH && !auth_is_fresh(&x->who, x->arrived_ms))
+        return web_refuse(x, WEIR_E_REAUTHENTICATE, NULL, NULL);
     return WEIR_OK;
 }
 
@@ -220,5 +223,6 @@ void web_serve(struct fcgi_request *rq, void *ctx, void *thread)
     http_response_done(&x.out);
     sb_done(&x.body);
     json_decref(x.json);
+    filters_free(x.filters);
     free(x.error_extra);
 }

@@ -27,6 +27,7 @@
 
 struct db;
 struct fcgi_request;
+struct filters;
 struct live_cache;
 struct reload;
 
@@ -66,6 +67,7 @@ struct exchange {
     const struct route *route;
     char arg[WEB_ARGS][WEB_ARG_MAX + 1];   /* what stood for {id} in the path, in order */
     struct identity who;              /* user_id "" on open routes */
+    struct filters *filters;          /* owned: filters_of() */
     struct sb body;
     json_t *json;                     /* the body; NULL on routes that take none */
 

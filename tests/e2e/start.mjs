@@ -196,7 +196,8 @@ class Weir {
   async start() {
     if (!this.nginx) {
       const conf = path.join(this.state, 'nginx.conf');
-      fs.writeFileSync(conf, execFileSync(path.join(build, 'weir'), ['config', 'nginx'], { env: this.env, cwd: top }));
+      const text = execFileSync(path.join(build, 'weir'), ['config', 'nginx'], { env: this.env, cwd: top, encoding: 'utf8' });
+      fs.writeFileSync(conf, this.options.nginx ? this.options.nginx(text) : text);
       this.nginx = new Program('nginx', 'nginx', ['-e', path.join(this.state, 'nginx-error.log'), '-c', conf, '-g', 'daemon off;']);
     }
     const began = performance.now();
@@ -316,7 +317,7 @@ export const unlimited = {
   requests_per_minute: 0, requests_per_hour: 0, tokens_per_minute: 0, tokens_per_hour: 0,
 };
 
-// options: upstream (of startUpstream), config (merged over weir.json), openai (merged into its upstream entry), env, keep.
+// options: nginx (a function of its configuration's text), upstream (of startUpstream), config (merged over weir.json), openai (merged into its upstream entry), env, keep.
 export async function startWeir(options = {}) {
   const weir = new Weir(options);
   weir.port = options.port ?? await freePort();

@@ -40,3 +40,7 @@ check_PROGRAMS += tests/unit/test_settings_edit
 tests_unit_test_settings_edit_SOURCES = tests/unit/test_settings_edit.c tests/unit/unit.h
 tests_unit_test_settings_edit_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_settings_edit_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += tests/unit/test_password
+tests_unit_test_password_SOURCES = tests/unit/test_password.c tests/unit/unit.h
+tests_unit_test_password_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_password_LDADD = $(UNIT_LDADD)

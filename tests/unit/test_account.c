@@ -36,7 +36,7 @@ START_TEST(no_secret_is_in_the_file)
 
     fixture_user(db, "usr_a");
     ck_assert_int_eq(account_token_add(db, &token_of_a, FIXTURE_NOW), WEIR_OK);
-    ck_assert_int_eq(account_session_add(db, "cookie-secret", "csrf", "usr_a", FIXTURE_NOW), WEIR_OK);
+    ck_assert_int_eq(account_session_add(db, "cookie-secret", "csrf", "usr_a", false, FIXTURE_NOW), WEIR_OK);
     ck_assert_int_eq(fixture_i64(db, "SELECT count(*) FROM tokens WHERE length(hash) = 32 AND hash <> 'weir_secret'"), 1);
     ck_assert_int_eq(fixture_i64(db, "SELECT count(*) FROM web_sessions WHERE length(hash) = 32"), 1);
     db_close(db);
@@ -50,7 +50,7 @@ START_TEST(a_browser_session_ends_when_idle_and_at_its_age)
     int64_t now = FIXTURE_NOW, gone;
 
     fixture_user(db, "usr_a");
-    ck_assert_int_eq(account_session_add(db, "cookie", "csrf", "usr_a", now), WEIR_OK);
+    ck_assert_int_eq(account_session_add(db, "cookie", "csrf", "usr_a", false, now), WEIR_OK);
     ck_assert_int_eq(account_by_cookie(db, "cookie", now + 1, &id), WEIR_OK);
     ck_assert_str_eq(id.csrf, "csrf");
     ck_assert_str_eq(id.token_id, "");
@@ -75,7 +75,7 @@ START_TEST(signing_out_ends_the_session)
     struct identity id;
 
     fixture_user(db, "usr_a");
-    ck_assert_int_eq(account_session_add(db, "cookie", "csrf", "usr_a", FIXTURE_NOW), WEIR_OK);
+    ck_assert_int_eq(account_session_add(db, "cookie", "csrf", "usr_a", false, FIXTURE_NOW), WEIR_OK);
     ck_assert_int_eq(account_session_end(db, "cookie"), WEIR_OK);
     ck_assert_int_eq(account_by_cookie(db, "cookie", FIXTURE_NOW, &id), WEIR_E_UNAUTHENTICATED);
     db_close(db);
@@ -120,7 +120,7 @@ END_TEST
 
 START_TEST(the_last_admin_stays_and_a_changed_role_ends_sessions)
 {
-    struct account_user_patch demote = {.role = ROLE_USER, .disabled = -1, .max_priority = -1};
+    struct account_user_patch demote = {.role = ROLE_USER, .disabled = -1, .max_priority = -1, .limits = {-1, -1}};
     struct db *db = fixture_db();
     char admin[RAND_ID_SIZE];
     struct identity id;
@@ -130,7 +130,7 @@ START_TEST(the_last_admin_stays_and_a_changed_role_ends_sessions)
     ck_assert_int_eq(account_user_patch(db, admin, &demote, FIXTURE_NOW), WEIR_E_CONFLICT);
     db_rollback(db);
     fixture_user(db, "usr_a");
-    ck_assert_int_eq(account_session_add(db, "cookie", "csrf", "usr_a", FIXTURE_NOW), WEIR_OK);
+    ck_assert_int_eq(account_session_add(db, "cookie", "csrf", "usr_a", false, FIXTURE_NOW), WEIR_OK);
     demote.role = ROLE_MONITOR;
     ck_assert_int_eq(account_user_patch(db, "usr_a", &demote, FIXTURE_NOW), WEIR_OK);
     ck_assert_int_eq(account_by_cookie(db, "cookie", FIXTURE_NOW, &id), WEIR_E_UNAUTHENTICATED);
@@ -146,6 +146,58 @@ START_TEST(a_name_is_taken_once_whatever_its_case)
 
     fixture_user(db, "usr_a");
     ck_assert_int_eq(account_user_add(db, &u, FIXTURE_NOW), WEIR_E_CONFLICT);
+    db_close(db);
+}
+END_TEST
+
+START_TEST(a_token_takes_away_and_never_adds)
+{
+    struct account_token t = token_of_a;
+    struct db *db = fixture_db();
+    struct account_user_patch low = {.role = -1, .disabled = -1, .max_priority = PRIORITY_LOW, .limits = {7, -1}, .filters = "{}"};
+    struct identity id;
+
+    fixture_user(db, "usr_a");
+    t.scopes = "";
+    t.max_priority = PRIORITY_HIGH;
+    t.expires_at_ms = 0;
+    ck_assert_int_eq(account_token_add(db, &t, FIXTURE_NOW), WEIR_OK);
+    ck_assert_int_eq(account_by_token(db, "weir_secret", FIXTURE_NOW, &id), WEIR_OK);
+    ck_assert(!id.narrowed && !id.filtered && id.max_priority == PRIORITY_HIGH && id.touch_due);
+    ck_assert_int_eq(account_token_touch(db, "weir_secret", FIXTURE_NOW), WEIR_OK);
+    ck_assert_int_eq(account_user_patch(db, "usr_a", &low, FIXTURE_NOW), WEIR_OK);
+    ck_assert_int_eq(account_by_token(db, "weir_secret", FIXTURE_NOW, &id), WEIR_OK);
+    ck_assert(!id.narrowed && id.filtered && id.max_priority == PRIORITY_LOW && !id.touch_due);
+    ck_assert_int_eq(id.limits.requests_per_minute, 7);
+    ck_assert_int_eq(account_token_patch(db, "tok_a", &(struct account_token_patch){.max_priority = -1, .expires_at_ms = -1, .limits = {-1, 9}}), WEIR_OK);
+    ck_assert_int_eq(account_by_token(db, "weir_secret", FIXTURE_NOW, &id), WEIR_OK);
+    ck_assert(id.narrowed);
+    ck_assert_int_eq(id.token_limits.tokens_per_minute, 9);
+    db_close(db);
+}
+END_TEST
+
+START_TEST(a_removed_user_is_gone_but_for_the_row_and_the_name_is_free)
+{
+    struct account_user_patch enable = {.role = -1, .disabled = 0, .max_priority = -1, .limits = {-1, -1}};
+    struct account_user again = {.user_id = "usr_b", .name = "usr_a"};
+    struct db *db = fixture_db();
+    struct sb out = sb_make(4096);
+    struct account_login login;
+    struct identity id;
+
+    fixture_user(db, "usr_a");
+    ck_assert_int_eq(account_token_add(db, &token_of_a, FIXTURE_NOW), WEIR_OK);
+    ck_assert_int_eq(account_session_add(db, "cookie", "csrf", "usr_a", false, FIXTURE_NOW), WEIR_OK);
+    ck_assert_int_eq(account_user_remove(db, "usr_a", FIXTURE_NOW), WEIR_OK);
+    ck_assert_int_eq(account_by_token(db, "weir_secret", FIXTURE_NOW, &id), WEIR_E_UNAUTHENTICATED);
+    ck_assert_int_eq(account_by_cookie(db, "cookie", FIXTURE_NOW, &id), WEIR_E_UNAUTHENTICATED);
+    ck_assert_int_eq(account_by_name(db, "usr_a", &login), WEIR_E_NOT_FOUND);
+    ck_assert_int_eq(account_user_patch(db, "usr_a", &enable, FIXTURE_NOW), WEIR_E_NOT_FOUND);
+    ck_assert_int_eq(account_user_json(db, "usr_a", &out), WEIR_E_NOT_FOUND);
+    ck_assert_int_eq(account_user_add(db, &again, FIXTURE_NOW), WEIR_OK);
+    ck_assert_int_eq(fixture_i64(db, "SELECT count(*) FROM users"), 2);
+    sb_done(&out);
     db_close(db);
 }
 END_TEST
@@ -190,4 +242,4 @@ UNIT_MAIN("account", a_token_says_whose_it_is_until_it_expires_or_is_revoked, no
           a_browser_session_ends_when_idle_and_at_its_age, signing_out_ends_the_session,
           a_sign_in_code_works_once_and_in_time, the_first_start_makes_an_admin_and_later_ones_change_nothing,
           the_last_admin_stays_and_a_changed_role_ends_sessions, a_name_is_taken_once_whatever_its_case,
-          lists_page_by_cursor, a_made_token_is_plausible_and_one_changed_character_is_noticed)
+          a_token_takes_away_and_never_adds, a_removed_user_is_gone_but_for_the_row_and_the_name_is_free, lists_page_by_cursor, a_made_token_is_plausible_and_one_changed_character_is_noticed)
