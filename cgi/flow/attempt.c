@@ -153,14 +153,16 @@ static void topup(struct job_attempt *a)
     admit_topup(a->engine->admit, j->ticket, j->grant.reserved_output, a->engine->now_us);
 }
 
-/* Keep a body that is not a stream; of a refusal only as much as an error needs. */
-static void keep(struct job_attempt *a, const char *p, size_t n)
+/* Keep a body that is not a stream. False: no more of it is wanted. Of a refusal that is as much as an error needs: its status
+ * says the rest. */
+static bool keep(struct job_attempt *a, const char *p, size_t n)
 {
-    if (a->head.status != 200 && a->body.len + n > REFUSAL_MAX)
-        n = REFUSAL_MAX - a->body.len;
-    sb_put(&a->body, p, n);
+    bool full = a->head.status >= 300 && a->body.len + n > REFUSAL_MAX;
+
+    sb_put(&a->body, p, full ? REFUSAL_MAX - a->body.len : n);
     if (!sb_ok(&a->body))
         a->failed = WEIR_E_UPSTREAM_TOO_LARGE;
+    return !full && !a->failed;
 }
 
 static size_t on_body(char *p, size_t one, size_t n, void *ctx)
@@ -171,10 +173,8 @@ static size_t on_body(char *p, size_t one, size_t n, void *ctx)
     (void)one;
     a->last_us = e->now_us;
     a->body_bytes += (int64_t)n;
-    if (a->head.status != 200 || !a->head.event_stream) {
-        keep(a, p, n);
-        return a->failed ? 0 : n;
-    }
+    if (a->head.status != 200 || !a->head.event_stream)
+        return keep(a, p, n) ? n : 0;
     if (a->body_bytes > 4 * (int64_t)BODY_MAX)
         a->failed = WEIR_E_UPSTREAM_TOO_LARGE;
     if (!a->failed)
@@ -197,13 +197,15 @@ static size_t on_head(char *p, size_t one, size_t n, void *ctx)
     struct job_attempt *a = ctx;
 
     (void)one;
-    a->last_us = a->engine->now_us;
     if (!head_line(&a->head, p, n, clock_utc_ms())) {
         a->failed = WEIR_E_UPSTREAM_TOO_LARGE;
         return 0;
     }
+    if (n > 2 || a->head.status < 200)
+        return n;
+    a->last_us = a->engine->now_us;          /* the whole head counts as a byte of it, each line of one that trickles does not */
     /* What remains is true now, and no more at the end of a long answer. */
-    if (n <= 2 && a->head.status >= 200 && a->head.has_word) {
+    if (a->head.has_word) {
         admit_provider_word(a->engine->admit, a->job->grant.upstream, &a->head.word, a->engine->now_us);
         a->head.has_word = false;
     }

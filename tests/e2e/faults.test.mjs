@@ -65,7 +65,7 @@ test('cut at any byte, a stream is never called done before its finish_reason', 
   await reset();
   const whole = await (await weir.stream({ model, message: '#lorem-4 whole' })).end();
   assert.equal(whole.terminals()[0].event, 'done');
-  const cuts = Array.from({ length: 24 }, (_, i) => 20 + i * 47);
+  const cuts = Array.from({ length: 40 }, (_, i) => 20 + i * 28);
   const streams = await Promise.all(cuts.map((n) => weir.stream({ model, message: `#fault-cut-${n} bytes` })));
   for (const [i, s] of streams.entries()) {
     await s.end();
