@@ -10,6 +10,10 @@ tests_upstream_upstream_SOURCES = tests/upstream/upstream.c \
 	tests/upstream/plan.c tests/upstream/plan.h \
 	tests/upstream/wheel.c tests/upstream/wheel.h
 tests_upstream_upstream_LDADD = libweir.a $(JANSSON_LIBS)
+# the table of routes, for the test that walks it
+noinst_PROGRAMS += tests/routes/routes
+tests_routes_routes_SOURCES = tests/routes/routes.c
+tests_routes_routes_LDADD = libweir.a $(WEIR_LIBS)
 if HAVE_CHECK
 check_PROGRAMS += tests/upstream/test_standin
 tests_upstream_test_standin_SOURCES = tests/upstream/test_standin.c tests/upstream/limits.c tests/upstream/plan.c
@@ -45,6 +49,7 @@ EXTRA_DIST += \
 	tests/e2e/monitoring.test.mjs \
 	tests/e2e/outlook.test.mjs \
 	tests/e2e/people.test.mjs \
+	tests/e2e/permissions.test.mjs \
 	tests/e2e/privacy.test.mjs \
 	tests/e2e/queue.test.mjs \
 	tests/e2e/reconcile.test.mjs \

@@ -52,12 +52,13 @@ enum weir_err h_own_change(struct exchange *x)
     char hash[PASSWORD_HASH_SIZE];
     struct field_fault fault = {.param = ""};
     struct wish w = {NULL, NULL};
-    enum weir_err e = field_read(x->json, fields, sizeof fields / sizeof *fields, "", &w, &fault);
+    enum weir_err e;
 
-    if (e)
-        return web_refuse(x, e, fault.param, "%s", fault.why);
     if (*x->who.token_id)
         return web_refuse(x, WEIR_E_FORBIDDEN, NULL, "Change a password in the browser, or ask an administrator.");
+    e = field_read(x->json, fields, sizeof fields / sizeof *fields, "", &w, &fault);
+    if (e)
+        return web_refuse(x, e, fault.param, "%s", fault.why);
     if ((e = prove(x, &w)) || (e = people_password(x, w.password, x->who.name, hash))
         || (e = admin_apply(x, "user.password", x->who.user_id, make_password, hash)) || (e = writer_call(x->web->writer, &o.op)))
         return e;

@@ -114,7 +114,7 @@ enum route_body {
     X(DELETE, "/admin/tokens/{id}", ADMIN_FRESH, NONE, "", h_token_revoke)                                 \
     X(GET, "/admin/retention", ADMIN, NONE, "", h_retention)                                               \
     X(GET, "/admin/users/{id}/export", ADMIN, NONE, "", h_person_export)                                    \
-    X(DELETE, "/admin/users/{id}/data", ADMIN, NONE, "", h_person_erase)                                    \
+    X(DELETE, "/admin/users/{id}/data", ADMIN_FRESH, NONE, "", h_person_erase)                                    \
     X(GET, "/admin/webhooks", ADMIN, NONE, "", h_webhooks_list)                                            \
     X(POST, "/admin/webhooks", ADMIN, JSON, "", h_webhook_create)                                          \
     X(GET, "/admin/webhooks/{id}", ADMIN, NONE, "", h_webhook_get)                                         \
