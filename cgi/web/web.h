@@ -29,6 +29,7 @@ struct db;
 struct fcgi_request;
 struct filters;
 struct live_cache;
+struct prices;
 struct reload;
 
 struct web {
@@ -36,10 +37,11 @@ struct web {
      * it: it lives until Weir stops. An upstream's bit in the engine's masks is its index here; take the mask first, then
      * the settings, which are never older than what the engine goes by. */
     const struct settings *_Atomic settings;
-    const struct price_table *prices;
+    const struct price_table *_Atomic prices;      /* lives as long; a change of own prices puts another in its place */
     const struct price *_Atomic fallback_price;    /* lives as long; of models that are not in the table; NULL: they are unpriced */
     const struct tokens_set *tokens;
     const struct page_set *pages;
+    struct prices *price_tables;
     struct reload *reload;
     struct engine *engine;
     struct writer *writer;
