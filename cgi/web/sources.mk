@@ -36,7 +36,6 @@ libweir_a_SOURCES += \
 	cgi/web/h_outlook.c \
 	cgi/web/h_pages.c cgi/web/h_pages.h \
 	cgi/web/h_person.c \
-	cgi/web/h_prices.c \
 	cgi/web/h_reload.c \
 	cgi/web/h_retention.c \
 	cgi/web/h_session.c \
@@ -49,11 +48,11 @@ libweir_a_SOURCES += \
 	cgi/web/launch.c cgi/web/launch.h \
 	cgi/web/monitor.h \
 	cgi/web/nginx_conf.c cgi/web/nginx_conf.h \
+	cgi/web/once.c cgi/web/once.h \
 	cgi/web/page.c cgi/web/page.h \
 	cgi/web/page_parse.c cgi/web/page_parse.h \
 	cgi/web/pages.c cgi/web/pages.h \
 	cgi/web/people.c cgi/web/people.h \
-	cgi/web/prices.c cgi/web/prices.h \
 	cgi/web/prom.c cgi/web/prom.h \
 	cgi/web/reload.c cgi/web/reload.h \
 	cgi/web/replay_print.c cgi/web/replay_print.h \

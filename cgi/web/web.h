@@ -21,6 +21,7 @@
 #include "flow/writer.h"
 #include "rules/price.h"
 #include "rules/tokens.h"
+#include "store/idempotency.h"
 #include "web/auth.h"
 #include "web/http.h"
 #include "web/page.h"
@@ -29,7 +30,6 @@ struct db;
 struct fcgi_request;
 struct filters;
 struct live_cache;
-struct prices;
 struct reload;
 
 struct web {
@@ -37,11 +37,10 @@ struct web {
      * it: it lives until Weir stops. An upstream's bit in the engine's masks is its index here; take the mask first, then
      * the settings, which are never older than what the engine goes by. */
     const struct settings *_Atomic settings;
-    const struct price_table *_Atomic prices;      /* lives as long; a change of own prices puts another in its place */
+    const struct price_table *prices;
     const struct price *_Atomic fallback_price;    /* lives as long; of models that are not in the table; NULL: they are unpriced */
     const struct tokens_set *tokens;
     const struct page_set *pages;
-    struct prices *price_tables;
     struct reload *reload;
     struct engine *engine;
     struct writer *writer;
@@ -72,6 +71,9 @@ struct exchange {
     struct filters *filters;          /* owned: filters_of() */
     struct sb body;
     json_t *json;                     /* the body; NULL on routes that take none */
+
+    bool has_key;                     /* once.h: it has an idempotency key, which is … */
+    struct idempotency_key key;
 
     struct http_response out;
     bool moved;                       /* the engine answers: nothing of `out` is sent */
