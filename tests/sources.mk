@@ -61,6 +61,7 @@ EXTRA_DIST += \
 	tests/e2e/retry.test.mjs \
 	tests/e2e/server.test.mjs \
 	tests/e2e/sessions.test.mjs \
+	tests/e2e/shell.test.mjs \
 	tests/e2e/signin.test.mjs \
 	tests/e2e/steady.test.mjs \
 	tests/e2e/storage.test.mjs \

@@ -13,7 +13,8 @@ libweir_a_SOURCES += \
 	cgi/web/cmd_replay.c \
 	cgi/web/cmd_serve.c \
 	cgi/web/cmd_tune.c \
-	cgi/web/cmd_user.c \
+	cgi/web/cmd_people.c \
+	cgi/web/cmd_person.c \
 	cgi/web/copies.c cgi/web/copies.h \
 	cgi/web/cmd_verify.c \
 	cgi/web/fcgi.c cgi/web/fcgi.h \
@@ -46,6 +47,7 @@ libweir_a_SOURCES += \
 	cgi/web/h_webhooks.c \
 	cgi/web/http.c cgi/web/http.h \
 	cgi/web/launch.c cgi/web/launch.h \
+	cgi/web/local.c cgi/web/local.h \
 	cgi/web/monitor.h \
 	cgi/web/nginx_conf.c cgi/web/nginx_conf.h \
 	cgi/web/once.c cgi/web/once.h \

@@ -100,4 +100,9 @@ bool web_send(struct exchange *x, const void *p, size_t n) __attribute__((warn_u
  * struct web, `thread` the acceptor's struct db. */
 void web_serve(struct fcgi_request *rq, void *ctx, void *thread);
 
+/* The same for the command line where no Weir runs: with an administrator's rights, on a struct web that has settings, a writer
+ * and auth alone. Only for routes of /admin/users and /admin/tokens, which need no more. `body` is borrowed, and may be changed.
+ * Gives the HTTP status; the answer's JSON is appended to `out`. */
+int web_local(struct web *w, struct db *ro, const char *method, const char *path, json_t *body, struct sb *out);
+
 #endif
