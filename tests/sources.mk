@@ -40,7 +40,6 @@ EXTRA_DIST += \
 	tests/e2e/faults.test.mjs \
 	tests/e2e/fcgi.test.mjs \
 	tests/e2e/front.test.mjs \
-	tests/e2e/idempotency.test.mjs \
 	tests/e2e/import.test.mjs \
 	tests/e2e/kill.test.mjs \
 	tests/e2e/leave.test.mjs \
@@ -59,9 +58,9 @@ EXTRA_DIST += \
 	tests/e2e/report.test.mjs \
 	tests/e2e/resume.test.mjs \
 	tests/e2e/retry.test.mjs \
+	tests/e2e/sdk_openai.test.mjs \
 	tests/e2e/server.test.mjs \
 	tests/e2e/sessions.test.mjs \
-	tests/e2e/shell.test.mjs \
 	tests/e2e/signin.test.mjs \
 	tests/e2e/steady.test.mjs \
 	tests/e2e/storage.test.mjs \

@@ -189,6 +189,8 @@ static void add_response(struct engine *e, struct job *j, int status, const stru
     relay_heads(&e->out, j);
     add_heads(e, j);
     if (j->end.err) {
+        if (j->end.retry_after_ms >= 0)
+            sb_putf(&e->out, "Retry-After: %" PRId64 "\r\n", (j->end.retry_after_ms + 999) / 1000);
         wire_retry_heads(&e->out, j->end.err, j->end.retry_after_ms);
     } else if (j->rec.cost.priced) {
         sb_puts(&e->out, "X-Weir-Cost-Usd: ");

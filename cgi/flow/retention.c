@@ -12,7 +12,6 @@
 #include "base/mem.h"
 #include "store/audit.h"
 #include "store/content.h"
-#include "store/idempotency.h"
 #include "store/retain.h"
 
 enum {
@@ -24,11 +23,11 @@ enum {
     DAY_MS = 24 * 3600 * 1000,
 };
 
-enum duty { TEXTS, TOO_MUCH_TEXT, KEYS, SESSIONS, REQUESTS, AUDIT, SPACE, LOG, DONE };
+enum duty { TEXTS, TOO_MUCH_TEXT, SESSIONS, REQUESTS, AUDIT, SPACE, LOG, DONE };
 
 struct run {
     int64_t began_ms, ended_ms;              /* ended 0: under way; began 0: there was none */
-    int64_t texts, text_bytes, keys, sessions, requests, audit_rows;
+    int64_t texts, text_bytes, sessions, requests, audit_rows;
 };
 
 struct retention {
@@ -88,8 +87,6 @@ static enum weir_err run_step(struct db *db, struct write_op *op)
         return retain_texts(db, p->now_ms - content_ms, INT64_MAX, STEP_ROWS, &p->gone, &p->bytes);
     case TOO_MUCH_TEXT:
         return retain_texts(db, INT64_MAX, p->r->excess, STEP_ROWS, &p->gone, &p->bytes);
-    case KEYS:
-        return idempotency_prune(db, p->now_ms, STEP_ROWS, &p->gone);
     case SESSIONS:
         return retain_sessions(db, p->now_ms - (content_ms < DAY_MS ? DAY_MS : content_ms), STEP_SESSIONS, &p->gone);
     case REQUESTS:
@@ -113,7 +110,6 @@ static void count(struct run *n, enum duty duty, const struct step *p)
         n->texts += p->gone;
         n->text_bytes += p->bytes;
         break;
-    case KEYS: n->keys += p->gone; break;
     case SESSIONS: n->sessions += p->gone; break;
     case REQUESTS: n->requests += p->gone; break;
     case AUDIT: n->audit_rows += p->gone; break;
@@ -142,7 +138,7 @@ static bool step(struct retention *r, const struct settings *s)
 
     if (r->duty == TOO_MUCH_TEXT && !too_much(r, s))
         return false;
-    if (r->duty >= SPACE && !(r->now.texts + r->now.keys + r->now.sessions + r->now.requests))
+    if (r->duty >= SPACE && !(r->now.texts + r->now.sessions + r->now.requests))
         return false;
     if (r->duty == LOG) {
         if (retention_clean(r->writer, 0) == CLEANED_NOT_LOG)

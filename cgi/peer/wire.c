@@ -52,7 +52,7 @@ void wire_retry_heads(struct sb *out, enum weir_err e, int64_t retry_after_ms)
     enum { PATIENCE_MS = 60 * 1000 };      /* some clients would sleep for as long as they are told, others not at all */
 
     if (retry_after_ms >= 0)
-        sb_putf(out, "Retry-After: %" PRId64 "\r\nretry-after-ms: %" PRId64 "\r\n", (retry_after_ms + 999) / 1000, retry_after_ms);
+        sb_putf(out, "retry-after-ms: %" PRId64 "\r\n", retry_after_ms);
     if (is_final(e) || retry_after_ms > PATIENCE_MS)
         sb_puts(out, "x-should-retry: false\r\n");
 }

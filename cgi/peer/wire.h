@@ -173,11 +173,11 @@ const struct wire_writer *wire_writer(enum wire w);
  * WIRE_OWN: such an upstream has nothing like it. */
 enum wire wire_at(enum protocol p, enum wire w);
 
-/* Header lines of a refusal that tell an SDK when to try again, or not to: Retry-After, retry-after-ms, x-should-retry.
+/* Header lines of a refusal, beside Retry-After, that tell an SDK when to try again, or not to: retry-after-ms, x-should-retry.
  * `retry_after_ms` < 0: unknown. */
 void wire_retry_heads(struct sb *out, enum weir_err e, int64_t retry_after_ms);
 
-/* A reader of answers for OpenAI's clients: "stop" and the like as their finish_reason. */
+/* API.md's finish_reason as OpenAI's clients know it: "budget" is "length". */
 const char *wire_finish(const char *finish);
 
 #endif

@@ -17,6 +17,7 @@ libweir_a_SOURCES += \
 	cgi/rules/heap.c cgi/rules/heap.h \
 	cgi/rules/hist.c cgi/rules/hist.h \
 	cgi/rules/idmap.c cgi/rules/idmap.h \
+	cgi/rules/image.c cgi/rules/image.h \
 	cgi/rules/learned.c cgi/rules/learned.h \
 	cgi/rules/limits.c cgi/rules/limits.h cgi/rules/limits_inside.h \
 	cgi/rules/limits_spread.c \

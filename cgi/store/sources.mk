@@ -1,19 +1,5 @@
 # cgi/store
-# In the order in which they are applied.
-SCHEMA = \
-	schema/001_first.sql \
-	schema/002_budgets.sql \
-	schema/003_waited.sql \
-	schema/004_attempt_choice.sql \
-	schema/005_token_usage_view.sql \
-	schema/006_spans.sql \
-	schema/007_alerts.sql \
-	schema/008_seals.sql \
-	schema/009_audit_mac.sql \
-	schema/010_retention.sql \
-	schema/011_omitted.sql \
-	schema/012_people.sql \
-	schema/013_idempotency.sql
+SCHEMA = schema/001_first.sql schema/002_budgets.sql schema/003_waited.sql schema/004_attempt_choice.sql schema/005_token_usage_view.sql schema/006_spans.sql schema/007_alerts.sql schema/008_seals.sql schema/009_audit_mac.sql schema/010_retention.sql schema/011_omitted.sql schema/012_people.sql
 libweir_a_SOURCES += \
 	cgi/store/account.c cgi/store/account.h cgi/store/account_list.c cgi/store/account_secret.c cgi/store/account_write.c \
 	cgi/store/alert_rules.c cgi/store/alerts.c cgi/store/alerts.h \
@@ -26,7 +12,6 @@ libweir_a_SOURCES += \
 	cgi/store/db.c cgi/store/db.h cgi/store/db_impl.h cgi/store/db_migrate.c cgi/store/db_query.c \
 	cgi/store/demand.c cgi/store/demand.h \
 	cgi/store/event_row.c cgi/store/event_row.h \
-	cgi/store/idempotency.c cgi/store/idempotency.h \
 	cgi/store/keymap.c cgi/store/keymap.h \
 	cgi/store/ledger.c cgi/store/ledger.h \
 	cgi/store/list.c cgi/store/list.h \

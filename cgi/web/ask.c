@@ -115,7 +115,7 @@ static bool name_fits(const char *s)
     return *s && strchr(letters, *s) && strspn(s, rest) == strlen(s) && strlen(s) <= 64;
 }
 
-static enum weir_err check_metadata(const json_t *metadata, struct field_fault *f)
+enum weir_err ask_check_metadata(const json_t *metadata, struct field_fault *f)
 {
     const char *key;
     json_t *v;
@@ -138,7 +138,7 @@ enum weir_err ask_read(const json_t *body, struct chat_ask *out, struct field_fa
     struct raw r = {.a = {.priority = PRIORITY_MEDIUM}};
     enum weir_err e = field_read(body, fields, COUNT(fields), "", &r, fault);
 
-    if (e || (e = check_text(&r.a, fault)) || (e = check_stop(r.a.stop, fault)) || (e = check_metadata(r.a.metadata, fault)))
+    if (e || (e = check_text(&r.a, fault)) || (e = check_stop(r.a.stop, fault)) || (e = ask_check_metadata(r.a.metadata, fault)))
         return e;
     if (r.priority && !priority_parse(r.priority, &r.a.priority))
         return fail(fault, WEIR_E_INVALID_FIELD, "priority", "'priority' must be \"Low\", \"Medium\" or \"High\".");

@@ -34,6 +34,7 @@ struct chat_ask {
 /* OK, or a refusal with `fault` filled. */
 enum weir_err ask_read(const json_t *body, struct chat_ask *out, struct field_fault *fault)
     __attribute__((warn_unused_result));
-
+/* Names and values of a `metadata`, wherever it came from. OK, or a refusal with `fault` filled. */
+enum weir_err ask_check_metadata(const json_t *metadata, struct field_fault *fault) __attribute__((warn_unused_result));
 
 #endif

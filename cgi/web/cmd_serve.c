@@ -29,7 +29,6 @@
 #include "flow/keeper.h"
 #include "store/audit.h"
 #include "store/content.h"
-#include "store/idempotency.h"
 #include "store/spill.h"
 #include "store/upkeep.h"
 #include "store/usage.h"
@@ -209,7 +208,7 @@ static enum weir_err put_in_order(struct serve *v, const char *admin_token)
         log_warn("serve: the run before ended in the middle: %" PRId64 " requests had not been sent, %" PRId64
                  " were cut off and are charged at their estimate", never_sent, interrupted);
     account_secret_make(v->code);
-    if ((e = idempotency_recover(v->db)) || (e = account_first_start(v->db, admin_token, now_ms, user_id))
+    if ((e = account_first_start(v->db, admin_token, now_ms, user_id))
         || (e = account_code_add(v->db, v->code, user_id, now_ms, now_ms + SIGN_IN_LINK_MS))
         || (e = upkeep_get(v->db, UPKEEP_ADMISSION, &v->saved))) {
         db_rollback(v->db);

@@ -41,6 +41,8 @@ struct wanted {
 #define AT(member) offsetof(struct http_request, member)
 static const struct wanted wanted[] = {
     {"CONTENT_TYPE", AT(content_type), "Content-Type"},
+    {"HTTP_ANTHROPIC_BETA", AT(anthropic_beta), NULL},
+    {"HTTP_ANTHROPIC_VERSION", AT(anthropic_version), NULL},
     {"HTTP_AUTHORIZATION", AT(authorization), "Authorization"},
     {"HTTP_CONTENT_ENCODING", AT(content_encoding), "Content-Encoding"},
     {"HTTP_COOKIE", AT(cookie), "Cookie"},
@@ -53,6 +55,9 @@ static const struct wanted wanted[] = {
     {"HTTP_TRACEPARENT", AT(traceparent), NULL},
     {"HTTP_X_API_KEY", AT(api_key), "x-api-key"},
     {"HTTP_X_CSRF_TOKEN", AT(csrf_token), "X-CSRF-Token"},
+    {"HTTP_X_WEIR_METADATA", AT(weir_metadata), "X-Weir-Metadata"},
+    {"HTTP_X_WEIR_PRIORITY", AT(weir_priority), "X-Weir-Priority"},
+    {"HTTP_X_WEIR_SESSION", AT(weir_session), "X-Weir-Session"},
     {"REMOTE_ADDR", AT(remote_addr), NULL},
     {"REQUEST_SCHEME", AT(scheme), NULL},
 };
@@ -78,7 +83,7 @@ static bool path_copy(struct http_request *rq, const char *uri)
     if (n == 0 || n > HTTP_PATH_MAX || uri[0] != '/')
         return false;
     for (size_t i = 0; i < n; i++) {
-        if (uri[i] <= ' ' || uri[i] > '~' || uri[i] == '%')
+        if (uri[i] <= ' ' || uri[i] > '~' || (uri[i] == '%' && strncmp(uri, HTTP_ENCODED, sizeof HTTP_ENCODED - 1) != 0))
             return false;
     }
     memcpy(rq->path, uri, n);
@@ -140,8 +145,7 @@ static int hex_digit(char c)
     return -1;
 }
 
-/* In place: %XX and '+'. False for malformed escapes and control bytes. */
-static bool url_decode(char *s)
+bool http_url_decode(char *s)
 {
     char *out = s;
 
@@ -196,12 +200,12 @@ enum weir_err http_read_query(struct http_request *rq, const char *known, const 
             *value++ = '\0';
         else
             value = part + strlen(part);
-        if (!url_decode(part))
+        if (!http_url_decode(part))
             return WEIR_E_INVALID_FIELD;
         *name = part;
         if (known && !word_in(known, part))
             return WEIR_E_UNKNOWN_FIELD;
-        if (!url_decode(value) || http_query(rq, part, NULL) || rq->query_count == HTTP_QUERY_PAIRS)
+        if (!http_url_decode(value) || http_query(rq, part, NULL) || rq->query_count == HTTP_QUERY_PAIRS)
             return WEIR_E_INVALID_FIELD;
         rq->query[rq->query_count++] = (struct http_pair){part, value};
     }

@@ -36,6 +36,8 @@ struct http_request {
     const char *authorization, *api_key, *cookie;
     const char *host, *origin, *sec_fetch_site, *csrf_token;
     const char *if_none_match, *last_event_id, *idempotency_key, *traceparent;
+    const char *weir_session, *weir_priority, *weir_metadata;       /* X-Weir-…, of /v1 */
+    const char *anthropic_version, *anthropic_beta;
     const char *scheme, *remote_addr;
 
     char query_text[HTTP_QUERY_MAX + 1];
@@ -44,11 +46,16 @@ struct http_request {
 };
 
 /* Read a request from "NAME=value" strings. OK, or
- * E_NOT_FOUND: the path is too long or has a byte outside printable ASCII or a '%';
+ * E_NOT_FOUND: the path is too long or has a byte outside printable ASCII or, but for HTTP_ENCODED, a '%';
  * E_DUPLICATE_HEADER: a header that decides about access came twice; *name is which;
  * E_INVALID_FIELD: Content-Length is no number. Everything that could be read is set in each case. */
 enum weir_err http_read(struct http_request *rq, const char *const *params, const char **name)
     __attribute__((warn_unused_result));
+
+/* Names of models are the only part of a path that may be encoded. */
+#define HTTP_ENCODED "/v1/models/"
+/* In place: %XX and '+'. False for malformed escapes and control bytes. */
+bool http_url_decode(char *s) __attribute__((warn_unused_result));
 
 /* Split and decode the query into rq->query. `known`: names allowed, separated by spaces, or NULL for any.
  * OK, E_INVALID_FIELD (malformed %, control bytes, a name twice, too many or too long) or E_UNKNOWN_FIELD; *name is

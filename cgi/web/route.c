@@ -24,10 +24,12 @@ static size_t id_length(const char *s)
 /* Compare byte by byte; an {id} takes a whole segment. */
 static bool path_matches(const char *pattern, const char *path, char arg[WEB_ARGS][WEB_ARG_MAX + 1])
 {
-    static const char id[] = "{id}";
+    static const char id[] = "{id}", rest[] = "{rest}";
     int n = 0;
 
     while (*pattern) {
+        if (strcmp(pattern, rest) == 0)
+            return *path != '\0';
         if (strncmp(pattern, id, sizeof id - 1) == 0) {
             size_t len = id_length(path);
 

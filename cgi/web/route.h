@@ -3,7 +3,7 @@
  *
  * A line without a permission does not compile. The router, the answer to a
  * wrong method and the permission tests are made from this table alone. Paths
- * are compared byte for byte; {id} stands for 1 to 64 of A-Z a-z 0-9 _ and -. */
+ * are compared byte for byte; {id} stands for 1 to 64 of A-Z a-z 0-9 _ and -, {rest} for whatever is left, at least one byte. */
 #ifndef WEIR_ROUTE_H
 #define WEIR_ROUTE_H
 
@@ -76,6 +76,11 @@ enum route_body {
     X(GET, "/chat/sessions/{id}/messages", CHAT, NONE, "leaf limit", h_session_messages)                           \
     X(DELETE, "/chat/sessions/{id}/messages/{id}", CHAT, NONE, "", h_message_delete)                     \
     X(GET, "/chat/sessions/{id}/export", CHAT, NONE, "format", h_session_export)                         \
+    X(POST, "/v1/chat/completions", CHAT, JSON, Q_ANY, h_v1_chat)                                          \
+    X(POST, "/v1/embeddings", CHAT, JSON, Q_ANY, h_v1_embeddings)                                          \
+    X(POST, "/v1/responses", CHAT, JSON, Q_ANY, h_v1_responses)                                            \
+    X(GET, "/v1/models", CHAT, NONE, Q_ANY, h_v1_models)                                                   \
+    X(GET, "/v1/models/{rest}", CHAT, NONE, Q_ANY, h_v1_model)                                             \
     X(GET, "/monitoring/token-usage", ALL, NONE, Q_RANGE " granularity", h_token_usage)                    \
     X(GET, "/monitoring/session-usage/{id}", ALL, NONE, "", h_session_usage)                             \
     X(GET, "/monitoring/queue-status", ALL, NONE, "", h_queue_status)                                    \

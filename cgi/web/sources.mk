@@ -13,8 +13,7 @@ libweir_a_SOURCES += \
 	cgi/web/cmd_replay.c \
 	cgi/web/cmd_serve.c \
 	cgi/web/cmd_tune.c \
-	cgi/web/cmd_people.c \
-	cgi/web/cmd_person.c \
+	cgi/web/cmd_user.c \
 	cgi/web/copies.c cgi/web/copies.h \
 	cgi/web/cmd_verify.c \
 	cgi/web/fcgi.c cgi/web/fcgi.h \
@@ -44,13 +43,13 @@ libweir_a_SOURCES += \
 	cgi/web/h_tokens.c \
 	cgi/web/h_usage.c \
 	cgi/web/h_users.c \
+	cgi/web/h_v1.c \
+	cgi/web/h_v1_models.c \
 	cgi/web/h_webhooks.c \
 	cgi/web/http.c cgi/web/http.h \
 	cgi/web/launch.c cgi/web/launch.h \
-	cgi/web/local.c cgi/web/local.h \
 	cgi/web/monitor.h \
 	cgi/web/nginx_conf.c cgi/web/nginx_conf.h \
-	cgi/web/once.c cgi/web/once.h \
 	cgi/web/page.c cgi/web/page.h \
 	cgi/web/page_parse.c cgi/web/page_parse.h \
 	cgi/web/pages.c cgi/web/pages.h \
@@ -63,6 +62,7 @@ libweir_a_SOURCES += \
 	cgi/web/snapshot_json.c cgi/web/snapshot_json.h \
 	cgi/web/monitor.h \
 	cgi/web/title.c cgi/web/title.h \
+	cgi/web/v1.c cgi/web/v1.h cgi/web/v1_count.c cgi/web/v1_count.h \
 	cgi/web/view.c cgi/web/view.h \
 	cgi/web/view_chat.c cgi/web/view_chat.h \
 	cgi/web/view_engine.c cgi/web/view_engine.h \

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "peer/wire.h"
 #include "web/fcgi.h"
 #include "web/filter.h"
 #include "web/h_pages.h"
@@ -83,16 +84,26 @@ static enum weir_err check_access(struct exchange *x)
     return WEIR_OK;
 }
 
+static bool is_v1(const struct exchange *x)
+{
+    return strncmp(x->in.path, "/v1/", 4) == 0;
+}
+
 static int64_t body_limit(const struct exchange *x)
 {
     const struct settings *s = x->web->settings;
 
-    return strncmp(x->in.path, "/v1/", 4) == 0 ? s->http.max_body_v1_bytes : s->http.max_body_bytes;
+    return is_v1(x) ? s->http.max_body_v1_bytes : s->http.max_body_bytes;
 }
 
 static enum weir_err too_large(struct exchange *x)
 {
     return web_refuse(x, WEIR_E_BODY_TOO_LARGE, NULL, "The body is larger than the %" PRId64 " bytes allowed here.", body_limit(x));
+}
+
+static const struct json_limits *json_limits_of(const struct exchange *x)
+{
+    return is_v1(x) ? &json_limits_compat : x->route->body == BODY_ROWS ? &json_limits_rows : &json_limits_own;
 }
 
 static enum weir_err check_body(struct exchange *x)
@@ -120,7 +131,7 @@ static enum weir_err check_body(struct exchange *x)
         x->json = json_object();
         return x->json ? WEIR_OK : WEIR_E_INTERNAL;
     }
-    e = json_parse_object(sb_str(&x->body), x->body.len, x->route->body == BODY_ROWS ? &json_limits_rows : &json_limits_own, &x->json, why);
+    e = json_parse_object(sb_str(&x->body), x->body.len, json_limits_of(x), &x->json, why);
     return e ? web_refuse(x, e, NULL, "%s", why) : WEIR_OK;
 }
 
@@ -147,6 +158,19 @@ static enum weir_err serve(struct exchange *x)
 
 /* --- the answer --- */
 
+/* Clients of /v1 know their own protocol's refusals, and are told whether to try again. */
+static void refuse_v1(struct exchange *x, enum weir_err e, const struct err_detail *d)
+{
+    const struct wire_writer *w = x->in.anthropic_version ? wire_writer(WIRE_MESSAGES) : NULL;
+
+    if (!w)
+        w = wire_writer(strncmp(x->in.path, "/v1/messages", 12) == 0 && wire_writer(WIRE_MESSAGES) ? WIRE_MESSAGES : WIRE_CHAT);
+    sb_reset(&x->out.body);
+    w->error(&x->out.body, e, d);
+    sb_putc(&x->out.body, '\n');
+    wire_retry_heads(&x->out.head, e, d->retry_after_ms);
+}
+
 static void refuse(struct exchange *x, enum weir_err e)
 {
     struct err_detail d = {
@@ -168,6 +192,8 @@ static void refuse(struct exchange *x, enum weir_err e)
         sb_done(&allow);
     } else
         http_refuse(&x->out, e, &d);
+    if (is_v1(x))
+        refuse_v1(x, e, &d);
 }
 
 bool web_send(struct exchange *x, const void *p, size_t n)
@@ -190,27 +216,6 @@ static bool showed_credential(const struct exchange *x)
     return x->in.authorization || x->in.api_key || (x->route && x->route->perm == PERM_OPEN);
 }
 
-static void begin(struct exchange *x, struct web *w, struct db *ro)
-{
-    memset(x, 0, sizeof *x);
-    x->web = w;
-    x->db = ro;
-    x->arrived_us = clock_mono_us();
-    x->arrived_ms = clock_utc_ms();
-    x->retry_after_ms = -1;
-    rand_id(x->request_id, "req");
-    http_response_init(&x->out);
-}
-
-static void end(struct exchange *x)
-{
-    http_response_done(&x->out);
-    sb_done(&x->body);
-    json_decref(x->json);
-    filters_free(x->filters);
-    free(x->error_extra);
-}
-
 void web_serve(struct fcgi_request *rq, void *ctx, void *thread)
 {
     static _Thread_local struct exchange x;      /* 7 KB; one request at a time in a thread */
@@ -218,8 +223,15 @@ void web_serve(struct fcgi_request *rq, void *ctx, void *thread)
     enum weir_err e;
     bool ours;                       /* to answer here, in one piece */
 
-    begin(&x, ctx, thread);
+    memset(&x, 0, sizeof x);
+    x.web = ctx;
     x.conn = rq;
+    x.db = thread;
+    x.arrived_us = clock_mono_us();
+    x.arrived_ms = clock_utc_ms();
+    x.retry_after_ms = -1;
+    rand_id(x.request_id, "req");
+    http_response_init(&x.out);
     e = serve(&x);
     ours = !x.moved && !x.out.streamed;
     if (e == WEIR_E_UNAUTHENTICATED && showed_credential(&x))
@@ -234,34 +246,9 @@ void web_serve(struct fcgi_request *rq, void *ctx, void *thread)
             (void)fcgi_reply(rq, sb_str(&x.out.body), x.out.body.len);
     }
     sb_done(&head);
-    end(&x);
-}
-
-int web_local(struct web *w, struct db *ro, const char *method, const char *path, json_t *body, struct sb *out)
-{
-    static struct exchange x;
-    char m[32], uri[HTTP_PATH_MAX + 64];
-    const char *const params[] = {m, uri, NULL}, *name;
-    unsigned allow;
-    enum weir_err e;
-    int status;
-
-    (void)snprintf(m, sizeof m, "REQUEST_METHOD=%s", method);
-    (void)snprintf(uri, sizeof uri, "REQUEST_URI=%s", path);
-    begin(&x, w, ro);
-    x.who = (struct identity){.user_id = "weir", .role = ROLE_ADMIN, .max_priority = PRIORITY_HIGH, .token_id = "local"};
-    x.json = json_incref(body);
-    e = http_read(&x.in, params, &name);
-    if (!e && !(x.route = route_find(x.in.method, x.in.path, x.arg, &allow)))
-        e = WEIR_E_NOT_FOUND;
-    if (!e)
-        e = check_query(&x);
-    if (!e)
-        e = x.route->handler(&x);
-    if (e)
-        refuse(&x, e);
-    sb_put(out, sb_str(&x.out.body), x.out.body.len);
-    status = x.out.status;
-    end(&x);
-    return status;
+    http_response_done(&x.out);
+    sb_done(&x.body);
+    json_decref(x.json);
+    filters_free(x.filters);
+    free(x.error_extra);
 }

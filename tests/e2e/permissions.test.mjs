@@ -8,7 +8,7 @@ import { assertError } from './shapes.mjs';
 
 const routes = JSON.parse(execFileSync(path.join(build, 'tests/routes/routes'), { encoding: 'utf8' }));
 const up = await startUpstream();
-const weir = await startWeir({ upstream: up, nginx: (conf) => conf.replaceAll(/^.*limit_req zone=.*$/gm, '') });
+const weir = await startWeir({ upstream: up, openai: { responses: 'on' }, nginx: (conf) => conf.replaceAll(/^.*limit_req zone=.*$/gm, '') });
 const model = 'gpt-4o-mini', secret = 'ZEBRA-7731';
 const password = 'seven green tomatoes';
 const ask = (method, where, { body, headers } = {}) => request({ port: weir.port, method, path: where, body, headers });
@@ -81,7 +81,7 @@ const refuses = (route, p) => (route.pattern === '/app/me' && route.method === '
 
 function pathOf(route, things) {
   let i = 0;
-  return route.pattern.replaceAll('{id}', () => things[i++]);
+  return route.pattern.replaceAll('{id}', () => things[i++]).replace('{rest}', model);
 }
 
 async function send(route, where, p) {
@@ -136,7 +136,7 @@ test('no list, total, export or page of others has anything of A\'s', async () =
       for (const name of ['B', 'monitor', 'admin']) {
         const p = who[name];
         if (!route.roles.includes(p.role)) continue;
-        const answer = await ask('GET', route.pattern + query, { headers: p.headers });
+        const answer = await ask('GET', pathOf(route, []) + query, { headers: p.headers });
         const line = `${route.pattern}${query} by ${name}`;
         assert.ok(!answer.text.includes(secret), `${line} shows what A wrote`);
         if (name !== 'B') continue;

@@ -97,7 +97,3 @@ check_PROGRAMS += tests/unit/test_reconcile
 tests_unit_test_reconcile_SOURCES = tests/unit/test_reconcile.c tests/unit/unit.h tests/unit/fixture_call.h tests/unit/fixture_db.h
 tests_unit_test_reconcile_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_reconcile_LDADD = $(UNIT_LDADD)
-check_PROGRAMS += tests/unit/test_idempotency
-tests_unit_test_idempotency_SOURCES = tests/unit/test_idempotency.c tests/unit/fixture_call.h tests/unit/fixture_db.h tests/unit/unit.h
-tests_unit_test_idempotency_CFLAGS = $(UNIT_CFLAGS)
-tests_unit_test_idempotency_LDADD = $(UNIT_LDADD)

@@ -1,0 +1,288 @@
+/* v1.c - see v1.h. */
+#include "web/v1.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/mem.h"
+#include "web/ask.h"
+#include "web/filter.h"
+
+enum { BODY_MAX_BYTES = 64 * 1024 * 1024, SESSION_NAME_MAX = CALL_ID_SIZE - 1 };
+
+/* --- members --- */
+
+enum weir_err v1_flag(struct exchange *x, const char *name, bool *out)
+{
+    const json_t *v = json_object_get(x->json, name);
+
+    *out = json_is_true(v);
+    if (!v || json_is_null(v) || json_is_boolean(v))
+        return WEIR_OK;
+    return web_refuse(x, WEIR_E_INVALID_FIELD, name, "'%s' must be true or false.", name);
+}
+
+enum weir_err v1_count(struct exchange *x, const char *name, int64_t max, int64_t *out)
+{
+    const json_t *v = json_object_get(x->json, name);
+
+    if (!v || json_is_null(v))
+        return WEIR_OK;
+    if (!json_is_integer(v))
+        return web_refuse(x, WEIR_E_INVALID_FIELD, name, "'%s' must be a whole number.", name);
+    if (json_integer_value(v) < 1)
+        return web_refuse(x, WEIR_E_OUT_OF_RANGE, name, "'%s' must be at least 1.", name);
+    *out = json_integer_value(v) < max ? json_integer_value(v) : max;
+    return WEIR_OK;
+}
+
+/* --- headers --- */
+
+static enum weir_err read_priority(struct exchange *x, struct v1 *v)
+{
+    v->launch.priority = x->who.max_priority < PRIORITY_MEDIUM ? x->who.max_priority : PRIORITY_MEDIUM;
+    if (!x->in.weir_priority)
+        return WEIR_OK;
+    if (!priority_parse(x->in.weir_priority, &v->launch.priority))
+        return web_refuse(x, WEIR_E_INVALID_FIELD, "X-Weir-Priority", "X-Weir-Priority must be Low, Medium or High.");
+    if (v->launch.priority > x->who.max_priority)
+        return web_refuse(x, WEIR_E_PRIORITY, "X-Weir-Priority", "You may not use priority %s; the highest for you is %s.",
+                          priority_name(v->launch.priority), priority_name(x->who.max_priority));
+    return WEIR_OK;
+}
+
+static enum weir_err read_metadata(struct exchange *x, struct v1 *v)
+{
+    const char *text = x->in.weir_metadata;
+    struct field_fault fault = {.param = ""};
+    char why[160];
+    enum weir_err e;
+
+    if (!text)
+        return WEIR_OK;
+    e = json_parse_object(text, strlen(text), &json_limits_own, &v->metadata, why);
+    if (e)
+        return web_refuse(x, e, "X-Weir-Metadata", "X-Weir-Metadata: %s", why);
+    if (json_object_size(v->metadata) > ASK_METADATA_MAX)
+        return web_refuse(x, WEIR_E_OUT_OF_RANGE, "X-Weir-Metadata", "X-Weir-Metadata has at most %d members.", ASK_METADATA_MAX);
+    e = ask_check_metadata(v->metadata, &fault);
+    if (e)
+        return web_refuse(x, e, "X-Weir-Metadata", "%s", fault.why);
+    v->launch.metadata = v->metadata;
+    return WEIR_OK;
+}
+
+static enum weir_err read_session(struct exchange *x, struct v1 *v)
+{
+    static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
+    const char *name = x->in.weir_session;
+    enum weir_err e;
+
+    v->launch.alone = v->launch.may_be_new = true;
+    v->launch.parent_id = "";
+    if (!name)
+        return WEIR_OK;
+    if (strlen(name) > SESSION_NAME_MAX || strspn(name, allowed) != strlen(name))
+        return web_refuse(x, WEIR_E_INVALID_FIELD, "X-Weir-Session", "X-Weir-Session has at most %d of A-Z a-z 0-9 _ and -.", SESSION_NAME_MAX);
+    writer_catch_up(x->web->writer);
+    e = convo_history(x->db, x->who.user_id, name, NULL, 0, &v->history);
+    if (e && e != WEIR_E_NOT_FOUND)
+        return web_refuse(x, e, "X-Weir-Session", "The session cannot be read.");
+    v->launch.session_id = name;
+    v->launch.parent_id = e ? "" : v->history.leaf_id;
+    return launch_read_session(x, &v->launch);
+}
+
+/* --- the model --- */
+
+/* Does this upstream take such a request, as it is? */
+static bool takes(const struct upstream_settings *u, enum wire w)
+{
+    if (u->protocol == PROTOCOL_BUILTIN)
+        return w == WIRE_CHAT;
+    return wire_at(u->protocol, w) == w && (w != WIRE_RESPONSES || settings_has_responses(u));
+}
+
+/* Leave those upstreams that take it. */
+static enum weir_err narrow(struct exchange *x, struct v1 *v)
+{
+    const struct settings *s = x->web->settings;
+    uint64_t take = 0;
+    size_t left = 0;
+
+    for (size_t i = 0; i < s->n_upstreams; i++)
+        take |= (uint64_t)takes(&s->upstreams[i], v->wire) << i;
+    for (size_t i = 0; i < v->candidates.n; i++) {
+        struct candidate_model c = v->candidates.of[i];
+
+        c.upstreams &= take;
+        if (c.upstreams)
+            v->candidates.of[left++] = c;
+    }
+    v->candidates.n = left;
+    if (left > 0)
+        return WEIR_OK;
+    return web_refuse(x, WEIR_E_MODEL_NOT_FOUND, "model", "No provider of the model '%.100s' here takes requests of %s.", v->model, x->in.path);
+}
+
+static enum weir_err read_model(struct exchange *x, struct v1 *v)
+{
+    const json_t *m = json_object_get(x->json, "model");
+    enum weir_err e;
+
+    if (!m || json_is_null(m))
+        return web_refuse(x, WEIR_E_MISSING_FIELD, "model", "'model' is missing; GET /v1/models lists the models there are.");
+    if (!json_is_string(m) || json_string_length(m) == 0)
+        return web_refuse(x, WEIR_E_INVALID_FIELD, "model", "'model' must be the name of a model.");
+    if (json_string_length(m) >= sizeof v->model)
+        return web_refuse(x, WEIR_E_MODEL_NOT_FOUND, "model", "There is no model '%.100s' here; GET /v1/models lists them.", json_string_value(m));
+    (void)snprintf(v->model, sizeof v->model, "%s", json_string_value(m));
+    e = candidates_find(x, v->model, &v->candidates);
+    return e ? e : narrow(x, v);
+}
+
+/* --- texts --- */
+
+/* What the filters change is changed in x->json, and the text made anew from that. */
+static enum weir_err filter_body(struct exchange *x, struct v1 *v, const char *text_param)
+{
+    struct filters *f;
+    enum weir_err e = filters_of(x, &f);
+
+    if (e || !f)
+        return e;
+    e = filters_json(x, f, text_param, x->json);
+    if (e)
+        return e;
+    v->rewritten = json_dumps(x->json, JSON_COMPACT);
+    if (!v->rewritten)
+        return web_refuse(x, WEIR_E_OVERLOADED, NULL, NULL);
+    v->body = v->rewritten;
+    v->body_len = strlen(v->rewritten);
+    return WEIR_OK;
+}
+
+enum weir_err v1_begin(struct exchange *x, enum wire w, const char *text_param, struct v1 *v)
+{
+    bool stream = false;
+    enum weir_err e;
+
+    memset(v, 0, sizeof *v);
+    v->wire = v->launch.wire = w;
+    v->choices = 1;
+    v->body = sb_str(&x->body);
+    v->body_len = x->body.len;
+    if ((e = read_model(x, v)) || (e = v1_flag(x, "stream", &stream)) || (e = read_priority(x, v)) || (e = read_metadata(x, v)) ||
+        (e = read_session(x, v)) || (e = filter_body(x, v, text_param)))
+        return e;
+    v->launch.kind = stream ? JOB_STREAM : JOB_COMPLETE;
+    v->launch.asked = v->model;
+    v->launch.candidates = &v->candidates;
+    return WEIR_OK;
+}
+
+void v1_done(struct v1 *v)
+{
+    for (size_t i = 0; i < v->turn_count; i++)
+        free((char *)(uintptr_t)v->turns[i].text);
+    free(v->turns);
+    free(v->rewritten);
+    json_decref(v->metadata);
+    convo_history_done(&v->history);
+}
+
+void v1_keep_texts(struct v1 *v)
+{
+    const struct openai_turn *last = v->turn_count ? &v->turns[v->turn_count - 1] : NULL;
+
+    if (!v->launch.session_id || !last)
+        return;
+    if (strcmp(last->role, "user") == 0)
+        v->launch.user_text = last->text;
+    if (strcmp(v->turns[0].role, "system") == 0 || strcmp(v->turns[0].role, "developer") == 0)
+        v->launch.system = v->turns[0].text;
+}
+
+/* --- the job --- */
+
+enum weir_err v1_fit(struct exchange *x, struct v1 *v, candidate_count_fn *count, const char *text_param)
+{
+    enum weir_err e;
+
+    candidates_count_by(&v->candidates, count, x->json);
+    candidates_fit(&v->candidates, v->max_tokens, x->web->settings->tokens.request_output_max);
+    e = launch_check(x, &v->candidates, text_param);
+    for (size_t i = 0; i < v->candidates.n; i++)
+        v->candidates.of[i].max_tokens *= v->choices;
+    return e;
+}
+
+struct job *v1_job(struct exchange *x, struct v1 *v)
+{
+    struct job *j = launch_job(x, &v->launch);
+
+    j->choices = v->choices;
+    j->uncapped = !v->max_tokens && x->web->settings->tokens.request_output_max == 0;
+    launch_builtin(j, &v->candidates, v->turns, v->turn_count);
+    for (size_t i = 0; j->candidates && i < v->candidates.n; i++) {
+        struct sb tail = sb_make(1024);
+
+        if (v->candidates.of[i].builtin)
+            continue;
+        sb_puts(&tail, ",\"model\":");
+        sb_json(&tail, v->candidates.of[i].model);
+        j->candidates[i].tail = sb_take(&tail);
+    }
+    return j;
+}
+
+/* Names are compared decoded: escapes must not bring in what was cut out. */
+static bool is_one_of(struct span name, const char *const *names)
+{
+    char text[64];
+
+    span_copy(name, text, sizeof text);
+    for (; *names; names++)
+        if (strcmp(text, *names) == 0)
+            return true;
+    return false;
+}
+
+enum weir_err v1_pass_body(struct exchange *x, const struct v1 *v, struct job *j, enum protocol p, const char *const *without)
+{
+    static const char *const own[] = {"model", NULL};
+    struct scan s = scan_make(v->body, v->body_len);
+    struct sb out = sb_make(BODY_MAX_BYTES);
+    struct span name;
+
+    sb_putc(&out, '{');
+    if (v->candidates.n == 1) {
+        sb_puts(&out, "\"model\":");
+        sb_json(&out, v->candidates.of[0].model);
+    }
+    (void)scan_object(&s);
+    while (scan_member(&s, &name)) {
+        const char *from;
+
+        (void)scan_peek(&s);
+        from = s.p;
+        scan_skip(&s);
+        if (is_one_of(name, own) || is_one_of(name, without))
+            continue;
+        if (out.len > 1)
+            sb_putc(&out, ',');
+        sb_putc(&out, '"');
+        sb_put(&out, name.p, name.n);
+        sb_puts(&out, "\":");
+        sb_put(&out, from, (size_t)(s.p - from));
+    }
+    if (!scan_ok(&s) || !sb_ok(&out)) {
+        sb_done(&out);
+        return web_refuse(x, WEIR_E_OVERLOADED, NULL, NULL);
+    }
+    j->body[p].len = out.len;
+    j->body[p].text = sb_take(&out);
+    return WEIR_OK;
+}
