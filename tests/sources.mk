@@ -51,6 +51,7 @@ EXTRA_DIST += \
 	tests/e2e/people.test.mjs \
 	tests/e2e/permissions.test.mjs \
 	tests/e2e/privacy.test.mjs \
+	tests/e2e/proxy.test.mjs \
 	tests/e2e/queue.test.mjs \
 	tests/e2e/reconcile.test.mjs \
 	tests/e2e/reload.test.mjs \

@@ -136,6 +136,11 @@ struct settings {
         int64_t acceptors;               /* threads that take requests */
     } http;
     struct {
+        char *proxy_user;                /* header or nginx's variable that says who signed in; NULL = off */
+        struct cfg_list proxy_addresses; /* from where the header counts */
+        int proxy_role;                  /* of who was never here: enum role, user or monitor */
+    } sign_in;
+    struct {
         int64_t max_size;                /* requests that may wait, all upstreams together */
         int64_t max_wait_us;             /* longest wait of one request */
     } queue;

@@ -95,6 +95,14 @@ static bool ok_addresses(const char *s)
     return true;
 }
 
+/* A header, or a variable of nginx: nothing that could be more in its configuration. */
+static bool ok_proxy_user(const char *s)
+{
+    if (*s == '$')
+        return s[1] && strspn(s + 1, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == strlen(s + 1);
+    return *s && strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-") == strlen(s);
+}
+
 #define AT(member) offsetof(struct settings, member)
 static const struct cfg_option global_options[] = {
     {.key = "state", .restart = true, .type = CFG_TEXT, .at = AT(state), .fallback = "./var", .ok = ok_path,
@@ -124,6 +132,14 @@ static const struct cfg_option global_options[] = {
      .fallback = "33554432", .help = "Largest request body under `/v1`, where images travel inside."},
     {.key = "http.acceptors", .restart = true, .type = CFG_INT, .at = AT(http.acceptors), .min = 1, .max = 64, .fallback = "8",
      .help = "Threads that take requests and give the short answers."},
+    {.key = "sign_in.proxy_user", .restart = true, .type = CFG_TEXT, .at = AT(sign_in.proxy_user), .max = 100, .ok = ok_proxy_user,
+     .must = "the name of a header, as X-Forwarded-User, or a variable of nginx, as $weir_user",
+     .help = "Where a proxy in front, or nginx's auth_request, says who has signed in there; browsers then sign in by that name. Off unless set."},
+    {.key = "sign_in.proxy_addresses", .restart = true, .type = CFG_LIST, .at = AT(sign_in.proxy_addresses), .fallback = "127.0.0.1, ::1", .ok = ok_addresses,
+     .must = "a list of at most 256 addresses or networks, as 10.0.0.2 or 10.0.0.0/8",
+     .help = "Addresses of that proxy: the header counts from there alone. A variable is nginx's own, and always counts."},
+    {.key = "sign_in.proxy_role", .type = CFG_CHOICE, .at = AT(sign_in.proxy_role), .choices = "user monitor", .fallback = "user",
+     .help = "Role of somebody who comes by that proxy for the first time."},
     {.key = "resume.keep", .type = CFG_SECONDS, .at = AT(resume.keep_us), .min = 0, .max = DAY, .fallback = "600",
      .help = "How long after its end a stream can still be read again with `GET /chat/stream/{request_id}`."},
     {.key = "resume.max_bytes", .type = CFG_INT, .at = AT(resume.max_bytes), .min = 0, .max = INT64_C(16) * 1024 * MIB,

@@ -157,6 +157,12 @@ bool auth_bearer(const struct http_request *rq, char token[ACCOUNT_TOKEN_SIZE], 
     return true;
 }
 
+/* One that a proxy vouched for counts as long as it names the same person. */
+static bool still_vouched(const struct http_request *rq, const struct identity *who)
+{
+    return !who->by_proxy || (rq->proxy_user && strcasecmp(rq->proxy_user, who->name) == 0);
+}
+
 enum weir_err auth_identify(struct auth *a, struct db *ro, const struct http_request *rq, struct identity *out)
 {
     char secret[ACCOUNT_TOKEN_SIZE];
@@ -173,7 +179,7 @@ enum weir_err auth_identify(struct auth *a, struct db *ro, const struct http_req
         return WEIR_E_UNAUTHENTICATED;
     account_hash(secret, hash);
     if (recall(a, hash, out, &generation))
-        return WEIR_OK;
+        return still_vouched(rq, out) ? WEIR_OK : WEIR_E_UNAUTHENTICATED;
     e = by_token ? account_by_token(ro, secret, clock_utc_ms(), out) : account_by_cookie(ro, secret, clock_utc_ms(), out);
     if (!e) {
         keep(a, hash, out, generation);
@@ -181,7 +187,7 @@ enum weir_err auth_identify(struct auth *a, struct db *ro, const struct http_req
             touch(a, secret, by_token);
     }
     explicit_bzero(secret, sizeof secret);
-    return e;
+    return !e && !still_vouched(rq, out) ? WEIR_E_UNAUTHENTICATED : e;
 }
 
 /* --- the cookie --- */

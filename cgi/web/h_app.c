@@ -1,9 +1,7 @@
 /* h_app.c - signing in and out of the browser, and who one is. */
-#include <stdio.h>
 #include <string.h>
 
 #include "base/password.h"
-#include "store/audit.h"
 #include "web/field.h"
 #include "web/route.h"
 #include "web/signin.h"
@@ -46,62 +44,14 @@ static const struct field proof_fields[] = {
     {"password", FIELD_TEXT, offsetof(struct proof, password), 1, 4 * PASSWORD_MAX, false},
 };
 
-struct sign_in {
-    struct write_op op;
-    const char *code;                     /* NULL: who it is is known by something else */
-    const char *with;                     /* what they signed in with, for the audit log */
-    const char *old_cookie;               /* ends with it, or NULL */
-    struct signed_in in;
-    char cookie[ACCOUNT_SECRET_SIZE], csrf[ACCOUNT_SECRET_SIZE];
-    const char *request_id;
-    int64_t now_ms;
-};
-
-static enum weir_err note_sign_in(struct db *db, const struct sign_in *s)
-{
-    char detail[80];
-    const struct audit_entry a = {.at_ms = s->now_ms, .actor = s->in.user_id, .action = "sign-in", .object = s->in.user_id,
-                                  .detail = detail, .request_id = s->request_id};
-
-    (void)snprintf(detail, sizeof detail, s->in.failures ? "{\"with\":\"%s\",\"failures_before\":%d}" : "{\"with\":\"%s\"}", s->with,
-                   (int)s->in.failures);
-    return audit_add(db, &a);
-}
-
-static enum weir_err run_sign_in(struct db *db, struct write_op *op)
-{
-    struct sign_in *s = (struct sign_in *)op;
-    enum weir_err e = WEIR_OK;
-
-    if (s->code)
-        e = account_code_use(db, s->code, s->now_ms, s->in.user_id);
-    if (!e && *s->in.rehash)
-        e = account_rehash(db, s->in.user_id, s->in.rehash);
-    if (!e && s->old_cookie)
-        e = account_session_end(db, s->old_cookie);
-    if (!e)
-        e = account_session_add(db, s->cookie, s->csrf, s->in.user_id, false, s->now_ms);
-    return e ? e : note_sign_in(db, s);
-}
-
-static void give_cookie(struct exchange *x, const char *cookie)
-{
-    struct sb set = sb_make(512);
-
-    auth_cookie_set(&x->in, cookie, &set);
-    http_header(&x->out, "Set-Cookie", sb_str(&set));
-    sb_done(&set);
-}
-
 /* Who it is by what they show, unless that is a code, which is used up by the writer. */
-static enum weir_err prove(struct exchange *x, const struct proof *p, struct sign_in *s)
+static enum weir_err prove(struct exchange *x, const struct proof *p, struct signed_in *in)
 {
     enum weir_err e;
 
-    s->code = p->code;
-    s->with = p->code ? "code" : p->token ? "token" : "password";
+    memset(in, 0, sizeof *in);
     if (p->name)
-        return signin_by_password(x, p->name, p->password, &s->in);
+        return signin_by_password(x, p->name, p->password, in);
     if (!p->token)
         return WEIR_OK;
     if (!account_token_plausible(p->token))
@@ -109,16 +59,15 @@ static enum weir_err prove(struct exchange *x, const struct proof *p, struct sig
     e = account_by_token(x->db, p->token, x->arrived_ms, &x->who);
     if (!e && x->who.narrowed)
         return web_refuse(x, WEIR_E_FORBIDDEN, NULL, "This token may do less than its user; sign in with another one.");
-    memcpy(s->in.user_id, x->who.user_id, sizeof s->in.user_id);
+    memcpy(in->user_id, x->who.user_id, sizeof in->user_id);
     return e;
 }
 
 enum weir_err h_login(struct exchange *x)
 {
-    struct sign_in s = {.now_ms = x->arrived_ms, .request_id = x->request_id};
+    struct signed_in in;
     struct proof p = {NULL, NULL, NULL, NULL};
     struct field_fault fault = {.param = ""};
-    char old[ACCOUNT_SECRET_SIZE];
     enum weir_err e = field_read(x->json, proof_fields, sizeof proof_fields / sizeof *proof_fields, "", &p, &fault);
     int ways = (p.code != NULL) + (p.token != NULL) + (p.name != NULL);
 
@@ -131,24 +80,13 @@ enum weir_err h_login(struct exchange *x)
         return web_refuse(x, WEIR_E_CSRF, NULL, NULL);
     if (!auth_cookie_allowed(&x->in))
         return web_refuse(x, WEIR_E_FORBIDDEN, NULL, "Signing in from another machine needs https.");
-    e = prove(x, &p, &s);
-    if (e)
-        return e;
-    s.old_cookie = http_cookie(&x->in, auth_cookie_name(&x->in), old, sizeof old) ? old : NULL;
-    account_secret_make(s.cookie);
-    account_secret_make(s.csrf);
-    s.op.run = run_sign_in;
-    e = writer_call(x->web->writer, &s.op);
-    if (e)
-        return e;
-    auth_forget(x->web->auth);
-    e = account_by_cookie(x->db, s.cookie, x->arrived_ms, &x->who);
-    if (e)
-        return e;
-    give_cookie(x, s.cookie);
-    me_json(x, s.csrf);
-    explicit_bzero(&s, sizeof s);
-    return WEIR_OK;
+    e = prove(x, &p, &in);
+    if (!e)
+        e = signin_begin(x, p.code ? "code" : p.token ? "token" : "password", p.code, &in);
+    if (!e)
+        me_json(x, x->who.csrf);
+    explicit_bzero(&in, sizeof in);
+    return e;
 }
 
 /* --- signing out --- */
@@ -171,7 +109,7 @@ enum weir_err h_logout(struct exchange *x)
     if (http_cookie(&x->in, auth_cookie_name(&x->in), s.cookie, sizeof s.cookie))
         e = writer_call(x->web->writer, &s.op);
     auth_forget(x->web->auth);
-    give_cookie(x, NULL);
+    signin_cookie(x, NULL);
     sb_puts(&x->out.body, "{}\n");
     return e == WEIR_E_NOT_FOUND || e == WEIR_E_UNAUTHENTICATED ? WEIR_OK : e;
 }

@@ -10,6 +10,7 @@
 #include "web/filter.h"
 #include "web/pages.h"
 #include "web/route.h"
+#include "web/signin.h"
 #include "web/view_chat.h"
 #include "web/view_engine.h"
 
@@ -140,6 +141,10 @@ bool page_refuse(struct exchange *x, enum weir_err e, const struct err_detail *d
 {
     const char *message = d && d->message ? d->message : err_text(e);
 
+    if (e == WEIR_E_UNAUTHENTICATED && signin_by_proxy(x)) {
+        http_see_other(&x->out, x->in.path);
+        return true;
+    }
     if (e == WEIR_E_UNAUTHENTICATED) {
         send_to_sign_in(x);
         return true;

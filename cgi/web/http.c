@@ -60,6 +60,7 @@ static const struct wanted wanted[] = {
     {"HTTP_X_WEIR_SESSION", AT(weir_session), "X-Weir-Session"},
     {"REMOTE_ADDR", AT(remote_addr), NULL},
     {"REQUEST_SCHEME", AT(scheme), NULL},
+    {"WEIR_PROXY_USER", AT(proxy_user), "WEIR_PROXY_USER"},
 };
 #undef AT
 

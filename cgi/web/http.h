@@ -39,6 +39,7 @@ struct http_request {
     const char *weir_session, *weir_priority, *weir_metadata;       /* X-Weir-…, of /v1 */
     const char *anthropic_version, *anthropic_beta;
     const char *scheme, *remote_addr;
+    const char *proxy_user;              /* who nginx says a proxy in front has signed in */
 
     char query_text[HTTP_QUERY_MAX + 1];
     struct http_pair query[HTTP_QUERY_PAIRS];

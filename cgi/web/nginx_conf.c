@@ -97,6 +97,31 @@ static void put_tls_key(const struct values *v, struct sb *out)
     sb_puts(out, has_tls(v) ? v->settings->http.tls_key : "/etc/ssl/private/weir.key");
 }
 
+/* Lines of a geo: from where a proxy may say who signed in. */
+static void put_proxy_addresses(const struct values *v, struct sb *out)
+{
+    const char *who = v->settings->sign_in.proxy_user;
+    const struct cfg_list *from = &v->settings->sign_in.proxy_addresses;
+
+    sb_puts(out, who && *who == '$' ? "default 1;" : "default 0;");
+    for (size_t i = 0; who && *who != '$' && i < from->n; i++)
+        sb_putf(out, " %s 1;", from->items[i]);
+}
+
+/* The variable that has the name. */
+static void put_proxy_user(const struct values *v, struct sb *out)
+{
+    const char *who = v->settings->sign_in.proxy_user;
+
+    if (!who || *who == '$') {
+        sb_puts(out, who ? who : "\"\"");
+        return;
+    }
+    sb_puts(out, "$http_");
+    for (; *who; who++)
+        sb_putc(out, *who == '-' ? '_' : (char)(*who >= 'A' && *who <= 'Z' ? *who + 32 : *who));
+}
+
 static void put_site(const struct values *v, struct sb *out) { sb_puts(out, v->site); }
 static void put_state(const struct values *v, struct sb *out) { sb_puts(out, v->state); }
 static void put_data(const struct values *v, struct sb *out) { sb_puts(out, v->data); }
@@ -115,6 +140,8 @@ static const struct {
     {"LISTEN_OPTIONS", put_listen_options},
     {"MAX_BODY", put_max_body},
     {"MAX_BODY_V1", put_max_body_v1},
+    {"PROXY_ADDRESSES", put_proxy_addresses},
+    {"PROXY_USER", put_proxy_user},
     {"SITE", put_site},
     {"SOCKET", put_socket},
     {"STATE", put_state},

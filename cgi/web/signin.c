@@ -1,4 +1,4 @@
-/* signin.c - passwords at the door.
+/* signin.c - passwords at the door, and what is behind it.
  *
  * Names are counted in a table of fixed size by a keyed hash, whether there is
  * such a user or not: else the wait would tell who exists. Names that fall
@@ -15,6 +15,7 @@
 #include "base/password.h"
 #include "rules/delay.h"
 #include "store/audit.h"
+#include "web/people.h"
 
 enum { PLACES = 4096 };
 
@@ -124,4 +125,114 @@ enum weir_err signin_by_password(struct exchange *x, const char *name, const cha
         out->rehash[0] = '\0';           /* at the next time */
     explicit_bzero(&who, sizeof who);
     return WEIR_OK;
+}
+
+/* --- a browser session begins --- */
+
+struct sign_in {
+    struct write_op op;
+    const char *code;                     /* NULL: who it is is known by something else */
+    const char *proxy_name;               /* who a proxy says it is, or NULL */
+    enum role proxy_role;                 /* of one who was never here */
+    const char *with;                     /* what they signed in with, for the audit log */
+    const char *old_cookie;               /* ends with it, or NULL */
+    struct signed_in in;
+    char cookie[ACCOUNT_SECRET_SIZE], csrf[ACCOUNT_SECRET_SIZE];
+    const char *request_id;
+    int64_t now_ms;
+};
+
+static enum weir_err note_sign_in(struct db *db, const struct sign_in *s)
+{
+    char detail[80];
+    const struct audit_entry a = {.at_ms = s->now_ms, .actor = s->in.user_id, .action = "sign-in", .object = s->in.user_id,
+                                  .detail = detail, .request_id = s->request_id};
+
+    (void)snprintf(detail, sizeof detail, s->in.failures ? "{\"with\":\"%s\",\"failures_before\":%d}" : "{\"with\":\"%s\"}", s->with,
+                   (int)s->in.failures);
+    return audit_add(db, &a);
+}
+
+/* Who the proxy named, made if there never was such a user. E_UNAUTHENTICATED: there is, and may not sign in. */
+static enum weir_err find_or_make(struct db *db, struct sign_in *s)
+{
+    struct account_login login = {.user_id = ""};
+    struct account_user u = {.user_id = s->in.user_id, .name = s->proxy_name, .role = s->proxy_role, .max_priority = PRIORITY_MEDIUM};
+    const struct audit_entry a = {.at_ms = s->now_ms, .actor = s->in.user_id, .action = "user.create", .object = s->in.user_id,
+                                  .detail = "{\"with\":\"proxy\"}", .request_id = s->request_id};
+    enum weir_err e = account_by_name(db, s->proxy_name, &login);
+
+    if (e != WEIR_E_NOT_FOUND) {
+        memcpy(s->in.user_id, login.user_id, sizeof s->in.user_id);
+        return e;
+    }
+    rand_id(s->in.user_id, "usr");
+    e = account_user_add(db, &u, s->now_ms);
+    if (e)
+        return e == WEIR_E_CONFLICT ? WEIR_E_UNAUTHENTICATED : e;
+    return audit_add(db, &a);
+}
+
+static enum weir_err run_sign_in(struct db *db, struct write_op *op)
+{
+    struct sign_in *s = (struct sign_in *)op;
+    enum weir_err e = WEIR_OK;
+
+    if (s->proxy_name)
+        e = find_or_make(db, s);
+    else if (s->code)
+        e = account_code_use(db, s->code, s->now_ms, s->in.user_id);
+    if (!e && *s->in.rehash)
+        e = account_rehash(db, s->in.user_id, s->in.rehash);
+    if (!e && s->old_cookie)
+        e = account_session_end(db, s->old_cookie);
+    if (!e)
+        e = account_session_add(db, s->cookie, s->csrf, s->in.user_id, s->proxy_name != NULL, s->now_ms);
+    return e ? e : note_sign_in(db, s);
+}
+
+void signin_cookie(struct exchange *x, const char *cookie)
+{
+    struct sb set = sb_make(512);
+
+    auth_cookie_set(&x->in, cookie, &set);
+    http_header(&x->out, "Set-Cookie", sb_str(&set));
+    sb_done(&set);
+}
+
+static enum weir_err begin_session(struct exchange *x, struct sign_in *s)
+{
+    char old[ACCOUNT_SECRET_SIZE];
+    enum weir_err e;
+
+    s->op.run = run_sign_in;
+    s->now_ms = x->arrived_ms;
+    s->request_id = x->request_id;
+    s->old_cookie = http_cookie(&x->in, auth_cookie_name(&x->in), old, sizeof old) ? old : NULL;
+    account_secret_make(s->cookie);
+    account_secret_make(s->csrf);
+    e = writer_call(x->web->writer, &s->op);
+    if (!e) {
+        auth_forget(x->web->auth);
+        e = account_by_cookie(x->db, s->cookie, x->arrived_ms, &x->who);
+    }
+    if (!e)
+        signin_cookie(x, s->cookie);
+    explicit_bzero(s, sizeof *s);
+    return e;
+}
+
+enum weir_err signin_begin(struct exchange *x, const char *with, const char *code, const struct signed_in *in)
+{
+    struct sign_in s = {.code = code, .with = with, .in = *in};
+
+    return begin_session(x, &s);
+}
+
+bool signin_by_proxy(struct exchange *x)
+{
+    struct sign_in s = {.with = "proxy", .proxy_name = x->in.proxy_user, .proxy_role = (enum role)x->web->settings->sign_in.proxy_role};
+    char name[ACCOUNT_NAME_MAX + 1];
+
+    return x->in.proxy_user && people_name(x, x->in.proxy_user, name) == WEIR_OK && begin_session(x, &s) == WEIR_OK;
 }

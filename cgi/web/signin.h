@@ -1,5 +1,6 @@
-/* signin.h - signing in with a name and a password: the waits after wrong ones,
- * and what the audit log says about them. Acceptors. */
+/* signin.h - signing in: with a name and a password, with the waits after wrong
+ * ones, or because a proxy in front says who it is; and how a browser session
+ * begins. Acceptors. */
 #ifndef WEIR_SIGNIN_H
 #define WEIR_SIGNIN_H
 
@@ -15,5 +16,14 @@ struct signed_in {
  * E_RATE_LIMITED after too many, known name or not; E_OVERLOADED. */
 enum weir_err signin_by_password(struct exchange *x, const char *name, const char *password, struct signed_in *out)
     __attribute__((warn_unused_result));
+
+/* Begin a browser session for who was found, or for whom the one-time `code` (or NULL) names: x->who becomes theirs, the cookie goes
+ * out with the answer, the session of an old cookie ends. `with` is for the audit log. E_UNAUTHENTICATED: the code holds no more. */
+enum weir_err signin_begin(struct exchange *x, const char *with, const char *code, const struct signed_in *in) __attribute__((warn_unused_result));
+/* The same for whom the proxy names, who is made with the role of sign_in.proxy_role if they were never here. False: it names nobody,
+ * or one who may not sign in. */
+bool signin_by_proxy(struct exchange *x) __attribute__((warn_unused_result));
+/* Put the cookie into the answer; NULL takes it away from the browser. */
+void signin_cookie(struct exchange *x, const char *cookie);
 
 #endif

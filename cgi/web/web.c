@@ -42,6 +42,8 @@ static enum weir_err check_route(struct exchange *x)
     unsigned allow;
     enum weir_err e = http_read(&x->in, fcgi_params(x->conn), &name);
 
+    if (!x->web->settings->sign_in.proxy_user)
+        x->in.proxy_user = NULL;
     if (e == WEIR_E_NOT_FOUND)
         return web_refuse(x, e, NULL, NULL);
     x->route = route_find(x->in.method, x->in.path, x->arg, &allow);
