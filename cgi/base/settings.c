@@ -16,6 +16,8 @@
 #include "base/mem.h"
 
 /* The environment's two upstreams and the built-in one come on top. */
+#define NAMED_MIN_US (INT64_C(35) * 24 * 3600 * 1000000)
+
 enum { FILE_MAX = 1 << 20, KEY_FILE_MAX = 1000, UPSTREAMS_MAX = SETTINGS_UPSTREAMS - 4 };
 
 static const char default_file[] = WEIR_CONFIG_FILE;
@@ -422,6 +424,10 @@ static bool load_all(struct settings *s, const json_t *root, struct sb *why)
     if (!s->http.tls_certificate != !s->http.tls_key) {
         sb_putf(why, "%s%shttp.tls_certificate and http.tls_key go together, but http.%s is not set.", file, *file ? ": " : "",
                 s->http.tls_key ? "tls_certificate" : "tls_key");
+        return false;
+    }
+    if (s->retention.named_us > 0 && s->retention.named_us < NAMED_MIN_US) {
+        sb_putf(why, "%s%sretention.anonymize must be 0 or at least 35d: the budgets of a month still count by person.", file, *file ? ": " : "");
         return false;
     }
     if (strlen(s->socket) > 100) {

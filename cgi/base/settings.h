@@ -163,6 +163,7 @@ struct settings {
         int64_t content_us;              /* how long text is kept; 0 = none ever is */
         int64_t content_bytes;           /* most of it; 0 = no bound */
         int64_t usage_us;                /* single requests; their sums stay */
+        int64_t named_us;                /* until usage goes to pseudonyms; 0 = never */
         int64_t audit_us;
     } retention;
     int64_t suggest_us;                  /* how often suggestions are computed from recorded traffic; 0 = never */

@@ -189,6 +189,8 @@ static const struct cfg_option global_options[] = {
      .help = "Most text that is kept, in bytes; above it the oldest goes first. 0 = no bound."},
     {.key = "retention.usage", .type = CFG_SECONDS, .at = AT(retention.usage_us), .min = DAY, .max = 36500 * DAY, .fallback = "400d",
      .help = "How long single requests and attempts are kept; their sums stay."},
+    {.key = "retention.anonymize", .type = CFG_SECONDS, .at = AT(retention.named_us), .min = 0, .max = 36500 * DAY, .fallback = "0",
+     .help = "How old usage becomes before user and session ids in it are pseudonyms, and tokens and metadata go; at least 35d, so that no budget's month is open, 0 = never. Sums stay equal. Each month's key is a file in <state>/pseudonym-keys; removing it makes that month's pseudonyms final."},
     {.key = "retention.audit", .type = CFG_SECONDS, .at = AT(retention.audit_us), .min = DAY, .max = 36500 * DAY, .fallback = "730d",
      .help = "How long the rows of the audit log are kept."},
     {.key = "suggestions.every", .type = CFG_SECONDS, .at = AT(suggest_us), .min = 0, .max = 24 * HOUR, .fallback = "600",

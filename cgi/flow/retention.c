@@ -5,11 +5,13 @@
 #include <inttypes.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "store/anonymous.h"
 #include "store/audit.h"
 #include "store/content.h"
 #include "store/retain.h"
@@ -23,11 +25,11 @@ enum {
     DAY_MS = 24 * 3600 * 1000,
 };
 
-enum duty { TEXTS, TOO_MUCH_TEXT, SESSIONS, REQUESTS, AUDIT, SPACE, LOG, DONE };
+enum duty { TEXTS, TOO_MUCH_TEXT, SESSIONS, NAMES, REQUESTS, AUDIT, SPACE, LOG, DONE };
 
 struct run {
     int64_t began_ms, ended_ms;              /* ended 0: under way; began 0: there was none */
-    int64_t texts, text_bytes, sessions, requests, audit_rows;
+    int64_t texts, text_bytes, sessions, anonymized, requests, audit_rows;
 };
 
 struct retention {
@@ -36,10 +38,13 @@ struct retention {
     enum duty duty;                          /* DONE: nothing is under way */
     int64_t next_ms;
     int64_t excess;                          /* of texts over their bound; < 0: not measured in this run */
+    struct anonymous_held held;              /* of this run */
+    int64_t person;                          /* where the next is looked for who is not anonymous yet; < 0: all are */
     struct run now;
     pthread_mutex_t lock;                    /* leaf: over what is shown */
     struct run shown;
-    int64_t shown_next_ms;
+    int64_t shown_next_ms, shown_anonymous_ms;
+    bool shown_held;
 };
 
 struct retention *retention_new(struct writer *w, struct db *ro)
@@ -57,6 +62,7 @@ void retention_free(struct retention *r)
 {
     if (!r)
         return;
+    anonymous_held_done(&r->held);
     (void)pthread_mutex_destroy(&r->lock);
     free(r);
 }
@@ -68,7 +74,7 @@ struct step {
     struct retention *r;
     const struct settings *s;
     int64_t now_ms;
-    int64_t gone, bytes;
+    int64_t gone, bytes, person;
 };
 
 /* The row that says what went is one too: once a day is often enough. */
@@ -89,6 +95,9 @@ static enum weir_err run_step(struct db *db, struct write_op *op)
         return retain_texts(db, INT64_MAX, p->r->excess, STEP_ROWS, &p->gone, &p->bytes);
     case SESSIONS:
         return retain_sessions(db, p->now_ms - (content_ms < DAY_MS ? DAY_MS : content_ms), STEP_SESSIONS, &p->gone);
+    case NAMES:
+        p->person = p->r->person;
+        return anonymous_some(db, p->now_ms - p->s->retention.named_us / USEC_PER_MS, p->now_ms, &p->r->held, &p->person, &p->gone);
     case REQUESTS:
         return retain_requests(db, p->now_ms - p->s->retention.usage_us / USEC_PER_MS, p->now_ms, STEP_ROWS, &p->gone);
     case AUDIT:
@@ -111,6 +120,7 @@ static void count(struct run *n, enum duty duty, const struct step *p)
         n->text_bytes += p->bytes;
         break;
     case SESSIONS: n->sessions += p->gone; break;
+    case NAMES: n->anonymized += p->gone; break;
     case REQUESTS: n->requests += p->gone; break;
     case AUDIT: n->audit_rows += p->gone; break;
     case SPACE:
@@ -131,6 +141,35 @@ static bool too_much(struct retention *r, const struct settings *s)
     return r->excess > 0;
 }
 
+/* --- names --- */
+
+static bool names_due(struct retention *r, const struct settings *s)
+{
+    if (!s->retention.named_us || r->person < 0)
+        return false;
+    anonymous_held_done(&r->held);
+    return anonymous_held(r->ro, s, &r->held) == WEIR_OK;
+}
+
+/* Once a run, for all of it. */
+static enum weir_err run_note(struct db *db, struct write_op *op)
+{
+    const struct step *p = (const struct step *)op;
+    char detail[64];
+    const struct audit_entry a = {.at_ms = p->now_ms, .actor = "weir", .action = "usage.anonymized", .object = "", .detail = detail};
+
+    (void)snprintf(detail, sizeof detail, "{\"requests\":%" PRId64 "}", p->r->now.anonymized);
+    return audit_add(db, &a);
+}
+
+static void note_names(struct retention *r)
+{
+    struct step p = {.op.run = run_note, .r = r, .now_ms = clock_utc_ms()};
+
+    if (r->now.anonymized && writer_call(r->writer, &p.op))
+        log_warn("retention: that usage was anonymized could not be written into the audit log");
+}
+
 /* False: this duty is done with, or cannot be done now. */
 static bool step(struct retention *r, const struct settings *s)
 {
@@ -138,7 +177,9 @@ static bool step(struct retention *r, const struct settings *s)
 
     if (r->duty == TOO_MUCH_TEXT && !too_much(r, s))
         return false;
-    if (r->duty >= SPACE && !(r->now.texts + r->now.sessions + r->now.requests))
+    if (r->duty == NAMES && !names_due(r, s))
+        return false;
+    if (r->duty >= SPACE && !(r->now.texts + r->now.sessions + r->now.anonymized + r->now.requests))
         return false;
     if (r->duty == LOG) {
         if (retention_clean(r->writer, 0) == CLEANED_NOT_LOG)
@@ -150,16 +191,24 @@ static bool step(struct retention *r, const struct settings *s)
     count(&r->now, r->duty, &p);
     if (r->duty == TOO_MUCH_TEXT)
         r->excess -= p.bytes;
-    return p.gone > 0;
+    if (r->duty == NAMES)
+        r->person = p.person;
+    return r->duty == NAMES ? r->person >= 0 : p.gone > 0;
 }
 
 /* --- a run --- */
 
 static void show(struct retention *r)
 {
+    int64_t anonymous_ms = 0;
+
+    if (anonymous_to(r->ro, &anonymous_ms))
+        anonymous_ms = 0;
     (void)pthread_mutex_lock(&r->lock);
     r->shown = r->now;
     r->shown_next_ms = r->next_ms;
+    r->shown_held = r->held.everybody || r->held.n;
+    r->shown_anonymous_ms = anonymous_ms;
     (void)pthread_mutex_unlock(&r->lock);
 }
 
@@ -168,6 +217,8 @@ static void begin(struct retention *r)
     r->now = (struct run){.began_ms = clock_utc_ms()};
     r->next_ms = r->now.began_ms + EVERY_MS;
     r->excess = -1;
+    r->person = 0;
+    anonymous_held_done(&r->held);
     r->duty = TEXTS;
 }
 
@@ -176,6 +227,9 @@ static void end(struct retention *r)
     struct run *n = &r->now;
 
     n->ended_ms = clock_utc_ms();
+    note_names(r);
+    if (n->anonymized)
+        log_info("retention: %" PRId64 " requests are anonymous now", n->anonymized);
     if (n->texts + n->sessions + n->requests + n->audit_rows > 0)
         log_info("retention: %" PRId64 " texts (%" PRId64 " bytes), %" PRId64 " sessions, %" PRId64 " requests and %" PRId64
                  " rows of the audit log had outlived their time", n->texts, n->text_bytes, n->sessions, n->requests, n->audit_rows);
@@ -257,17 +311,23 @@ static void moment(struct sb *out, const char *name, int64_t at_ms)
 void retention_json(struct retention *r, const struct settings *s, struct sb *out)
 {
     struct run n;
-    int64_t next_ms;
+    int64_t next_ms, anonymous_ms;
+    bool held;
 
     (void)pthread_mutex_lock(&r->lock);
     n = r->shown;
     next_ms = r->shown_next_ms;
+    anonymous_ms = r->shown_anonymous_ms;
+    held = r->shown_held;
     (void)pthread_mutex_unlock(&r->lock);
     sb_putc(out, '{');
     days(out, "content_days", s->retention.content_us);
     sb_putf(out, ",\"content_bytes\":%" PRId64 ",", s->retention.content_bytes);
     days(out, "usage_days", s->retention.usage_us);
     sb_putc(out, ',');
+    days(out, "anonymize_days", s->retention.named_us);
+    moment(out, "anonymous_before", anonymous_ms);
+    sb_puts(out, held ? ",\"names_held_by_budgets\":true," : ",\"names_held_by_budgets\":false,");
     days(out, "audit_days", s->retention.audit_us);
     moment(out, "next_run_at", next_ms);
     sb_puts(out, ",\"last_run\":");
@@ -275,8 +335,8 @@ void retention_json(struct retention *r, const struct settings *s, struct sb *ou
         sb_puts(out, "null}");
         return;
     }
-    sb_putf(out, "{\"texts\":%" PRId64 ",\"text_bytes\":%" PRId64 ",\"sessions\":%" PRId64 ",\"requests\":%" PRId64 ",\"audit_rows\":%" PRId64,
-            n.texts, n.text_bytes, n.sessions, n.requests, n.audit_rows);
+    sb_putf(out, "{\"texts\":%" PRId64 ",\"text_bytes\":%" PRId64 ",\"sessions\":%" PRId64 ",\"anonymized\":%" PRId64 ",\"requests\":%" PRId64 ",\"audit_rows\":%" PRId64,
+            n.texts, n.text_bytes, n.sessions, n.anonymized, n.requests, n.audit_rows);
     moment(out, "began_at", n.began_ms);
     moment(out, "ended_at", n.ended_ms);
     sb_puts(out, "}}");

@@ -3,6 +3,7 @@ SCHEMA = schema/001_first.sql schema/002_budgets.sql schema/003_waited.sql schem
 libweir_a_SOURCES += \
 	cgi/store/account.c cgi/store/account.h cgi/store/account_list.c cgi/store/account_secret.c cgi/store/account_write.c \
 	cgi/store/alert_rules.c cgi/store/alerts.c cgi/store/alerts.h \
+	cgi/store/anonymous.c cgi/store/anonymous.h \
 	cgi/store/audit.c cgi/store/audit.h cgi/store/audit_chain.h cgi/store/audit_check.c \
 	cgi/store/bill.c cgi/store/bill.h cgi/store/bill_csv.c cgi/store/bill_json.c cgi/store/bill_row.h \
 	cgi/store/budgets.c cgi/store/budgets.h cgi/store/budgets_file.c cgi/store/budgets_load.c cgi/store/budgets_row.h \
@@ -17,6 +18,7 @@ libweir_a_SOURCES += \
 	cgi/store/list.c cgi/store/list.h \
 	cgi/store/period.c cgi/store/period.h \
 	cgi/store/person.c cgi/store/person.h cgi/store/person_erase.c \
+	cgi/store/pseudonym.c cgi/store/pseudonym.h \
 	cgi/store/reconcile.c cgi/store/reconcile.h cgi/store/reconcile_impl.h cgi/store/reconcile_told.c \
 	cgi/store/record.c cgi/store/record.h \
 	cgi/store/report.h cgi/store/report_cost.c cgi/store/report_export.c cgi/store/report_export.h cgi/store/report_filter.c cgi/store/report_forecast.c \

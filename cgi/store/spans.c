@@ -162,3 +162,73 @@ enum weir_err spans_refold(struct db *db, int64_t quarter)
             e = make_span(db, level, quarter / span_quarters[level]);
     return e;
 }
+
+/* --- moving --- */
+
+/* The row `from` of a table is added to the row `to`; `sum` does so, `gone` deletes the first. */
+static enum weir_err move_row(struct db *db, const char *sum, const char *gone, int64_t from, int64_t to)
+{
+    const char *const sql[] = {sum, gone};
+    enum weir_err e = can_sum_hists(db);
+
+    for (int i = 0; !e && i < 2; i++) {
+        struct query q = query(db, sql[i]);
+
+        query_i64(&q, from);
+        query_i64(&q, to);
+        e = query_end(&q);
+    }
+    return e;
+}
+
+enum weir_err spans_move_quarter(struct db *db, int64_t quarter, int64_t from, int64_t to)
+{
+    int64_t key = key_of(0, quarter);
+
+    return move_row(db, "INSERT OR REPLACE INTO rollups SELECT ?2," SPAN_SUMS " FROM rollups WHERE id IN (?1, ?2) HAVING count(*) > 0",
+                    "DELETE FROM rollups WHERE id = ?1 AND id != ?2", key | from, key | to);
+}
+
+enum weir_err spans_move_hour(struct db *db, enum span_dim dim, int64_t hour, int64_t from, int64_t to)
+{
+    int64_t key = ((int64_t)dim << HOUR_DIM_BITS) + hour;
+
+    return move_row(db, "INSERT OR REPLACE INTO hour_rollups SELECT ?2, sum(requests), sum(prompt), sum(completion), sum(reasoning), sum(chars),"
+                        " sum(cost), sum(unpriced), sum(unpriced_tokens), sum(retries), sum(wait_us), sum(ttft_us), sum(writing_us), hist_sum(hist)"
+                        " FROM hour_rollups WHERE id IN (?1, ?2) HAVING count(*) > 0",
+                    "DELETE FROM hour_rollups WHERE id = ?1 AND id != ?2", key + (from << HOUR_VALUE_BITS), key + (to << HOUR_VALUE_BITS));
+}
+
+/* One combination's span from its parts, which lie a whole number of combinations apart. */
+static enum weir_err remake_span(struct db *db, int level, int64_t span, int64_t combo)
+{
+    int64_t parts = span_quarters[level] / span_quarters[level - 1];
+    struct query q = query(db, "DELETE FROM span_rollups WHERE id = ?1");
+    enum weir_err e;
+
+    query_i64(&q, key_of(level, span) | combo);
+    e = query_end(&q);
+    if (e)
+        return e;
+    q = query(db, level == 1 ? "WITH RECURSIVE part(id) AS (VALUES (?2) UNION ALL SELECT id + 16777216 FROM part WHERE id + 16777216 < ?3)"
+                               " INSERT INTO span_rollups SELECT ?1," SPAN_SUMS " FROM part JOIN rollups USING (id) HAVING count(*) > 0"
+                             : "WITH RECURSIVE part(id) AS (VALUES (?2) UNION ALL SELECT id + 16777216 FROM part WHERE id + 16777216 < ?3)"
+                               " INSERT INTO span_rollups SELECT ?1," SPAN_SUMS " FROM part JOIN span_rollups USING (id) HAVING count(*) > 0");
+    query_i64(&q, key_of(level, span) | combo);
+    query_i64(&q, key_of(level - 1, span * parts) | combo);
+    query_i64(&q, key_of(level - 1, (span + 1) * parts));
+    return query_end(&q);
+}
+
+enum weir_err spans_remake(struct db *db, int64_t quarter, int64_t combo)
+{
+    int64_t mark;
+    enum weir_err e = spans_mark(db, &mark);
+
+    if (!e)
+        e = can_sum_hists(db);
+    for (int level = 1; !e && level < SPAN_LEVELS; level++)
+        if ((quarter / span_quarters[level] + 1) * span_quarters[level] <= mark)
+            e = remake_span(db, level, quarter / span_quarters[level], combo);
+    return e;
+}

@@ -26,4 +26,14 @@ enum weir_err spans_fold(struct db *db, int64_t now_ms, bool *more) __attribute_
 /* Something was added to this quarter: make the spans it is in again, if it is in any. Writer only. */
 enum weir_err spans_refold(struct db *db, int64_t quarter) __attribute__((warn_unused_result));
 
+/* --- a combination's or a person's sums become another's (store/anonymous.h). Writer only. --- */
+
+/* The sums of a quarter's combination are added to another's, and gone. */
+enum weir_err spans_move_quarter(struct db *db, int64_t quarter, int64_t from, int64_t to) __attribute__((warn_unused_result));
+/* The same of an hour's value of a dimension. */
+enum weir_err spans_move_hour(struct db *db, enum span_dim dim, int64_t hour, int64_t from, int64_t to) __attribute__((warn_unused_result));
+/* Quarters of the 4 hours from `quarter` on were changed for this combination: its spans that they are in, if there are any,
+ * are made anew, or go. */
+enum weir_err spans_remake(struct db *db, int64_t quarter, int64_t combo) __attribute__((warn_unused_result));
+
 #endif

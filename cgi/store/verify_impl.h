@@ -23,6 +23,7 @@ struct verify {
     int64_t quarter;                         /* the next to look at */
     int64_t session;                         /* the last looked at */
     int64_t pruned_to_ms;                    /* events before may be gone on purpose */
+    int64_t anonymous_to_ms;                 /* and may be in another session than their messages */
     int rest;                                /* the next of the last steps */
     struct combo_map combos;
     struct keysum keysum[VERIFY_ROLLED];

@@ -3,11 +3,13 @@
  * Sessions, events by (session, answer) and messages by (session, seq) come in
  * one order, so that each is read once. An answer is missed only if it was not
  * deleted: deletions are counted in the session. Whoever removes messages of a
- * session that stays (retention) either sets deleted_ms or counts them too. */
+ * session that stays (retention) either sets deleted_ms or counts them too.
+ * Of requests that went to a pseudonym the messages stay where they were. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "store/anonymous.h"
 #include "store/convo_tree.h"
 #include "store/verify_impl.h"
 
@@ -110,7 +112,7 @@ static void compare(struct verify *v, const struct session *s, const struct sess
 static void take_session(struct verify *v, struct page *p, const struct session *s)
 {
     struct session sum = {0};
-    bool pruned = s->created_ms < v->pruned_to_ms;
+    bool pruned = s->created_ms < v->pruned_to_ms || s->created_ms < v->anonymous_to_ms;
 
     while (p->event && query_col_i64(&p->events, E_SESSION) < s->id) {
         stray_event(v, p);
@@ -145,6 +147,9 @@ enum weir_err verify_sessions(struct verify *v, bool *more)
     size_t n;
     enum weir_err e = read_page(v->s.ro, v->session, page, &n), ended;
     int64_t last;
+
+    if (!e)
+        e = anonymous_to(v->s.ro, &v->anonymous_to_ms);
 
     *more = !e && n == PAGE && page[n - 1].id > v->session;
     if (!e && n == PAGE && !*more)

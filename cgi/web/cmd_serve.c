@@ -30,6 +30,7 @@
 #include "store/audit.h"
 #include "store/content.h"
 #include "store/spill.h"
+#include "store/pseudonym.h"
 #include "store/upkeep.h"
 #include "store/usage.h"
 #include "web/store_keys.h"
@@ -237,6 +238,9 @@ static int open_database(struct serve *v)
         (void)snprintf(why, sizeof why, "%.400s cannot be put in order: %s", v->database, err_text(e));
         status = fail(EX_IOERR, why);
     }
+    sb_reset(&path);
+    sb_putf(&path, "%s/pseudonym-keys", v->settings->state);
+    pseudonym_use(sb_str(&path));
     sb_reset(&path);
     sb_putf(&path, "%s/webhook-key", v->settings->state);
     if (!status && !keyfile_load(sb_str(&path), v->web.webhook_key, &why_token))

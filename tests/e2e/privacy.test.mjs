@@ -230,3 +230,44 @@ test('with content.key_file no text or title is in any file, and an erased perso
   assert.match(refused.output, /content-keys has keys of encrypted text, but content\.key_file is not set/);
   fs.rmSync(path.dirname(keyFile), { recursive: true });
 });
+
+test('usage of long ago is of nobody: pseudonyms, the same numbers, a ledger that holds', async () => {
+  const weir = await startWeir({ upstream: up });
+  const person = makeUser(weir, 'kolibri'), ago = (days) => new Date(Date.now() - days * 86400000).toISOString();
+  const event = (id, days, session_id) => ({ request_id: id, at: ago(days), user_id: person.user_id, session_id, model, usage: { prompt_tokens: 100, completion_tokens: 10 }, api_endpoint: '/x' });
+  const told = await weir.post('/usage/events', { events: [event('imp_a', 120, 'ses_longago1'), event('imp_b', 119.5, 'ses_longago1'), event('imp_c', 110, 'ses_longago2'), event('imp_d', 3, 'ses_young')] });
+  assert.equal(told.status, 200, told.text);
+  const figures = async () => {
+    const { by_user, by_session, cost_per, ...rest } = (await weir.get(`/monitoring/cost-breakdown?from=${ago(130).slice(0, 10)}T00:00:00Z`)).json;
+    return { rest, by_user };
+  };
+  await weir.program.stop();
+  configure(weir, { retention: { anonymize: '34d' } });
+  const refused = await cli(weir, 'config', 'check');
+  assert.equal(refused.code, 78);
+  assert.match(refused.output, /retention\.anonymize must be 0 or at least 35d/);
+  configure(weir, { retention: { anonymize: 0 } });
+  await weir.start();
+  const before = await figures();
+  assert.deepEqual(before.by_user.map((u) => [u.key, u.requests]), [[person.user_id, 4]]);
+  await weir.program.stop();
+  configure(weir, { retention: { anonymize: '40d' } });
+  await weir.start();
+  const r = await retention(weir);
+  assert.deepEqual([r.anonymize_days, r.names_held_by_budgets, r.last_run.anonymized], [40, false, 3]);
+  assert.equal(r.anonymous_before, `${ago(40).slice(0, 10)}T00:00:00.000Z`);
+  const after = await figures();
+  assert.deepEqual(after.rest, before.rest);
+  assert.equal(after.by_user.reduce((n, u) => n + u.requests, 0), 4);
+  assert.equal(after.by_user.find((u) => u.key === person.user_id).requests, 1);
+  assert.ok(after.by_user.filter((u) => u.key !== person.user_id).every((u) => /^ano_[0-9a-f]{16}$/.test(u.key)));
+  assert.deepEqual((await weir.get('/admin/users')).json.items.filter((u) => u.user_id.startsWith('ano_')), []);
+  const checked = await cli(weir, 'verify');
+  assert.equal(checked.code, 0, checked.output);
+  assert.deepEqual(inFiles(weir, ['ses_longago1', 'ses_longago2']), []);
+  const noted = weir.sql("SELECT detail FROM audit WHERE action = 'usage.anonymized'");
+  assert.deepEqual(noted.map((a) => JSON.parse(a.detail)), [{ requests: 3 }]);
+  assert.ok(fs.readdirSync(path.join(weir.state, 'pseudonym-keys')).every((f) => /^\d{4}-\d{2}$/.test(f)));
+  await weir.restart();
+  assert.equal((await retention(weir)).last_run.anonymized, 0);
+});

@@ -97,3 +97,7 @@ check_PROGRAMS += tests/unit/test_reconcile
 tests_unit_test_reconcile_SOURCES = tests/unit/test_reconcile.c tests/unit/unit.h tests/unit/fixture_call.h tests/unit/fixture_db.h
 tests_unit_test_reconcile_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_reconcile_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += tests/unit/test_anonymous
+tests_unit_test_anonymous_SOURCES = tests/unit/test_anonymous.c tests/unit/unit.h $(STORE_FIXTURES)
+tests_unit_test_anonymous_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_anonymous_LDADD = $(UNIT_LDADD)
