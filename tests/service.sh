@@ -5,7 +5,7 @@ dir=$(mktemp -d) || exit 99
 trap 'rm -rf "$dir"' EXIT
 cp "${srcdir:-.}/systemd/weir.socket" "$dir"
 # The program need not be installed for this: the one that was built is there.
-sed "s|^\(Exec[A-Za-z]*=\)[^ ]*/weir |\1$PWD/weir |" systemd/weir.service >"$dir/weir.service"
+sed "/^Exec/s|[^ =+]*/weir |$PWD/weir |" systemd/weir.service >"$dir/weir.service"
 grep -q "^ExecStart=$PWD/weir serve" "$dir/weir.service" || { echo "ExecStart was not found"; exit 1; }
 said=$(systemd-analyze verify --man=no "$dir/weir.service" "$dir/weir.socket" 2>&1)
 status=$?

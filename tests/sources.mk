@@ -40,6 +40,7 @@ EXTRA_DIST += \
 	tests/e2e/faults.test.mjs \
 	tests/e2e/fcgi.test.mjs \
 	tests/e2e/front.test.mjs \
+	tests/e2e/idempotency.test.mjs \
 	tests/e2e/import.test.mjs \
 	tests/e2e/kill.test.mjs \
 	tests/e2e/leave.test.mjs \
@@ -50,6 +51,7 @@ EXTRA_DIST += \
 	tests/e2e/outlook.test.mjs \
 	tests/e2e/people.test.mjs \
 	tests/e2e/permissions.test.mjs \
+	tests/e2e/prices.test.mjs \
 	tests/e2e/privacy.test.mjs \
 	tests/e2e/proxy.test.mjs \
 	tests/e2e/queue.test.mjs \
@@ -62,6 +64,7 @@ EXTRA_DIST += \
 	tests/e2e/sdk_openai.test.mjs \
 	tests/e2e/server.test.mjs \
 	tests/e2e/sessions.test.mjs \
+	tests/e2e/shell.test.mjs \
 	tests/e2e/signin.test.mjs \
 	tests/e2e/steady.test.mjs \
 	tests/e2e/storage.test.mjs \

@@ -45,6 +45,7 @@
     X(E_CONFLICT, 409, "conflict", "conflict", "This conflicts with what is there.")                          \
     X(E_IDEMPOTENCY_RUNNING, 409, "idempotency_in_progress", "idempotency_in_progress", "The first request with this idempotency key is still running.") \
     X(E_GONE, 410, "gone", "gone", "This is no longer kept.")                                                 \
+    X(E_INTERRUPTED, 410, "gone", "interrupted", "The first request with this idempotency key was cut off when Weir was restarted; what it used is recorded. Send it again with a new key.") \
     X(E_BODY_TOO_LARGE, 413, "request_too_large", "body_too_large", "The body is too large.")                 \
     X(E_MEDIA_TYPE, 415, "unsupported_media_type", "unsupported_media_type", "Send the body as application/json.") \
     X(E_IDEMPOTENCY_MISMATCH, 422, "idempotency_mismatch", "idempotency_mismatch", "This idempotency key was used with another body.") \

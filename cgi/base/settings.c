@@ -164,16 +164,21 @@ static bool upstream_env(struct upstream_settings *u, const struct known_upstrea
     return ok;
 }
 
-/* Append the path of a key file: one that is not absolute is a credential where systemd passed some. Returns the bits
- * its mode must not have: systemd gives a service its credentials by an access list, which shows as the group's bits. */
+/* Append the path where a key file can be read: a service is given /etc/weir/keys/openai, which root alone may read, as
+ * the credential key_openai. Returns the bits its mode must not have: systemd may give a credential by an access list,
+ * which shows as the group's bits. */
 static mode_t key_file_path(const char *key_file, struct sb *out)
 {
-    const char *credentials = *key_file == '/' ? NULL : getenv("CREDENTIALS_DIRECTORY");
+    const char *credentials = getenv("CREDENTIALS_DIRECTORY"), *slash = strrchr(key_file, '/');
 
-    if (credentials && *credentials)
-        sb_putf(out, "%s/", credentials);
+    if (credentials && *credentials) {
+        sb_putf(out, "%s/key_%s", credentials, slash ? slash + 1 : key_file);
+        if (access(sb_str(out), F_OK) == 0)
+            return 007;
+        sb_reset(out);
+    }
     sb_puts(out, key_file);
-    return credentials && *credentials ? 007 : 077;
+    return 077;
 }
 
 /* Bring the key from where it is said to be. `at` names the upstream in sentences. */

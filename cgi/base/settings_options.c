@@ -294,8 +294,8 @@ static const struct cfg_option upstream_options[] = {
     {.key = "api_key", .type = CFG_SECRET, .at = AT(api_key), .max = 1000,
      .help = "Its key; better kept in `key_file` or `key_env`. At most one of the three; none = no key is sent."},
     {.key = "key_file", .type = CFG_TEXT, .at = AT(key_file),
-     .help = "File whose first line is the key; only its owner may read it. One that is not absolute is a credential of the "
-             "service where systemd passed some."},
+     .help = "File whose first line is the key; only its owner may read it. Where systemd passed a credential `key_NAME` to the "
+             "service, NAME being the file's name without its folder, that one is read instead."},
     {.key = "key_env", .type = CFG_TEXT, .at = AT(key_env), .max = 200, .help = "Environment variable that holds the key."},
     {.key = "auth", .type = CFG_CHOICE, .at = AT(auth), .choices = "bearer api-key", .fallback = "bearer",
      .help = "How its key is sent: as `Authorization: Bearer`, or as Azure's `api-key`."},

@@ -22,8 +22,9 @@ static struct job_end end_error(enum weir_err err, enum call_status status, int6
 static enum weir_err run_accept(struct db *db, struct write_op *op)
 {
     const struct job *j = OF(struct job, op, op);
+    enum weir_err e = j->once ? idempotency_take(db, &j->once->key, j->once->request_id, j->rec.accepted_at_ms) : WEIR_OK;
 
-    return usage_accept(db, &j->rec, j->writing == OP_ACCEPT_SENT);
+    return e ? e : usage_accept(db, &j->rec, j->writing == OP_ACCEPT_SENT);
 }
 
 static enum weir_err run_sent(struct db *db, struct write_op *op)
@@ -90,6 +91,19 @@ void conduct_bury(struct engine *e)
     }
 }
 
+/* What it has come to is what everybody hears who sends it again; unless it came to nothing and cost nothing, so that it can
+ * be tried again. */
+static void end_once(struct engine *e, struct job *j)
+{
+    const struct call_record *r = &j->rec;
+    bool nothing = j->end.err && r->usage.prompt + r->usage.completion + r->cost.total == 0;
+
+    if (!j->once || !j->recorded)
+        return;
+    once_end(j->once, e->w, !nothing);
+    j->once = NULL;
+}
+
 /* Nothing is left but to say so. */
 static void tell(struct engine *e, struct job *j)
 {
@@ -102,6 +116,7 @@ static void tell(struct engine *e, struct job *j)
     j->quiet_us = e->now_us;
     relay_end(e, j);
     follow_ended(e, j);
+    end_once(e, j);
     if (j->client.fd < 0 || client_pending(&j->client) == 0)
         leave(e, j);
     else

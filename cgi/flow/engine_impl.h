@@ -31,6 +31,7 @@
 #include "base/clock.h"
 #include "flow/engine.h"
 #include "flow/job.h"
+#include "flow/once.h"
 #include "flow/oplog.h"
 #include "flow/stream_log.h"
 #include "flow/tally.h"

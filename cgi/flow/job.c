@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "flow/once.h"
 #include "flow/trace.h"
 
 enum { ANSWER_MAX = 16 * 1024 * 1024, CALL_NAME_MAX = 1024 };
@@ -98,5 +99,6 @@ void job_free(struct job *j)
     free(j->builtin_reply);
     free(j->strings);
     trace_free(j->trace);
+    once_free(j->once);
     free(j);
 }

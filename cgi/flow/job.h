@@ -84,6 +84,7 @@ struct watch {
 
 struct stream;         /* follow.c: the events of one, kept, and who else reads them */
 void stream_free(struct stream *s);
+struct once;           /* once.h */
 struct trace;          /* trace.h */
 struct job_attempt;    /* the engine's: transfer, parser, what came so far */
 struct engine;
@@ -121,6 +122,7 @@ struct job {
     struct session_tokens session_known;   /* what the records say its session has taken, where that is limited */
     char *strings;                   /* one allocation that rec's strings point into */
     struct trace *trace;             /* owned; NULL: none is exported */
+    struct once *once;               /* owned; NULL: it has no idempotency key */
 
     /* --- the engine's part; zero when submitted --- */
     enum job_state state;

@@ -35,6 +35,8 @@ static void say(struct engine *e, struct job *j, bool last)
                   : client_write(&j->client, sb_str(&e->out), e->out.len);
     if (j->stream && j->stream->readers)
         follow_say(e, j->stream, sb_str(&e->out), e->out.len, last);
+    if (j->once)
+        sb_put(&j->once->said, sb_str(&e->out), e->out.len);
     e->out_job = NULL;
     sb_reset(&e->out);
     if (e->out.cap > OUT_KEPT)
@@ -261,7 +263,7 @@ void relay_forget(struct engine *e, struct job *j)
 {
     if (e->out_job != j)
         return;
-    if (j->stream && j->stream->readers) {
+    if (j->once || (j->stream && j->stream->readers)) {
         say(e, j, false);            /* the others have not heard it yet */
         return;
     }
@@ -388,7 +390,7 @@ static void add_done_events(struct engine *e, struct job *j)
 
 void relay_end(struct engine *e, struct job *j)
 {
-    if (j->client.fd < 0 && !j->stream) {
+    if (j->client.fd < 0 && !j->stream && !j->once) {
         relay_forget(e, j);
         return;
     }

@@ -14,6 +14,7 @@
 #include "store/anonymous.h"
 #include "store/audit.h"
 #include "store/content.h"
+#include "store/idempotency.h"
 #include "store/retain.h"
 
 enum {
@@ -25,11 +26,11 @@ enum {
     DAY_MS = 24 * 3600 * 1000,
 };
 
-enum duty { TEXTS, TOO_MUCH_TEXT, SESSIONS, NAMES, REQUESTS, AUDIT, SPACE, LOG, DONE };
+enum duty { TEXTS, TOO_MUCH_TEXT, KEYS, SESSIONS, NAMES, REQUESTS, AUDIT, SPACE, LOG, DONE };
 
 struct run {
     int64_t began_ms, ended_ms;              /* ended 0: under way; began 0: there was none */
-    int64_t texts, text_bytes, sessions, anonymized, requests, audit_rows;
+    int64_t texts, text_bytes, keys, sessions, anonymized, requests, audit_rows;
 };
 
 struct retention {
@@ -93,6 +94,8 @@ static enum weir_err run_step(struct db *db, struct write_op *op)
         return retain_texts(db, p->now_ms - content_ms, INT64_MAX, STEP_ROWS, &p->gone, &p->bytes);
     case TOO_MUCH_TEXT:
         return retain_texts(db, INT64_MAX, p->r->excess, STEP_ROWS, &p->gone, &p->bytes);
+    case KEYS:
+        return idempotency_prune(db, p->now_ms, STEP_ROWS, &p->gone);
     case SESSIONS:
         return retain_sessions(db, p->now_ms - (content_ms < DAY_MS ? DAY_MS : content_ms), STEP_SESSIONS, &p->gone);
     case NAMES:
@@ -119,6 +122,7 @@ static void count(struct run *n, enum duty duty, const struct step *p)
         n->texts += p->gone;
         n->text_bytes += p->bytes;
         break;
+    case KEYS: n->keys += p->gone; break;
     case SESSIONS: n->sessions += p->gone; break;
     case NAMES: n->anonymized += p->gone; break;
     case REQUESTS: n->requests += p->gone; break;
@@ -179,7 +183,7 @@ static bool step(struct retention *r, const struct settings *s)
         return false;
     if (r->duty == NAMES && !names_due(r, s))
         return false;
-    if (r->duty >= SPACE && !(r->now.texts + r->now.sessions + r->now.anonymized + r->now.requests))
+    if (r->duty >= SPACE && !(r->now.texts + r->now.keys + r->now.sessions + r->now.anonymized + r->now.requests))
         return false;
     if (r->duty == LOG) {
         if (retention_clean(r->writer, 0) == CLEANED_NOT_LOG)

@@ -28,6 +28,7 @@ struct price_rates {
 
 struct price {
     const char *provider, *id;
+    const char *version;     /* of the table it is of */
     struct price_rates tier[PRICE_TIERS_MAX];   /* by `above`, rising */
     int tiers;                                  /* >= 1 */
     int64_t context;         /* tokens, 0: unknown */

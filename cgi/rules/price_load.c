@@ -314,6 +314,8 @@ enum weir_err price_table_load(const char *text, size_t n, const char *own, size
         goto out;
     sort(l.t);
     set_version(l.t, doc, own, own_n);
+    for (size_t i = 0; i < l.t->n; i++)
+        l.t->price[i].version = l.t->version;
     *out = l.t;
     l.t = NULL;
 out:

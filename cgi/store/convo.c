@@ -11,6 +11,7 @@
 #include "store/content.h"
 #include "store/convo_tree.h"
 #include "store/event_row.h"
+#include "store/idempotency.h"
 
 /* --- reading --- */
 
@@ -248,6 +249,8 @@ enum weir_err convo_erase(struct db *db, int64_t session)
     enum weir_err e = erase(db, session << SEQ_BITS, ((session + 1) << SEQ_BITS) - 1);
     struct query q;
 
+    if (!e)
+        e = idempotency_erase(db, session);
     if (e)
         return e;
     q = query(db, "UPDATE sessions SET deleted_ms = ?2, title = '', pinned = 0 WHERE id = ?1");
@@ -294,6 +297,8 @@ enum weir_err convo_delete_message(struct db *db, const char *user_id, const cha
         if (!e)
             e = erase(db, id, id);
     }
+    if (!e)
+        e = idempotency_erase(db, session);
 out:
     free(gone);
     convo_tree_done(&t);

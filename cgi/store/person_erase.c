@@ -39,6 +39,7 @@ enum weir_err person_close(struct db *db, const struct person *p, int64_t now_ms
     static const char *const sql[] = {
         "DELETE FROM web_sessions WHERE user = ?1 AND ?4 > 0",
         "DELETE FROM signin_codes WHERE user = ?1 AND ?4 > 0",
+        "DELETE FROM idempotency WHERE user = ?1 AND ?4 > 0",
         "UPDATE budgets SET key = ?3, deleted_ms = coalesce(deleted_ms, ?4) WHERE scope = 1 AND key = ?2",
         "UPDATE budgets SET deleted_ms = coalesce(deleted_ms, ?4) WHERE scope = 3 AND key IN (SELECT token_id FROM tokens WHERE user = ?1)",
         "UPDATE alert_rules SET key = ?3, deleted_ms = coalesce(deleted_ms, ?4) WHERE scope = 1 AND key = ?2",

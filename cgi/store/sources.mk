@@ -1,5 +1,20 @@
 # cgi/store
-SCHEMA = schema/001_first.sql schema/002_budgets.sql schema/003_waited.sql schema/004_attempt_choice.sql schema/005_token_usage_view.sql schema/006_spans.sql schema/007_alerts.sql schema/008_seals.sql schema/009_audit_mac.sql schema/010_retention.sql schema/011_omitted.sql schema/012_people.sql
+# In the order in which they are applied.
+SCHEMA = \
+	schema/001_first.sql \
+	schema/002_budgets.sql \
+	schema/003_waited.sql \
+	schema/004_attempt_choice.sql \
+	schema/005_token_usage_view.sql \
+	schema/006_spans.sql \
+	schema/007_alerts.sql \
+	schema/008_seals.sql \
+	schema/009_audit_mac.sql \
+	schema/010_retention.sql \
+	schema/011_omitted.sql \
+	schema/012_people.sql \
+	schema/013_idempotency.sql \
+	schema/014_own_prices.sql
 libweir_a_SOURCES += \
 	cgi/store/account.c cgi/store/account.h cgi/store/account_list.c cgi/store/account_secret.c cgi/store/account_write.c \
 	cgi/store/alert_rules.c cgi/store/alerts.c cgi/store/alerts.h \
@@ -13,9 +28,11 @@ libweir_a_SOURCES += \
 	cgi/store/db.c cgi/store/db.h cgi/store/db_impl.h cgi/store/db_migrate.c cgi/store/db_query.c \
 	cgi/store/demand.c cgi/store/demand.h \
 	cgi/store/event_row.c cgi/store/event_row.h \
+	cgi/store/idempotency.c cgi/store/idempotency.h \
 	cgi/store/keymap.c cgi/store/keymap.h \
 	cgi/store/ledger.c cgi/store/ledger.h \
 	cgi/store/list.c cgi/store/list.h \
+	cgi/store/own_prices.c cgi/store/own_prices.h \
 	cgi/store/period.c cgi/store/period.h \
 	cgi/store/person.c cgi/store/person.h cgi/store/person_erase.c \
 	cgi/store/pseudonym.c cgi/store/pseudonym.h \

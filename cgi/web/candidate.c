@@ -19,12 +19,13 @@ enum { DEFAULT_MAX_TOKENS = 4096 };      /* where neither the caller nor the pri
 
 static const struct price *price_of(const struct web *w, const struct upstream_settings *u, const char *model)
 {
+    const struct price_table *t = w->prices;
     const struct price *p;
     enum price_match match;
 
     if (u->protocol == PROTOCOL_BUILTIN)
         return NULL;
-    p = price_find(w->prices, price_provider(w->prices, u->name, u->base_url), model, &match);
+    p = price_find(t, price_provider(t, u->name, u->base_url), model, &match);
     return p ? p : w->fallback_price;
 }
 
@@ -233,7 +234,7 @@ void candidate_cost(const struct exchange *x, const struct candidate_model *c, s
     struct cost cost;
 
     (void)snprintf(to->price_version, sizeof to->price_version, "%s",
-                   c->price && c->price == w->fallback_price ? "fallback" : price_table_version(w->prices));
+                   c->price ? c->price->version : price_table_version(w->prices));
     to->priced = c->price || c->builtin;
     to->rate_in = to->rate_out = 0;
     if (c->price && price_cost(c->price, &prompt, PRICE_STANDARD, &cost)) {

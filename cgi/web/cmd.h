@@ -9,7 +9,9 @@ int cmd_backup(int argc, char **argv);    /* FILE: a checked copy of the databas
 int cmd_reconcile(int argc, char **argv);  /* FILE…: a provider's usage export beside the ledger */
 int cmd_report(int argc, char **argv);    /* the figures of /monitoring as tables and a file, beside a running Weir */
 int cmd_replay(int argc, char **argv);    /* recorded requests under other settings */
-int cmd_user(int argc, char **argv);      /* export, erase: all that is kept of one person */
+int cmd_user(int argc, char **argv);      /* users: list, add, change, remove, and what cmd_person() does */
+int cmd_person(int argc, char **argv);    /* export, erase: all that is kept of one person */
+int cmd_token(int argc, char **argv);     /* API tokens: list, create, revoke */
 int cmd_tune(int argc, char **argv);      /* what would have served them better, and writing it into weir.json */
 int cmd_verify(int argc, char **argv);    /* does the ledger add up? */
 

@@ -22,13 +22,13 @@
 
 #include "base/clock.h"
 #include "base/keyfile.h"
-#include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/service.h"
 #include "flow/keeper.h"
 #include "store/audit.h"
 #include "store/content.h"
+#include "store/idempotency.h"
 #include "store/spill.h"
 #include "store/pseudonym.h"
 #include "store/upkeep.h"
@@ -38,6 +38,7 @@
 #include "web/cmd_config.h"
 #include "web/fcgi.h"
 #include "web/live.h"
+#include "web/prices.h"
 #include "web/reload.h"
 #include "web/web.h"
 
@@ -45,7 +46,6 @@ enum {
     DESCRIPTORS = 65536,
     FIRST_TIMEOUT_MS = 1000,
     IO_TIMEOUT_MS = 10000,
-    PRICES_MAX = 16 * 1024 * 1024,
     STATE_MAX = 16 * 1024 * 1024,
     LAST_WORDS_MS = 2000,                    /* for answers under way when everything else has ended */
 };
@@ -56,7 +56,6 @@ struct serve {
     const struct settings *settings;         /* the first: what stays as it was at the start */
     struct web web;
     struct tokens_set tokens;
-    struct price_table *prices;
     struct page_set *pages;
     struct db *db;                           /* the writer's */
     struct spill *spill;                     /* the same */
@@ -149,23 +148,18 @@ out:
 
 static int load_prices(struct serve *v)
 {
-    struct sb path = sb_make(1024), text = sb_make(PRICES_MAX), reason = sb_make(1024);
-    char why[PRICE_WHY] = "";
+    struct sb path = sb_make(1024), why = sb_make(2048);
     int status = EX_OK;
 
     if (v->settings->prices)
         sb_puts(&path, v->settings->prices);
     else
         sb_putf(&path, "%s/prices.json", v->settings->data);
-    if (!file_read(sb_str(&path), &text, &reason)) {
-        status = fail(EXIT_CONFIG, sb_str(&reason));
-    } else if (price_table_load(sb_str(&text), text.len, NULL, 0, &v->prices, why)) {
-        sb_putf(&path, ": %s", why);
-        status = fail(EXIT_CONFIG, sb_str(&path));
-    }
+    v->web.price_tables = prices_new(&v->web, sb_str(&path), v->db, &why);
+    if (!v->web.price_tables)
+        status = fail(EXIT_CONFIG, sb_str(&why));
     sb_done(&path);
-    sb_done(&text);
-    sb_done(&reason);
+    sb_done(&why);
     return status;
 }
 
@@ -173,10 +167,8 @@ static int load_data(struct serve *v)
 {
     struct sb path = sb_make(1024);
     char why[PAGE_WHY] = "";
-    int status = load_prices(v);
+    int status = EX_OK;
 
-    if (status)
-        goto out;
     sb_putf(&path, "%s/templates", v->settings->data);
     if (page_set_load(sb_str(&path), &v->pages, why)) {
         status = fail(EXIT_CONFIG, why);
@@ -209,7 +201,7 @@ static enum weir_err put_in_order(struct serve *v, const char *admin_token)
         log_warn("serve: the run before ended in the middle: %" PRId64 " requests had not been sent, %" PRId64
                  " were cut off and are charged at their estimate", never_sent, interrupted);
     account_secret_make(v->code);
-    if ((e = account_first_start(v->db, admin_token, now_ms, user_id))
+    if ((e = idempotency_recover(v->db)) || (e = account_first_start(v->db, admin_token, now_ms, user_id))
         || (e = account_code_add(v->db, v->code, user_id, now_ms, now_ms + SIGN_IN_LINK_MS))
         || (e = upkeep_get(v->db, UPKEEP_ADMISSION, &v->saved))) {
         db_rollback(v->db);
@@ -310,7 +302,6 @@ static int start_threads(struct serve *v)
         || !(v->web.keeper = keeper_start(v->web.engine, v->web.writer, v->web.courier, v->keeper_reader, &v->web.settings)))
         goto out;
     v->web.tracer = tracer_start(v->settings);
-    v->web.prices = v->prices;
     v->web.tokens = &v->tokens;
     v->web.pages = v->pages;
     v->web.auth = auth_new(v->web.writer);
@@ -491,7 +482,7 @@ static void release(struct serve *v)
     auth_free(v->web.auth);
     live_cache_free(v->web.live);
     page_set_free(v->pages);
-    price_table_free(v->prices);
+    prices_free(v->web.price_tables);
     tokens_set_done(&v->tokens);
     sb_done(&v->saved);
     reload_free(v->web.reload);
@@ -535,7 +526,7 @@ int cmd_serve(int argc, char **argv)
     json_object_seed(0);
     content_keep(settings->retention.content_us > 0);
     fcgi_init();
-    if ((status = take_state_folder(&v)) || (status = load_data(&v)) || (status = open_database(&v))
+    if ((status = take_state_folder(&v)) || (status = load_data(&v)) || (status = open_database(&v)) || (status = load_prices(&v))
         || (status = open_readers(&v)))
         goto out;
     status = start_threads(&v);

@@ -15,6 +15,7 @@
 #include "web/ask.h"
 #include "web/filter.h"
 #include "web/launch.h"
+#include "web/once.h"
 #include "web/route.h"
 
 enum {
@@ -142,8 +143,6 @@ static enum weir_err prompt_make(struct exchange *x, struct prompt *p)
     e = ask_read(x->json, &p->ask, &fault);
     if (e)
         return web_refuse(x, e, fault.param, "%s", fault.why);
-    if (x->in.idempotency_key && strlen(x->in.idempotency_key) > 255)
-        return web_refuse(x, WEIR_E_OUT_OF_RANGE, "Idempotency-Key", "The key has at most 255 bytes.");
     if (p->ask.priority > x->who.max_priority)
         return web_refuse(x, WEIR_E_PRIORITY, "priority", "You may not use priority %s; the highest for you is %s.",
                           priority_name(p->ask.priority), priority_name(x->who.max_priority));
@@ -206,8 +205,12 @@ static enum weir_err chat(struct exchange *x, enum job_kind kind)
 {
     struct prompt p;
     struct job *j;
-    enum weir_err e = prompt_make(x, &p);
+    bool answered;
+    enum weir_err e = once_check(x, json_str(x->json, "idempotency_key", NULL), &answered);
 
+    if (e || answered)
+        return e;
+    e = prompt_make(x, &p);
     if (e)
         return e;
     p.launch.kind = kind;

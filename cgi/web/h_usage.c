@@ -76,13 +76,14 @@ static bool is_id(const char *s)
 static const struct price *price_of(const struct web *w, const struct settings *s, const char *model)
 {
     static const char *const makers[] = {"openai", "anthropic"};
+    const struct price_table *t = w->prices;
     const struct price *p = NULL;
     enum price_match match;
 
     for (size_t i = 0; !p && i < s->n_upstreams; i++)
-        p = price_find(w->prices, price_provider(w->prices, s->upstreams[i].name, s->upstreams[i].base_url), model, &match);
+        p = price_find(t, price_provider(t, s->upstreams[i].name, s->upstreams[i].base_url), model, &match);
     for (size_t i = 0; !p && i < sizeof makers / sizeof *makers; i++)
-        p = price_find(w->prices, makers[i], model, &match);
+        p = price_find(t, makers[i], model, &match);
     return p ? p : w->fallback_price;
 }
 
@@ -96,7 +97,7 @@ static enum weir_err put_cost(struct exchange *x, const char *prefix, struct cal
     if (!price_cost(p, &r->usage, PRICE_STANDARD, &c))
         return refuse(x, prefix, "usage", "So many tokens cannot be priced.");
     r->cost = (struct call_cost){.priced = true, .input = c.input, .output = c.output, .total = c.total, .rate_in = c.rate_in, .rate_out = c.rate_out};
-    (void)snprintf(r->cost.price_version, sizeof r->cost.price_version, "%s", p == x->web->fallback_price ? "fallback" : price_table_version(x->web->prices));
+    (void)snprintf(r->cost.price_version, sizeof r->cost.price_version, "%s", p->version);
     return WEIR_OK;
 }
 

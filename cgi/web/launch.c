@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "flow/once.h"
 #include "flow/trace.h"
 #include "peer/builtin.h"
 #include "store/session_use.h"
@@ -210,6 +211,8 @@ struct job *launch_job(struct exchange *x, const struct launch *l)
     fill_record(x, l, j);
     launch_ask(x, l->candidates, l->priority, j->rec.session_id, &j->ask);
     fill_callers(x, j);
+    if (x->has_key)
+        j->once = once_new(&j->rec, &x->key);
     j->trace = trace_new(x->web->tracer, x->in.traceparent, x->arrived_us, x->arrived_ms);
     j->ask.job = j;
     if (l->candidates->n > 1)

@@ -18,7 +18,8 @@ static const struct {
     {"reconcile", "reconcile FILE  a provider's usage export beside what Weir recorded, and what explains the gap", cmd_reconcile},
     {"replay", "replay …        recorded requests under other settings; --help says how", cmd_replay},
     {"tune", "tune …          what would have served them better; --apply writes it", cmd_tune},
-    {"user", "user …          export or erase all that is kept of one person", cmd_user},
+    {"token", "token …         list, create, revoke API tokens", cmd_token},
+    {"user", "user …          list, add, change, remove users; export or erase all that is kept of one person", cmd_user},
     {"verify", "verify          does the ledger add up, and is it as it was written? Also while Weir runs", cmd_verify},
 };
 

@@ -37,7 +37,7 @@ static struct generation *generation_new(struct settings *s, struct generation *
     struct generation *g = mem_zalloc(1, sizeof *g);
 
     g->settings = s;
-    g->fallback = (struct price){.provider = "", .id = "", .tiers = 1,
+    g->fallback = (struct price){.provider = "", .id = "", .version = "fallback", .tiers = 1,
                                  .tier = {{.in = s->fallback_input, .out = s->fallback_output, .cache_read = -1,
                                            .cache_write = -1, .cache_write_1h = -1}}};
     settings_hash(s, g->hash);

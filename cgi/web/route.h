@@ -117,6 +117,11 @@ enum route_body {
     X(GET, "/admin/tokens/{id}", ADMIN, NONE, "", h_token_get)                                             \
     X(PATCH, "/admin/tokens/{id}", ADMIN_FRESH, JSON, "", h_token_patch)                                   \
     X(DELETE, "/admin/tokens/{id}", ADMIN_FRESH, NONE, "", h_token_revoke)                                 \
+    X(GET, "/admin/prices", ADMIN, NONE, "state limit cursor", h_prices_list)                              \
+    X(POST, "/admin/prices", ADMIN_FRESH, JSON, "", h_price_create)                                        \
+    X(GET, "/admin/prices/{id}", ADMIN, NONE, "", h_price_get)                                             \
+    X(PATCH, "/admin/prices/{id}", ADMIN_FRESH, JSON, "", h_price_patch)                                   \
+    X(DELETE, "/admin/prices/{id}", ADMIN_FRESH, NONE, "", h_price_delete)                                 \
     X(GET, "/admin/retention", ADMIN, NONE, "", h_retention)                                               \
     X(GET, "/admin/users/{id}/export", ADMIN, NONE, "", h_person_export)                                    \
     X(DELETE, "/admin/users/{id}/data", ADMIN_FRESH, NONE, "", h_person_erase)                                    \

@@ -13,7 +13,8 @@ libweir_a_SOURCES += \
 	cgi/web/cmd_replay.c \
 	cgi/web/cmd_serve.c \
 	cgi/web/cmd_tune.c \
-	cgi/web/cmd_user.c \
+	cgi/web/cmd_people.c \
+	cgi/web/cmd_person.c \
 	cgi/web/copies.c cgi/web/copies.h \
 	cgi/web/cmd_verify.c \
 	cgi/web/fcgi.c cgi/web/fcgi.h \
@@ -36,6 +37,7 @@ libweir_a_SOURCES += \
 	cgi/web/h_outlook.c \
 	cgi/web/h_pages.c cgi/web/h_pages.h \
 	cgi/web/h_person.c \
+	cgi/web/h_prices.c \
 	cgi/web/h_reload.c \
 	cgi/web/h_retention.c \
 	cgi/web/h_session.c \
@@ -48,12 +50,15 @@ libweir_a_SOURCES += \
 	cgi/web/h_webhooks.c \
 	cgi/web/http.c cgi/web/http.h \
 	cgi/web/launch.c cgi/web/launch.h \
+	cgi/web/local.c cgi/web/local.h \
 	cgi/web/monitor.h \
 	cgi/web/nginx_conf.c cgi/web/nginx_conf.h \
+	cgi/web/once.c cgi/web/once.h \
 	cgi/web/page.c cgi/web/page.h \
 	cgi/web/page_parse.c cgi/web/page_parse.h \
 	cgi/web/pages.c cgi/web/pages.h \
 	cgi/web/people.c cgi/web/people.h \
+	cgi/web/prices.c cgi/web/prices.h \
 	cgi/web/prom.c cgi/web/prom.h \
 	cgi/web/reload.c cgi/web/reload.h \
 	cgi/web/replay_print.c cgi/web/replay_print.h \

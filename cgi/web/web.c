@@ -218,6 +218,27 @@ static bool showed_credential(const struct exchange *x)
     return x->in.authorization || x->in.api_key || (x->route && x->route->perm == PERM_OPEN);
 }
 
+static void begin(struct exchange *x, struct web *w, struct db *ro)
+{
+    memset(x, 0, sizeof *x);
+    x->web = w;
+    x->db = ro;
+    x->arrived_us = clock_mono_us();
+    x->arrived_ms = clock_utc_ms();
+    x->retry_after_ms = -1;
+    rand_id(x->request_id, "req");
+    http_response_init(&x->out);
+}
+
+static void end(struct exchange *x)
+{
+    http_response_done(&x->out);
+    sb_done(&x->body);
+    json_decref(x->json);
+    filters_free(x->filters);
+    free(x->error_extra);
+}
+
 void web_serve(struct fcgi_request *rq, void *ctx, void *thread)
 {
     static _Thread_local struct exchange x;      /* 7 KB; one request at a time in a thread */
@@ -225,15 +246,8 @@ void web_serve(struct fcgi_request *rq, void *ctx, void *thread)
     enum weir_err e;
     bool ours;                       /* to answer here, in one piece */
 
-    memset(&x, 0, sizeof x);
-    x.web = ctx;
+    begin(&x, ctx, thread);
     x.conn = rq;
-    x.db = thread;
-    x.arrived_us = clock_mono_us();
-    x.arrived_ms = clock_utc_ms();
-    x.retry_after_ms = -1;
-    rand_id(x.request_id, "req");
-    http_response_init(&x.out);
     e = serve(&x);
     ours = !x.moved && !x.out.streamed;
     if (e == WEIR_E_UNAUTHENTICATED && showed_credential(&x))
@@ -248,9 +262,34 @@ void web_serve(struct fcgi_request *rq, void *ctx, void *thread)
             (void)fcgi_reply(rq, sb_str(&x.out.body), x.out.body.len);
     }
     sb_done(&head);
-    http_response_done(&x.out);
-    sb_done(&x.body);
-    json_decref(x.json);
-    filters_free(x.filters);
-    free(x.error_extra);
+    end(&x);
+}
+
+int web_local(struct web *w, struct db *ro, const char *method, const char *path, json_t *body, struct sb *out)
+{
+    static struct exchange x;
+    char m[32], uri[HTTP_PATH_MAX + 64];
+    const char *const params[] = {m, uri, NULL}, *name;
+    unsigned allow;
+    enum weir_err e;
+    int status;
+
+    (void)snprintf(m, sizeof m, "REQUEST_METHOD=%s", method);
+    (void)snprintf(uri, sizeof uri, "REQUEST_URI=%s", path);
+    begin(&x, w, ro);
+    x.who = (struct identity){.user_id = "weir", .role = ROLE_ADMIN, .max_priority = PRIORITY_HIGH, .token_id = "local"};
+    x.json = json_incref(body);
+    e = http_read(&x.in, params, &name);
+    if (!e && !(x.route = route_find(x.in.method, x.in.path, x.arg, &allow)))
+        e = WEIR_E_NOT_FOUND;
+    if (!e)
+        e = check_query(&x);
+    if (!e)
+        e = x.route->handler(&x);
+    if (e)
+        refuse(&x, e);
+    sb_put(out, sb_str(&x.out.body), x.out.body.len);
+    status = x.out.status;
+    end(&x);
+    return status;
 }

@@ -21,6 +21,7 @@
 #include "flow/writer.h"
 #include "rules/price.h"
 #include "rules/tokens.h"
+#include "store/idempotency.h"
 #include "web/auth.h"
 #include "web/http.h"
 #include "web/page.h"
@@ -29,6 +30,7 @@ struct db;
 struct fcgi_request;
 struct filters;
 struct live_cache;
+struct prices;
 struct reload;
 
 struct web {
@@ -36,10 +38,11 @@ struct web {
      * it: it lives until Weir stops. An upstream's bit in the engine's masks is its index here; take the mask first, then
      * the settings, which are never older than what the engine goes by. */
     const struct settings *_Atomic settings;
-    const struct price_table *prices;
+    const struct price_table *_Atomic prices;      /* lives as long; a change of own prices puts another in its place */
     const struct price *_Atomic fallback_price;    /* lives as long; of models that are not in the table; NULL: they are unpriced */
     const struct tokens_set *tokens;
     const struct page_set *pages;
+    struct prices *price_tables;
     struct reload *reload;
     struct engine *engine;
     struct writer *writer;
@@ -71,6 +74,9 @@ struct exchange {
     struct sb body;
     json_t *json;                     /* the body; NULL on routes that take none */
 
+    bool has_key;                     /* once.h: it has an idempotency key, which is … */
+    struct idempotency_key key;
+
     struct http_response out;
     bool moved;                       /* the engine answers: nothing of `out` is sent */
 
@@ -95,5 +101,10 @@ bool web_send(struct exchange *x, const void *p, size_t n) __attribute__((warn_u
 /* Serve one request from its parameters to its last byte; the function fcgi_config.serve points to. `ctx` is the
  * struct web, `thread` the acceptor's struct db. */
 void web_serve(struct fcgi_request *rq, void *ctx, void *thread);
+
+/* The same for the command line where no Weir runs: with an administrator's rights, on a struct web that has settings, a writer
+ * and auth alone. Only for routes of /admin/users and /admin/tokens, which need no more. `body` is borrowed, and may be changed.
+ * Gives the HTTP status; the answer's JSON is appended to `out`. */
+int web_local(struct web *w, struct db *ro, const char *method, const char *path, json_t *body, struct sb *out);
 
 #endif

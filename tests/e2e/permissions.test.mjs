@@ -60,6 +60,7 @@ async function thingsFor(pattern) {
   }
   if (pattern.startsWith('/admin/users/')) return [(await person(`victim-${Math.random().toString(36).slice(2)}`, 'user')).user_id];
   if (pattern.startsWith('/admin/tokens/')) return [(await admin('POST', '/admin/tokens', { user_id: a.user_id, name: 'x' })).token_id];
+  if (pattern.startsWith('/admin/prices/')) return [(await admin('POST', '/admin/prices', { provider: 'openai', model: `m-${Math.random()}`, input_per_million_usd: 1, output_per_million_usd: 1 })).price_id];
   if (pattern.startsWith('/admin/budgets/')) return [(await admin('POST', '/admin/budgets', { scope: 'user', key: a.user_id, window: 'day', limit_usd: 1000 })).budget_id];
   return ['none_0000000000000000000000', 'none_0000000000000000000000'];
 }

@@ -101,3 +101,7 @@ check_PROGRAMS += tests/unit/test_anonymous
 tests_unit_test_anonymous_SOURCES = tests/unit/test_anonymous.c tests/unit/unit.h $(STORE_FIXTURES)
 tests_unit_test_anonymous_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_anonymous_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += tests/unit/test_idempotency
+tests_unit_test_idempotency_SOURCES = tests/unit/test_idempotency.c tests/unit/fixture_call.h tests/unit/fixture_db.h tests/unit/unit.h
+tests_unit_test_idempotency_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_idempotency_LDADD = $(UNIT_LDADD)

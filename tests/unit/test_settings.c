@@ -570,14 +570,14 @@ START_TEST(a_key_file_must_be_its_owners_alone)
 }
 END_TEST
 
-START_TEST(a_relative_key_file_is_a_credential_where_systemd_passed_some)
+START_TEST(a_key_file_that_systemd_passed_as_a_credential_is_read_there)
 {
-    static const char json[] = "{\"upstreams\": [{\"name\": \"openai\", \"key_file\": \"credential\"}]}";
+    static const char json[] = "{\"upstreams\": [{\"name\": \"openai\", \"key_file\": \"/etc/weir/keys/openai\"}]}";
     char key[64];
     struct settings *s;
 
     given(json);
-    snprintf(key, sizeof key, "%s/credential", dir);
+    snprintf(key, sizeof key, "%s/key_openai", dir);
     setenv("CREDENTIALS_DIRECTORY", dir, 1);
     write_file(key, "sk-credential\n", 0440);            /* an access list looks so */
     s = load();
@@ -585,7 +585,7 @@ START_TEST(a_relative_key_file_is_a_credential_where_systemd_passed_some)
     settings_free(s);
     write_file(path, json, 0600);
     ck_assert_int_eq(chmod(key, 0444), 0);
-    refused("credential", "others may read that file", NULL);
+    refused("/etc/weir/keys/openai", "others may read that file", NULL);
     unlink(key);
     tidy();
 }
@@ -674,5 +674,5 @@ UNIT_MAIN("settings", with_nothing_set_the_built_in_model_answers_without_limits
           a_variable_of_an_upstream_must_be_one_of_its_settings, a_variable_of_no_upstream_is_refused,
           an_empty_environment_variable_counts_as_unset, a_config_file_that_is_named_must_be_there,
           a_secret_is_never_in_a_sentence, a_key_file_must_be_its_owners_alone,
-          a_relative_key_file_is_a_credential_where_systemd_passed_some, distance_counts_edits_and_swaps,
+          a_key_file_that_systemd_passed_as_a_credential_is_read_there, distance_counts_edits_and_swaps,
           the_committed_documents_are_what_the_tables_make, the_example_is_a_configuration_that_starts)

@@ -1,4 +1,4 @@
-/* cmd_user.c - weir user export|erase: all that is kept of one person, into files or out of the database. */
+/* cmd_person.c - weir user export|erase: all that is kept of one person, into files or out of the database. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -185,7 +185,7 @@ static int erase(const struct asked *a, const char *file, const char *state)
     return status;
 }
 
-int cmd_user(int argc, char **argv)
+int cmd_person(int argc, char **argv)
 {
     struct sb text = sb_make(8192), file = sb_make(8192);
     struct settings *s = NULL;
