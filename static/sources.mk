@@ -23,6 +23,7 @@ nobase_dist_pkgdata_DATA += \
 	static/js/keys.js \
 	static/js/live.js \
 	static/js/login.js \
+	static/js/manage.js \
 	static/js/markdown.js \
 	static/js/metrics.js \
 	static/js/monitor.js \
@@ -45,6 +46,7 @@ nobase_dist_pkgdata_DATA += \
 	templates/help.mustache \
 	templates/icons.mustache \
 	templates/login.mustache \
+	templates/manage.mustache \
 	templates/msg_answer.mustache \
 	templates/msg_user.mustache \
 	templates/problem.mustache \

@@ -29,7 +29,10 @@ enum weir_err h_page_login(struct exchange *x)
 
 enum weir_err h_page_settings(struct exchange *x)
 {
-    return pages_answer(x, "settings", pages_context(x, "Settings", "settings", NULL));
+    json_t *ctx = pages_context(x, "Settings", "settings", NULL);
+
+    json_object_set_new(ctx, "admin", json_boolean(x->who.role == ROLE_ADMIN));
+    return pages_answer(x, "settings", ctx);
 }
 
 enum weir_err h_page_help(struct exchange *x)

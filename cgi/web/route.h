@@ -59,6 +59,15 @@ enum route_body {
     X(GET, "/app/dashboard", ALL, PAGE, Q_ANY, h_page_dashboard)                                           \
     X(GET, "/app/dashboard/outlook", ALL, PAGE, "", h_page_outlook)                                        \
     X(GET, "/app/settings", ALL, PAGE, Q_ANY, h_page_settings)                                             \
+    X(GET, "/app/settings/own-tokens", ALL, PAGE, "", h_page_manage)                                       \
+    X(GET, "/app/settings/browsers", ALL, PAGE, "", h_page_manage)                                         \
+    X(GET, "/app/settings/users", ADMIN, PAGE, "", h_page_manage)                                          \
+    X(GET, "/app/settings/tokens", ADMIN, PAGE, "", h_page_manage)                                         \
+    X(GET, "/app/settings/budgets", ADMIN, PAGE, "", h_page_manage)                                        \
+    X(GET, "/app/settings/alerts", ADMIN, PAGE, "", h_page_manage)                                         \
+    X(GET, "/app/settings/webhooks", ADMIN, PAGE, "", h_page_manage)                                       \
+    X(GET, "/app/settings/prices", ADMIN, PAGE, "", h_page_manage)                                         \
+    X(GET, "/app/settings/audit", ADMIN, PAGE, "", h_page_manage)                                          \
     X(GET, "/app/help", ALL, PAGE, Q_ANY, h_page_help)                                                     \
     X(GET, "/app/help/metrics", ALL, PAGE, Q_ANY, h_page_help)                                             \
     X(GET, "/app/help/keys", ALL, PAGE, Q_ANY, h_page_help)                                                \

@@ -31,6 +31,7 @@ libweir_a_SOURCES += \
 	cgi/web/h_health.c \
 	cgi/web/h_live.c cgi/web/live.h \
 	cgi/web/h_export.c \
+	cgi/web/h_manage.c \
 	cgi/web/h_metrics.c cgi/web/metrics.h \
 	cgi/web/h_models.c \
 	cgi/web/h_monitor.c \

@@ -34,3 +34,8 @@ byId("login").addEventListener("submit", (e) => {
   const token = byId("token").value.trim();
   if (token) enter({ token }, "This token is not known here, or it has expired.");
 });
+
+byId("by-name").addEventListener("submit", (e) => {
+  e.preventDefault();
+  enter({ name: byId("name").value.trim(), password: byId("password").value }, "Name or password is wrong.");
+});

@@ -1,4 +1,5 @@
 /* settings.js - every choice takes effect when it is made; there is nothing to save. */
+import { send } from "./api.js";
 import { byId } from "./dom.js";
 import { cookie, recall, remember, setMetrics, setTheme } from "./prefs.js";
 import "./shell.js";
@@ -19,3 +20,15 @@ for (const [name, value] of Object.entries(now)) {
     });
   }
 }
+
+byId("password").addEventListener("submit", async (e) => {
+  e.preventDefault();
+  const current = byId("current").value;
+  try {
+    await send("PATCH", "/app/me", { password: byId("next").value, ...(current ? { current_password: current } : {}) });
+    e.target.reset();
+    byId("say").textContent = "The password is changed; other browsers are signed out.";
+  } catch (error) {
+    byId("say").textContent = error.message;
+  }
+});
