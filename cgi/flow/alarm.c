@@ -2,6 +2,7 @@
 #include "flow/alarm.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,12 +10,13 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "rules/trend.h"
 #include "store/alerts.h"
 #include "store/period.h"
 #include "store/report.h"
 #include "store/webhooks.h"
 
-enum { CHANGES_MAX = 64, TEXT_MAX = 512, ALERT_JSON_MAX = 8192, HOLDS_PERCENT = 90 };
+enum { CHANGES_MAX = 64, TEXT_MAX = 512, ALERT_JSON_MAX = 8192, HOLDS_PERCENT = 90, LATE_MS = 120000, HOUR_MS = 3600000 };
 
 struct alarm {
     struct engine *e;
@@ -29,6 +31,9 @@ struct alarm {
         int64_t rule, window_ms, cost;
     } cost[ALERT_RULES_MAX];
     size_t costs;
+    int64_t odd_hour, odd_newest;            /* what the anomalies below were read at, and for which newest rule */
+    struct report_anomaly odd[REPORT_ANOMALIES_NOW];
+    size_t odds;
 };
 
 /* The signals of one look. */
@@ -173,6 +178,33 @@ static void look_at_cost(struct alarm *a, struct signals *s, const struct alert_
     }
 }
 
+/* Weeks of hours are read once an hour, a little after its end, so that what ended then is in it; or when a rule is new. */
+static void read_odds(struct alarm *a, const struct alert_rules *rules)
+{
+    int64_t then_ms = clock_utc_ms() - LATE_MS, newest = 0;
+
+    for (size_t i = 0; i < rules->n; i++) {
+        if (rules->rule[i].kind == ALERT_ANOMALY && rules->rule[i].enabled)
+            newest = rules->rule[i].row;
+    }
+    if (!newest || (then_ms / HOUR_MS == a->odd_hour && newest == a->odd_newest) || report_anomalies_now(a->ro, then_ms, a->odd, &a->odds))
+        return;
+    a->odd_hour = then_ms / HOUR_MS;
+    a->odd_newest = newest;
+}
+
+/* Not an alert for each hour: one that stays as long as the newest is out of the ordinary. */
+static void odd_key(const struct report_anomaly *o, char key[ALERT_KEY_SIZE])
+{
+    (void)snprintf(key, ALERT_KEY_SIZE, "%s by %s", report_metric_name(o->metric), o->day ? "day" : "hour");
+}
+
+static void look_at_odds(const struct alarm *a, struct signals *s, const struct alert_rule *r)
+{
+    for (size_t i = 0; i < a->odds; i++)
+        odd_key(&a->odd[i], add(s, r, (int64_t)(fabs(a->odd[i].score) * 1000), (int64_t)(TREND_OUTSIDE * 1000), true)->id.key);
+}
+
 static void look_at(struct alarm *a, struct signals *s, const struct alert_rule *r, const struct snapshot *now)
 {
     switch (r->kind) {
@@ -190,6 +222,7 @@ static void look_at(struct alarm *a, struct signals *s, const struct alert_rule 
         if (a->ledger_failures)
             (void)add(s, r, a->ledger_failures, 1, true);
         break;
+    case ALERT_ANOMALY: look_at_odds(a, s, r); break;
     case ALERT_KINDS: break;
     }
 }
@@ -206,8 +239,22 @@ static void dollars(struct sb *out, int64_t pico)
     sb_putf(out, "$%" PRId64 ".%04" PRId64, pico / 1000000000000, pico / 100000000 % 10000);
 }
 
-static void put_text(struct sb *out, const struct alert_rule *r, const struct alert_change *c)
+/* "Requests of the hour from 2026-11-22T06:00Z: 480, where 20 to 61 were to be expected." */
+static void odd_text(struct sb *out, const struct report_anomaly *o)
 {
+    static const char *const what[REPORT_METRICS] = {"Requests", "Tokens", "Dollars"};
+    struct sb at = sb_make(64);
+
+    sb_time(&at, o->at_ms);
+    sb_putf(out, "%s of the %s from %.16sZ: %.6g, where %.6g to %.6g were to be expected.", what[o->metric], o->day ? "day" : "hour", sb_str(&at),
+            o->value, fmax(o->low, 0), o->high);
+    sb_done(&at);
+}
+
+static void put_text(struct sb *out, const struct alarm *a, const struct alert_rule *r, const struct alert_change *c)
+{
+    char key[ALERT_KEY_SIZE];
+
     switch (r->kind) {
     case ALERT_COST:
         sb_putf(out, "This %s has cost ", budget_window_name(r->window));
@@ -247,6 +294,13 @@ static void put_text(struct sb *out, const struct alert_rule *r, const struct al
     case ALERT_LEDGER_CHECK:
         sb_putf(out, "The ledger does not add up: %" PRId64 " findings. `weir verify` lists them; keep a copy of the database before you mend it.", c->value);
         break;
+    case ALERT_ANOMALY:
+        for (size_t i = 0; i < a->odds; i++) {
+            odd_key(&a->odd[i], key);
+            if (strcmp(key, c->id.key) == 0)
+                odd_text(out, &a->odd[i]);
+        }
+        break;
     case ALERT_KINDS:
         break;
     }
@@ -256,6 +310,7 @@ static void put_text(struct sb *out, const struct alert_rule *r, const struct al
 
 struct written {
     struct write_op op;
+    const struct alarm *alarm;           /* waits meanwhile */
     const struct alert_rules *rules;
     const struct alert_change *change;
     size_t n;
@@ -281,7 +336,7 @@ static enum weir_err write_one(struct db *db, const struct written *w, const str
     if (!c->opens)
         e = alerts_resolve(db, &c->id, w->now_ms, id);
     else if (r) {
-        put_text(&text, r, c);
+        put_text(&text, w->alarm, r, c);
         e = alerts_open(db, r, c, sb_str(&text), w->now_ms, id);
     }
     if (!e && *id)
@@ -305,7 +360,7 @@ static enum weir_err run_write(struct db *db, struct write_op *op)
 
 static bool write_down(struct alarm *a, const struct alert_rules *rules, const struct alert_change *change, size_t n)
 {
-    struct written w = {.op = {.run = run_write}, .rules = rules, .change = change, .n = n, .now_ms = clock_utc_ms()};
+    struct written w = {.op = {.run = run_write}, .alarm = a, .rules = rules, .change = change, .n = n, .now_ms = clock_utc_ms()};
 
     if (n == 0 || writer_call(a->w, &w.op))
         return false;
@@ -335,6 +390,7 @@ bool alarm_look(struct alarm *a)
     a->outages = outages;
     if (alert_rules_list(a->ro, &rules) == WEIR_OK) {
         read_costs(a, &rules);
+        read_odds(a, &rules);
         now = engine_snapshot(a->e);
         for (size_t i = 0; i < rules.n; i++) {
             if (rules.rule[i].enabled)

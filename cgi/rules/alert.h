@@ -23,6 +23,7 @@ enum alert_kind {
     ALERT_STORAGE,         /* the database cannot be written [none] */
     ALERT_UPSTREAM_DOWN,   /* an upstream was taken out: key refused, quota gone [none] */
     ALERT_LEDGER_CHECK,    /* the ledger does not add up, or is not as it was written [findings] */
+    ALERT_ANOMALY,         /* the newest hour or day lies outside its band [thousandths of a robust standard deviation] */
     ALERT_KINDS
 };
 const char *alert_kind_name(enum alert_kind k);                     /* "cost" … */

@@ -96,6 +96,9 @@ static void amount(struct sb *out, const char *name, enum alert_kind k, int64_t 
     case ALERT_QUEUE_WAIT:
         sb_putf(out, ",\"%s_ms\":%" PRId64, name, n);
         break;
+    case ALERT_ANOMALY:
+        sb_putf(out, ",\"%s\":%" PRId64 ".%03" PRId64, name, n / 1000, n % 1000);
+        break;
     case ALERT_STORAGE:
     case ALERT_UPSTREAM_DOWN:
     case ALERT_LEDGER_CHECK:

@@ -83,6 +83,18 @@ enum weir_err report_trend(struct db *ro, const struct report_filter *f, struct 
  * the 8 weeks before it; the newest first, f->limit of the `found` ones. Below 7 days of history there are none. */
 enum weir_err report_anomalies(struct db *ro, const struct report_filter *f, struct sb *out) __attribute__((warn_unused_result));
 
+/* One of them. */
+struct report_anomaly {
+    int64_t at_ms;                            /* where its hour or day begins */
+    bool day;
+    enum report_metric metric;
+    double value, expected, low, high, score; /* cost in dollars */
+};
+enum { REPORT_ANOMALIES_NOW = 2 * REPORT_METRICS };
+/* Those of the last whole hour and the last whole day (UTC) before now_ms, by the same judgement. Gives their number. */
+enum weir_err report_anomalies_now(struct db *ro, int64_t now_ms, struct report_anomaly out[REPORT_ANOMALIES_NOW], size_t *n)
+    __attribute__((warn_unused_result));
+
 /* Something that traffic will reach if it goes on so. */
 struct report_goal {
     const char *user_id, *model, *upstream;   /* whose traffic counts; NULL: any */

@@ -113,23 +113,16 @@ enum weir_err report_trend(struct db *ro, const struct report_filter *f, struct 
 
 /* --- anomalies --- */
 
-struct found {
-    int64_t at_ms;
-    double value;
-    struct trend_band band;
-    enum report_metric metric;
-    enum granularity unit;
-};
 struct findings {
-    struct found *item;
+    struct report_anomaly *item;
     size_t count;
 };
 
 /* The newest first, of one moment the farthest off. */
 static int by_moment(const void *a, const void *b)
 {
-    const struct found *x = a, *y = b;
-    double left = fabs(x->band.score), right = fabs(y->band.score);
+    const struct report_anomaly *x = a, *y = b;
+    double left = fabs(x->score), right = fabs(y->score);
 
     if (x->at_ms != y->at_ms)
         return x->at_ms < y->at_ms ? 1 : -1;
@@ -147,7 +140,8 @@ static void collect(struct findings *l, const struct report_filter *f, const str
             if (p->at_ms[i] < f->from_ms || !trend_outside(&band[i]))
                 continue;
             l->item = mem_grow(l->item, l->count + 1, sizeof *l->item);
-            l->item[l->count++] = (struct found){p->at_ms[i], p->value[m][i], band[i], (enum report_metric)m, p->unit};
+            l->item[l->count++] = (struct report_anomaly){p->at_ms[i], p->unit == GRANULARITY_DAY, (enum report_metric)m, p->value[m][i],
+                                                          band[i].expected, band[i].low, band[i].high, band[i].score};
         }
     }
     free(band);
@@ -179,16 +173,16 @@ static enum weir_err look(struct db *ro, const struct report_filter *f, struct f
     return e;
 }
 
-static void found_json(struct sb *out, const struct found *a)
+static void found_json(struct sb *out, const struct report_anomaly *a)
 {
     sb_putc(out, '{');
     json_time(out, "at", a->at_ms);
-    sb_putf(out, ",\"bucket\":\"%s\",\"metric\":\"%s\",\"value\":", a->unit == GRANULARITY_DAY ? "day" : "hour", metric_names[a->metric]);
+    sb_putf(out, ",\"bucket\":\"%s\",\"metric\":\"%s\",\"value\":", a->day ? "day" : "hour", metric_names[a->metric]);
     report_number_json(out, a->value);
-    member(out, "expected", a->band.expected);
-    member(out, "low", a->band.low);
-    member(out, "high", a->band.high);
-    sb_putf(out, ",\"score\":%.1f}", a->band.score);
+    member(out, "expected", a->expected);
+    member(out, "low", a->low);
+    member(out, "high", a->high);
+    sb_putf(out, ",\"score\":%.1f}", a->score);
 }
 
 enum weir_err report_anomalies(struct db *ro, const struct report_filter *f, struct sb *out)
@@ -209,6 +203,23 @@ enum weir_err report_anomalies(struct db *ro, const struct report_filter *f, str
         }
         sb_puts(out, "]}");
     }
+    free(l.item);
+    return e;
+}
+
+enum weir_err report_anomalies_now(struct db *ro, int64_t now_ms, struct report_anomaly out[REPORT_ANOMALIES_NOW], size_t *n)
+{
+    struct report_filter f = report_filter_make(now_ms);
+    int64_t day_ms = now_ms - now_ms % DAY_MS - DAY_MS, hour_ms = now_ms - now_ms % HOUR_MS - HOUR_MS, days;
+    struct findings l = {NULL, 0};
+    enum weir_err e;
+
+    f.from_ms = day_ms;
+    e = look(ro, &f, &l, &days);
+    *n = 0;
+    for (size_t i = 0; !e && i < l.count && *n < REPORT_ANOMALIES_NOW; i++)
+        if (l.item[i].at_ms == (l.item[i].day ? day_ms : hour_ms))
+            out[(*n)++] = l.item[i];
     free(l.item);
     return e;
 }

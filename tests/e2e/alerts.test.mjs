@@ -101,7 +101,7 @@ test('a budget that is used up opens an alert, the receiver is told, and it can 
 test('an upstream whose key is refused and a high rate of errors are alerted', async () => {
   const weir = await startWeir({ upstream: up, config: { retry: { budget: 0 } } });
   const rules = (await alerts(weir)).rules;
-  assert.deepEqual(rules.map((r) => r.kind), ['budget', 'limit_use', 'error_rate', 'queue_wait', 'storage', 'upstream_down', 'ledger_check']);
+  assert.deepEqual(rules.map((r) => r.kind), ['budget', 'limit_use', 'error_rate', 'queue_wait', 'storage', 'upstream_down', 'ledger_check', 'anomaly']);
   const rate = rules.find((r) => r.kind === 'error_rate');
   assert.deepEqual([rate.share, rate.least_requests, rate.enabled], [0.05, 20, true]);
   const changed = await weir.request('PATCH', `/admin/alerts/${rate.rule_id}`, { least_requests: 1, share: 0.5 });
@@ -246,4 +246,23 @@ test('a key of the webhooks that is empty or open to others stops the start with
     assert.ok(r.output.includes(key));
   }
   fs.rmSync(weir.state, { recursive: true, force: true });
+});
+
+test('an hour out of the ordinary is alerted, with the figures of /monitoring/anomalies', async () => {
+  const weir = await startWeir({ upstream: up });
+  const now = Date.now() - 120000, hour = now - now % 3600000, me = (await weir.get('/admin/users')).json.items[0].user_id;
+  const event = (at, i, n) => ({ request_id: `odd-${i}-${n}`, at: new Date(at).toISOString(), user_id: me, model, usage: { prompt_tokens: 20, completion_tokens: 5 }, api_endpoint: '/x' });
+  const events = [];
+  for (let h = 240; h >= 1; h--) for (let n = 0; n < 3 + h % 2; n++) events.push(event(hour - h * 3600000 + 60000 * n, h, n));
+  for (let n = 0; n < 400; n++) events.push(event(hour - 1800000, 'burst', n));
+  for (let i = 0; i < events.length; i += 1000) assert.equal((await weir.post('/usage/events', { events: events.slice(i, i + 1000) })).status, 200);
+  const rule = await made(weir.post('/admin/alerts', { kind: 'anomaly' }));
+  await waitFor('the alert', async () => (await alerts(weir, '?state=open')).items.some((a) => a.rule_id === rule.rule_id && a.key === 'requests by hour'), LONG);
+  const a = (await alerts(weir, '?state=open')).items.find((x) => x.rule_id === rule.rule_id && x.key === 'requests by hour');
+  const found = (await weir.get('/monitoring/anomalies?from=-24h')).json.items.find((x) => x.bucket === 'hour' && x.metric === 'requests' && Date.parse(x.at) === hour - 3600000);
+  assert.ok(found.value > 400);
+  assert.ok(Math.abs(a.value - found.score) < 0.1 && a.threshold === 5, `${a.value} ${found.score}`);
+  assert.ok(a.text.startsWith(`Requests of the hour from ${found.at.slice(0, 16)}Z: ${found.value}, where `), a.text);
+  assertError(await weir.post('/admin/alerts', { kind: 'anomaly', share: 0.5 }), 400, 'invalid_request_error', 'unknown_field');
+  await weir.stop();
 });
