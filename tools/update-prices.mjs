@@ -27,9 +27,17 @@ const PROVIDERS = [
 const OWN = [{ provider: 'builtin', id: 'eliza', in: 0, out: 0, max_out: 512 }];
 
 const ORDER = ['provider', 'id', 'aliases', 'in', 'out', 'cache_read', 'cache_write', 'cache_write_1h', 'ctx', 'max_out',
-  'reasoning', 'vision', 'no_temperature', 'tiers'];
+  'reasoning', 'vision', 'no_temperature', 'tiers', 'services'];
 const RATES = { in: 'input_mtok', out: 'output_mtok', cache_read: 'cache_read_mtok', cache_write: 'cache_write_mtok',
   cache_write_1h: 'cache_write_1h_mtok' };
+
+// What services other than the standard one cost, in thousandths of it. OpenAI's flex and priority are those of pi-ai's own code
+// (checked below); a batch is half at each of these providers' price pages.
+const SERVICES = {
+  openai: (id) => ({ batch: 500, flex: 500, priority: id === 'gpt-5.5' ? 2500 : 2000 }),
+  anthropic: () => ({ batch: 500 }), google: () => ({ batch: 500 }), groq: () => ({ batch: 500 }), mistral: () => ({ batch: 500 }),
+};
+const SERVICES_CODE = /function getServiceTierCostMultiplier\(model, serviceTier\) \{\s*switch \(serviceTier\) \{\s*case "flex":\s*return 0\.5;\s*case "priority":\s*case "fast":\s*return model\.id === "gpt-5\.5" \? 2\.5 : 2;\s*default:\s*return 1;/;
 
 function fail(text) {
   console.error(`update-prices: ${text}`);
@@ -141,7 +149,9 @@ function report(before, after) {
 if (!target) fail('usage: update-prices.mjs data/prices.json [pi-ai version] [genai-prices version]');
 const dir = mkdtempSync(join(tmpdir(), 'prices-'));
 try {
-  const folder = join(fetchPackage(dir, LEAD), 'dist/providers/data');
+  const lead = fetchPackage(dir, LEAD), folder = join(lead, 'dist/providers/data');
+  if (!SERVICES_CODE.test(readFileSync(join(lead, 'dist/api/openai-responses.js'), 'utf8')))
+    fail("pi-ai's prices of flex and priority are not those of SERVICES any more; compare, and change both");
   const { findProvider } = await import(pathToFileURL(join(fetchPackage(dir, OVERLAY), 'dist/index.js')));
   const manifest = JSON.parse(readFileSync(join(folder, '.manifest.json'), 'utf8'));
   const day = manifest.generatedAt.slice(0, 10);
@@ -149,6 +159,7 @@ try {
   for (const [provider, theirs = provider] of PROVIDERS) {
     const models = leadModels(folder, manifest, provider);
     overlay(models, provider, findProvider({ providerId: theirs }), day);
+    for (const m of models.values()) if (m.in || m.out) m.services = SERVICES[provider]?.(m.id);
     all.push(...models.values());
   }
   const key = (m) => `${m.provider}/${m.id}`;

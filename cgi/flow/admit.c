@@ -267,7 +267,7 @@ static int64_t expected_cost(const struct ask_candidate *c, int64_t output)
 
     if (c->free)
         return 0;
-    return c->price && price_cost(c->price, &u, PRICE_STANDARD, &cost) ? cost.total : INT64_MAX;
+    return c->price && price_cost(c->price, &u, &cost) ? cost.total : INT64_MAX;
 }
 
 static bool goes_before(const struct candidate *a, const struct candidate *b)

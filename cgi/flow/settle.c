@@ -51,10 +51,13 @@ static bool looks_right(const struct job *j, int64_t completion)
 /* What this usage cost at the upstream it went to; false: nobody knows. */
 static bool cost_of(const struct engine *e, const struct job *j, const struct usage_tokens *u, struct cost *c)
 {
+    const struct price *p;
+
     *c = (struct cost){0};
     if (j->builtin_reply && !e->up[j->grant.upstream])
         return true;                                    /* free is a price */
-    return j->price && price_cost(j->price, u, PRICE_STANDARD, c);
+    p = j->attempt && j->attempt->reply.has_service ? price_for(j->price, j->attempt->reply.service) : j->price;
+    return p && price_cost(p, u, c);
 }
 
 /* OpenRouter chooses among providers with prices of their own: what it says it charges is the cost, whatever the table has.

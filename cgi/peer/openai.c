@@ -232,6 +232,31 @@ static void read_usage(struct provider_reply *r, struct scan *s)
     }
 }
 
+/* Groq says the usage of a stream here. */
+static void read_groq(struct provider_reply *r, struct scan *s)
+{
+    struct span name;
+
+    if (!scan_object(s))
+        return;
+    while (scan_member(s, &name)) {
+        if (span_is(name, "usage"))
+            read_usage(r, s);
+        else
+            scan_skip(s);
+    }
+}
+
+void openai_read_service(struct provider_reply *r, struct scan *s)
+{
+    struct span text;
+
+    if (scan_peek(s) != '"')
+        scan_skip(s);
+    else if (scan_string(s, &text))
+        r->has_service = true, r->service = price_service_of(text.p, text.n);
+}
+
 void openai_read_error_value(struct provider_error *e, struct scan *s)
 {
     struct span name, text;
@@ -290,6 +315,10 @@ enum weir_err openai_read(struct provider_reply *r, const char *data, size_t n, 
             read_usage(r, &s);
         } else if (span_is(name, "error")) {
             openai_read_error_value(&r->error, &s);
+        } else if (span_is(name, "service_tier")) {
+            openai_read_service(r, &s);
+        } else if (span_is(name, "x_groq")) {
+            read_groq(r, &s);
         } else if (!r->id[0] && span_is(name, "id")) {
             if (scan_string(&s, &id) && id.n < sizeof r->id)
                 span_copy(id, r->id, sizeof r->id);

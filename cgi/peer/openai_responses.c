@@ -111,6 +111,8 @@ static void read_response(struct provider_reply *r, struct scan *s, const struct
             read_usage(r, s);
         else if (span_is(name, "error"))
             openai_read_error_value(&r->error, s);
+        else if (span_is(name, "service_tier"))
+            openai_read_service(r, s);
         else if (span_is(name, "incomplete_details"))
             read_incomplete(r, s);
         else if (!span_is(name, "status"))

@@ -17,6 +17,7 @@
 #include "base/settings.h"
 #include "peer/head.h"
 #include "peer/scan.h"
+#include "rules/price.h"
 #include "rules/usage_tokens.h"
 
 enum wire {
@@ -54,6 +55,8 @@ struct provider_reply {
     struct usage_tokens usage;       /* the largest figures said, if several times */
     bool has_cost;                   /* OpenRouter says what it charges */
     int64_t cost;                    /* then, picodollars; the largest said */
+    bool has_service;                /* it says which service it gave */
+    enum price_service service;
     int64_t unshown_bytes;           /* of output that is neither text nor reasoning: tool calls, further choices */
     enum reply_event event;
     struct provider_error error;

@@ -178,6 +178,26 @@ const struct price *price_find(const struct price_table *t, const char *provider
     return p;
 }
 
+enum price_service price_service_of(const char *name, size_t n)
+{
+    static const struct {
+        const char *name;
+        enum price_service service;
+    } services[] = {{"batch", PRICE_BATCH}, {"flex", PRICE_FLEX}, {"priority", PRICE_PRIORITY}, {"fast", PRICE_PRIORITY}};
+
+    for (size_t i = 0; i < sizeof services / sizeof *services; i++)
+        if (strlen(services[i].name) == n && memcmp(services[i].name, name, n) == 0)
+            return services[i].service;
+    return PRICE_STANDARD;
+}
+
+const struct price *price_for(const struct price *p, enum price_service s)
+{
+    const struct price *standard = p && p->service[PRICE_STANDARD] ? p->service[PRICE_STANDARD] : p;
+
+    return standard && standard->service[s] ? standard->service[s] : standard;
+}
+
 bool price_is_free(const struct price *p)
 {
     for (int i = 0; i < p->tiers; i++) {
@@ -209,24 +229,13 @@ static int64_t rate_write_1h(const struct price_rates *r)
     return rate_or(r->cache_write_1h, r->cache_write < 0 ? r->in : 2 * r->in);
 }
 
-/* tokens * rate at the service's discount, added to *sum and given in *part. */
-static bool add_part(int64_t tokens, int64_t rate, enum price_service service, int64_t *part, int64_t *sum)
+/* tokens * rate, added to *sum and given in *part. */
+static bool add_part(int64_t tokens, int64_t rate, int64_t *part, int64_t *sum)
 {
-    int64_t x;
-
-    if (__builtin_mul_overflow(tokens, rate, &x))
-        return false;
-    switch (service) {
-    case PRICE_STANDARD: break;
-    case PRICE_BATCH:
-    case PRICE_FLEX: x = x / 2 + x % 2; break;
-    }
-    *part = x;
-    return !__builtin_add_overflow(*sum, x, sum);
+    return !__builtin_mul_overflow(tokens, rate, part) && !__builtin_add_overflow(*sum, *part, sum);
 }
 
-static bool cost_of(const struct price_rates *r, const struct usage_tokens *u, enum price_service service,
-                    struct cost *c)
+static bool cost_of(const struct price_rates *r, const struct usage_tokens *u, struct cost *c)
 {
     int64_t reasoning = u->reasoning < u->completion ? u->reasoning : u->completion;
     int64_t read_rate = rate_or(r->cache_read, r->in), parts, fresh, write, write_1h, none = 0;
@@ -235,13 +244,13 @@ static bool cost_of(const struct price_rates *r, const struct usage_tokens *u, e
         __builtin_add_overflow(parts, u->cache_write_1h, &parts))
         return false;
     fresh = u->prompt > parts ? u->prompt - parts : 0;
-    if (!add_part(fresh, r->in, service, &c->fresh, &c->input) ||
-        !add_part(u->cached, read_rate, service, &c->cached, &c->input) ||
-        !add_part(u->cache_write, rate_or(r->cache_write, r->in), service, &write, &c->input) ||
-        !add_part(u->cache_write_1h, rate_write_1h(r), service, &write_1h, &c->input) ||
-        !add_part(u->completion - reasoning, r->out, service, &c->visible, &c->output) ||
-        !add_part(reasoning, r->out, service, &c->reasoning, &c->output) ||
-        !add_part(u->cached, r->in - read_rate, service, &c->saved, &none))
+    if (!add_part(fresh, r->in, &c->fresh, &c->input) ||
+        !add_part(u->cached, read_rate, &c->cached, &c->input) ||
+        !add_part(u->cache_write, rate_or(r->cache_write, r->in), &write, &c->input) ||
+        !add_part(u->cache_write_1h, rate_write_1h(r), &write_1h, &c->input) ||
+        !add_part(u->completion - reasoning, r->out, &c->visible, &c->output) ||
+        !add_part(reasoning, r->out, &c->reasoning, &c->output) ||
+        !add_part(u->cached, r->in - read_rate, &c->saved, &none))
         return false;
     c->cache_write = write + write_1h;
     c->rate_in = r->in;
@@ -249,13 +258,13 @@ static bool cost_of(const struct price_rates *r, const struct usage_tokens *u, e
     return !__builtin_add_overflow(c->input, c->output, &c->total);
 }
 
-bool price_cost(const struct price *p, const struct usage_tokens *u, enum price_service service, struct cost *out)
+bool price_cost(const struct price *p, const struct usage_tokens *u, struct cost *out)
 {
     *out = (struct cost){0};
     if (u->prompt < 0 || u->cached < 0 || u->cache_write < 0 || u->cache_write_1h < 0 || u->completion < 0 ||
         u->reasoning < 0)
         return false;
-    if (cost_of(tier_for(p, u->prompt), u, service, out))
+    if (cost_of(tier_for(p, u->prompt), u, out))
         return true;
     *out = (struct cost){0};
     return false;

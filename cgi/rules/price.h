@@ -26,6 +26,11 @@ struct price_rates {
     int64_t cache_write_1h;  /* else twice `in` where writing has a price, else `in` */
 };
 
+/* What the provider was asked for, or says it gave. */
+enum price_service { PRICE_STANDARD, PRICE_BATCH, PRICE_FLEX, PRICE_PRIORITY, PRICE_SERVICES };
+/* As providers write it (`service_tier`, n bytes): "batch", "flex", "priority" or "fast"; everything else is standard. */
+enum price_service price_service_of(const char *name, size_t n);
+
 struct price {
     const char *provider, *id;
     const char *version;     /* of the table it is of */
@@ -35,6 +40,8 @@ struct price {
     int64_t max_out;         /* tokens, 0: unknown */
     bool reasoning, vision;
     bool no_temperature;     /* refuses the parameter */
+    int32_t permille[PRICE_SERVICES];           /* a service's rates of the standard ones; 0: it has none of its own */
+    const struct price *service[PRICE_SERVICES];   /* the same model's prices; NULL where there are none */
 };
 
 /* How a name led to its price. */
@@ -47,16 +54,13 @@ enum price_match {
 };
 const char *price_match_name(enum price_match m);   /* "none" "exact" … */
 
-/* What the provider was asked for, or says it gave. */
-enum price_service { PRICE_STANDARD, PRICE_BATCH, PRICE_FLEX };
-
 /* Picodollars; the five parts sum to input and output, and those to total. */
 struct cost {
     int64_t fresh, cached, cache_write;   /* of input */
     int64_t visible, reasoning;           /* of output */
     int64_t input, output, total;
     int64_t saved;                        /* by the cache: what `cached` would have cost more as fresh input */
-    int64_t rate_in, rate_out;            /* per token, of the tier that counted, before the service's discount */
+    int64_t rate_in, rate_out;            /* per token, of the tier and service that counted */
 };
 
 struct price_table;
@@ -90,9 +94,12 @@ size_t price_name_undated(const char *model);
 /* Both directions cost nothing at every tier. */
 bool price_is_free(const struct price *p);
 
-/* The exact cost of `u`. Halves of a picodollar are rounded up, part by part.
- * false: a count is negative or the sum passes int64; *out is then all zeros. */
-bool price_cost(const struct price *p, const struct usage_tokens *u, enum price_service service, struct cost *out)
+/* The prices of a service for the model that `p` (of whatever service) is of; the standard ones where it has none, so that
+ * nothing is counted too cheap. NULL gives NULL. */
+const struct price *price_for(const struct price *p, enum price_service s);
+
+/* The exact cost of `u`. false: a count is negative or the sum passes int64; *out is then all zeros. */
+bool price_cost(const struct price *p, const struct usage_tokens *u, struct cost *out)
     __attribute__((warn_unused_result));
 
 /* At most this much: every input token at the dearest input rate and `max_out`

@@ -12,12 +12,12 @@
 #include "base/mem.h"
 #include "rules/price_table.h"
 
-enum { RATE_MAX = 1000000000, TOKENS_MAX = 1000000000 };   /* $1,000 per million tokens */
+enum { RATE_MAX = 1000000000, TOKENS_MAX = 1000000000, SERVICE_MAX = 10000 };   /* $1,000 per million tokens */
 
 static const struct json_limits limits = {8, 200000};
 
 /* Members that are prices; the rest describe the model. */
-static const char *const rate_members[] = {"in", "out", "cache_read", "cache_write", "cache_write_1h", "tiers"};
+static const char *const rate_members[] = {"in", "out", "cache_read", "cache_write", "cache_write_1h", "tiers", "services"};
 static const char *const other_members[] = {"provider", "id", "aliases", "ctx", "max_out", "reasoning", "vision",
                                             "no_temperature"};
 
@@ -139,7 +139,7 @@ static enum weir_err check_tier(const struct loader *l, json_t *tier)
     json_t *member;
 
     json_object_foreach(tier, key, member)
-        if (strcmp(key, "above") != 0 && (!is_rate(key) || !strcmp(key, "tiers")))
+        if (strcmp(key, "above") != 0 && (!is_rate(key) || !strcmp(key, "tiers") || !strcmp(key, "services")))
             return fail(l, "a tier has no member \"%.40s\"", key);
     return WEIR_OK;
 }
@@ -172,6 +172,24 @@ static enum weir_err read_tiers(const struct loader *l, const json_t *model, str
     return e;
 }
 
+/* {"batch":500,"flex":500,"priority":2000}: thousandths of the rates. */
+static enum weir_err read_services(const struct loader *l, const json_t *model, struct price *p)
+{
+    json_t *services = json_object_get(model, "services"), *v;
+    const char *name;
+
+    if (services && !json_is_object(services))
+        return fail(l, "\"services\" is an object");
+    json_object_foreach(services, name, v) {
+        enum price_service s = price_service_of(name, strlen(name));
+
+        if (s == PRICE_STANDARD || !json_is_integer(v) || json_integer_value(v) < 1 || json_integer_value(v) > SERVICE_MAX)
+            return fail(l, "services.%.20s: batch, flex and priority have thousandths of the price, 1 to %d", name, SERVICE_MAX);
+        p->permille[s] = (int32_t)json_integer_value(v);
+    }
+    return WEIR_OK;
+}
+
 static const char *keep(struct price_table *t, const char *s)
 {
     t->string = mem_grow(t->string, t->strings + 1, sizeof *t->string);
@@ -193,6 +211,8 @@ static enum weir_err read_model(const struct loader *l, const json_t *model, str
     json_t *alias;
     size_t i;
 
+    if (!e)
+        e = read_services(l, model, p);
     if (!e)
         e = read_number(l, model, "ctx", TOKENS_MAX, 0, &p->context);
     if (!e)
@@ -279,6 +299,39 @@ static void sort(struct price_table *t)
     drop_doubles(t);
 }
 
+static int64_t scaled(int64_t rate, int32_t permille)
+{
+    return rate < 0 ? rate : (rate * permille + 500) / 1000;
+}
+
+/* A model's services are prices of their own, beside the table. */
+static void make_services(struct price_table *t)
+{
+    t->variant = mem_zalloc(t->n * (PRICE_SERVICES - 1) + 1, sizeof *t->variant);
+    for (size_t i = 0; i < t->n; i++) {
+        struct price *p = &t->price[i];
+
+        p->service[PRICE_STANDARD] = p;
+        for (int s = PRICE_BATCH; s < PRICE_SERVICES; s++) {
+            struct price *v = &t->variant[i * (PRICE_SERVICES - 1) + (size_t)s - 1];
+
+            if (!p->permille[s])
+                continue;
+            *v = *p;
+            for (int k = 0; k < p->tiers; k++) {
+                struct price_rates *r = &v->tier[k];
+
+                r->in = scaled(r->in, p->permille[s]);
+                r->out = scaled(r->out, p->permille[s]);
+                r->cache_read = scaled(r->cache_read, p->permille[s]);
+                r->cache_write = scaled(r->cache_write, p->permille[s]);
+                r->cache_write_1h = scaled(r->cache_write_1h, p->permille[s]);
+            }
+            p->service[s] = v;
+        }
+    }
+}
+
 static void set_version(struct price_table *t, const json_t *doc, const char *own, size_t own_n)
 {
     unsigned char hash[crypto_hash_sha256_BYTES];
@@ -313,6 +366,7 @@ enum weir_err price_table_load(const char *text, size_t n, const char *own, size
     if (e)
         goto out;
     sort(l.t);
+    make_services(l.t);
     set_version(l.t, doc, own, own_n);
     for (size_t i = 0; i < l.t->n; i++)
         l.t->price[i].version = l.t->version;
@@ -334,6 +388,7 @@ void price_table_free(struct price_table *t)
         free(t->string[i]);
     free(t->string);
     free(t->price);
+    free(t->variant);
     free(t->name);
     free(t);
 }

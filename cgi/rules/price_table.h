@@ -18,6 +18,7 @@ struct price_name {
 struct price_table {
     struct price *price;         /* by provider, then id */
     size_t n;
+    struct price *variant;       /* the services' prices, as many places for each model */
     struct price_name *name;     /* by provider, then name */
     size_t names;
     char version[PRICE_VERSION_SIZE];

@@ -237,7 +237,7 @@ void candidate_cost(const struct exchange *x, const struct candidate_model *c, s
                    c->price ? c->price->version : price_table_version(w->prices));
     to->priced = c->price || c->builtin;
     to->rate_in = to->rate_out = 0;
-    if (c->price && price_cost(c->price, &prompt, PRICE_STANDARD, &cost)) {
+    if (c->price && price_cost(c->price, &prompt, &cost)) {
         to->rate_in = cost.rate_in;
         to->rate_out = cost.rate_out;
     }

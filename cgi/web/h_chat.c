@@ -277,7 +277,7 @@ static bool estimate_cost(const struct prompt *p, const struct admit_prospect *p
         struct cost cost = {0};
 
         if (m->max_tokens == 0 || !(m->price || m->builtin) ||
-            (m->price && !price_cost(m->price, &shortest, PRICE_STANDARD, &cost)))
+            (m->price && !price_cost(m->price, &shortest, &cost)))
             return false;
         *low = cost.total < *low ? cost.total : *low;
         *high = worst > *high ? worst : *high;

@@ -94,7 +94,7 @@ static enum weir_err put_cost(struct exchange *x, const char *prefix, struct cal
 
     if (!p)
         return WEIR_OK;
-    if (!price_cost(p, &r->usage, PRICE_STANDARD, &c))
+    if (!price_cost(p, &r->usage, &c))
         return refuse(x, prefix, "usage", "So many tokens cannot be priced.");
     r->cost = (struct call_cost){.priced = true, .input = c.input, .output = c.output, .total = c.total, .rate_in = c.rate_in, .rate_out = c.rate_out};
     (void)snprintf(r->cost.price_version, sizeof r->cost.price_version, "%s", p->version);

@@ -130,6 +130,7 @@ static enum weir_err narrow(struct exchange *x, struct v1 *v)
 static enum weir_err read_model(struct exchange *x, struct v1 *v)
 {
     const json_t *m = json_object_get(x->json, "model");
+    const char *service = json_str(x->json, "service_tier", "");
     enum weir_err e;
 
     if (!m || json_is_null(m))
@@ -140,6 +141,9 @@ static enum weir_err read_model(struct exchange *x, struct v1 *v)
         return web_refuse(x, WEIR_E_MODEL_NOT_FOUND, "model", "There is no model '%.100s' here; GET /v1/models lists them.", json_string_value(m));
     (void)snprintf(v->model, sizeof v->model, "%s", json_string_value(m));
     e = candidates_find(x, v->model, &v->candidates);
+    if (!e && price_service_of(service, strlen(service)) == PRICE_PRIORITY)
+        for (size_t i = 0; i < v->candidates.n; i++)
+            v->candidates.of[i].price = price_for(v->candidates.of[i].price, PRICE_PRIORITY);      /* what is set aside is enough */
     return e ? e : narrow(x, v);
 }
 

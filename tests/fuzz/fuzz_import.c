@@ -150,7 +150,7 @@ static void check_prices(const char *p, size_t n)
             struct cost cost;
 
             must(price->tiers >= 1 && price->tiers <= PRICE_TIERS_MAX && price->tier[0].in >= 0 && price->tier[0].out >= 0);
-            if (price_cost(price, &u, PRICE_STANDARD, &cost))
+            if (price_cost(price, &u, &cost))
                 must(cost.total >= 0 && price_worst_case(price, 1000, 50) >= 0);
         }
         price_table_free(t);

@@ -67,7 +67,7 @@ static void check_usage(const struct provider_reply *r)
         must(u->cached + u->cache_write + u->cache_write_1h <= u->prompt && u->reasoning <= u->completion);
         must(!windows[i] || (u->prompt <= 10 * windows[i] || u->prompt == 100));
         must(f.suspect || f.estimated || (u->prompt == c.said.prompt && u->completion == c.said.completion));
-        if (!price_cost(&price, u, PRICE_STANDARD, &cost)) {
+        if (!price_cost(&price, u, &cost)) {
             must(cost.total == 0);
             continue;
         }

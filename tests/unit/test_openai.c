@@ -284,7 +284,7 @@ START_TEST(each_providers_usage_comes_to_its_tokens_and_its_price)
                                                 .own_prompt = s->tokens.prompt, .own_completion = s->tokens.completion - s->tokens.reasoning});
         ck_assert_msg(!f.estimated && !f.suspect, "%s", s->who);
         expect_tokens(s, &f.usage);
-        ck_assert(price_cost(p, &f.usage, PRICE_STANDARD, &c));
+        ck_assert(price_cost(p, &f.usage, &c));
         ck_assert_msg(c.input == s->input && c.output == s->output, "%s: %lld, %lld", s->who, (long long)c.input, (long long)c.output);
         ck_assert_int_eq(c.fresh + c.cached + c.cache_write, c.input);
         ck_assert_int_eq(c.visible + c.reasoning, c.output);
@@ -314,6 +314,39 @@ START_TEST(whatever_a_provider_says_parts_sum_to_totals)
         ck_assert_msg(f.usage.cached >= 0 && f.usage.cache_write >= 0 && f.usage.cached + f.usage.cache_write <= f.usage.prompt &&
                       f.usage.reasoning >= 0 && f.usage.reasoning <= f.usage.completion && f.usage.prompt <= 1280000 &&
                       f.usage.completion <= 1280000, "%s", data);
+        heard_done(&h);
+    }
+}
+END_TEST
+
+/* Where a stream of Groq's has its usage, and which service was given. */
+START_TEST(a_service_tier_and_groqs_usage_are_heard)
+{
+    static const struct {
+        const char *data;
+        bool said;
+        enum price_service service;
+    } tiers[] = {
+        {"{\"choices\":[],\"service_tier\":\"priority\"}", true, PRICE_PRIORITY}, {"{\"choices\":[],\"service_tier\":\"flex\"}", true, PRICE_FLEX},
+        {"{\"choices\":[],\"service_tier\":\"default\"}", true, PRICE_STANDARD}, {"{\"choices\":[],\"service_tier\":null}", false, PRICE_STANDARD},
+        {"{\"choices\":[],\"service_tier\":7}", false, PRICE_STANDARD}, {"{\"choices\":[]}", false, PRICE_STANDARD},
+    };
+    struct heard h = heard_make();
+
+    ck_assert_int_eq(hear(&h, "{\"id\":\"chatcmpl-1\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}],\"x_groq\":{\"id\":\"req_1\",\"usage\":"
+                              "{\"queue_time\":0.01,\"prompt_tokens\":18,\"prompt_time\":0.001,\"completion_tokens\":556,\"completion_time\":0.4,\"total_tokens\":574,"
+                              "\"total_time\":0.4,\"prompt_tokens_details\":{\"cached_tokens\":8}}}}"), WEIR_OK);
+    ck_assert(h.r.has_prompt && h.r.has_completion);
+    ck_assert_int_eq(h.r.usage.prompt, 18);
+    ck_assert_int_eq(h.r.usage.cached, 8);
+    ck_assert_int_eq(h.r.usage.completion, 556);
+    ck_assert_str_eq(h.r.finish_reason, "stop");
+    heard_done(&h);
+    for (size_t i = 0; i < sizeof tiers / sizeof *tiers; i++) {
+        h = heard_make();
+        ck_assert_int_eq(hear(&h, tiers[i].data), WEIR_OK);
+        ck_assert_int_eq(h.r.has_service, tiers[i].said);
+        ck_assert_int_eq(h.r.service, tiers[i].service);
         heard_done(&h);
     }
 }
@@ -531,7 +564,7 @@ END_TEST
 
 UNIT_MAIN("openai", a_stream_is_text_a_reason_usage_and_done, odd_shapes_are_understood, what_is_not_json_or_no_object_is_invalid,
           every_prefix_of_a_chunk_is_invalid_and_harmless, a_stream_cut_at_any_byte_is_whole_only_once_its_reason_came, usage_that_is_no_count_was_not_said, each_providers_usage_comes_to_its_tokens_and_its_price,
-          whatever_a_provider_says_parts_sum_to_totals, usage_said_several_times_is_not_summed,
+          whatever_a_provider_says_parts_sum_to_totals, a_service_tier_and_groqs_usage_are_heard, usage_said_several_times_is_not_summed,
           an_error_may_be_an_object_a_string_or_nothing, refusals_are_told_apart,
           headers_say_when_and_which_limit_before_the_text_does, a_402_that_says_when_is_not_for_ever, a_request_with_its_cap_is_one_json_object,
           newer_models_take_the_cap_by_its_newer_name)

@@ -11,7 +11,7 @@ static const char base[] =
     " {\"provider\": \"openai\", \"id\": \"gpt-4o\", \"in\": 2500000, \"out\": 10000000, \"cache_read\": 1250000,"
     "  \"ctx\": 128000, \"max_out\": 16384, \"vision\": true},"
     " {\"provider\": \"openai\", \"id\": \"gpt-4o-mini\", \"aliases\": [\"gpt-mini\"], \"in\": 150000, \"out\": 600000,"
-    "  \"cache_read\": 75000},"
+    "  \"cache_read\": 75000, \"services\": {\"batch\": 500, \"flex\": 500, \"priority\": 2000}},"
     " {\"provider\": \"openai\", \"id\": \"gpt-6-sol\", \"in\": 2000000, \"out\": 10000000, \"cache_read\": 200000,"
     "  \"cache_write\": 2500000, \"tiers\": [{\"above\": 272000, \"in\": 4000000, \"out\": 15000000,"
     "  \"cache_read\": 400000, \"cache_write\": 5000000}]},"
@@ -96,7 +96,8 @@ static struct cost cost(const struct price_table *t, const char *model, struct u
     struct cost c;
 
     ck_assert_ptr_nonnull(p);
-    ck_assert(price_cost(p, &u, s, &c));
+    p = price_for(p, s);
+    ck_assert(price_cost(p, &u, &c));
     ck_assert_int_eq(c.fresh + c.cached + c.cache_write, c.input);
     ck_assert_int_eq(c.visible + c.reasoning, c.output);
     ck_assert_int_eq(c.input + c.output, c.total);
@@ -169,14 +170,64 @@ START_TEST(past_a_tier_all_rates_change_and_not_one_token_earlier)
 }
 END_TEST
 
-START_TEST(batch_and_flex_cost_half_rounded_up_part_by_part)
+START_TEST(a_service_has_rates_of_its_own_where_the_table_has_them)
 {
-    struct price_table *t = load(NULL);
-    struct usage_tokens u = {.prompt = 1, .completion = 1};
+    struct price_table *t = load("{\"models\": [{\"provider\": \"a\", \"id\": \"odd\", \"in\": 3, \"out\": 5, \"cache_write\": 7, \"services\": {\"flex\": 500},"
+                                 " \"tiers\": [{\"above\": 10, \"in\": 30, \"out\": 50}]}]}");
+    struct usage_tokens u = {.prompt = 10, .cached = 4, .completion = 2};
+    enum price_match match;
+    const struct price *p = price_find(t, "openai", "gpt-4o-mini", &match);
+    struct cost c = cost(t, "openai/gpt-4o-mini", u, PRICE_PRIORITY);
 
-    ck_assert_int_eq(cost(t, "together/openai/gpt-oss", u, PRICE_STANDARD).total, 8);
-    ck_assert_int_eq(cost(t, "together/openai/gpt-oss", u, PRICE_BATCH).total, 2 + 3);
-    ck_assert_int_eq(cost(t, "openai/gpt-4o", u, PRICE_FLEX).total, 12500000 / 2);
+    ck_assert_int_eq(c.fresh, 6 * 300000);
+    ck_assert_int_eq(c.cached, 4 * 150000);
+    ck_assert_int_eq(c.output, 2 * 1200000);
+    ck_assert_int_eq(c.rate_in, 300000);
+    ck_assert_int_eq(cost(t, "openai/gpt-4o-mini", u, PRICE_BATCH).total * 4, c.total);
+    ck_assert_int_eq(cost(t, "openai/gpt-4o-mini", u, PRICE_FLEX).total * 4, c.total);
+    /* from any service to any other, and back */
+    ck_assert_ptr_eq(price_for(price_for(p, PRICE_PRIORITY), PRICE_STANDARD), p);
+    ck_assert_ptr_eq(price_for(price_for(p, PRICE_PRIORITY), PRICE_FLEX), price_for(p, PRICE_FLEX));
+    ck_assert_ptr_null(price_for(NULL, PRICE_FLEX));
+    /* halves are rounded up; a price that is not there stays so; each tier has its own */
+    c = cost(t, "a/odd", (struct usage_tokens){.prompt = 1, .completion = 1}, PRICE_FLEX);
+    ck_assert_int_eq(c.total, 2 + 3);
+    ck_assert_int_eq(cost(t, "a/odd", (struct usage_tokens){.prompt = 1, .cache_write = 1}, PRICE_FLEX).total, 4);
+    ck_assert_int_eq(cost(t, "a/odd", (struct usage_tokens){.prompt = 11, .completion = 1}, PRICE_FLEX).total, 11 * 15 + 25);
+    /* nothing is guessed to be cheaper, or dearer, than the table knows */
+    ck_assert_int_eq(cost(t, "openai/gpt-4o", u, PRICE_FLEX).total, cost(t, "openai/gpt-4o", u, PRICE_STANDARD).total);
+    ck_assert_int_eq(price_service_of("priority", 8), PRICE_PRIORITY);
+    ck_assert_int_eq(price_service_of("fast", 4), PRICE_PRIORITY);
+    ck_assert_int_eq(price_service_of("flexible", 8), PRICE_STANDARD);
+    ck_assert_int_eq(price_service_of("default", 7), PRICE_STANDARD);
+    price_table_free(t);
+}
+END_TEST
+
+/* What Anthropic says, and what it comes to: `input_tokens` excludes the cache, message_delta's figures replace message_start's. */
+START_TEST(anthropics_usage_comes_to_its_price_in_parts_that_sum)
+{
+    static const struct {
+        int64_t input, creation, w5, w1, read, output, thinking;
+        const char *tier;
+        int64_t cost;                    /* at 4 in, 20 out, 0.2 read, 5 and 8 written, dollars a million */
+    } said[] = {
+        {12, 0, 0, 0, 0, 6, 0, "standard", 12LL * 4000000 + 6LL * 20000000},
+        {12, 0, 0, 0, 2048, 503, 400, "standard", 12LL * 4000000 + 2048LL * 200000 + 503LL * 20000000},
+        {3, 1500, 1000, 500, 200, 7, 0, "priority", 3LL * 4000000 + 1000LL * 5000000 + 500LL * 8000000 + 200LL * 200000 + 7LL * 20000000},
+        {3, 1500, 1500, 0, 0, 7, 7, "batch", (3LL * 4000000 + 1500LL * 5000000 + 7LL * 20000000) / 2},
+    };
+    struct price_table *t = load("{\"models\": [{\"provider\": \"anthropic\", \"id\": \"claude-opus-5-5\", \"in\": 4000000, \"out\": 20000000, \"cache_read\": 200000,"
+                                 " \"cache_write\": 5000000, \"cache_write_1h\": 8000000, \"services\": {\"batch\": 500}}]}");
+
+    for (size_t i = 0; i < sizeof said / sizeof *said; i++) {
+        struct usage_tokens u = {.prompt = said[i].input + said[i].creation + said[i].read, .cached = said[i].read, .cache_write = said[i].w5,
+                                 .cache_write_1h = said[i].w1, .completion = said[i].output, .reasoning = said[i].thinking};
+        struct cost c = cost(t, "anthropic/claude-opus-5-5-20260901", u, price_service_of(said[i].tier, strlen(said[i].tier)));
+
+        ck_assert_int_eq(said[i].creation, u.cache_write + u.cache_write_1h);
+        ck_assert_msg(c.total == said[i].cost, "%zu: %lld, not %lld", i, (long long)c.total, (long long)said[i].cost);
+    }
     price_table_free(t);
 }
 END_TEST
@@ -188,7 +239,7 @@ START_TEST(more_cached_than_there_was_never_makes_input_negative)
     enum price_match match;
     struct cost c;
 
-    ck_assert(price_cost(price_find(t, "openai", "gpt-4o", &match), &u, PRICE_STANDARD, &c));
+    ck_assert(price_cost(price_find(t, "openai", "gpt-4o", &match), &u, &c));
     ck_assert_int_eq(c.fresh, 0);
     ck_assert_int_eq(c.total, 150LL * 1250000);
     price_table_free(t);
@@ -205,15 +256,15 @@ START_TEST(a_thousand_million_tokens_fit_and_what_does_not_is_refused)
 
     ck_assert_int_eq(cost(t, "openai/dear", u, PRICE_STANDARD).total, 1200000000000000000);
     u.prompt = INT64_MAX;
-    ck_assert(!price_cost(p, &u, PRICE_STANDARD, &c));
+    ck_assert(!price_cost(p, &u, &c));
     ck_assert_int_eq(c.total, 0);
     ck_assert_int_eq(price_worst_case(p, INT64_MAX, 1), INT64_MAX);
     u = (struct usage_tokens){.prompt = 1, .cached = -1};
-    ck_assert(!price_cost(p, &u, PRICE_STANDARD, &c));
+    ck_assert(!price_cost(p, &u, &c));
     u = (struct usage_tokens){.cached = INT64_MAX, .cache_write = INT64_MAX};
-    ck_assert(!price_cost(p, &u, PRICE_STANDARD, &c));
+    ck_assert(!price_cost(p, &u, &c));
     u = (struct usage_tokens){.completion = INT64_MAX / 600000000, .prompt = INT64_MAX / 600000000};
-    ck_assert(!price_cost(p, &u, PRICE_STANDARD, &c));
+    ck_assert(!price_cost(p, &u, &c));
     price_table_free(t);
 }
 END_TEST
@@ -273,6 +324,10 @@ START_TEST(a_wrong_table_is_refused_with_the_model_and_the_member)
          "prices: a/b: each tier begins \"above\" the one before"},
         {"{\"models\": [{\"provider\": \"a\", \"id\": \"b\", \"in\": 1, \"out\": 1, \"tiers\": [{\"above\": 9, \"inn\": 1}]}]}",
          "prices: a/b: a tier has no member \"inn\""},
+        {"{\"models\": [{\"provider\": \"a\", \"id\": \"b\", \"in\": 1, \"out\": 1, \"services\": {\"batch\": 0.5}}]}",
+         "prices: a/b: services.batch: batch, flex and priority have thousandths of the price, 1 to 10000"},
+        {"{\"models\": [{\"provider\": \"a\", \"id\": \"b\", \"in\": 1, \"out\": 1, \"services\": {\"slow\": 500}}]}",
+         "prices: a/b: services.slow: batch, flex and priority have thousandths of the price, 1 to 10000"},
     };
     struct price_table *t;
     char why[PRICE_WHY];
@@ -308,6 +363,8 @@ START_TEST(the_committed_table_loads_and_prices_known_models)
     expect(t, "builtin", "builtin/eliza", "eliza", PRICE_EXACT);
     ck_assert_int_eq(cost(t, "openai/gpt-4o-mini", (struct usage_tokens){.prompt = 12, .completion = 34}, PRICE_STANDARD).total,
                      22200000);                      /* API.md's example: $0.0000222 */
+    ck_assert_int_eq(cost(t, "openai/gpt-4o-mini", (struct usage_tokens){.prompt = 12, .completion = 34}, PRICE_PRIORITY).total, 2 * 22200000);
+    ck_assert_int_eq(cost(t, "anthropic/claude-opus-5-5", (struct usage_tokens){.prompt = 1000, .completion = 1}, PRICE_BATCH).total, 2000LL * 1000000 + 10000000);
     for (size_t i = 0; i < price_table_count(t); i++) {
         const struct price *p = price_table_at(t, i);
 
@@ -320,7 +377,8 @@ END_TEST
 UNIT_MAIN("price", a_name_is_resolved_in_the_documented_order, a_provider_in_the_name_is_understood,
           an_upstream_has_the_prices_of_its_host_or_its_name, cached_input_is_counted_once_at_its_own_rate,
           cache_writes_of_both_durations_have_their_rates, reasoning_is_part_of_the_output,
-          past_a_tier_all_rates_change_and_not_one_token_earlier, batch_and_flex_cost_half_rounded_up_part_by_part,
+          past_a_tier_all_rates_change_and_not_one_token_earlier, a_service_has_rates_of_its_own_where_the_table_has_them,
+          anthropics_usage_comes_to_its_price_in_parts_that_sum,
           more_cached_than_there_was_never_makes_input_negative,
           a_thousand_million_tokens_fit_and_what_does_not_is_refused, own_prices_replace_prices_and_keep_the_rest,
           free_is_known_and_unpriced_is_not_free, a_wrong_table_is_refused_with_the_model_and_the_member,

@@ -346,7 +346,7 @@ static void json_body(struct call *k, struct sb *b)
         sb_puts(b, ",\"usage\":");
         usage_json(b, k);
     }
-    sb_puts(b, ",\"service_tier\":\"default\",\"system_fingerprint\":null}\n");
+    sb_putf(b, ",\"service_tier\":\"%s\",\"system_fingerprint\":null}\n", *k->plan.tier ? k->plan.tier : "default");
 }
 
 static void call_fire(struct timer *t, int64_t now_us)
@@ -405,7 +405,7 @@ static void make_begin(struct call *k)
     sb_putf(&b, "data: {\"id\":\"chatcmpl-w%" PRId64 "\",\"object\":\"chat.completion.chunk\",\"created\":%" PRId64
             ",\"model\":", k->seq, clock_utc_ms() / 1000);
     sb_json(&b, k->model);
-    sb_puts(&b, ",\"service_tier\":\"default\",\"choices\":[{\"index\":0,\"delta\":");
+    sb_putf(&b, ",\"service_tier\":\"%s\",\"choices\":[{\"index\":0,\"delta\":", *k->plan.tier ? k->plan.tier : "default");
     k->begin_len = b.len;
     k->begin = sb_take(&b);
 }

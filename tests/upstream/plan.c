@@ -90,6 +90,8 @@ static bool plan_numbers(const char *s, struct plan *p)
     } else if (end = 0, sscanf(s, "think-%lld-%lld%n", &a, &b, &end) == 2 && !s[end]) {
         p->reasoning = a;
         p->tokens = b;
+    } else if (end = 0, sscanf(s, "tier-%11[a-z]%n", p->tier, &end) == 1 && !s[end]) {
+        p->text = TEXT_ECHO;
     } else if (end = 0, sscanf(s, "fault-hang-%lld%n", &a, &end) == 1 && !s[end]) {
         p->hang_after = a;
         p->gap_us = 1000;

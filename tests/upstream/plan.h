@@ -16,6 +16,7 @@
  *   fault-json, -html, -empty, -redirect, -200-error, -mid-error, -huge-line, -huge-header
  *   fault-usage-missing|null|string|negative|huge|fraction|twice|less|more
  *   usage-cost                  usage that says what it cost: $1.23456789012e-3
+ *   tier-NAME                   that service_tier in the answer
  *
  * A user message may carry the name instead, as its first word: "#slow-50-10-8 hello". */
 #ifndef WEIR_TESTS_PLAN_H
@@ -51,6 +52,7 @@ struct plan {
     int64_t reasoning;           /* tokens before them */
     int64_t first_us, gap_us;    /* 0, 0: all at once */
     int64_t hang_after;          /* tokens after which nothing more comes, or -1 */
+    char tier[12];               /* service_tier */
     int status;                  /* 200, or the refusal */
     enum plan_after after;       /* how a 429 says when */
     bool quota, too_large;       /* which 429 */
