@@ -208,7 +208,7 @@ static const struct cfg_option global_options[] = {
      .fallback = "25", .help = "Pace at which the built-in model writes; 0 = at once."},
     {.key = "ca_file", .restart = true, .type = CFG_TEXT, .at = AT(ca_file), .fallback = "/etc/ssl/certs/ca-certificates.crt",
      .help = "Certificates that are trusted when calling providers."},
-    {.key = "prices", .restart = true, .type = CFG_TEXT, .at = AT(prices), .help = "Price table instead of the one Weir brings along."},
+    {.key = "prices", .restart = true, .type = CFG_TEXT, .at = AT(prices), .help = "Price table instead of the one Weir brings along; a reload reads it again."},
     {.key = "log.level", .type = CFG_CHOICE, .at = AT(log_level), .choices = "error warn info debug",
      .fallback = "info", .help = "Least important kind of log line that is written."},
     {.key = "operations_log.on", .restart = true, .type = CFG_BOOL, .at = AT(operations_log.on), .fallback = "false",

@@ -72,7 +72,7 @@ struct price_table;
 enum weir_err price_table_load(const char *text, size_t n, const char *own, size_t own_n, struct price_table **out,
                                char why[PRICE_WHY]) __attribute__((warn_unused_result));
 void price_table_free(struct price_table *t);   /* NULL is fine */
-/* The date of the table, "2026-11-10", followed by + and a fingerprint if own prices lie over it. */
+/* The date of the table, "2026-11-10", followed by + and a fingerprint of both if own prices lie over it. */
 const char *price_table_version(const struct price_table *t);
 /* All models, by provider and id. */
 size_t price_table_count(const struct price_table *t);

@@ -332,13 +332,17 @@ static void make_services(struct price_table *t)
     }
 }
 
-static void set_version(struct price_table *t, const json_t *doc, const char *own, size_t own_n)
+static void set_version(struct price_table *t, const json_t *doc, const char *text, size_t n, const char *own, size_t own_n)
 {
+    crypto_hash_sha256_state state;
     unsigned char hash[crypto_hash_sha256_BYTES];
     char hex[2 * sizeof hash + 1] = "";
 
     if (own) {
-        crypto_hash_sha256(hash, (const unsigned char *)own, own_n);
+        crypto_hash_sha256_init(&state);
+        crypto_hash_sha256_update(&state, (const unsigned char *)text, n);
+        crypto_hash_sha256_update(&state, (const unsigned char *)own, own_n);
+        crypto_hash_sha256_final(&state, hash);
         (void)sodium_bin2hex(hex, sizeof hex, hash, sizeof hash);
     }
     (void)snprintf(t->version, sizeof t->version, "%.10s%s%.8s", json_str(doc, "as_of", "undated"), own ? "+" : "", hex);
@@ -366,10 +370,10 @@ enum weir_err price_table_load(const char *text, size_t n, const char *own, size
     if (e)
         goto out;
     sort(l.t);
-    make_services(l.t);
-    set_version(l.t, doc, own, own_n);
+    set_version(l.t, doc, text, n, own, own_n);
     for (size_t i = 0; i < l.t->n; i++)
         l.t->price[i].version = l.t->version;
+    make_services(l.t);
     *out = l.t;
     l.t = NULL;
 out:

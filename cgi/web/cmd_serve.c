@@ -151,11 +151,8 @@ static int load_prices(struct serve *v)
     struct sb path = sb_make(1024), why = sb_make(2048);
     int status = EX_OK;
 
-    if (v->settings->prices)
-        sb_puts(&path, v->settings->prices);
-    else
-        sb_putf(&path, "%s/prices.json", v->settings->data);
-    v->web.price_tables = prices_new(&v->web, sb_str(&path), v->db, &why);
+    sb_putf(&path, "%s/prices.json", v->settings->data);
+    v->web.price_tables = prices_new(&v->web, v->settings->prices, strcmp(v->settings->prices, sb_str(&path)) != 0, v->db, &why);
     if (!v->web.price_tables)
         status = fail(EXIT_CONFIG, sb_str(&why));
     sb_done(&path);

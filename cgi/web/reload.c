@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "store/audit.h"
 #include "web/cmd_config.h"
+#include "web/prices.h"
 
 enum { ANSWER_MAX = 4 << 20 };
 
@@ -130,6 +131,13 @@ static void both_json(const struct settings_changes *c, struct sb *out)
     changes_json(c, true, out);
 }
 
+static void prices_json(const struct reload *r, bool changed, struct sb *out)
+{
+    sb_puts(out, ",\"prices\":{\"version\":");
+    sb_json(out, price_table_version(r->web->prices));
+    sb_putf(out, ",\"changed\":%s}", changed ? "true" : "false");
+}
+
 static void log_changes(const struct settings_changes *c)
 {
     for (size_t i = 0; i < c->n; i++)
@@ -149,7 +157,7 @@ static enum weir_err run_note(struct db *db, struct write_op *op)
     return audit_add(db, &((struct noted *)op)->entry);
 }
 
-static enum weir_err note(struct reload *r, const char *actor, const char *request_id, const struct settings_changes *c)
+static enum weir_err note(struct reload *r, const char *actor, const char *request_id, const struct settings_changes *c, bool repriced)
 {
     const struct settings *s = r->web->settings;
     struct sb detail = sb_make(ANSWER_MAX);
@@ -160,6 +168,8 @@ static enum weir_err note(struct reload *r, const char *actor, const char *reque
 
     sb_putc(&detail, '{');
     both_json(c, &detail);
+    if (repriced)
+        prices_json(r, repriced, &detail);
     sb_putc(&detail, '}');
     n.entry.detail = sb_str(&detail);
     e = writer_call(r->web->writer, &n.op);
@@ -206,15 +216,21 @@ static enum weir_err reload_locked(struct reload *r, const char *actor, const ch
 {
     struct settings_changes changes = {0};
     struct settings *fresh = read_again(((struct generation *)r->now)->settings, &changes, out);
-    enum weir_err e = fresh ? WEIR_OK : WEIR_E_CONFIG;
+    struct prices_read *prices = fresh ? prices_read(r->web->price_tables, out) : NULL;
+    enum weir_err e = prices ? WEIR_OK : WEIR_E_CONFIG;
+    bool repriced = false;
 
-    if (fresh && settings_changes_apply(&changes)) {
+    if (prices && settings_changes_apply(&changes)) {
         e = put_in_force(r, fresh);
         if (e)
             sb_puts(out, e == WEIR_E_STORAGE ? "What the budgets have spent cannot be read right now."
                                              : "There is no memory for the new configuration.");
     } else
         settings_free(fresh);
+    if (e)
+        prices_drop(prices);
+    else
+        repriced = prices_put(r->web->price_tables, prices);
     if (e) {
         r->failed++;
         log_error("config: %s The configuration before stays in force.", sb_str(out));
@@ -222,7 +238,9 @@ static enum weir_err reload_locked(struct reload *r, const char *actor, const ch
         r->succeeded++;
         r->success_ms = clock_utc_ms();
         log_changes(&changes);
-        e = note(r, actor, request_id, &changes);
+        if (repriced)
+            log_info("prices: version %s is in force", price_table_version(r->web->prices));
+        e = note(r, actor, request_id, &changes, repriced);
         if (e) {
             sb_puts(out, "The configuration is in force, but this could not be written to the audit log.");
         } else {
@@ -230,6 +248,7 @@ static enum weir_err reload_locked(struct reload *r, const char *actor, const ch
             reload_config_json(r, out);
             sb_putc(out, ',');
             both_json(&changes, out);
+            prices_json(r, repriced, out);
             sb_puts(out, "}\n");
         }
     }

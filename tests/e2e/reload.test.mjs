@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import fs from 'node:fs';
 import http from 'node:http';
+import os from 'node:os';
 import path from 'node:path';
 import { build, freePort, run, startUpstream, startWeir, test, unlimited, waitFor } from './harness.mjs';
 import { assertError, assertStream } from './shapes.mjs';
@@ -21,7 +22,7 @@ const reload = (weir, config) => {
 const applied = async (weir, config) => {
   const r = await reload(weir, config);
   assert.equal(r.status, 200, r.text);
-  assert.deepEqual(Object.keys(r.json), ['config', 'changed', 'needs_restart']);
+  assert.deepEqual(Object.keys(r.json), ['config', 'changed', 'needs_restart', 'prices']);
   return r.json;
 };
 const change = (list, key) => list.find((c) => c.key === key);
@@ -395,4 +396,36 @@ test('addresses that webhooks may go to follow the file, for those who set them 
   await waitFor('the message', () => got.length === 1);
   await weir.stop();
   receiver.close();
+});
+
+test('the price file is read again: a new version from the next call on, a wrong one changes nothing', async () => {
+  const state = fs.mkdtempSync(path.join(os.tmpdir(), 'weir-prices-')), file = path.join(state, 'prices.json');
+  const write = (rate, more = {}) => fs.writeFileSync(file, JSON.stringify({ as_of: '2026-11-10', models: [{ provider: 'openai', id: model, in: rate, out: 2 * rate, ...more }] }));
+  write(100);
+  const weir = await started({ prices: file });
+  const paid = async () => {
+    const a = (await weir.post('/chat/complete', { model, message: 'how much?' })).json;
+    return weir.sql(`SELECT r.rate_in, r.rate_out, w.text AS version FROM events e JOIN rates r ON r.id = e.rate JOIN words w ON w.id = r.version WHERE e.request_id = '${a.request_id}'`)[0];
+  };
+  const first = await paid();
+  assert.deepEqual([first.rate_in, first.rate_out], [100, 200]);
+  assert.deepEqual((await applied(weir)).prices, { version: first.version, changed: false });
+  write(300);
+  const r = await applied(weir), second = await paid();
+  assert.deepEqual(r.prices, { version: second.version, changed: true });
+  assert.deepEqual([second.rate_in, second.rate_out], [300, 600]);
+  assert.notEqual(second.version, first.version);
+  assert.match(second.version, /^2026-11-10\+[0-9a-f]{8}$/);
+  write(1.5);
+  weir.writeConfig({ upstreams: [entry()], prices: file, queue: { max_size: 9 } });
+  const refused = await weir.post('/admin/reload');
+  assert.match(assertError(refused, 400, 'invalid_request_error', 'invalid_config').message, /prices\.json: prices: openai\/gpt-4o-mini: in must be a whole number/);
+  assert.deepEqual(await paid(), second, 'the prices before');
+  write(700);
+  weir.program.child.kill('SIGHUP');
+  await waitFor('the second table', () => weir.program.output.match(/prices: version 2026-11-10\+[0-9a-f]{8} is in force/g)?.length === 2);
+  assert.equal((await paid()).rate_in, 700);
+  assert.equal(JSON.parse(weir.sql("SELECT detail FROM audit WHERE action = 'config.reload' ORDER BY seq DESC LIMIT 1")[0].detail).prices.changed, true);
+  await weir.stop();
+  fs.rmSync(state, { recursive: true });
 });
