@@ -13,6 +13,7 @@
 #include "web/cmd.h"
 #include "web/cmd_config.h"
 #include "web/copies.h"
+#include "web/local.h"
 
 static const char usage[] =
     "usage: weir user export USER --output DIR\n"
@@ -86,25 +87,22 @@ static int write_file(struct db *ro, const struct person *p, enum person_form fo
     return status;
 }
 
-/* Into the audit log, if it can be had; what is exported while Weir runs is read beside it. */
-static void note_export(const char *file, const char *state, const struct person *p)
+/* Into the audit log first: of the Weir that runs, or else of the database. */
+static int note_export(const struct settings *s, const struct person *p)
 {
-    const struct audit_entry a = {.at_ms = clock_utc_ms(), .actor = "weir user", .action = "person.export", .object = p->user_id, .detail = "{}"};
-    struct sb text = sb_make(8192);
-    char why[DB_WHY_SIZE];
-    struct db *db;
+    struct sb path = sb_make(256);
+    int status;
+    struct local *l = local_open(s, &status);
 
-    if (db_open(file, &db, why)) {
-        fputs("weir: Weir runs, so this is not in its audit log; GET /admin/users/{id}/export would be.\n", stderr);
-    } else {
-        if (!audit_key_load(state, db, &text) || db_begin(db) || audit_add(db, &a) || db_commit(db))
-            fputs("weir: this could not be written into the audit log.\n", stderr);
-        db_close(db);
-    }
-    sb_done(&text);
+    sb_putf(&path, "/admin/users/%s/export", p->user_id);
+    if (l)
+        json_decref(local_call(l, "POST", sb_str(&path), json_object(), &status));
+    local_close(l);
+    sb_done(&path);
+    return status;
 }
 
-static int export(const struct asked *a, const char *file, const char *state)
+static int export(const struct asked *a, const struct settings *s, const char *file)
 {
     char why[DB_WHY_SIZE];
     struct person p;
@@ -120,10 +118,9 @@ static int export(const struct asked *a, const char *file, const char *state)
     } else if (mkdir(a->output, 0700) < 0 && errno != EEXIST) {
         fprintf(stderr, "weir: %s: %s\n", a->output, strerror(errno));
         status = EX_CANTCREAT;
-    } else if (!(status = write_file(ro, &p, PERSON_JSON, a->output, "person.json"))
+    } else if (!(status = note_export(s, &p)) && !(status = write_file(ro, &p, PERSON_JSON, a->output, "person.json"))
                && !(status = write_file(ro, &p, PERSON_USAGE_CSV, a->output, "usage.csv"))
                && !(status = write_file(ro, &p, PERSON_MESSAGES_CSV, a->output, "messages.csv"))) {
-        note_export(file, state, &p);
         printf("%s has all that is kept of %s.\n", a->output, p.user_id);
     }
     db_close(ro);
@@ -203,7 +200,7 @@ int cmd_person(int argc, char **argv)
         goto out;
     }
     sb_putf(&file, "%s/weir.db", s->state);
-    status = strcmp(a.verb, "export") == 0 ? export(&a, sb_str(&file), s->state) : erase(&a, sb_str(&file), s->state);
+    status = strcmp(a.verb, "export") == 0 ? export(&a, s, sb_str(&file)) : erase(&a, sb_str(&file), s->state);
 out:
     settings_free(s);
     sb_done(&text);

@@ -8,6 +8,7 @@
 #include "flow/erasure.h"
 #include "web/admin.h"
 #include "web/copies.h"
+#include "web/field.h"
 #include "web/route.h"
 
 /* --- export --- */
@@ -41,6 +42,23 @@ static enum weir_err export(struct exchange *x, const char *who)
 enum weir_err h_person_export(struct exchange *x)
 {
     return export(x, x->arg[0]);
+}
+
+/* The command line writes larger ones into files, and says so before. */
+enum weir_err h_person_export_note(struct exchange *x)
+{
+    struct field_fault fault = {.param = ""};
+    struct person p;
+    enum weir_err e = field_read(x->json, NULL, 0, "", NULL, &fault);
+
+    if (e)
+        return web_refuse(x, e, fault.param, "%s", fault.why);
+    e = person_find(x->db, x->arg[0], &p);
+    if (!e)
+        e = admin_apply(x, "person.export", p.user_id, note, NULL);
+    x->out.status = 204;
+    x->out.type = NULL;
+    return e;
 }
 
 enum weir_err h_own_export(struct exchange *x)

@@ -133,6 +133,7 @@ enum route_body {
     X(DELETE, "/admin/prices/{id}", ADMIN_FRESH, NONE, "", h_price_delete)                                 \
     X(GET, "/admin/retention", ADMIN, NONE, "", h_retention)                                               \
     X(GET, "/admin/users/{id}/export", ADMIN, NONE, "", h_person_export)                                    \
+    X(POST, "/admin/users/{id}/export", ADMIN, JSON, "", h_person_export_note)                               \
     X(DELETE, "/admin/users/{id}/data", ADMIN_FRESH, NONE, "", h_person_erase)                                    \
     X(GET, "/admin/webhooks", ADMIN, NONE, "", h_webhooks_list)                                            \
     X(POST, "/admin/webhooks", ADMIN, JSON, "", h_webhook_create)                                          \

@@ -148,6 +148,9 @@ test('one person is exported whole and erased without a trace', async () => {
   const dir = path.join(weir.state, 'export');
   const cliExport = await cli(weir, 'user', 'export', words[0], '--output', dir);
   assert.equal(cliExport.code, 0, cliExport.output);
+  const exports = (await weir.get('/admin/audit')).json.items.filter((a) => a.action === 'person.export');
+  assert.deepEqual(exports.map((a) => a.object), [user, user, user], 'by the person, by the administrator, by the command line');
+  assert.equal((await cli(weir, 'user', 'export', words[0], '--output', dir)).code, 73, 'it overwrites nothing');
   for (const w of words) assert.ok(fs.readFileSync(path.join(dir, 'person.json'), 'utf8').includes(w), w);
   assert.equal(fs.readFileSync(path.join(dir, 'usage.csv'), 'utf8').trim().split('\r\n').length, 1 + self.json.requests.length);
   assert.equal((await cli(weir, 'user', 'erase', words[0], '--yes')).code, 75);      // Weir has the database
@@ -189,6 +192,10 @@ test('weir user erase does the same while Weir does not run', async () => {
   assert.equal((await cli(weir, 'user', 'erase', 'Nobody', '--yes')).code, 67);
   assert.equal((await cli(weir, 'user', 'erase', 'Zeisig')).code, 64);
   assert.notDeepEqual(inFiles(weir, ['Zaunkoenig']), []);
+  const exported = await cli(weir, 'user', 'export', 'Zeisig', '--output', path.join(weir.state, 'zeisig'));
+  assert.equal(exported.code, 0, exported.output);
+  assert.equal(weir.sql("SELECT count(*) AS n FROM audit WHERE action = 'person.export'")[0].n, 1);
+  fs.rmSync(path.join(weir.state, 'zeisig'), { recursive: true });
   const r = await cli(weir, 'user', 'erase', 'Zeisig', '--yes');
   assert.equal(r.code, 0, r.output);
   assert.match(r.output, /1 sessions with 2 texts, 1 tokens/);
