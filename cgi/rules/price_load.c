@@ -287,8 +287,11 @@ static enum weir_err build(struct loader *l, json_t *all)
 /* Sorting moves prices, so names are pointed at them again by provider and id. */
 static void sort(struct price_table *t)
 {
-    struct price *from = t->price, *to = mem_zalloc(t->n, sizeof *to);
+    struct price *from = t->price, *to;
 
+    if (!t->n)
+        return;
+    to = mem_zalloc(t->n, sizeof *to);
     memcpy(to, from, t->n * sizeof *to);
     qsort(to, t->n, sizeof *to, by_id);
     for (size_t i = 0; i < t->names; i++)

@@ -165,6 +165,8 @@ START_TEST(every_sum_stays_and_the_ledger_holds_at_every_step)
     expect_holds();
     after = told(AGE(130), FIXTURE_NOW);
     ck_assert_msg(json_equal(before, after), "%s\n%s", json_dumps(before, JSON_INDENT(1)), json_dumps(after, JSON_INDENT(1)));
+    json_decref(before);
+    json_decref(after);
     then = people(INT64_C(1785542400000), INT64_C(1788220800000));
     ck_assert_uint_eq(json_array_size(then), 2);                               /* one pseudonym a month */
     json_array_foreach(then, i, one) {
@@ -178,6 +180,9 @@ START_TEST(every_sum_stays_and_the_ledger_holds_at_every_step)
     all = truth_of(&f, "1");
     after = parsed(report_cost_breakdown(db, &f, &out));
     assert_list(json_object_get(after, "by_user"), &all, "by_user");
+    json_decref(after);
+    json_decref(then);
+    json_decref(august);
     ck_assert_int_eq(anonymous_to(db, &to_ms), WEIR_OK);
     ck_assert_int_eq(to_ms, AGE(40) - AGE(40) % DAY);
     /* a second time changes nothing */
