@@ -223,6 +223,7 @@ enum weir_err report_performance(struct db *ro, const struct report_filter *f, s
     enum weir_err e = report_scan_init(&s, ro, f);
 
     if (!e) {
+        report_scan_own(&s);
         s.hist = h;
         report_scan_buckets(&s, 0, g, true);
         e = report_scan_run(&s, ro);

@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "store/period.h"
+#include "store/usage.h"
 
 #define HOUR_MS INT64_C(3600000)
 
@@ -103,7 +104,20 @@ enum weir_err report_scan_init(struct report_scan *s, struct db *ro, const struc
     e = report_view_begin(ro, &s->began);
     if (!e)
         e = find_keys(ro, f, &s->keys);
+    if (!e)
+        e = number(ro, "SELECT id FROM words WHERE text = ?1", USAGE_IMPORTED, &s->imported);
     return e ? e : load_combos(s, ro);
+}
+
+void report_scan_own(struct report_scan *s)
+{
+    size_t left = 0;
+
+    for (size_t i = 0; i < s->combo_count; i++)
+        if (s->combo[i].dims.upstream != s->imported)
+            s->combo[left++] = s->combo[i];
+    s->own_only = left < s->combo_count;
+    s->combo_count = left;
 }
 
 void report_scan_done(struct report_scan *s, struct db *ro)
@@ -240,7 +254,7 @@ static bool hours_fit(const struct report_scan *s, enum span_dim *dim, int64_t *
         *dim = (enum span_dim)d;
         *value = d >= SPAN_PRIORITY ? keys[d] - 1 : keys[d];
     }
-    return named <= 1 && aligned(s, HOUR_MS);
+    return named <= 1 && !s->own_only && aligned(s, HOUR_MS);
 }
 
 /* Quarters [from, to) by the largest spans that lie in them, up to a level. */

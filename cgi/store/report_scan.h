@@ -47,6 +47,8 @@ struct report_scan {
     struct report_series series[2];            /* filled if they have buckets */
     struct hist *hist;                         /* filled if not NULL */
     bool series_only;                          /* set: totals are not wanted, and may stay short of the truth */
+    int64_t imported;                          /* the word of the upstream of usage made elsewhere; -1: there is none */
+    bool own_only;                             /* that was left out */
 };
 
 /* Everything until the end sees one state of the database, also what has a scan of its own. */
@@ -56,6 +58,9 @@ void report_view_end(struct db *ro, bool began);
 /* Begin one view of the database, unless the caller has, and look the filter's names up. `f` is borrowed until
  * report_scan_done(), which is called whatever this returns. */
 enum weir_err report_scan_init(struct report_scan *s, struct db *ro, const struct report_filter *f);
+/* Leave out usage made elsewhere: nobody knows how long it took, or what its text was. Before report_scan_run(); or after it, for
+ * the combinations alone. */
+void report_scan_own(struct report_scan *s);
 /* Buckets of a minute, or of an hour, day, week or month of the filter's zone, over its range. */
 void report_scan_buckets(struct report_scan *s, int which, enum granularity g, bool with_hist);
 /* Where the bucket of a moment begins, and the one after it. */

@@ -61,3 +61,24 @@ test('a thousand at a time', async () => {
   assert.equal(r.json?.accepted, 1000, r.text);
   assert.equal((await run(path.join(build, 'weir'), ['verify'], { env: weir.env })).code, 0);
 });
+
+test('usage made elsewhere counts, but says nothing of how fast or how well Weir serves', async () => {
+  const weir = await startWeir({ upstream: up });
+  const me = (await weir.get('/admin/users')).json.items[0].user_id;
+  await weir.post('/chat/complete', { model: 'gpt-4o-mini', message: '#slow-60-1-20 slowly' });
+  const performance = async (query = '') => { const { suggestions, ...rest } = (await weir.get(`/monitoring/performance${query}`)).json; return rest; };
+  const usage = async () => (await weir.get('/monitoring/token-usage')).json;
+  const before = [await performance('?from=-24h'), await performance('?from=-40d')], used = await usage();
+  assert.ok(before[0].latency_ms.p50 >= 60 && used.efficiency.chars_per_token > 0);
+  const events = [];
+  for (let i = 0; i < 300; i++)
+    events.push({ request_id: `else-${i}`, at: new Date(Date.now() - 3600000 * (1 + i % 200)).toISOString(), user_id: me, model: 'gpt-4o-mini', usage: { prompt_tokens: 50, completion_tokens: 50 }, api_endpoint: '/x' });
+  assert.equal((await weir.post('/usage/events', { events })).json.accepted, 300);
+  assert.deepEqual([(await performance('?from=-24h')).latency_ms, (await performance('?from=-24h')).requests], [before[0].latency_ms, 1]);
+  const wide = await performance('?from=-40d');
+  assert.deepEqual({ ...wide, series: wide.series.filter((b) => b.requests) }, { ...before[1], series: before[1].series.filter((b) => b.requests) });
+  const now = await usage();
+  assert.equal(now.efficiency.chars_per_token, used.efficiency.chars_per_token);
+  assert.ok(now.totals.requests > used.totals.requests);
+  await weir.stop();
+});
