@@ -21,7 +21,7 @@ enum { EVENTS_MAX = 1000, NONE = -1 };
 #define AHEAD_MS INT64_C(300000)              /* clocks differ */
 
 struct wish {
-    const char *request_id, *at, *user_id, *session_id, *model, *api_endpoint, *priority;
+    const char *request_id, *at, *user_id, *session_id, *model, *api_endpoint, *priority, *service_tier;
     const json_t *usage;
 };
 
@@ -38,6 +38,7 @@ static const struct field event_fields[] = {
     {"usage", FIELD_OBJECT, offsetof(struct wish, usage), 0, 16, true},
     {"api_endpoint", FIELD_TEXT, offsetof(struct wish, api_endpoint), 1, 100, false},
     {"priority", FIELD_TEXT, offsetof(struct wish, priority), 1, 16, false},
+    {"service_tier", FIELD_TEXT, offsetof(struct wish, service_tier), 1, 16, false},
 };
 
 static const struct field usage_fields[] = {
@@ -87,9 +88,9 @@ static const struct price *price_of(const struct web *w, const struct settings *
     return p ? p : w->fallback_price;
 }
 
-static enum weir_err put_cost(struct exchange *x, const char *prefix, struct call_record *r)
+static enum weir_err put_cost(struct exchange *x, const char *prefix, enum price_service service, struct call_record *r)
 {
-    const struct price *p = price_of(x->web, x->web->settings, r->model);
+    const struct price *p = price_for(price_of(x->web, x->web->settings, r->model), service);
     struct cost c;
 
     if (!p)
@@ -126,7 +127,7 @@ static enum weir_err read_usage(struct exchange *x, const char *prefix, const st
 
 static enum weir_err read_event(struct exchange *x, const json_t *obj, const char *prefix, struct call_record *r)
 {
-    struct wish w = {.user_id = x->who.user_id, .api_endpoint = "/usage/events"};
+    struct wish w = {.user_id = x->who.user_id, .api_endpoint = "/usage/events", .service_tier = "standard"};
     struct field_fault fault = {.param = ""};
     enum weir_err e = field_read(obj, event_fields, sizeof event_fields / sizeof *event_fields, prefix, &w, &fault);
 
@@ -138,6 +139,8 @@ static enum weir_err read_event(struct exchange *x, const json_t *obj, const cha
         return refuse(x, prefix, "user_id", "This token records usage of its own user only.");
     if (w.priority && !priority_parse(w.priority, &r->priority))
         return refuse(x, prefix, "priority", "'priority' must be \"Low\", \"Medium\" or \"High\".");
+    if (price_service_of(w.service_tier, strlen(w.service_tier)) == PRICE_STANDARD && strcmp(w.service_tier, "standard") != 0 && strcmp(w.service_tier, "default") != 0)
+        return refuse(x, prefix, "service_tier", "'service_tier' must be \"standard\", \"batch\", \"flex\" or \"priority\".");
     if (*w.at < '0' || *w.at > '9' || !report_time_parse(w.at, x->arrived_ms, &r->accepted_at_ms) || r->accepted_at_ms <= 0 || r->accepted_at_ms > x->arrived_ms + AHEAD_MS)
         return refuse(x, prefix, "at", "'at' must be a time that has passed, as 2026-11-22T06:20:00Z.");
     (void)snprintf(r->request_id, sizeof r->request_id, "%s", w.request_id);
@@ -147,7 +150,7 @@ static enum weir_err read_event(struct exchange *x, const json_t *obj, const cha
     r->api_endpoint = w.api_endpoint;
     r->ended_at_ms = r->accepted_at_ms;
     e = read_usage(x, prefix, &w, &r->usage);
-    return e ? e : put_cost(x, prefix, r);
+    return e ? e : put_cost(x, prefix, price_service_of(w.service_tier, strlen(w.service_tier)), r);
 }
 
 /* --- all of them --- */

@@ -82,3 +82,15 @@ test('usage made elsewhere counts, but says nothing of how fast or how well Weir
   assert.ok(now.totals.requests > used.totals.requests);
   await weir.stop();
 });
+
+test('a batch made elsewhere costs what a batch does', async () => {
+  const weir = await startWeir({ upstream: up });
+  const me = (await weir.get('/admin/users')).json.items[0].user_id, of = (tier) => ({ request_id: `tier-${tier}`, at: new Date().toISOString(), user_id: me,
+    model: 'gpt-4o-mini', usage: { prompt_tokens: 1000, completion_tokens: 50 }, service_tier: tier });
+  const r = await weir.post('/usage/events', { events: ['standard', 'default', 'batch', 'flex', 'priority'].map(of) });
+  assert.equal(r.json.accepted, 5, r.text);
+  const full = 1000 * 150000 + 50 * 600000;
+  assert.deepEqual(Object.fromEntries(weir.records().map((e) => [e.request_id.slice(5), (e.cost_in + e.cost_out) / full])), { standard: 1, default: 1, batch: 0.5, flex: 0.5, priority: 2 });
+  assert.equal((await weir.post('/usage/events', of('economy'))).json.error.param, 'service_tier');
+  await weir.stop();
+});
