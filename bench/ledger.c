@@ -4,6 +4,7 @@
  *     bench/ledger fill FILE [requests] [days]
  *     bench/ledger time FILE
  *     bench/ledger start FILE
+ *     bench/ledger verify FILE
  *
  * The first keeps so many requests in flight at the writer, each accepted and settled with
  * all its rows (event, attempt, two messages with text, session, roll-ups), every
@@ -14,7 +15,7 @@
  *
  * `fill` makes a large database by the same functions, without the writer's
  * queue and thousands of calls to a transaction, and leaves it; `time` times
- * the reports and exports on it, `start` the start after a kill -9. 10,000,000 requests over 400
+ * the reports and exports on it, `start` the start after a kill -9, `verify` what `weir verify` does. 10,000,000 requests over 400
  * days unless given. */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -552,6 +553,10 @@ int main(int argc, char **argv)
                          argc > 4 ? strtoll(argv[4], NULL, 10) : 400);
     if (argc > 2 && strcmp(argv[1], "time") == 0) {
         time_reports(argv[2]);
+        return 0;
+    }
+    if (argc > 2 && strcmp(argv[1], "verify") == 0) {
+        time_verify(argv[2]);
         return 0;
     }
     if (argc > 2 && strcmp(argv[1], "start") == 0)

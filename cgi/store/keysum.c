@@ -8,7 +8,7 @@
 
 static const char *const names[KEYSUM_SUMS] = {
     "requests", "prompt", "cached", "cache_write", "completion", "reasoning", "chars", "cost_in", "cost_out", "unpriced",
-    "unpriced_tokens", "estimated", "retries", "queue_us", "retry_us", "ttft_us", "writing_us", "cost", "hist",
+    "unpriced_tokens", "estimated", "retries", "queue_us", "retry_us", "ttft_us", "writing_us", "cost", "hist", "wait_us",
 };
 
 const char *keysum_name(enum keysum_sum s)

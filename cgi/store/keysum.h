@@ -7,11 +7,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What is summed. COST is both costs; HIST the marks of the durations (rules/hist.h), and wraps. */
+/* What is summed. COST is both costs; HIST the marks of the durations (rules/hist.h), and wraps; WAIT
+ * is queue and retries. */
 enum keysum_sum {
     KEYSUM_REQUESTS, KEYSUM_PROMPT, KEYSUM_CACHED, KEYSUM_CACHE_WRITE, KEYSUM_COMPLETION, KEYSUM_REASONING, KEYSUM_CHARS,
     KEYSUM_COST_IN, KEYSUM_COST_OUT, KEYSUM_UNPRICED, KEYSUM_UNPRICED_TOKENS, KEYSUM_ESTIMATED, KEYSUM_RETRIES, KEYSUM_QUEUE_US,
-    KEYSUM_RETRY_US, KEYSUM_TTFT_US, KEYSUM_WRITING_US, KEYSUM_COST, KEYSUM_HIST, KEYSUM_SUMS
+    KEYSUM_RETRY_US, KEYSUM_TTFT_US, KEYSUM_WRITING_US, KEYSUM_COST, KEYSUM_HIST,
+    KEYSUM_WAIT_US, KEYSUM_SUMS
 };
 const char *keysum_name(enum keysum_sum s);            /* the roll-up's column */
 

@@ -56,7 +56,7 @@ libweir_a_SOURCES += \
 	cgi/store/usage.c cgi/store/usage.h cgi/store/usage_impl.h cgi/store/usage_import.c cgi/store/usage_recover.c \
 	cgi/store/waited.c cgi/store/waited.h \
 	cgi/store/verify.c cgi/store/verify.h cgi/store/verify_impl.h cgi/store/verify_quarter.c \
-	cgi/store/verify_rest.c cgi/store/verify_session.c cgi/store/verify_told.c \
+	cgi/store/verify_rest.c cgi/store/verify_session.c cgi/store/verify_spans.c cgi/store/verify_told.c \
 	cgi/store/webhooks.c cgi/store/webhooks.h \
 	cgi/store/zone.c cgi/store/zone.h
 nodist_libweir_a_SOURCES += cgi/store/schema_sql.c

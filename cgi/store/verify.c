@@ -11,7 +11,8 @@ enum { STEP_MAX_MS = 600 * 1000, TEXT_MAX = 1000 };
 
 static const char *const names[VERIFY_CHECKS] = {
     [VERIFY_SEALS] = "seals", [VERIFY_PARTS] = "parts", [VERIFY_ATTEMPTS] = "attempts", [VERIFY_ROLLUPS] = "rollups",
-    [VERIFY_MINUTES] = "minute_rollups", [VERIFY_SESSION_ROLLUPS] = "session_rollups", [VERIFY_SESSIONS] = "sessions",
+    [VERIFY_MINUTES] = "minute_rollups", [VERIFY_SESSION_ROLLUPS] = "session_rollups", [VERIFY_SPANS] = "span_rollups",
+    [VERIFY_HOURS] = "hour_rollups", [VERIFY_SESSIONS] = "sessions",
     [VERIFY_MESSAGES] = "messages", [VERIFY_SETTLED] = "settled", [VERIFY_NAMES] = "names", [VERIFY_BUDGETS] = "budgets",
     [VERIFY_INTENTS] = "intents", [VERIFY_STORAGE] = "storage",
 };
@@ -93,6 +94,8 @@ static enum weir_err work(struct verify *v, bool *more)
         *more = false;
         return verify_names(v);
     case PHASE_QUARTERS: return verify_quarter(v, more);
+    case PHASE_SPANS: return verify_spans(v, more);
+    case PHASE_HOURS: return verify_hours(v, more);
     case PHASE_SESSIONS: return verify_sessions(v, more);
     case PHASE_REST: return verify_rest(v, more);
     case PHASE_END: break;

@@ -2,7 +2,7 @@
  *
  * Looks through all of it, quarter of an hour by quarter and session by session:
  * the rows against their seals, attempts against events, roll-ups against the
- * sums of events, sessions' totals and answers against theirs, budgets against
+ * sums of events and those of longer spans against those, sessions' totals and answers against theirs, budgets against
  * what their windows' events cost, and whether anything is left open that
  * nobody works on. Each step is one read transaction, so that it sees one state
  * of what it compares and holds up nobody; what is settled meanwhile is either
@@ -23,6 +23,7 @@ enum verify_check {
     VERIFY_PARTS,            /* parts of usage within their totals */
     VERIFY_ATTEMPTS,         /* sums of an event's attempts; attempts without an event */
     VERIFY_ROLLUPS, VERIFY_MINUTES, VERIFY_SESSION_ROLLUPS,
+    VERIFY_SPANS, VERIFY_HOURS,      /* roll-ups of longer spans, against the shorter ones they are made of */
     VERIFY_SESSIONS,         /* totals of sessions */
     VERIFY_MESSAGES,         /* answers of events, events of answers */
     VERIFY_SETTLED,          /* the number of all settled events */

@@ -257,6 +257,7 @@ static void sums_of(const int64_t *e, int64_t sum[KEYSUM_SUMS])
     sum[KEYSUM_RETRY_US] = retry;
     sum[KEYSUM_TTFT_US] = ttft;
     sum[KEYSUM_WRITING_US] = writing;
+    sum[KEYSUM_WAIT_US] = queue + retry;
     sum[KEYSUM_HIST] = (int64_t)(hist_mark(HIST_DURATION, queue + retry + ttft + writing) + hist_mark(HIST_WAIT, queue + retry) +
                                 (completion > 0 ? hist_mark(HIST_TTFT, ttft) : 0));
 }
@@ -296,33 +297,15 @@ static void say_row(char *where, size_t size, const struct rolled *r, int64_t id
                    r->key == BY_COMBO ? "combination" : "session", id & ((INT64_C(1) << r->bits) - 1));
 }
 
-/* Column by column; the first that differs is named. */
 static void compare_row(struct verify *v, const struct rolled *r, const struct query *q, const int64_t sum[KEYSUM_SUMS])
 {
+    int i = verify_differs(q, r->sum, r->sums, sum);
     char where[120];
 
-    for (int i = 0; i < r->sums; i++) {
-        int64_t have = query_col_i64(q, i + 1);
-        bool whole = true;
-
-        if (r->sum[i] == KEYSUM_HIST) {
-            uint64_t mark;
-            size_t n;
-            const void *p = query_col_blob(q, i + 1, &n);
-
-            whole = hist_packed_mark(p, n, &mark);
-            have = (int64_t)mark;
-        }
-        if (whole && have == sum[r->sum[i]])
-            continue;
-        say_row(where, sizeof where, r, query_col_i64(q, 0));
-        if (r->sum[i] == KEYSUM_HIST)
-            verify_fail(v, r->check, where, "The %s's histograms are not those of its events.", r->what);
-        else
-            verify_fail(v, r->check, where, "The %s has %s %" PRId64 "; its events sum to %" PRId64 ".", r->what,
-                        keysum_name(r->sum[i]), have, sum[r->sum[i]]);
+    if (i == r->sums)
         return;
-    }
+    say_row(where, sizeof where, r, query_col_i64(q, 0));
+    verify_fail_sum(v, r->check, where, r->what, "events", r->sum[i], query_col_i64(q, i + 1), sum);
 }
 
 static enum weir_err compare_rolled(struct verify *v, int i, int64_t quarter, bool pruned, int64_t *requests)

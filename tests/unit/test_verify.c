@@ -9,6 +9,7 @@
 #include "store/convo.h"
 #include "store/ledger.h"
 #include "store/seal.h"
+#include "store/spans.h"
 #include "store/verify.h"
 
 static uint64_t state = 7;
@@ -157,6 +158,18 @@ static void add_budgets(struct db *db)
     }
 }
 
+/* The roll-ups of longer spans, as the keeper makes them. */
+static void fold(struct db *db)
+{
+    bool more = true;
+
+    while (more) {
+        ck_assert_int_eq(db_begin(db), WEIR_OK);
+        ck_assert_int_eq(spans_fold(db, FIXTURE_NOW, &more), WEIR_OK);
+        ck_assert_int_eq(db_commit(db), WEIR_OK);
+    }
+}
+
 /* A database with all that, closed; its path is fixture_path. */
 static void make_ledger(int calls)
 {
@@ -167,6 +180,7 @@ static void make_ledger(int calls)
     fill(db, calls);
     remove_some(db);
     add_budgets(db);
+    fold(db);
     db_close(db);
 }
 
@@ -240,6 +254,15 @@ static const struct { enum verify_check check; const char *sql; } damages[] = {
     {VERIFY_MINUTES, "DELETE FROM minute_rollups WHERE id = (SELECT max(id) FROM minute_rollups)"},
     {VERIFY_SESSION_ROLLUPS, "UPDATE session_rollups SET prompt = prompt + 1 WHERE id = (SELECT min(id) FROM session_rollups)"},
     {VERIFY_SESSION_ROLLUPS, "DELETE FROM session_rollups WHERE id = (SELECT min(id) FROM session_rollups)"},
+    {VERIFY_SPANS, "UPDATE span_rollups SET prompt = prompt + 1 WHERE id = (SELECT min(id) FROM span_rollups)"},
+    {VERIFY_SPANS, "UPDATE span_rollups SET writing_us = writing_us + 1 WHERE id = (SELECT max(id) FROM span_rollups)"},
+    {VERIFY_SPANS, "UPDATE span_rollups SET hist = (SELECT hist FROM span_rollups WHERE requests != 1 LIMIT 1) WHERE requests = 1"},
+    {VERIFY_SPANS, "DELETE FROM span_rollups WHERE id = (SELECT max(id) FROM span_rollups)"},
+    {VERIFY_SPANS, "UPDATE span_rollups SET id = id + 1000 WHERE id = (SELECT max(id) FROM span_rollups)"},
+    {VERIFY_HOURS, "UPDATE hour_rollups SET cost = cost + 1 WHERE id = (SELECT min(id) FROM hour_rollups)"},
+    {VERIFY_HOURS, "UPDATE hour_rollups SET wait_us = wait_us + 1 WHERE id = (SELECT max(id) FROM hour_rollups)"},
+    {VERIFY_HOURS, "DELETE FROM hour_rollups WHERE id = (SELECT max(id) FROM hour_rollups)"},
+    {VERIFY_HOURS, "INSERT INTO hour_rollups SELECT (1 << 60) + (999999 << 24) + 7, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, hist FROM hour_rollups LIMIT 1"},
     {VERIFY_SESSIONS, "UPDATE sessions SET cost = cost + 1 WHERE id = 3"},
     {VERIFY_SESSIONS, "DELETE FROM sessions WHERE id = 3"},
     {VERIFY_SESSIONS, "UPDATE events SET session = 99999 WHERE id = (SELECT max(id) FROM events)"},
