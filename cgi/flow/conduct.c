@@ -395,6 +395,7 @@ void conduct_retry(struct engine *e, struct job *j)
     j->granted = false;
     j->usage = (struct usage_tokens){0};
     j->estimated = false;
+    j->marked = 0;
     settle_sum(j);
     j->told.position = 0;
     e->places_due = true;

@@ -12,6 +12,7 @@
  *   follow.c    who else reads a stream, and streams that can be resumed
  *   relay_wire.c    the same for clients of /v1, in their own words
  *   settle.c    what a call used, cost and took
+ *   marks.c     how far running answers have come, for the start after a kill
  *   explain.c   where one request stands
  *   meter.c     what is counted of it for /metrics
  *   purse.c     budgets: what may be spent, is held and was spent
@@ -108,6 +109,8 @@ struct closed {
     int64_t at_us;
 };
 
+struct marks;          /* marks.c: what the writer has in hand of them */
+
 struct slot {
     struct job *job;               /* both NULL: free */
     struct reader *reader;
@@ -164,6 +167,8 @@ struct engine {
     int64_t places_us;                   /* not before */
     bool draining, stopping;
     int64_t drain_until_us;
+    struct marks *marks;           /* NULL: none are being written */
+    int64_t marked_us;             /* all of them, last */
     struct closed closed[CLOSED_KEPT];      /* a ring */
     uint64_t closed_count;
     struct sb out;                 /* what is being said to one client */
@@ -289,6 +294,12 @@ void settle_merge(struct call_attempt *to, const struct call_attempt *from);    
 void settle_fill(struct engine *e, struct job *j);              /* the record's end, before it is written */
 void settle_times(const struct job *j, int64_t end_us, struct call_record *r);   /* where the time went, had it ended then */
 int64_t settle_output(const struct job *j);                     /* tokens of what came so far, counted by Weir */
+
+/* An escaped text, its escapes undone: malloc'd, NULL where there is none. */
+char *settle_text(const struct sb *raw, int64_t *bytes);
+
+/* marks.c */
+void marks_tick(struct engine *e);
 
 /* explain.c */
 void explain_job(struct engine *e, struct job *j, struct report_open *out);

@@ -175,6 +175,8 @@ struct job {
     struct usage_tokens usage;       /* of the attempt that runs */
     bool estimated;
     bool suspect;                    /* of any */
+    int64_t marked;                  /* tokens of the attempt that runs that a start after a kill would charge … */
+    size_t marked_bytes;             /* … and how much of its text it would show */
     int64_t event_id;                /* of the last event sent */
     struct admit_place told;         /* the last queue event; position 0: none yet */
     int64_t told_start_us;           /* when it said the start would be */

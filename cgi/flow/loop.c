@@ -168,6 +168,7 @@ static void tick(struct engine *e)
         attempt_tick(e, j);
         relay_tick(e, j);
     }
+    marks_tick(e);
     follow_tick(e);
     models_tick(e);
     admit_calendar(e->admit, e->now_us, clock_utc_ms());
@@ -230,7 +231,7 @@ void *loop_run(void *engine)
     curl_set_up(e);
     if (epoll_ctl(e->epoll_fd, EPOLL_CTL_ADD, e->wake_fd, &wake) < 0)
         log_error("engine: epoll refuses the inbox");
-    while (!e->stopping || e->job_count > 0) {
+    while (!e->stopping || e->job_count > 0 || e->marks) {
         int n = epoll_wait(e->epoll_fd, events, EVENTS, idle_ms(e));
 
         e->now_us = clock_mono_us();

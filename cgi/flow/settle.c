@@ -208,8 +208,8 @@ void settle_times(const struct job *j, int64_t end, struct call_record *r)
     fill_wait(j, r);
 }
 
-/* The answer's text, its escapes undone; the raw form stays for the client. */
-static char *decoded(const struct sb *raw, int64_t *bytes)
+/* The raw form stays for the client. */
+char *settle_text(const struct sb *raw, int64_t *bytes)
 {
     char *text;
 
@@ -242,8 +242,8 @@ void settle_fill(struct engine *e, struct job *j)
         r->cost.priced = j->candidates || cost_of(e, j, &r->usage, &never);      /* it was never sent */
     settle_times(j, j->ended_us, r);
     r->ended_at_ms = clock_utc_ms();
-    r->answer = j->answer_text = decoded(&j->answer, &r->answer_bytes);
-    r->reasoning = j->reasoning_text = decoded(&j->reasoning, &r->reasoning_bytes);
+    r->answer = j->answer_text = settle_text(&j->answer, &r->answer_bytes);
+    r->reasoning = j->reasoning_text = settle_text(&j->reasoning, &r->reasoning_bytes);
     if (!r->answer && j->end.status == CALL_SUCCESS)
         r->answer = "";
     r->answer_chars = r->answer ? utf8_count(r->answer, (size_t)r->answer_bytes) : 0;

@@ -23,6 +23,7 @@ libweir_a_SOURCES += \
 	cgi/flow/job.c cgi/flow/job.h \
 	cgi/flow/keeper.c cgi/flow/keeper.h \
 	cgi/flow/loop.c \
+	cgi/flow/marks.c \
 	cgi/flow/meter.c \
 	cgi/flow/models.c \
 	cgi/flow/oplog.c cgi/flow/oplog.h \

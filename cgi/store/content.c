@@ -129,6 +129,21 @@ static enum weir_err open_sealed(int64_t user, int64_t id, const void *sealed, s
 
 /* --- writing --- */
 
+enum weir_err content_forget(struct db *db, int64_t id)
+{
+    struct query q = query(db, "DELETE FROM contents WHERE id = ?1");
+
+    query_i64(&q, id);
+    return query_end(&q);
+}
+
+enum weir_err content_put(struct db *db, int64_t id, const struct content *c)
+{
+    enum weir_err e = content_forget(db, id);
+
+    return e ? e : content_add(db, id, c);
+}
+
 enum weir_err content_add(struct db *db, int64_t id, const struct content *c)
 {
     struct query q;

@@ -36,6 +36,10 @@ enum weir_err content_title_put(int64_t user, const char *session_id, const char
 enum weir_err content_title_get(int64_t user, const char *session_id, const char *stored, struct sb *out)
     __attribute__((warn_unused_result));
 
+/* The same, in place of what there is; and away with it. Writer only. */
+enum weir_err content_put(struct db *db, int64_t id, const struct content *c) __attribute__((warn_unused_result));
+enum weir_err content_forget(struct db *db, int64_t id) __attribute__((warn_unused_result));
+
 struct content_found {
     bool kept;                             /* false: there is no text (any longer), and the rest is empty */
     char *text, *reasoning;                /* owned, ended by a zero byte; reasoning NULL: none */

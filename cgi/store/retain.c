@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/sb.h"
+#include "store/content.h"
 #include "store/convo_tree.h"
 #include "store/ledger.h"
 #include "store/seal.h"
@@ -20,14 +21,6 @@ static int64_t least(int64_t a, int64_t b)
 }
 
 /* --- texts --- */
-
-static enum weir_err delete_text(struct db *db, int64_t id)
-{
-    struct query q = query(db, "DELETE FROM contents WHERE id = ?1");
-
-    query_i64(&q, id);
-    return query_end(&q);
-}
 
 enum weir_err retain_texts(struct db *db, int64_t before_ms, int64_t bytes, int64_t most, int64_t *gone, int64_t *gone_bytes)
 {
@@ -45,7 +38,7 @@ enum weir_err retain_texts(struct db *db, int64_t before_ms, int64_t bytes, int6
     }
     e = query_stop(&q);
     while (!e && *gone < n)
-        e = delete_text(db, id[(*gone)++]);
+        e = content_forget(db, id[(*gone)++]);
     return e;
 }
 

@@ -469,6 +469,25 @@ static enum weir_err add_answer(struct db *db, const struct call_record *r, cons
     return add_message(db, &m);
 }
 
+enum weir_err usage_mark(struct db *db, const struct usage_mark *m)
+{
+    struct content c = {m->text ? m->text : "", m->reasoning, m->text ? m->text_bytes : 0, m->reasoning_bytes};
+    struct open_event v;
+    enum weir_err e = find_event(db, m->request_id, &v);
+    struct query q;
+
+    if (e || !v.id || v.state != STATE_SENT)
+        return e;
+    q = query(db, "UPDATE events SET completion = ?2, cost_out = ?3 WHERE id = ?1");
+    query_i64(&q, v.id);
+    query_i64(&q, m->completion);
+    query_i64(&q, m->cost_out);
+    e = query_end(&q);
+    if (!e && (m->text || m->reasoning) && v.session && v.answer && v.answerable)
+        e = content_put(db, v.session << SEQ_BITS | v.answer, &c);
+    return e;
+}
+
 static struct ledger_delta delta_of(const struct call_record *r, const struct open_event *v, int64_t combo)
 {
     int64_t at_ms = v->id >> EVENT_BITS;
@@ -509,6 +528,8 @@ enum weir_err usage_settle(struct db *db, const struct call_record *r)
         e = add_attempt(db, v.id, i + 1, &r->attempts[i]);
     if (!e && v.session)
         e = add_to_session(db, r, &v);
+    if (!e && v.session && v.answer)         /* what was marked of the answer is no more than that */
+        e = content_forget(db, v.session << SEQ_BITS | v.answer);
     if (!e && r->answer && v.session && v.answer && v.answerable)
         e = add_answer(db, r, &v);
     if (e)

@@ -2,7 +2,8 @@
  *
  * usage_accept() stores the user's message and, if the call starts at once, the
  * intent; usage_sent() the intent of a call that had to wait or is tried again;
- * usage_settle() replaces the intent by what really happened and adds to the
+ * usage_mark() how
+ * far it has come; usage_settle() replaces the intent by what really happened and adds to the
  * roll-ups, all in the caller's transaction. Writer thread only. */
 #ifndef WEIR_USAGE_H
 #define WEIR_USAGE_H
@@ -104,6 +105,15 @@ enum weir_err usage_accept(struct db *db, const struct call_record *r, bool sent
 /* The event's state becomes "sent", with model, prices and upstream of the newest attempt and what those before have
  * cost. E_NOT_FOUND: no such open event. */
 enum weir_err usage_sent(struct db *db, const struct call_record *r) __attribute__((warn_unused_result));
+/* How far the answer of a call has come: what a start after a kill charges and shows. The texts are new, or NULL: as before. */
+struct usage_mark {
+    char request_id[CALL_ID_SIZE];
+    int64_t completion, cost_out;            /* of all attempts so far */
+    char *text, *reasoning;
+    int64_t text_bytes, reasoning_bytes;
+};
+/* Of a call that is not under way (any more) nothing is changed. */
+enum weir_err usage_mark(struct db *db, const struct usage_mark *m) __attribute__((warn_unused_result));
 /* The event's final state, attempts, assistant message, session totals, roll-ups. Settling twice changes nothing.
  * The answer is not kept if its session or question was deleted meanwhile. E_NOT_FOUND: it was never accepted. */
 enum weir_err usage_settle(struct db *db, const struct call_record *r) __attribute__((warn_unused_result));
@@ -116,7 +126,8 @@ bool usage_was_streamed(struct db *ro, const char *user_id, const char *request_
  * is made (archived, without messages). E_NOT_FOUND: no such user. E_FORBIDDEN: the session is somebody else's. */
 enum weir_err usage_import(struct db *db, struct call_record *r, bool *duplicate) __attribute__((warn_unused_result));
 /* At start: events never sent are closed as cancelled at no cost; events sent but not settled become errors with
- * code "interrupted", charged at their estimate (the counted prompt) and marked so. Gives the number of each. Takes
+ * code "interrupted", charged at their estimate (the counted prompt, and the output that was marked) and marked so; what
+ * was marked of their text is their answer. Gives the number of each. Takes
  * transactions of its own: called before the writer starts. */
 enum weir_err usage_recover(struct db *db, int64_t now_ms, int64_t *never_sent, int64_t *interrupted)
     __attribute__((warn_unused_result));

@@ -4,7 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/mem.h"
+#include "base/utf8.h"
+#include "store/content.h"
 #include "store/db.h"
 #include "store/ledger.h"
 #include "store/usage.h"
@@ -14,6 +17,8 @@ enum { BATCH = 500 };
 struct left_open {
     char request_id[128], upstream[128], model[128], version[sizeof ((struct call_cost *)0)->price_version];
     bool sent;
+    int64_t message;                                     /* the answer's */
+    struct content_found answer;                         /* what was marked of it */
     int64_t at_ms, counted, attempts, rate_in, rate_out;
     int64_t prompt, completion, cost_in, cost_out;       /* of attempts that had failed before */
     bool priced;
@@ -28,7 +33,7 @@ static enum weir_err read_open(struct db *db, struct left_open *left, size_t *co
 {
     static const char sql[] =
         "SELECT e.request_id, u.text, e.state, e.at_ms, e.counted, e.attempts, v.text, r.rate_in, r.rate_out, m.text,"
-        " e.prompt, e.completion, e.cost_in, e.cost_out"
+        " e.prompt, e.completion, e.cost_in, e.cost_out, CASE WHEN e.session > 0 AND e.answer > 0 THEN e.session << 20 | e.answer ELSE 0 END"
         " FROM events e LEFT JOIN words u ON u.id = e.upstream LEFT JOIN rates r ON r.id = e.rate"
         " LEFT JOIN words v ON v.id = r.version LEFT JOIN words m ON m.id = e.model WHERE e.state < 2 LIMIT ?1";
     struct query q = query(db, sql);
@@ -53,11 +58,13 @@ static enum weir_err read_open(struct db *db, struct left_open *left, size_t *co
         o->completion = query_col_i64(&q, 11);
         o->cost_in = query_col_i64(&q, 12);
         o->cost_out = query_col_i64(&q, 13);
+        o->message = query_col_i64(&q, 14);
     }
     return query_end(&q);
 }
 
-/* The answer that was under way is lost with the process; its prompt was read by the provider and is charged. */
+/* The prompt was read by the provider and is charged, and of the answer what was marked; what came after is lost with the
+ * process. */
 static void estimate(const struct left_open *o, struct call_record *r, int64_t now_ms)
 {
     r->status = o->sent ? CALL_ERROR : CALL_CANCELLED;
@@ -76,6 +83,14 @@ static void estimate(const struct left_open *o, struct call_record *r, int64_t n
     r->cost.input = o->cost_in + (o->priced ? o->counted * o->rate_in : 0);
     r->cost.output = o->cost_out;
     r->cost.total = r->cost.input + r->cost.output;
+    if (o->answer.kept) {
+        r->answer = o->answer.text;
+        r->answer_bytes = (int64_t)o->answer.text_bytes;
+        r->answer_chars = utf8_count(r->answer, o->answer.text_bytes);
+        r->reasoning = o->answer.reasoning;
+        r->reasoning_bytes = (int64_t)o->answer.reasoning_bytes;
+        rand_id(r->message_id, "msg");
+    }
     r->attempt_count = 1;
     r->attempts[0] = (struct call_attempt){.upstream = o->upstream, .model = o->model, .error_code = "interrupted",
                                            .started_at_ms = o->at_ms, .usage = r->usage, .estimated = true, .priced = o->priced,
@@ -100,8 +115,11 @@ enum weir_err usage_recover(struct db *db, int64_t now_ms, int64_t *never_sent, 
 
             memset(&r, 0, sizeof r);
             copy_text(r.request_id, sizeof r.request_id, left[i].request_id);
+            if (left[i].message && content_read(db, left[i].message, &left[i].answer) != WEIR_OK)
+                log_warn("%s: what was marked of its answer cannot be read", left[i].request_id);
             estimate(&left[i], &r, now_ms);
             e = usage_settle(db, &r);
+            content_done(&left[i].answer);
             *(left[i].sent ? interrupted : never_sent) += 1;
         }
         if (e)

@@ -92,6 +92,57 @@ for (const strategy of ['BATCH', 'ASYNC']) {
   });
 }
 
+// Streams that go on for long, until their marks are in the ledger; all of a round of marks come with one commit.
+async function marked(weir, n, rounds) {
+  const streams = await Promise.all(Array.from({ length: n }, (_, i) =>
+    weir.stream({ model, message: `#slow-0-40-1000 marked${i} tell me what a weir does to a river` })));
+  await Promise.all(streams.map((s) => s.next('delta', 1)));
+  const read = () => weir.sql('SELECT request_id, completion, cost_out FROM events WHERE state = 1 ORDER BY id');
+  let rows = read();
+  for (let round = 0; round < rounds; round++) {
+    const before = new Map(rows.map((r) => [r.request_id, r.completion]));
+    rows = await waitFor('marks', () => {
+      const now = read();
+      return now.some((r) => r.completion !== before.get(r.request_id)) && now;
+    }, 10000);
+    assert.equal(rows.length, n);
+    if (round > 0) assert.deepEqual(rows.filter((r) => r.completion === before.get(r.request_id)), [], 'all at once');
+  }
+  return { streams, rows };
+}
+
+for (const strategy of ['REALTIME', 'ASYNC']) {
+  test(`${strategy}: kill -9 charges and shows what running answers had come to at their last mark`, async () => {
+    await up.reset();
+    const weir = await startWeir({ upstream: up, openai: { max_concurrent: 64 }, config: { durability: { strategy } } });
+    const { streams, rows } = await marked(weir, 20, 2);
+    await weir.kill('SIGKILL');
+    await Promise.all(streams.map((s) => s.end(5000)));
+    const judge = await waitFor('the provider to see every end', async () => {
+      const j = await up.judge();
+      return j.in_flight === 0 && j;
+    });
+    await weir.start();
+    assert.equal(judge.log.length, streams.length);
+    for (const [i, s] of streams.entries()) {
+      const { request_id: id, session_id: session } = s.first('accepted');
+      const r = weir.record(id), at = rows.find((x) => x.request_id === id), call = judge.log.find((c) => c.tag.split(' ')[1] === `marked${i}`);
+      assert.deepEqual([r.state, r.error_code, r.estimated, r.attempts], ['settled', 'interrupted', 1, 1], id);
+      assert.ok(r.completion >= at.completion && r.completion > 20, `${r.completion} charged, ${at.completion} marked`);
+      assert.ok(r.completion <= call.completion_tokens, `${r.completion} charged, ${call.completion_tokens} sent`);
+      const [cost] = weir.sql(`SELECT e.cost_out, r.rate_out * e.completion AS want FROM events e JOIN rates r ON r.id = e.rate WHERE request_id = '${id}'`);
+      assert.equal(cost.cost_out, cost.want);
+      const { json } = await weir.get(`/chat/sessions/${session}/messages`);
+      const last = json.items.at(-1), text = last.content ?? last.text;
+      assert.equal(last.role, 'assistant', JSON.stringify(json));
+      assert.ok(text.length > 20 && s.deltas().startsWith(text), text);
+    }
+    const verified = await run(path.join(build, 'weir'), ['verify'], { env: weir.env });
+    assert.equal(verified.code, 0, verified.output);
+    await weir.stop();
+  });
+}
+
 test('SIGTERM lets running streams finish, refuses new work and ends with 0', async () => {
   const weir = await startWeir({ upstream: up });
   const s = await weir.stream({ model, message: '#slow-0-50-20 finishes' });
