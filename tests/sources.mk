@@ -33,6 +33,7 @@ EXTRA_DIST += \
 	tests/e2e/config.test.mjs \
 	tests/e2e/context.test.mjs \
 	tests/e2e/cost.test.mjs \
+	tests/e2e/damage.test.mjs \
 	tests/e2e/durable.test.mjs \
 	tests/e2e/errors.test.mjs \
 	tests/e2e/explain.test.mjs \

@@ -3,6 +3,8 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <poll.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <unistd.h>
@@ -27,6 +29,20 @@ bool log_enabled(enum log_level level)
     return (int)level <= atomic_load_explicit(&level_now, memory_order_relaxed);
 }
 
+/* False: it would have to wait for somebody to read. One at a time, so that the room that was seen is still there; a line
+ * longer than PIPE_BUF may wait all the same, and only a settlement that could be stored nowhere is one. */
+static bool put(const struct sb *line)
+{
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
+    bool ok;
+
+    (void)pthread_mutex_lock(&lock);
+    ok = poll(&out, 1, 0) == 1 && (out.revents & POLLOUT) && write(STDERR_FILENO, line->p, line->len) == (ssize_t)line->len;
+    (void)pthread_mutex_unlock(&lock);
+    return ok;
+}
+
 static void log_line(enum log_level level, const char *fmt, va_list ap)
 {
     struct sb line, msg;
@@ -45,7 +61,7 @@ static void log_line(enum log_level level, const char *fmt, va_list ap)
     if (lost)
         sb_putf(&line, ",\"dropped_lines\":%ld", lost);
     sb_puts(&line, "}\n");
-    if (!sb_ok(&line) || write(STDERR_FILENO, line.p, line.len) != (ssize_t)line.len)
+    if (!sb_ok(&line) || !put(&line))
         atomic_fetch_add(&dropped, lost + 1);
     sb_done(&msg);
     sb_done(&line);

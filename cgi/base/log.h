@@ -1,6 +1,6 @@
 /* log.h - one JSON object a line on stderr: {"at","level","msg"}.
  *
- * Never blocks for long and never fails the caller: a line that cannot be
+ * Never waits for whoever reads stderr and never fails the caller: a line that cannot be
  * written is counted and the count is reported with the next one that can.
  * Never pass keys, tokens or prompts. Thread-safe. */
 #ifndef WEIR_LOG_H

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -289,9 +290,42 @@ void *db_gather_ctx(const struct db *db)
     return db->gather.ctx;
 }
 
+/* Are database and log still the files that are open? In a transaction, as the log is made by the first. */
+static bool still_there(struct db *db, const char **which)
+{
+    static const char *const ends[] = {"", "-wal"};
+
+    for (int i = 0; i < 2; i++) {
+        struct db_file *f = &db->file[i];
+        char name[PATH_MAX];
+        struct stat st;
+
+        (void)snprintf(name, sizeof name, "%s%s", db->path, ends[i]);
+        *which = ends[i];
+        if (stat(name, &st) != 0)
+            return f->ino == 0;
+        if (f->ino == 0)
+            *f = (struct db_file){st.st_dev, st.st_ino};
+        if (f->dev != st.st_dev || f->ino != st.st_ino)
+            return false;
+    }
+    return true;
+}
+
 enum weir_err db_begin(struct db *db)
 {
-    return db_exec(db, "BEGIN IMMEDIATE");
+    const char *which;
+    enum weir_err e = db->lost ? WEIR_E_STORAGE : db_exec(db, "BEGIN IMMEDIATE");
+
+    if (e || still_there(db, &which))
+        return e;
+    db_rollback(db);
+    db->lost = true;
+    log_error("%s%s was removed or replaced while it is in use; nothing is written any more. End Weir, restore the file if it was "
+              "replaced, and start it again; what is settled meanwhile waits in the spill file.", db->path, which);
+    if (sqlite3_wal_checkpoint_v2(db->h, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL) != SQLITE_OK)
+        log_error("%s: what was committed last could not be brought into it", db->path);
+    return WEIR_E_STORAGE;
 }
 
 enum weir_err db_commit(struct db *db)

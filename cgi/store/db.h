@@ -40,7 +40,9 @@ int db_schema_version(struct db *db);
 
 /* --- transactions of the writing connection --- */
 
-enum weir_err db_begin(struct db *db) __attribute__((warn_unused_result));       /* BEGIN IMMEDIATE */
+/* BEGIN IMMEDIATE. E_STORAGE also, and for good, once the file or its write-ahead log was removed or replaced under its name:
+ * what would be written now would be gone with the process. What was committed before is brought into the file. */
+enum weir_err db_begin(struct db *db) __attribute__((warn_unused_result));
 /* Write what was gathered, then COMMIT. Unless OK, the transaction is gone. */
 enum weir_err db_commit(struct db *db) __attribute__((warn_unused_result));
 void db_rollback(struct db *db);

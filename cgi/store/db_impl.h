@@ -5,6 +5,7 @@
 #include <sqlite3.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "store/db.h"
 
@@ -22,6 +23,11 @@ struct db {
     int lock_fd;               /* of "<path>.lock"; -1 for readers */
     int64_t deadline_us;       /* of the read transaction; 0: none */
     struct db_gather gather;
+    struct db_file {           /* what the writer has open … */
+        dev_t dev;
+        ino_t ino;             /* 0: not known yet */
+    } file[2];                 /* … under the names of the database and of its log */
+    bool lost;                 /* there is something else under one of them */
     size_t gather_mark;        /* where db_mark() was */
     int statement_count;
     struct {

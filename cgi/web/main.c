@@ -1,7 +1,10 @@
 /* main.c - the first word chooses the subcommand. */
+#include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include "web/cmd.h"
 #include "web/cmd_config.h"
@@ -31,10 +34,23 @@ static void usage(FILE *to)
     fputs("\nSettings come from weir.json and the environment; docs/settings.md has all of them.\n", to);
 }
 
+/* What is closed would be the number of the next file that is opened: log lines would be written into the database. */
+static bool open_standard_files(void)
+{
+    int fd;
+
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    return fd >= 0 && close(fd) == 0;
+}
+
 int main(int argc, char **argv)
 {
     const char *word = argc > 1 ? argv[1] : "";
 
+    if (!open_standard_files())
+        return EX_OSERR;
     if (strcmp(word, "--version") == 0) {
         puts("weir " PACKAGE_VERSION);
         return EX_OK;

@@ -108,6 +108,16 @@ test('a full disk: no new call, what runs is settled, pages are there, all by it
   const weir = await startWeir({ upstream: up, state: disk.state, keep: true });
   await outage(weir, { hurt: () => disk.fill(), heal: () => disk.free() });
   await assertAlerted(weir);
+  const before = weir.sql('SELECT count(*) AS n FROM events WHERE state = 2 AND attempts > 0')[0].n;
+  await up.reset();
+  disk.fill();
+  const answers = await Promise.all(Array.from({ length: 200 }, (_, i) => weir.post('/chat/complete', { model, message: `while it is full ${i} ${plain}` })));
+  disk.free();
+  await waitFor('it to be written again', async () => (await weir.get('/readyz')).status === 200, 10000);
+  assert.deepEqual(answers.filter((a) => a.status !== 200 && a.status !== 503).map((a) => a.text), []);
+  const judge = await up.judge(), now = weir.sql('SELECT count(*) AS n FROM events WHERE state = 2 AND attempts > 0')[0].n;
+  assert.equal(now - before, judge.calls, 'each call that reached the provider, and no other, is in the books');
+  assert.equal(answers.filter((a) => a.status === 200).length <= judge.calls, true);
   await weir.stop();
   disk.undo();
 });

@@ -2,10 +2,15 @@
 #include "unit.h"
 
 #include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "fixture_db.h"
+#include "store/db_impl.h"
 
 static void put(struct db *db, const char *key, const char *value)
 {
@@ -168,6 +173,93 @@ START_TEST(a_damaged_database_is_refused_after_a_crash)
 }
 END_TEST
 
+/* --- a kill while a database is brought to this program's schema --- */
+
+static int64_t steps_left;
+
+static int count_down(void *ctx)
+{
+    (void)ctx;
+    if (--steps_left == 0)
+        (void)raise(SIGKILL);
+    return 0;
+}
+
+static int die_after(sqlite3 *h, char **why, const struct sqlite3_api_routines *api)
+{
+    (void)why, (void)api;
+    sqlite3_progress_handler(h, 1, count_down, NULL);
+    return SQLITE_OK;
+}
+
+/* A database as the first Weir made it, with a person and a session in it. */
+static void make_old(const char *path)
+{
+    raw_exec(path, "PRAGMA auto_vacuum = INCREMENTAL");
+    raw_exec(path, db_migrations[0].sql);
+    raw_exec(path, "INSERT INTO migrations VALUES (1, '001_first', 1); PRAGMA user_version = 1; PRAGMA application_id = 1466263922;"
+                   "INSERT INTO users VALUES (1, 'usr_a', 'a', 2, 2, NULL, 1, NULL);"
+                   "INSERT INTO sessions(session_id, user, title, created_ms, updated_ms) VALUES ('ses_a', 1, 't', 1, 1)");
+}
+
+/* False: the child got through. */
+static bool killed_while_opening(const char *path, int64_t steps)
+{
+    pid_t child = fork();
+    int status;
+
+    ck_assert_int_ge(child, 0);
+    if (child == 0) {
+        char why[DB_WHY_SIZE];
+        struct db *db;
+
+        steps_left = steps;
+        (void)sqlite3_auto_extension((void (*)(void))die_after);
+        _exit(db_open(path, &db, why) == WEIR_OK ? 0 : 1);
+    }
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_msg(WIFSIGNALED(status) || WEXITSTATUS(status) == 0, "the start after a kill failed");
+    return WIFSIGNALED(status);
+}
+
+/* The schema has one of the versions, whole, and what was in it is there. */
+static void expect_whole(const char *path)
+{
+    sqlite3 *h;
+
+    ck_assert_int_eq(sqlite3_open(path, &h), SQLITE_OK);
+    ck_assert_int_eq(db_pragma(h, "SELECT count(*) FROM migrations"), db_pragma(h, "PRAGMA user_version"));
+    ck_assert_int_eq(db_pragma(h, "SELECT max(version) FROM migrations"), db_pragma(h, "PRAGMA user_version"));
+    ck_assert_int_eq(db_pragma(h, "SELECT (SELECT count(*) FROM users) + (SELECT count(*) FROM sessions)"), 2);
+    ck_assert_int_eq(db_pragma(h, "SELECT integrity_check = 'ok' FROM pragma_integrity_check"), 1);
+    ck_assert_int_eq(sqlite3_close(h), SQLITE_OK);
+}
+
+START_TEST(killed_in_any_migration_a_database_has_the_schema_before_or_after)
+{
+    const char *path = fixture_new_path();
+    int64_t kills = 0, steps = 1;
+    char command[400], why[DB_WHY_SIZE];
+    struct db *db;
+
+    do {
+        snprintf(command, sizeof command, "rm -f %s %s-* %s.*", path, path, path);
+        ck_assert_int_eq(system(command), 0);
+        make_old(path);
+        if (!killed_while_opening(path, steps))
+            break;
+        kills++;
+        expect_whole(path);
+        ck_assert_msg(db_open(path, &db, why) == WEIR_OK, "after %d steps: %s", (int)steps, why);
+        ck_assert_int_eq(db_schema_version(db), db_schema_newest());
+        db_close(db);
+        expect_whole(path);
+        steps += 1 + steps / 12;
+    } while (true);
+    ck_assert_int_gt(kills, 40);
+}
+END_TEST
+
 START_TEST(only_one_may_write_a_database)
 {
     char why[DB_WHY_SIZE];
@@ -312,7 +404,8 @@ UNIT_MAIN("db", a_new_database_has_the_newest_schema_and_only_its_owner_may_read
           what_was_committed_is_there_after_opening_again, an_empty_file_is_refused_and_left_alone,
           a_file_that_is_no_database_is_refused, another_programs_database_is_refused, a_newer_database_is_refused,
           after_a_crash_what_was_committed_is_there, a_damaged_database_is_refused_after_a_crash,
-          only_one_may_write_a_database, a_reader_cannot_write_and_sees_one_state_between_begin_and_end,
+          killed_in_any_migration_a_database_has_the_schema_before_or_after, only_one_may_write_a_database,
+          a_reader_cannot_write_and_sees_one_state_between_begin_and_end,
           a_reader_that_takes_too_long_is_stopped, what_is_gathered_follows_the_transaction,
           a_broken_constraint_is_a_conflict_and_the_statement_works_again, a_backup_is_whole_and_never_overwrites,
           the_audit_table_takes_no_changes)
