@@ -27,6 +27,8 @@ struct verify *verify_new(const struct verify_setup *s)
     struct verify *v = mem_zalloc(1, sizeof *v);
 
     v->s = *s;
+    v->phase = s->part == VERIFY_TOTALS ? PHASE_SPANS : PHASE_NAMES;
+    v->end = s->part == VERIFY_EVENTS ? PHASE_SPANS : PHASE_END;
     return v;
 }
 
@@ -48,6 +50,37 @@ void verify_free(struct verify *v)
     free(v->r.orphan);
     free(v->combos.slot);
     free(v);
+}
+
+void verify_add(struct verify *to, struct verify *from)
+{
+    struct verify_result *r = &to->r;
+    const struct verify_result *f = &from->r;
+
+    r->events += f->events;
+    r->attempts += f->attempts;
+    r->messages += f->messages;
+    r->sessions += f->sessions;
+    r->quarters += f->quarters;
+    r->failures += f->failures;
+    r->unsealed += f->unsealed;
+    r->pruned += f->pruned;
+    r->orphan_count += f->orphan_count;
+    for (int c = 0; c < VERIFY_CHECKS; c++) {
+        r->compared[c] += f->compared[c];
+        r->failed[c] += f->failed[c];
+    }
+    for (size_t i = 0; i < f->findings && r->findings < VERIFY_FINDINGS_MAX; i++) {
+        r->finding = mem_grow(r->finding, r->findings + 1, sizeof *r->finding);
+        r->finding[r->findings++] = f->finding[i];
+        f->finding[i] = (struct verify_finding){.where = NULL};
+    }
+    for (size_t i = 0; i < f->orphans && r->orphans < VERIFY_ORPHANS_MAX; i++) {
+        r->orphan = mem_grow(r->orphan, r->orphans + 1, sizeof *r->orphan);
+        r->orphan[r->orphans++] = f->orphan[i];
+        f->orphan[i] = (struct verify_orphan){.text = NULL};
+    }
+    verify_free(from);
 }
 
 const struct verify_result *verify_result(const struct verify *v)
@@ -108,7 +141,7 @@ bool verify_step(struct verify *v)
     bool more = true;
     enum weir_err e;
 
-    if (v->phase == PHASE_END)
+    if (v->phase == v->end)
         return false;
     e = db_read_begin(v->s.ro, STEP_MAX_MS);
     if (!e)
@@ -117,9 +150,9 @@ bool verify_step(struct verify *v)
     if (e) {
         verify_fail(v, VERIFY_STORAGE, db_path(v->s.ro), "The database cannot be read any further (%s); restore a backup. The log has SQLite's words.",
                     err_text(e));
-        v->phase = PHASE_END;
+        v->phase = v->end;
     } else if (!more) {
         v->phase++;
     }
-    return v->phase != PHASE_END;
+    return v->phase != v->end;
 }

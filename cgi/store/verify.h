@@ -61,9 +61,13 @@ struct verify_result {
     int64_t orphan_count;
 };
 
+/* All of it, or one of two parts that need nothing of each other, so that two threads can take one each. */
+enum verify_part { VERIFY_ALL, VERIFY_EVENTS, VERIFY_TOTALS };
+
 struct verify_setup {
     struct db *ro;                       /* borrowed, as are the settings */
     const struct settings *settings;     /* for the budgets in them; NULL: none */
+    enum verify_part part;
     int64_t now_ms;
     int64_t running_since_ms;            /* when the Weir that has this database open was started; INT64_MAX: none has */
 };
@@ -74,6 +78,8 @@ struct verify *verify_new(const struct verify_setup *s);
 void verify_free(struct verify *v);      /* NULL is fine */
 /* A little more, usually less than a millisecond; false once all was looked at. */
 bool verify_step(struct verify *v);
+/* What `from`, which has ended and is freed, has found is `to`'s too. */
+void verify_add(struct verify *to, struct verify *from);
 /* What was found so far; borrowed. */
 const struct verify_result *verify_result(const struct verify *v);
 /* {"holds":…,"at":…,"events":…,…,"checks":[…],"findings":[…],"orphans":[…]} */

@@ -20,6 +20,7 @@ struct verify {
     struct verify_setup s;
     struct verify_result r;
     enum verify_phase phase;
+    enum verify_phase end;                   /* where it ends */
     int64_t quarter;                         /* the next to look at */
     int64_t session;                         /* the last looked at */
     int64_t pruned_to_ms;                    /* events before may be gone on purpose */

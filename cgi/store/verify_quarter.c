@@ -388,7 +388,6 @@ static enum weir_err look(struct verify *v, int64_t quarter)
     compare_seal(v, quarter, &p.seal, &stored);
     v->r.unsealed += stored.there && !stored.hashed && !stored.pruned;
     v->r.pruned += stored.pruned;
-    v->pruned_to_ms = stored.pruned ? (quarter + 1) * QUARTER_MS : v->pruned_to_ms;
     for (int i = 0; !e && i < VERIFY_ROLLED; i++) {
         if (!rolled[i].recent || p.recent)
             e = compare_rolled(v, i, quarter, stored.pruned, i == 0 ? &rolled_up : &other);

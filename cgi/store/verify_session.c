@@ -11,6 +11,7 @@
 
 #include "store/anonymous.h"
 #include "store/convo_tree.h"
+#include "store/ledger.h"
 #include "store/verify_impl.h"
 
 enum { PAGE = 256 };
@@ -140,6 +141,16 @@ static void take_session(struct verify *v, struct page *p, const struct session 
     v->r.sessions++;
 }
 
+/* Events before may be gone on purpose. */
+static enum weir_err pruned_to(struct db *ro, int64_t *at_ms)
+{
+    struct query q = query(ro, "SELECT max(id) FROM seals WHERE id >= 0 AND pruned_ms IS NOT NULL");
+
+    if (query_row(&q) && !query_col_null(&q, 0))
+        *at_ms = (query_col_i64(&q, 0) + 1) * QUARTER_MS;
+    return query_end(&q);
+}
+
 enum weir_err verify_sessions(struct verify *v, bool *more)
 {
     struct session page[PAGE];
@@ -148,6 +159,8 @@ enum weir_err verify_sessions(struct verify *v, bool *more)
     enum weir_err e = read_page(v->s.ro, v->session, page, &n), ended;
     int64_t last;
 
+    if (!e && v->session == 0)
+        e = pruned_to(v->s.ro, &v->pruned_to_ms);
     if (!e)
         e = anonymous_to(v->s.ro, &v->anonymous_to_ms);
 
