@@ -142,7 +142,7 @@ static enum weir_err check_after_crash(struct db *db, char why[DB_WHY_SIZE])
 static enum weir_err set_up_writer(struct db *db, char why[DB_WHY_SIZE])
 {
     static const char pragmas[] = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
-                                  "PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -32768;"
+                                  "PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8192;"
                                   "PRAGMA journal_size_limit = 16777216";
 
     if (sqlite3_db_readonly(db->h, "main") != 0)
