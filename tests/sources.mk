@@ -23,7 +23,7 @@ endif
 
 # end to end, by node --test: script/test runs them
 EXTRA_DIST += \
-	tests/e2e/harness.mjs tests/e2e/shapes.mjs tests/e2e/sse.mjs tests/e2e/start.mjs \
+	tests/e2e/harness.mjs tests/e2e/malformed.mjs tests/e2e/shapes.mjs tests/e2e/sse.mjs tests/e2e/start.mjs \
 	tests/e2e/access.test.mjs \
 	tests/e2e/ahead.test.mjs \
 	tests/e2e/alerts.test.mjs \
@@ -43,6 +43,7 @@ EXTRA_DIST += \
 	tests/e2e/front.test.mjs \
 	tests/e2e/idempotency.test.mjs \
 	tests/e2e/import.test.mjs \
+	tests/e2e/input.test.mjs \
 	tests/e2e/kill.test.mjs \
 	tests/e2e/leave.test.mjs \
 	tests/e2e/limits.test.mjs \

@@ -32,7 +32,7 @@ struct report_filter {
     enum granularity granularity;         /* AUTO: minute up to 2 h, hour up to 7 d, else day */
     struct zone zone;                     /* decides days; a week begins on its Monday, a month on its first */
     int64_t limit;                        /* 1 … 1000 */
-    const char *cursor;
+    int64_t cursor;                  /* events before this one; 0 = from the newest */
     int64_t horizon_ms;                   /* of a forecast */
     enum report_metric metric;            /* the same */
 };

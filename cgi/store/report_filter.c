@@ -159,11 +159,21 @@ static enum weir_err set_limit(struct report_filter *f, const char *value, char 
     char *end;
     long n = strtol(value, &end, 10);
 
-    if (*end || end == value)
+    if (*end || end == value || strchr(" \t+", *value))
         return refuse(why, WEIR_E_INVALID_FIELD, "limit", value, "a whole number");
     if (n < 1 || n > 1000)
         return refuse(why, WEIR_E_OUT_OF_RANGE, "limit", value, "from 1 to 1000");
     f->limit = n;
+    return WEIR_OK;
+}
+
+static enum weir_err set_cursor(struct report_filter *f, const char *value, char why[160])
+{
+    size_t digits = strspn(value, "0123456789");
+
+    f->cursor = strtoll(value, NULL, 10);        /* beyond the largest number: the largest */
+    if (value[digits] || (digits && f->cursor == 0))
+        return refuse(why, WEIR_E_INVALID_FIELD, "cursor", value, "what next_cursor of the page before said");
     return WEIR_OK;
 }
 
@@ -219,7 +229,7 @@ enum weir_err report_filter_set(struct report_filter *f, const char *key, const 
 {
     const struct { const char *key; const char **to; } texts[] = {
         {"user_id", &f->user_id}, {"session_id", &f->session_id}, {"model", &f->model}, {"upstream", &f->upstream},
-        {"api_endpoint", &f->api_endpoint}, {"cursor", &f->cursor},
+        {"api_endpoint", &f->api_endpoint},
     };
 
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
@@ -245,6 +255,8 @@ enum weir_err report_filter_set(struct report_filter *f, const char *key, const 
                : refuse(why, WEIR_E_INVALID_FIELD, key, value, "requests, tokens or cost_usd");
     if (strcmp(key, "limit") == 0)
         return set_limit(f, value, why);
+    if (strcmp(key, "cursor") == 0)
+        return set_cursor(f, value, why);
     if (strcmp(key, "tz") == 0)
         return zone_load(value, &f->zone) ? WEIR_OK
                : refuse(why, WEIR_E_INVALID_FIELD, key, value, "a time zone known here (Europe/Berlin, UTC)");

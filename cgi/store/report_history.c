@@ -36,15 +36,9 @@ enum weir_err report_history(struct db *ro, const struct report_filter *f, struc
     struct query q;
     bool more = false;
     enum weir_err e, done;
-    char *end;
 
-    if (f->cursor) {
-        int64_t cursor = strtoll(f->cursor, &end, 10);
-
-        if (*end || cursor <= 0)
-            return WEIR_E_INVALID_FIELD;
-        before = cursor < before ? cursor : before;
-    }
+    if (f->cursor)
+        before = f->cursor < before ? f->cursor : before;
     e = report_scan_init(&s, ro, f);
     if (e) {
         report_scan_done(&s, ro);

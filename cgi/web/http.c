@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "base/log.h"
+#include "base/utf8.h"
 
 static const char *const method_names[] = {
     [HTTP_GET] = "GET",       [HTTP_POST] = "POST",     [HTTP_PUT] = "PUT",
@@ -40,11 +41,11 @@ struct wanted {
 
 #define AT(member) offsetof(struct http_request, member)
 static const struct wanted wanted[] = {
-    {"CONTENT_TYPE", AT(content_type), "Content-Type"},
     {"HTTP_ANTHROPIC_BETA", AT(anthropic_beta), NULL},
     {"HTTP_ANTHROPIC_VERSION", AT(anthropic_version), NULL},
     {"HTTP_AUTHORIZATION", AT(authorization), "Authorization"},
     {"HTTP_CONTENT_ENCODING", AT(content_encoding), "Content-Encoding"},
+    {"HTTP_CONTENT_TYPE", AT(content_type), "Content-Type"},
     {"HTTP_COOKIE", AT(cookie), "Cookie"},
     {"HTTP_HOST", AT(host), "Host"},
     {"HTTP_IDEMPOTENCY_KEY", AT(idempotency_key), "Idempotency-Key"},
@@ -148,7 +149,7 @@ static int hex_digit(char c)
 
 bool http_url_decode(char *s)
 {
-    char *out = s;
+    char *begin = s, *out = s;
 
     for (; *s; s++) {
         int c = (unsigned char)*s;
@@ -168,7 +169,7 @@ bool http_url_decode(char *s)
         *out++ = (char)c;
     }
     *out = '\0';
-    return true;
+    return utf8_valid(begin, (size_t)(out - begin)) == (size_t)(out - begin);
 }
 
 static bool word_in(const char *words, const char *word)

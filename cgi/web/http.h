@@ -55,11 +55,11 @@ enum weir_err http_read(struct http_request *rq, const char *const *params, cons
 
 /* Names of models are the only part of a path that may be encoded. */
 #define HTTP_ENCODED "/v1/models/"
-/* In place: %XX and '+'. False for malformed escapes and control bytes. */
+/* In place: %XX and '+'. False for malformed escapes, control bytes, and what is no UTF-8. */
 bool http_url_decode(char *s) __attribute__((warn_unused_result));
 
 /* Split and decode the query into rq->query. `known`: names allowed, separated by spaces, or NULL for any.
- * OK, E_INVALID_FIELD (malformed %, control bytes, a name twice, too many or too long) or E_UNKNOWN_FIELD; *name is
+ * OK, E_INVALID_FIELD (malformed %, control bytes, no UTF-8, a name twice, too many or too long) or E_UNKNOWN_FIELD; *name is
  * which, "" if it has none. */
 enum weir_err http_read_query(struct http_request *rq, const char *known, const char **name)
     __attribute__((warn_unused_result));

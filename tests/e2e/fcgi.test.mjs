@@ -13,7 +13,9 @@ const record = (type, content, { version = 1, id = 1, length = content.length } 
   Buffer.concat([Buffer.from([version, type, id >> 8, id & 255, length >> 8, length & 255, 0, 0]), Buffer.from(content)]);
 const begin = (role = 1, flags = 0) => record(1, [0, role, flags, 0, 0, 0, 0, 0]);
 const pair = (name, value) => Buffer.concat([Buffer.from([name.length, value.length]), Buffer.from(name + value)]);
-const get = (where) => Buffer.concat([begin(), record(4, Buffer.concat([pair('REQUEST_METHOD', 'GET'), pair('REQUEST_URI', where)])), record(4, []), record(5, [])]);
+const management = (type, content) => record(type, content, { id: 0 });
+const params = (method, where, ...more) => Buffer.concat([record(4, Buffer.concat([pair('REQUEST_METHOD', method), pair('REQUEST_URI', where), ...more])), record(4, [])]);
+const get = (where) => Buffer.concat([begin(), params('GET', where), record(5, [])]);
 
 async function peer(bytes) {
   const s = net.connect(socket);
@@ -54,6 +56,16 @@ for (const [name, bytes] of [
   ['an abort', Buffer.concat([begin(), record(2, [])])],
   ['params that end in the middle', Buffer.concat([begin(), record(4, pair('REQUEST_METHOD', 'GET'))])],
   ['no method', Buffer.concat([begin(), record(4, []), record(5, [])])],
+  ['a question about the library', management(9, pair('FCGI_MAX_CONNS', ''))],
+  ['an unknown question', management(77, Buffer.alloc(8))],
+  ['two requests at once', Buffer.concat([begin(), record(1, [0, 1, 0, 0, 0, 0, 0, 0], { id: 2 }), params('GET', '/healthz'), record(5, []), record(4, [], { id: 2 })])],
+  ['the body before the parameters', Buffer.concat([begin(), record(5, 'x'), record(5, []), params('GET', '/healthz')])],
+  ['20,000 parameters', Buffer.concat([begin(), ...Array.from({ length: 200 }, (_, i) => record(4, Buffer.concat(Array.from({ length: 100 }, (_, k) => pair(`P${i * 100 + k}`, 'x'))))), params('GET', '/healthz'), record(5, [])])],
+  ['a parameter of 60,000 bytes', Buffer.concat([begin(), record(4, Buffer.concat([Buffer.from([1, 0x80, 0, 0xea, 0x60]), Buffer.from(`X${'a'.repeat(60000)}`)])), params('GET', '/healthz'), record(5, [])])],
+  ['a name without a name', Buffer.concat([begin(), record(4, pair('', 'x')), params('GET', '/healthz'), record(5, [])])],
+  ['an abort in the body', Buffer.concat([begin(), params('POST', '/chat/complete', pair('CONTENT_LENGTH', '100')), record(5, '{"a'), record(2, [])])],
+  ['a length that is no number', Buffer.concat([begin(), params('POST', '/chat/complete', pair('CONTENT_LENGTH', '-1')), record(5, [])])],
+  ['padding without end', Buffer.concat([begin(), Buffer.from([1, 4, 0, 1, 0, 0, 255, 0])])],
   ['random bytes', Buffer.from(Array.from({ length: 4000 }, (_, i) => (i * 7919 + (i >> 3)) & 255))],
 ])
   test(`a peer that sends ${name} is closed or answered, and Weir lives`, async () => {
@@ -63,3 +75,13 @@ for (const [name, bytes] of [
     assert.equal(weir.program.ended, undefined);
     assert.equal((await weir.get('/healthz')).status, 200);
   });
+
+test('a body shorter than its length is a 400 that says so, and one that is too long a 413', async () => {
+  const token = pair('HTTP_AUTHORIZATION', `Bearer ${weir.token}`), json = pair('HTTP_CONTENT_TYPE', 'application/json');
+  for (const [length, body, status, code] of [['100', '{"message":"x"}', 400, 'body_incomplete'], ['3', '{"message":"x"}', 400, 'body_incomplete'], ['9999999', '{}', 413, 'body_too_large'],
+    ['x', '{}', 400, 'invalid_field'], ['', 'x'.repeat(40000), 400, 'invalid_json']]) {
+    const s = await peer(Buffer.concat([begin(), params('POST', '/chat/complete', pair('CONTENT_LENGTH', length), token, json), record(5, body), record(5, [])]));
+    await waitFor('the answer', () => s.gone);
+    assert.match(s.text, new RegExp(`Status: ${status} .*"code": ?"${code}"`, 's'), s.text);
+  }
+});

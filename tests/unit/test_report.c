@@ -180,7 +180,7 @@ START_TEST(history_pages_newest_first_without_gaps)
             json_t *j, *item;
             size_t n;
 
-            f.cursor = cursor[0] ? cursor : NULL;
+            ck_assert_int_eq(report_filter_set(&f, "cursor", cursor, why), WEIR_OK);
             j = parsed(report_history(db, &f, &out));
             json_array_foreach(json_object_get(j, "items"), n, item) {
                 const char *at = json_str(item, "at", "");

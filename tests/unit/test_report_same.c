@@ -127,14 +127,14 @@ static void assert_history(const struct report_filter *asked, const struct truth
 {
     struct report_filter f = *asked;
     struct truth sum = {0, 0, 0, 0};
-    char cursor[32] = "";
+    char cursor[32] = "", why[160];
 
     f.limit = 311;
     do {
         json_t *j, *item;
         size_t n;
 
-        f.cursor = cursor[0] ? cursor : NULL;
+        ck_assert_int_eq(report_filter_set(&f, "cursor", cursor, why), WEIR_OK);
         j = parsed(report_history(db, &f, &out));
         json_array_foreach(json_object_get(j, "items"), n, item) {
             sum.requests++;
