@@ -33,6 +33,19 @@ static int upstream_of(const struct job *j)
     return j->granted ? j->grant.upstream : __builtin_ctzll(may);
 }
 
+/* Where the caller has a limit of its own, and less of that is left, it is told of that. */
+static void tighten(struct engine *e, const struct job *j, enum dim d, struct wire_limit *l)
+{
+    struct caller_left own;
+
+    for (int i = 0; i < CALLERS; i++)
+        if (callers_left(&e->callers, &j->caller[i], d, e->now_us, &own) && (l->limit == 0 || own.remaining < l->remaining)) {
+            l->limit = own.limit;
+            l->remaining = own.remaining;
+            l->reset_us = own.reset_us;
+        }
+}
+
 static void add_limits(struct engine *e, const struct job *j)
 {
     const struct wire_writer *w = wire_writer(j->wire);
@@ -41,9 +54,12 @@ static void add_limits(struct engine *e, const struct job *j)
     admit_view(e->admit, upstream_of(j), e->now_us, &v);
     for (int i = 0; i < LIMITS; i++) {
         const struct admit_dim_view *d = &v.dim[limits[i].dim];
-        struct wire_limit l = {limits[i].name, d->allowed, d->remaining > 0 ? d->remaining : 0, d->resets_in_us};
+        struct wire_limit l = {.name = limits[i].name};
 
         if (d->limit > 0)
+            l = (struct wire_limit){limits[i].name, d->allowed, d->remaining > 0 ? d->remaining : 0, d->resets_in_us};
+        tighten(e, j, limits[i].dim, &l);
+        if (l.limit > 0)
             w->limit(&e->out, &l, clock_utc_ms());
     }
 }

@@ -143,3 +143,19 @@ void callers_release(struct caller_book *b, const struct caller *c, const struct
     limits_release(e->limits, h, false);
     e->under_way--;
 }
+
+bool callers_left(struct caller_book *b, const struct caller *c, enum dim d, int64_t now_us, struct caller_left *out)
+{
+    const struct limits *l;
+    int64_t used;
+
+    if (!limited(c))
+        return false;
+    l = entry_of(b, c, now_us)->limits;
+    if (l->dim[d].limit <= 0)
+        return false;
+    used = l->dim[d].window.sum + l->dim[d].held;
+    *out = (struct caller_left){l->dim[d].allowed, used < l->dim[d].allowed ? l->dim[d].allowed - used : 0,
+                                window_wait_us(&l->dim[d].window, l->dim[d].window.sum, l->now_us)};
+    return true;
+}

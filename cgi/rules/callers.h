@@ -44,6 +44,13 @@ int64_t callers_wait_us(struct caller_book *b, const struct caller *c, int64_t p
 struct limits_hold callers_take(struct caller_book *b, const struct caller *c, int64_t prompt, int64_t output, int64_t now_us);
 void callers_settle(struct caller_book *b, const struct caller *c, const struct limits_hold *h, int64_t prompt, int64_t output,
                     int64_t now_us);
+/* How a limit of its own stands. False: it has none of that kind. */
+struct caller_left {
+    int64_t limit, remaining;    /* remaining >= 0 */
+    int64_t reset_us;            /* until nothing of it is used */
+};
+bool callers_left(struct caller_book *b, const struct caller *c, enum dim d, int64_t now_us, struct caller_left *out)
+    __attribute__((warn_unused_result));
 /* It was not let in after all. */
 void callers_release(struct caller_book *b, const struct caller *c, const struct limits_hold *h, int64_t now_us);
 

@@ -199,8 +199,11 @@ static void stream_close(struct call *k)
 /* The faults that stand where the first token would. True: the call is gone. */
 static bool stream_odd(struct call *k, struct sb *b)
 {
-    static const char tool[] = "{\"tool_calls\":[{\"index\":0,\"id\":\"call_a\",\"type\":\"function\",\"function\":"
-                               "{\"name\":\"f\",\"arguments\":\"{\\\"x\\\":1}\"}}]}";
+    static const char *const tool[] = {
+        "{\"tool_calls\":[{\"index\":0,\"id\":\"call_a\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"\"}}]}",
+        "{\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"{\\\"x\\\"\"}}]}",
+        "{\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\":1}\"}}]}",
+    };
     static const char error[] = "data: {\"error\":{\"message\":\"The server had an error while processing your "
                                 "request.\",\"type\":\"server_error\",\"param\":null,\"code\":null}}\n\n";
 
@@ -208,7 +211,7 @@ static bool stream_odd(struct call *k, struct sb *b)
     case ODD_TOOL:
         judge_bill(k->seq, 0, k->total);
         k->sent = k->total;
-        return !put_event(k, b, tool, "null");
+        return !put_event(k, b, tool[0], "null") || !put_event(k, b, tool[1], "null") || !put_event(k, b, tool[2], "null");
     case ODD_JSON:
         if (call_put(k, "data: {\"id\":\"chatcmpl-\",\"choices\":[{\"delta\"\n\n", 45))
             stream_close(k);

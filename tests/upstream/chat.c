@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "call.h"
 #include "judge.h"
+#include "more.h"
 #include "plan.h"
 
 enum { HEADERS_MAX = 1 << 21 };
@@ -360,8 +361,10 @@ void chat_request(struct conn *c, const struct request *r, int64_t now_us)
     static const char unknown[] = "{\"error\":{\"message\":\"Unknown request URL. Please check the URL for typos.\","
                                   "\"type\":\"invalid_request_error\",\"param\":null,\"code\":\"unknown_url\"}}\n";
 
-    if (strcmp(r->path, "/v1/chat/completions") == 0 && strcmp(r->method, "POST") == 0)
+    if ((strcmp(r->path, "/v1/chat/completions") == 0 || more_is_azure(r)) && strcmp(r->method, "POST") == 0)
         chat(c, r, now_us);
+    else if (more_request(c, r, now_us))
+        return;
     else if (strcmp(r->path, "/v1/models") == 0 && strcmp(r->method, "GET") == 0)
         models(c);
     else {
