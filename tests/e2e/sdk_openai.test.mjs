@@ -240,7 +240,7 @@ test('a stream that waits is opened after two seconds and told its place in comm
 test('a full queue is a 429 that the client tries again by itself', async () => {
   const hold = await patient.chat.completions.create(say('#slow-0-100-12 holds again', { stream: true }));
   const second = patient.chat.completions.create(say('stands in line'));
-  await waitFor('one to wait', async () => (await narrow.get('/monitoring/queue-status')).json.entries.length === 1);
+  await waitFor('one to wait', async () => (await narrow.get('/monitoring/queue-status')).json.now.entries.length === 1);
   const refused = await narrow.post('/v1/chat/completions', say('one too many'));
   assert.deepEqual([refused.status, refused.json.error.code], [429, 'queue_full']);
   assert.ok(Number(refused.headers['retry-after']) >= 1 && Number(refused.headers['retry-after-ms']) >= 1);
