@@ -57,6 +57,7 @@ EXTRA_DIST += \
 	tests/e2e/prices.test.mjs \
 	tests/e2e/privacy.test.mjs \
 	tests/e2e/proxy.test.mjs \
+	tests/e2e/providers.test.mjs \
 	tests/e2e/queue.test.mjs \
 	tests/e2e/reconcile.test.mjs \
 	tests/e2e/reload.test.mjs \
