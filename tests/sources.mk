@@ -25,6 +25,7 @@ endif
 # end to end, by node --test: script/test runs them
 EXTRA_DIST += \
 	tests/e2e/harness.mjs tests/e2e/malformed.mjs tests/e2e/shapes.mjs tests/e2e/sse.mjs tests/e2e/start.mjs \
+	tests/e2e/canary.mjs tests/e2e/harness.mjs tests/e2e/shapes.mjs tests/e2e/sse.mjs tests/e2e/start.mjs \
 	tests/e2e/access.test.mjs \
 	tests/e2e/ahead.test.mjs \
 	tests/e2e/alerts.test.mjs \
@@ -68,6 +69,7 @@ EXTRA_DIST += \
 	tests/e2e/sdk_ai.test.mjs \
 	tests/e2e/sdk_openai.test.mjs \
 	tests/e2e/server.test.mjs \
+	tests/e2e/secrets.test.mjs \
 	tests/e2e/sessions.test.mjs \
 	tests/e2e/shell.test.mjs \
 	tests/e2e/signin.test.mjs \

@@ -4,6 +4,7 @@
  * callbacks only note what they find; attempt_finished() draws the conclusion.
  * libcurl hands over each piece of a chunked body by itself; what one read
  * brought is gathered and leaves together (relay.c). */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -192,6 +193,19 @@ static size_t on_body(char *p, size_t one, size_t n, void *ctx)
     return n;
 }
 
+/* Does what the provider says repeat the key that was sent to it? The beginning is enough: what is kept may be cut. */
+static bool has_key(const struct job_attempt *a, const char *said)
+{
+    enum { BEGINNING = 16 };
+    const char *key = upstream_settings(a->upstream)->api_key;
+    char begin[BEGINNING + 1];
+
+    if (!key || !*key)
+        return false;
+    (void)snprintf(begin, sizeof begin, "%s", key);
+    return strstr(said, begin) != NULL;
+}
+
 static size_t on_head(char *p, size_t one, size_t n, void *ctx)
 {
     struct job_attempt *a = ctx;
@@ -204,6 +218,8 @@ static size_t on_head(char *p, size_t one, size_t n, void *ctx)
     if (n > 2 || a->head.status < 200)
         return n;
     a->last_us = a->engine->now_us;          /* the whole head counts as a byte of it, each line of one that trickles does not */
+    if (has_key(a, a->head.request_id))
+        a->head.request_id[0] = '\0';
     /* What remains is true now, and no more at the end of a long answer. */
     if (a->head.has_word) {
         admit_provider_word(a->engine->admit, a->job->grant.upstream, &a->head.word, a->engine->now_us);
@@ -377,13 +393,11 @@ static struct provider_verdict judge(struct job_attempt *a, CURLcode code)
 }
 
 /* The provider's words, unless they would give its key away. */
-static char *message_of(const struct job_attempt *a, const struct provider_verdict *v, const struct upstream_settings *s)
+static char *message_of(const struct job_attempt *a, const struct provider_verdict *v)
 {
     const char *m = a->reply.error.message;
 
-    if (!v->pass_message || !*m || (s->api_key && *s->api_key && strstr(m, s->api_key)))
-        return NULL;
-    return mem_strdup(m);
+    return v->pass_message && *m && !has_key(a, m) ? mem_strdup(m) : NULL;
 }
 
 /* finish_reason as API.md's closed set has it. */
@@ -446,7 +460,7 @@ void attempt_finished(struct engine *e, CURL *easy, CURLcode code)
                  (int)j->rec.attempt_count, j->rec.request_id);
         if (v.retry && (v.fault == FAULT_AUTH || v.fault == FAULT_QUOTA))
             log_error("upstream %s: taken out: %s", s->name, err_text(v.err));
-        end.message = message_of(a, &v, s);
+        end.message = message_of(a, &v);
         end.retry_after_ms = v.retry_after_us < 0 ? -1 : (v.retry_after_us + 999) / 1000;
     }
     j->cut = a->penniless;

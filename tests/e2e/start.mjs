@@ -13,6 +13,7 @@ import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { Canaries } from './canary.mjs';
 import { EventStream } from './sse.mjs';
 
 export const top = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
@@ -126,12 +127,15 @@ export async function startUpstream(...args) {
 
 // ---- HTTP ------------------------------------------------------------------
 
+const canaries = new Map();     // of the Weirs that run, by port
+
 // One request; `body` is an object (sent as JSON) or a string or Buffer.
 export function request({ port, method = 'GET', path: where, headers = {}, body, timeout = 30000 }) {
   return new Promise((resolve, reject) => {
     const bytes = body === undefined ? undefined
       : typeof body === 'string' || Buffer.isBuffer(body) ? Buffer.from(body) : Buffer.from(JSON.stringify(body));
     const all = { ...headers };
+    canaries.get(port)?.sent(headers, body);
     if (bytes) {
       all['Content-Length'] = bytes.length;
       if (!Object.keys(all).some((k) => k.toLowerCase() === 'content-type')) all['Content-Type'] = 'application/json';
@@ -144,6 +148,7 @@ export function request({ port, method = 'GET', path: where, headers = {}, body,
         const text = Buffer.concat(parts).toString();
         let json;
         try { json = JSON.parse(text); } catch { json = undefined; }
+        canaries.get(port)?.got(res.headers, text);
         resolve({ status: res.statusCode, headers: res.headers, text, json });
       });
     });
@@ -177,6 +182,8 @@ class Weir {
     this.options = options;
     this.state = options.state ?? fs.mkdtempSync(path.join(os.tmpdir(), 'weir-e2e-'));
     this.headers = {};
+    this.canaries = new Canaries();
+    this.streams = [];
     alive.add(this);
   }
 
@@ -191,6 +198,7 @@ class Weir {
 
   writeConfig(config) {
     fs.writeFileSync(path.join(this.state, 'weir.json'), JSON.stringify(config, null, 2));
+    this.canaries.learnConfig(config, this.env);
   }
 
   async start() {
@@ -200,8 +208,11 @@ class Weir {
       fs.writeFileSync(conf, this.options.nginx ? this.options.nginx(text) : text);
       this.nginx = new Program('nginx', 'nginx', ['-e', path.join(this.state, 'nginx-error.log'), '-c', conf, '-g', 'daemon off;']);
     }
+    canaries.set(this.port, this.canaries);
+    if (this.program) this.canaries.said('weir', this.program.output);
     const began = performance.now();
-    this.program = new Program('weir', path.join(build, 'weir'), ['serve'], { env: this.env, cwd: top });
+    const [file, ...args] = [...(this.options.prefix ?? []), path.join(build, 'weir'), 'serve'];
+    this.program = new Program('weir', file, args, { env: this.env, cwd: this.options.cwd ?? top });
     await waitFor('/readyz to answer 200', async () => {
       if (this.program.ended) throw new Error('weir ended');
       if (this.nginx.ended) throw new Error(`nginx ended: ${this.nginx.output}`);
@@ -232,8 +243,18 @@ class Weir {
     alive.delete(this);
     const report = /^.*(AddressSanitizer|LeakSanitizer|ThreadSanitizer|runtime error:)[^]*/m.exec(this.program.output);
     if (report) throw new Error(`a sanitizer spoke:\n${report[0].slice(0, 6000)}`);
+    this.searchForSecrets();
     if (!this.options.keep) fs.rmSync(this.state, { recursive: true, force: true });
     return how;
+  }
+
+  // Throws if a secret is where none may be (canary.mjs).
+  searchForSecrets() {
+    canaries.delete(this.port);
+    for (const s of this.streams) this.canaries.got({}, s.text ?? '');
+    for (const p of [this.program, this.nginx]) if (p) this.canaries.said(p.name, p.output);
+    this.canaries.searchFolder(this.state);
+    if (this.canaries.leaks.length) throw new Error(`secrets leaked:\n${this.canaries.leaks.join('\n')}`);
   }
 
   request(method, where, body, headers = {}) {
@@ -244,8 +265,10 @@ class Weir {
   post(where, body, headers) { return this.request('POST', where, body, headers); }
 
   // POST /chat/stream (or another path); gives the stream as soon as its status is there.
-  stream(body, { headers = {}, path: where = '/chat/stream', method } = {}) {
-    return EventStream.open({ port: this.port, path: where, method, body, headers: { ...this.headers, ...headers } });
+  async stream(body, { headers = {}, path: where = '/chat/stream', method } = {}) {
+    const s = await EventStream.open({ port: this.port, path: where, method, body, headers: { ...this.headers, ...headers } });
+    this.streams.push(s);
+    return s;
   }
 
   // Rows of the database, read by the sqlite3 shell.
@@ -317,7 +340,8 @@ export const unlimited = {
   requests_per_minute: 0, requests_per_hour: 0, tokens_per_minute: 0, tokens_per_hour: 0,
 };
 
-// options: nginx (a function of its configuration's text), upstream (of startUpstream), config (merged over weir.json), openai (merged into its upstream entry), env, keep.
+// options: nginx (a function of its configuration's text), upstream (of startUpstream), config (merged over weir.json), openai (merged into its upstream entry), env, keep,
+// prefix (a command that starts another, in words), cwd.
 export async function startWeir(options = {}) {
   const weir = new Weir(options);
   weir.port = options.port ?? await freePort();
