@@ -22,6 +22,18 @@ tests_upstream_test_standin_CFLAGS = $(UNIT_CFLAGS)
 tests_upstream_test_standin_LDADD = $(UNIT_LDADD)
 endif
 
+# calls that fail when they are told to: in a program that sweeps the parsers, and to be preloaded into Weir
+EXTRA_DIST += tests/fail/fail.c tests/fail/fail.h tests/fail/sweep.c
+if !SANITIZER
+check_PROGRAMS += tests/fail/sweep
+tests_fail_sweep_SOURCES = tests/fail/sweep.c tests/fail/fail.c tests/fail/fail.h
+tests_fail_sweep_LDADD = libweir.a $(WEIR_LIBS) -ldl
+noinst_DATA += tests/fail/fail.so
+CLEANFILES += tests/fail/fail.so
+tests/fail/fail.so: tests/fail/fail.c tests/fail/fail.h
+	$(AM_V_GEN)$(MKDIR_P) tests/fail && $(CC) -std=c11 -D_GNU_SOURCE $(WARN_CFLAGS) -O2 -fPIC -shared -o $@ $(srcdir)/tests/fail/fail.c -ldl
+endif
+
 # end to end, by node --test: script/test runs them
 EXTRA_DIST += \
 	tests/e2e/harness.mjs tests/e2e/malformed.mjs tests/e2e/shapes.mjs tests/e2e/sse.mjs tests/e2e/start.mjs \
@@ -40,6 +52,7 @@ EXTRA_DIST += \
 	tests/e2e/errors.test.mjs \
 	tests/e2e/explain.test.mjs \
 	tests/e2e/export.test.mjs \
+	tests/e2e/fail.test.mjs \
 	tests/e2e/faults.test.mjs \
 	tests/e2e/fcgi.test.mjs \
 	tests/e2e/front.test.mjs \

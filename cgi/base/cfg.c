@@ -294,7 +294,10 @@ bool cfg_load_env(const struct cfg_bind *b, size_t nb, const char *prefix, bool 
             cfg_env_name(&b[t].options[i], prefix, leaf, &name);
             text = cfg_env(sb_str(&name));
             sb_puts(&name, " (environment)");
-            if (text && *text)
+            if (!sb_ok(&name)) {
+                sb_puts(why, "There is no memory to read the environment.");
+                ok = false;
+            } else if (text && *text)
                 ok = cfg_set(&b[t].options[i], b[t].base, text, sb_str(&name), why);
             sb_done(&name);
         }

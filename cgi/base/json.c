@@ -3,11 +3,25 @@
 #include "base/json.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "base/mem.h"
 
 const struct json_limits json_limits_own = {32, 10000};
 const struct json_limits json_limits_rows = {32, 40000};
 const struct json_limits json_limits_compat = {64, 200000};
+
+static void *json_alloc(size_t n)
+{
+    return mem_grow(NULL, n ? n : 1, 1);
+}
+
+void json_set_up(void)
+{
+    json_set_alloc_funcs(json_alloc, free);
+    json_object_seed(0);
+}
 
 /* Depth and number of values, without recursion; strings are skipped. */
 static enum weir_err json_prescan(const char *s, size_t n, const struct json_limits *lim)

@@ -19,6 +19,10 @@ extern const struct json_limits json_limits_own;      /* 32 levels, 10,000 value
 extern const struct json_limits json_limits_rows;     /* 32 levels, 40,000 values: those of them that take a thousand rows */
 extern const struct json_limits json_limits_compat;   /* 64 levels, 200,000 values: /v1 and providers */
 
+/* Main, before the first thread. From here on jansson ends the process where it gets no memory: by itself its scanner would go
+ * on with text that it could not keep. */
+void json_set_up(void);
+
 /* Parse one JSON object. On success *out is a new reference. On failure *out is
  * NULL and `why` (at least 160 bytes) holds a sentence with line and column.
  * Results: OK, E_INVALID_JSON (also: root is no object), E_DUPLICATE_KEY,

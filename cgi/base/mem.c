@@ -1,14 +1,19 @@
 /* mem.c - allocation or a clear end. */
 #include "base/mem.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#include "base/log.h"
-
+/* A line of the log, put together without memory. */
 static _Noreturn void out_of_memory(size_t bytes)
 {
-    log_error("out of memory (%zu bytes)", bytes);
+    char line[120];
+    int n = snprintf(line, sizeof line, "{\"level\":\"error\",\"msg\":\"out of memory (%zu bytes)\"}\n", bytes);
+
+    if (write(STDERR_FILENO, line, (size_t)n) != n)
+        abort();
     abort();
 }
 

@@ -31,7 +31,7 @@ void sb_drop(struct sb *b, size_t n)
 void sb_reset(struct sb *b)
 {
     b->len = 0;
-    b->failed = false;
+    b->failed = b->starved = false;
     if (b->p)
         b->p[0] = '\0';
 }
@@ -63,7 +63,7 @@ static bool sb_room(struct sb *b, size_t n)
         cap = b->max + 1;
     p = realloc(b->p, cap);
     if (!p) {
-        b->failed = true;
+        b->failed = b->starved = true;
         return false;
     }
     b->p = p;

@@ -18,6 +18,7 @@ struct sb {
     size_t cap;
     size_t max;   /* most bytes ever held */
     bool failed;  /* an append did not fit or memory ran out; later appends do nothing */
+    bool starved; /* it was memory */
 };
 
 /* An empty builder that will hold at most `max_bytes`. Allocates nothing yet. */

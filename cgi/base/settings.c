@@ -373,32 +373,30 @@ static bool add_upstreams(struct settings *s, const struct tuning_settings *buil
 /* <folder>/<name> for a path that was not set. */
 static void default_path(char **path, const char *folder, const char *name)
 {
-    struct sb b = sb_make(2 * 4096);
+    size_t size = strlen(folder) + strlen(name) + 2;
 
     if (*path)
         return;
-    sb_putf(&b, "%s/%s", folder, name);
-    *path = sb_take(&b);
+    *path = mem_zalloc(size, 1);
+    (void)snprintf(*path, size, "%s/%s", folder, name);
 }
 
 /* The data folder of a program that was built but not installed lies beside it; caller frees. */
 static char *default_data(void)
 {
-    struct sb b = sb_make(2 * 4096);
-    char self[4096];
-    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
-    const char *slash;
+    char folder[4096 + sizeof "/share/templates"];
+    ssize_t n = readlink("/proc/self/exe", folder, 4096 - 1);
+    char *slash;
 
-    self[n > 0 ? n : 0] = '\0';
-    slash = strrchr(self, '/');
+    folder[n > 0 ? n : 0] = '\0';
+    slash = strrchr(folder, '/');
     if (slash) {
-        sb_putf(&b, "%.*s/share/templates", (int)(slash - self), self);
-        if (access(sb_str(&b), F_OK) == 0) {
-            *strrchr(b.p, '/') = '\0';
-            return sb_take(&b);
+        memcpy(slash, "/share/templates", sizeof "/share/templates");
+        if (access(folder, F_OK) == 0) {
+            *strrchr(folder, '/') = '\0';
+            return mem_strdup(folder);
         }
     }
-    sb_done(&b);
     return mem_strdup(WEIR_DATADIR);
 }
 

@@ -1,4 +1,5 @@
 /* settings_env.c - names of environment variables: whose they are, and which look like a typing mistake. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,13 +23,12 @@ bool settings_env_has(const char *prefix, const char *const *leaves)
     bool found = false;
 
     for (; !found && *leaves; leaves++) {
-        struct sb name = sb_make(200);
+        char name[200];
         const char *value;
 
-        sb_putf(&name, "%s%s", prefix, *leaves);
-        value = cfg_env(sb_str(&name));
+        (void)snprintf(name, sizeof name, "%s%s", prefix, *leaves);
+        value = cfg_env(name);
         found = value && *value;
-        sb_done(&name);
     }
     return found;
 }

@@ -315,8 +315,11 @@ static bool still_there(struct db *db, const char **which)
 enum weir_err db_begin(struct db *db)
 {
     const char *which;
-    enum weir_err e = db->lost ? WEIR_E_STORAGE : db_exec(db, "BEGIN IMMEDIATE");
+    enum weir_err e;
 
+    if (db_in_transaction(db))               /* one that could not even be rolled back, for want of memory */
+        db_rollback(db);
+    e = db->lost ? WEIR_E_STORAGE : db_exec(db, "BEGIN IMMEDIATE");
     if (e || still_there(db, &which))
         return e;
     db_rollback(db);

@@ -520,7 +520,6 @@ int cmd_serve(int argc, char **argv)
     forget_keys(v.settings);
     hide_memory();
     raise_descriptors();
-    json_object_seed(0);
     content_keep(settings->retention.content_us > 0);
     fcgi_init();
     if ((status = take_state_folder(&v)) || (status = load_data(&v)) || (status = open_database(&v)) || (status = load_prices(&v))

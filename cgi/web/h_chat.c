@@ -180,6 +180,7 @@ static enum weir_err fill_call(struct exchange *x, struct prompt *p, struct job 
     const struct candidate_list *l = &p->candidates;
     struct openai_options o = options_of(p, &l->of[0], j->stream_upstream);
     struct sb body = sb_make(BODY_MAX_BYTES);
+    bool tails = true;
 
     launch_builtin(j, l, p->turns, p->count);
     for (size_t i = 0; j->candidates && i < l->n; i++) {
@@ -189,12 +190,16 @@ static enum weir_err fill_call(struct exchange *x, struct prompt *p, struct job 
         if (l->of[i].builtin)
             continue;
         openai_request_model(&tail, l->of[i].model, &own);
+        tails = tails && sb_ok(&tail);
         j->candidates[i].tail = sb_take(&tail);
     }
     openai_request(&body, l->n > 1 ? NULL : l->of[0].model, p->turns, p->count, &o);
-    if (!sb_ok(&body)) {
+    if (!sb_ok(&body) || !tails) {
+        bool starved = body.starved || !tails;
+
         sb_done(&body);
-        return web_refuse(x, WEIR_E_BODY_TOO_LARGE, NULL, "The conversation has become too large to be sent.");
+        return starved ? web_refuse(x, WEIR_E_OVERLOADED, NULL, NULL)
+                       : web_refuse(x, WEIR_E_BODY_TOO_LARGE, NULL, "The conversation has become too large to be sent.");
     }
     j->body[PROTOCOL_OPENAI].len = body.len;
     j->body[PROTOCOL_OPENAI].text = sb_take(&body);

@@ -6,6 +6,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "base/json.h"
 #include "web/cmd.h"
 #include "web/cmd_config.h"
 
@@ -59,6 +60,7 @@ int main(int argc, char **argv)
         usage(stdout);
         return EX_OK;
     }
+    json_set_up();
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
         if (strcmp(word, commands[i].name) == 0)
             return commands[i].run(argc - 2, argv + 2);

@@ -125,6 +125,8 @@ static enum weir_err check_body(struct exchange *x)
     x->body = sb_make((size_t)limit + 1);
     if (!fcgi_read_body(x->conn, (size_t)limit, &x->body, &total))
         return web_refuse(x, WEIR_E_BODY_INCOMPLETE, NULL, NULL);
+    if (x->body.starved)
+        return web_refuse(x, WEIR_E_OVERLOADED, NULL, NULL);
     if (total > limit)
         return too_large(x);
     if (x->in.content_length >= 0 && total != x->in.content_length)
