@@ -86,6 +86,7 @@ EXTRA_DIST += \
 	tests/e2e/sessions.test.mjs \
 	tests/e2e/shell.test.mjs \
 	tests/e2e/signin.test.mjs \
+	tests/e2e/ssrf.test.mjs \
 	tests/e2e/steady.test.mjs \
 	tests/e2e/storage.test.mjs \
 	tests/e2e/told.test.mjs \
@@ -100,6 +101,8 @@ EXTRA_DIST += tests/data/replay.expected tests/data/replay.json tests/data/repla
 # in the browser, by node --test: script/test runs them
 EXTRA_DIST += tests/browser/browser.mjs \
 	tests/browser/manage.test.mjs tests/browser/page.test.mjs tests/browser/states.test.mjs tests/browser/walk.test.mjs
+EXTRA_DIST += tests/browser/browser.mjs tests/browser/hostile.test.mjs \
+	tests/browser/page.test.mjs tests/browser/states.test.mjs tests/browser/walk.test.mjs
 
 # pictures for README.md, made by the browser tests with WEIR_DOC_IMAGES=1
 EXTRA_DIST += docs/images/chat.png docs/images/dashboard.png
