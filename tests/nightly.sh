@@ -25,4 +25,5 @@ echo "$(date -u +%Y-%m-%dT%H:%M:%SZ) $(uname -sm), $(nproc) cores, $(git -C "$to
 long "1,000 losses of power in each case" env WEIR_CRASH_POINTS=1000 CK_TIMEOUT_MULTIPLIER=10 tests/unit/test_power
 long "200 times kill -9" env WEIR_KILLS=200 WEIR_BUILD="$build" "$node" --test "$top/tests/e2e/kill.test.mjs"
 long "2,000 calls that fail" env WEIR_FAIL_POINTS=2000 WEIR_FAIL_SEED="$(date +%j)" WEIR_BUILD="$build" "$node" --test "$top/tests/e2e/fail.test.mjs"
+long "cppcheck, gcc -fanalyzer, clang-tidy" make -s lint
 exit $bad

@@ -52,7 +52,7 @@ int64_t service_watchdog_us(void)
 
 int service_socket(void)
 {
-    struct sockaddr_un at;
+    struct sockaddr_un at = {.sun_family = AF_UNSPEC};
     socklen_t n = sizeof at;
     int listens = 0, flags;
     socklen_t m = sizeof listens;

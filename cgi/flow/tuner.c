@@ -327,7 +327,7 @@ static void begin(struct tuner *t)
 
 static void conclude(struct tuner *t)
 {
-    struct replay_result after;
+    struct replay_result after = {0};
 
     replay_end(t->running, t->has_before ? &after : &t->before);
     t->running = NULL;

@@ -37,6 +37,11 @@ static enum weir_err append(char **buf, size_t *len, size_t *cap, const char *p,
     return WEIR_OK;
 }
 
+/* gcc 12 loses sight of a buffer that is kept through the pointer it was given. */
+#if defined __GNUC__ && !defined __clang__
+#pragma GCC diagnostic ignored "-Wanalyzer-malloc-leak"
+#endif
+
 /* Copy the lone line, which is about to be joined or to outlive its piece. */
 static enum weir_err settle_lone(struct pass *a)
 {

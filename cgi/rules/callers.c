@@ -46,7 +46,7 @@ static void forget(struct caller_book *b, uint32_t i)
 
 static void prune(struct caller_book *b, int64_t now_us)
 {
-    for (int i = 0; i < LOOKED_AT && b->count > 0; i++) {
+    for (int i = 0; b->entry && i < LOOKED_AT && b->count > 0; i++) {
         const struct caller_entry *e = &b->entry[b->hand %= b->count];
 
         if (e->under_way == 0 && now_us - e->touched_us > KEPT_US)
@@ -71,7 +71,7 @@ static struct caller_entry *entry_of(struct caller_book *b, const struct caller 
 
     if (!e) {
         prune(b, now_us);
-        if (b->count == b->cap) {
+        if (!b->entry || b->count == b->cap) {
             b->cap = b->cap * 2 + 16;
             b->entry = mem_grow(b->entry, b->cap, sizeof *b->entry);
         }

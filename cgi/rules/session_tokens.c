@@ -54,7 +54,7 @@ static void forget(struct session_book *b, uint32_t i)
 
 static void prune(struct session_book *b, int64_t now_ms)
 {
-    for (int i = 0; i < LOOKED_AT && b->count > 0; i++) {
+    for (int i = 0; b->entry && i < LOOKED_AT && b->count > 0; i++) {
         const struct session_entry *e = &b->entry[b->hand %= b->count];
 
         if (e->held == 0 && now_ms - e->touched_ms > SESSION_KEPT_MS)
@@ -71,7 +71,7 @@ static struct session_entry *find_or_add(struct session_book *b, uint64_t sessio
     if (e)
         return e;
     prune(b, now_ms);
-    if (b->count == b->cap) {
+    if (!b->entry || b->count == b->cap) {
         b->cap = b->cap * 2 + 64;
         b->entry = mem_grow(b->entry, b->cap, sizeof *b->entry);
     }

