@@ -17,7 +17,7 @@ long() {
     if "$@" >"$build/nightly/last.log" 2>&1; then word=passed; else word=FAILED bad=1; fi
     {
         echo "$word: $name, $(($(date +%s) - from)) s"
-        grep -E 'losses of power|points, |[0-9]+ kills,|^not ok|^[0-9]+%:|:[EF]:' "$build/nightly/last.log"
+        grep -E 'losses of power|^(noticed|FAILED|fuzz)|points, |[0-9]+ kills,|^not ok|^[0-9]+%:|:[EF]:' "$build/nightly/last.log"
     } | tee -a "$result"
 }
 
@@ -26,4 +26,6 @@ long "1,000 losses of power in each case" env WEIR_CRASH_POINTS=1000 CK_TIMEOUT_
 long "200 times kill -9" env WEIR_KILLS=200 WEIR_BUILD="$build" "$node" --test "$top/tests/e2e/kill.test.mjs"
 long "2,000 calls that fail" env WEIR_FAIL_POINTS=2000 WEIR_FAIL_SEED="$(date +%j)" WEIR_BUILD="$build" "$node" --test "$top/tests/e2e/fail.test.mjs"
 long "cppcheck, gcc -fanalyzer, clang-tidy" make -s lint
+long "ways to break Weir, each noticed" make -s check-the-checks
+long "fuzzing, 15 minutes each target" make -s fuzz FUZZ_SECONDS=900
 exit $bad

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/broken.h"
+
 /* An IPv4 address is looked at as ::ffff:a.b.c.d. */
 struct range {
     unsigned char at[16];
@@ -84,6 +86,8 @@ bool address_may(const struct sockaddr *a, const struct cfg_list *allowed)
 {
     unsigned char at[16];
 
+    if (BROKEN("any-address"))
+        return true;
     if (a->sa_family == AF_INET)
         mapped(&((const struct sockaddr_in *)(const void *)a)->sin_addr, at);
     else if (a->sa_family == AF_INET6)

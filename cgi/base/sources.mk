@@ -1,6 +1,7 @@
 # cgi/base: no idea of Weir in it, but for its settings
 libweir_a_SOURCES += \
 	cgi/base/address.c cgi/base/address.h \
+	cgi/base/broken.h \
 	cgi/base/cfg.c cgi/base/cfg.h cgi/base/cfg_value.c \
 	cgi/base/clock.c cgi/base/clock.h \
 	cgi/base/err.c cgi/base/err.h \

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/broken.h"
 #include "base/mem.h"
 #include "flow/engine_impl.h"
 
@@ -292,6 +293,8 @@ void attempt_start(struct engine *e, struct job *j)
     struct job_body *body;
     size_t len;
 
+    if (BROKEN("key-in-log") && e->s->upstreams[j->grant.upstream].api_key)
+        log_info("upstream %s: asked with %s", e->s->upstreams[j->grant.upstream].name, e->s->upstreams[j->grant.upstream].api_key);
     j->sent_us = e->now_us;
     if (!j->first_sent_us)
         j->first_sent_us = e->now_us;

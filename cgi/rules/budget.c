@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/broken.h"
 #include "base/mem.h"
 #include "rules/idmap.h"
 
@@ -423,7 +424,7 @@ struct budget_hold *budget_reserve_any(struct budget_book *b, const struct budge
     for (uint32_t i = 0; i < count; i++) {
         const struct match *m = &b->match[i];
         const struct ledger_of *l = m->ledger == IDMAP_NONE ? NULL : &b->ledger[m->ledger];
-        int64_t room = left_of(b->rule[m->rule].r.limit, l ? l->spent : 0, l ? l->held : 0);
+        int64_t room = left_of(b->rule[m->rule].r.limit, l ? l->spent : 0, l && !BROKEN("check-then-add") ? l->held : 0);
 
         if (m->cost > room && (!least || room < least_room)) {
             least = m;

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "base/broken.h"
 #include "store/content.h"
 #include "store/convo_tree.h"
 #include "store/db.h"
@@ -514,6 +515,8 @@ enum weir_err usage_settle(struct db *db, const struct call_record *r)
     int64_t combo = 0;
     enum weir_err e = find_event(db, r->request_id, &v);
 
+    if (BROKEN("lost-settlement"))
+        return WEIR_OK;
     if (e || !v.id || v.state == STATE_SETTLED)
         return e ? e : v.id ? WEIR_OK : WEIR_E_NOT_FOUND;
     v.dims.status = r->status;

@@ -53,6 +53,10 @@ class Control {
   disarm() { for (const call of calls) this.write(call, 1, 0); }
 }
 
+test('the program has no way to be broken on purpose', () => {
+  assert.ok(!fs.readFileSync(path.join(build, 'weir')).includes('BROKEN_ON_PURPOSE'));
+});
+
 test(`${points} calls that fail: no answer is wrong, nothing is lost, nothing is left open`, async (t) => {
   if (!fs.existsSync(preload)) return t.skip('not in a build with a sanitizer');
   const up = await startUpstream();

@@ -192,6 +192,7 @@ class Weir {
     return {
       PATH: process.env.PATH, HOME: this.state, LANG: 'C.UTF-8',
       WEIR_STATE: this.state, WEIR_HTTP_PORT: String(this.port), WEIR_CONFIG: path.join(this.state, 'weir.json'),
+      ...(process.env.BROKEN_ON_PURPOSE ? { BROKEN_ON_PURPOSE: process.env.BROKEN_ON_PURPOSE } : {}),     // tests/checks.sh
       ...(this.options.env ?? {}),
     };
   }
