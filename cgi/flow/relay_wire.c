@@ -226,7 +226,7 @@ static void end_stream(struct engine *e, struct job *j)
         sb_put(&e->out, sb_str(&j->whole), j->whole.len);
         return;
     }
-    if (j->cut || !j->passed)
+    if (j->cut || !j->passed || j->end.status == CALL_CANCELLED)
         w->finish(&e->out, call_of(j), j->end.finish, &j->rec.usage);
     sb_puts(&e->out, w->end);
 }

@@ -185,8 +185,50 @@ const struct wire_writer openai_writer = {
     .whole = put_whole, .error = put_error, .error_event = put_error_event, .limit = put_limit,
 };
 
-/* An answer to these is the provider's own in every case, so there are no parts to write. */
-const struct wire_writer openai_writer_embeddings = {.error = put_error, .error_event = put_error_event, .limit = put_limit};
+/* One that was cancelled has no vectors: what there is is the provider's own in every other case. */
+static void put_embeddings(struct sb *out, const struct wire_call *c, const struct wire_answer *a)
+{
+    sb_puts(out, "{\"object\":\"list\",\"data\":[],\"model\":");
+    sb_json(out, c->model);
+    sb_putf(out, ",\"usage\":{\"prompt_tokens\":%" PRId64 ",\"total_tokens\":%" PRId64 "}}", a->usage->prompt, a->usage->prompt);
+}
+
+const struct wire_writer openai_writer_embeddings = {
+    .whole = put_embeddings, .error = put_error, .error_event = put_error_event, .limit = put_limit,
+};
+
+/* A response that Weir ended: nobody else does. */
+static void put_response(struct sb *out, const struct wire_call *c, struct span text, const struct usage_tokens *u)
+{
+    sb_puts(out, "{\"id\":");
+    sb_json(out, *c->id ? c->id : c->request_id);
+    sb_putf(out, ",\"object\":\"response\",\"created_at\":%" PRId64 ",\"status\":\"incomplete\",\"error\":null,"
+            "\"incomplete_details\":{\"reason\":\"max_output_tokens\"},\"model\":", c->created_s);
+    sb_json(out, c->model);
+    sb_puts(out, ",\"output\":[");
+    if (text.n) {
+        sb_puts(out, "{\"type\":\"message\",\"id\":");
+        sb_json(out, c->request_id);
+        put_span(out, ",\"status\":\"incomplete\",\"role\":\"assistant\",\"content\":[{\"type\":\"output_text\",\"text\":\"", text);
+        sb_puts(out, ",\"annotations\":[]}]}");
+    }
+    sb_putf(out, "],\"usage\":{\"input_tokens\":%" PRId64 ",\"input_tokens_details\":{\"cached_tokens\":%" PRId64
+            "},\"output_tokens\":%" PRId64 ",\"output_tokens_details\":{\"reasoning_tokens\":%" PRId64 "},\"total_tokens\":%" PRId64 "}}",
+            u->prompt, u->cached, u->completion, u->reasoning, u->prompt + u->completion);
+}
+
+static void put_response_whole(struct sb *out, const struct wire_call *c, const struct wire_answer *a)
+{
+    put_response(out, c, a->text, a->usage);
+}
+
+static void put_response_finish(struct sb *out, struct wire_call *c, const char *finish, const struct usage_tokens *u)
+{
+    (void)finish;
+    sb_puts(out, "event: response.incomplete\ndata: {\"type\":\"response.incomplete\",\"response\":");
+    put_response(out, c, (struct span){NULL, 0}, u);
+    sb_puts(out, "}\n\n");
+}
 
 static void put_responses_error_event(struct sb *out, enum weir_err e, const struct err_detail *d)
 {
@@ -199,4 +241,7 @@ static void put_responses_error_event(struct sb *out, enum weir_err e, const str
     sb_puts(out, "}\n\n");
 }
 
-const struct wire_writer openai_writer_responses = {.error = put_error, .error_event = put_responses_error_event, .limit = put_limit};
+const struct wire_writer openai_writer_responses = {
+    .finish = put_response_finish, .end = "", .whole = put_response_whole, .error = put_error, .error_event = put_responses_error_event,
+    .limit = put_limit,
+};
