@@ -43,6 +43,7 @@ EXTRA_DIST += \
 	tests/e2e/alerts.test.mjs \
 	tests/e2e/books.test.mjs \
 	tests/e2e/budgets.test.mjs \
+	tests/e2e/cache.test.mjs \
 	tests/e2e/chat.test.mjs \
 	tests/e2e/config.test.mjs \
 	tests/e2e/context.test.mjs \

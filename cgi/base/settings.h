@@ -144,6 +144,11 @@ struct settings {
         int64_t max_size;                /* requests that may wait, all upstreams together */
         int64_t max_wait_us;             /* longest wait of one request */
     } queue;
+    struct {                             /* answers that are given again to who asks the same */
+        struct cfg_list models;          /* whose answers, unless a request says otherwise; empty: none's */
+        int64_t ttl_us;                  /* for so long … */
+        int64_t max_bytes;               /* … and as many as fit into this */
+    } cache;
     struct {                             /* streams that can be read again */
         int64_t keep_us;                 /* so long after their end … */
         int64_t max_bytes;               /* … and as many of the newest as fit into this */

@@ -115,6 +115,7 @@ static void tell(struct engine *e, struct job *j)
     j->state = JOB_FLUSHING;
     j->quiet_us = e->now_us;
     relay_end(e, j);
+    share_ended(e, j);
     follow_ended(e, j);
     end_once(e, j);
     if (j->client.fd < 0 || client_pending(&j->client) == 0)
@@ -258,19 +259,23 @@ static bool session_may(struct engine *e, const struct job *j, struct job_end *n
     return false;
 }
 
+/* Why nothing new is begun for it, or OK. */
+static enum weir_err closed_to(struct engine *e, const struct job *j)
+{
+    if (access_was_ended(e, j))
+        return WEIR_E_ACCESS_ENDED;
+    if (e->draining)
+        return WEIR_E_DRAINING;
+    return writer_healthy(e->w) ? WEIR_OK : WEIR_E_STORAGE;
+}
+
 /* Its caller's limits, its session's tokens, money, then a place in line: one step, as nothing comes between. Gives why not, or an end without an error. */
 static struct job_end line_up(struct engine *e, struct job *j)
 {
-    struct job_end no = end_error(WEIR_OK, CALL_REJECTED, -1);
+    struct job_end no = end_error(closed_to(e, j), CALL_REJECTED, -1);
     int64_t wait_us = -1;
 
-    if (access_was_ended(e, j))
-        no.err = WEIR_E_ACCESS_ENDED;
-    else if (e->draining)
-        no.err = WEIR_E_DRAINING;
-    else if (!writer_healthy(e->w))
-        no.err = WEIR_E_STORAGE;
-    else if (access_may(e, j, &no) && session_may(e, j, &no) && purse_take(e, j, &no))
+    if (!no.err && access_may(e, j, &no) && session_may(e, j, &no) && purse_take(e, j, &no))
         no.err = admit_enqueue(e->admit, &j->ask, e->now_us, &j->ticket, &wait_us);
     if (j->ticket) {
         access_hold(e, j);
@@ -281,10 +286,18 @@ static struct job_end line_up(struct engine *e, struct job *j)
     return no;
 }
 
+void conduct_line_up(struct engine *e, struct job *j)
+{
+    struct job_end no = line_up(e, j);
+
+    j->shared = false;
+    if (no.err)
+        conduct_end(e, j, no);
+}
+
 void conduct_arrive(struct engine *e, struct mail *m)
 {
     struct job *j = OF(struct job, mail, m);
-    struct job_end no;
 
     j->state = JOB_ACCEPTING;
     j->ask.job = j;
@@ -300,11 +313,10 @@ void conduct_arrive(struct engine *e, struct mail *m)
         conduct_end(e, j, end_error(WEIR_E_OVERLOADED, CALL_REJECTED, -1));
         return;
     }
-    no = line_up(e, j);
-    if (no.err) {
-        conduct_end(e, j, no);
+    if (closed_to(e, j) || !share_arrive(e, j))
+        conduct_line_up(e, j);
+    if (j->ending)
         return;
-    }
     j->chain = NULL;
     *e->fresh_end = j;
     e->fresh_end = &j->chain;
@@ -438,6 +450,8 @@ static void committed(struct engine *e, struct mail *m)
         e->places_due = true;
         if (j->granted)
             send_intent(e, j);
+        else if (j->shared)
+            share_recorded(e, j);
     }
 }
 

@@ -374,6 +374,7 @@ static void engine_free(struct engine *e)
         return;
     models_done(e);
     follow_done(e);
+    cache_done(&e->cache);
     for (size_t i = 0; i < e->up_count; i++) {
         upstream_free(e->up[i]);
         sb_done(&e->gauge[i]);

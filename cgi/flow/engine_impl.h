@@ -9,6 +9,7 @@
  *   attempt.c   one call at a provider, from the first byte sent to the verdict
  *   pace.c      the same for the built-in model, word by word
  *   relay.c     what clients are told
+ *   share.c     one answer for all who ask the same
  *   follow.c    who else reads a stream, and streams that can be resumed
  *   relay_wire.c    the same for clients of /v1, in their own words
  *   settle.c    what a call used, cost and took
@@ -159,6 +160,7 @@ struct engine {
     size_t job_count;
     struct job *fresh, **fresh_end;      /* arrived in this turn, not yet given to the writer */
     struct job *dead;                    /* freed at the end of the turn: stale events may still name them */
+    struct cache cache;                  /* answers that may be given again */
     struct reader *dead_readers;         /* likewise */
     struct stream *ended, *ended_last;   /* streams that can still be resumed, oldest first … */
     size_t ended_bytes;                  /* … and the memory they hold */
@@ -219,6 +221,7 @@ void conduct_client_writable(struct engine *e, struct job *j);
 void conduct_unread(struct engine *e, struct job *j);          /* somebody who read it left: it ends, goes on for a while, or others read it */
 /* Decide how it ends (takes end.message), stop what runs, give the ticket back, settle, tell. Ending twice changes nothing. */
 void conduct_end(struct engine *e, struct job *j, struct job_end end);
+void conduct_line_up(struct engine *e, struct job *j);         /* nobody else's answer will serve it: it takes a place in line, or ends */
 void conduct_cancel(struct engine *e, struct job *j);          /* by request of its owner */
 void conduct_retry(struct engine *e, struct job *j);           /* its ticket waits again */
 void conduct_drain(struct engine *e);
@@ -285,6 +288,11 @@ void relay_wire_place(struct engine *e, struct job *j, const struct admit_place 
 void relay_wire_delta(struct engine *e, struct job *j, enum stream_event kind, const char *raw, size_t n);
 void relay_wire_tick(struct engine *e, struct job *j);          /* a stream whose answer is long in coming is opened */
 void relay_wire_end(struct engine *e, struct job *j);           /* the last words, into e->out */
+
+/* share.c */
+bool share_arrive(struct engine *e, struct job *j);             /* true: it needs no place in line, now */
+void share_recorded(struct engine *e, struct job *j);           /* a shared one's first rows are committed */
+void share_ended(struct engine *e, struct job *j);              /* all was said, and its texts are still there */
 
 /* settle.c */
 /* What the attempt that runs used: into j->usage and, with its cost, its row. Before the ticket is given back. */

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "flow/admit.h"
+#include "flow/cache.h"
 #include "flow/writer.h"
 #include "peer/client.h"
 #include "peer/wire.h"
@@ -121,12 +122,18 @@ struct job {
     struct caller caller[CALLERS];   /* the user and the token, with limits of their own */
     struct session_tokens session_known;   /* what the records say its session has taken, where that is limited */
     char *strings;                   /* one allocation that rec's strings point into */
+    bool cache;                      /* who asks the same may have the same answer: cache_key is what is asked */
+    unsigned char cache_key[CACHE_KEY_BYTES];
     struct trace *trace;             /* owned; NULL: none is exported */
     struct once *once;               /* owned; NULL: it has no idempotency key */
 
     /* --- the engine's part; zero when submitted --- */
     enum job_state state;
     struct watch watch;              /* of the client */
+    struct cache_entry *entry;       /* that it will fill, or waits for; else NULL */
+    bool leads;                      /* it is to fill it */
+    bool shared;                     /* it is served by another's answer, or will be */
+    struct job *waits_next;          /* the next of those who wait for the same entry */
     struct stream *stream;           /* JOB_STREAM, from the first event until the last is sent; else NULL */
     int64_t unread_us;               /* when the last who read it left; 0: somebody does, or it is ended when they leave */
     enum job_op writing;

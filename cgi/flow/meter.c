@@ -130,6 +130,6 @@ void meter_ended(struct engine *e, const struct job *j)
     for (int i = 0; i < r->attempt_count; i++)
         add_use(tally_line(&e->tally, r->attempts[i].upstream, label_of(e, j, r->attempts[i].model)), &r->attempts[i]);
     tally_request(&e->tally, tally_line(&e->tally, provider, label_of(e, j, r->model)), r->api_endpoint, outcome_of(j), r->priority);
-    if (j->first_sent_us)
+    if (j->first_sent_us && r->attempt_count > 0)
         count_call(e, j, tally_line(&e->tally, provider, label_of(e, j, r->model)));
 }

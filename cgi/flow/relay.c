@@ -206,7 +206,7 @@ void relay_start(struct engine *e, struct job *j)
     sb_putf(&e->out, ",\"attempt\":%d,\"queue_ms\":%" PRId64 "}", (int)j->rec.attempt_count,
             ms(j->first_sent_us - j->ask.arrived_us));
     event_end(e, j, STREAM_EVENT);
-    if (is_read(j))
+    if (is_read(j) && !j->shared)
         add_limits(e, j);
 }
 

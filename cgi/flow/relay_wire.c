@@ -66,7 +66,9 @@ static void add_limits(struct engine *e, const struct job *j)
 
 static void add_heads(struct engine *e, const struct job *j)
 {
-    if (j->first_sent_us)
+    if (j->rec.from_cache)
+        sb_puts(&e->out, "X-Weir-Cache: hit\r\n");
+    else if (j->first_sent_us)
         sb_putf(&e->out, "X-Weir-Queue-Ms: %" PRId64 "\r\nX-Weir-Retries: %d\r\nX-Weir-Upstream: %s\r\n",
                 (j->first_sent_us - j->ask.arrived_us) / USEC_PER_MS, (int)j->rec.attempt_count - 1, j->rec.upstream);
     add_limits(e, j);

@@ -143,7 +143,7 @@ void settle_usage(struct engine *e, struct job *j)
     struct usage_claim c = {.own_prompt = j->rec.prompt_tokens_counted, .context = j->price ? j->price->context : 0};
     struct usage_finding f;
 
-    if (j->state != JOB_CONNECTING && j->state != JOB_STREAMING)
+    if (j->shared || (j->state != JOB_CONNECTING && j->state != JOB_STREAMING))
         return;
     if (j->attempt) {
         c.has_prompt = j->attempt->reply.has_prompt;
@@ -236,7 +236,9 @@ void settle_fill(struct engine *e, struct job *j)
     r->error_code = j->end.err ? err_code(j->end.err) : NULL;
     settle_sum(j);
     r->usage_suspect = j->suspect;
-    if (r->attempt_count > 0)
+    if (r->from_cache)
+        r->cost.priced = true;       /* at nothing */
+    else if (r->attempt_count > 0)
         r->cost.priced = r->attempts[r->attempt_count - 1].priced;
     else
         r->cost.priced = j->candidates || cost_of(e, j, &r->usage, &never);      /* it was never sent */

@@ -17,6 +17,7 @@ libweir_a_SOURCES += \
 	cgi/flow/engine.c cgi/flow/engine.h cgi/flow/engine_impl.h \
 	cgi/flow/explain.c \
 	cgi/flow/follow.c \
+	cgi/flow/cache.c cgi/flow/cache.h cgi/flow/share.c \
 	cgi/flow/once.c cgi/flow/once.h \
 	cgi/flow/stream_log.c cgi/flow/stream_log.h \
 	cgi/flow/gauge.c cgi/flow/gauge.h \

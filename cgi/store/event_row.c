@@ -68,6 +68,9 @@ void event_row_read(const struct query *q, struct event_row *out)
     out->held_by = (enum gate)next_i64(&r);
     out->waited = next_text(&r);
     c->omitted_messages = next_i64(&r);
+    c->from_cache = !query_col_null(q, r.col);
+    c->saved = next_i64(&r);
+    c->saved_priced = c->saved >= 0;
     c->accepted_at_ms = out->id >> EVENT_BITS;
 }
 

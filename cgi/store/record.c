@@ -37,7 +37,12 @@ void record_cost_json(struct sb *out, const struct call_record *r)
     amount(out, "output_usd", c->priced, c->output);
     sb_putc(out, ',');
     amount(out, "total_usd", c->priced, c->total);
-    sb_puts(out, c->priced ? ",\"priced\":true}" : ",\"priced\":false}");
+    sb_puts(out, c->priced ? ",\"priced\":true" : ",\"priced\":false");
+    if (r->from_cache) {
+        sb_putc(out, ',');
+        amount(out, "saved_usd", r->saved_priced, r->saved);
+    }
+    sb_putc(out, '}');
 }
 
 /* Their members, without the braces. */
@@ -79,6 +84,8 @@ void record_metrics_json(struct sb *out, const struct call_record *r)
     record_ratio_json(out, r->usage.completion * INT64_C(1000000), r->writing_us, 1);
     sb_puts(out, ",\"chars_per_token\":");
     record_ratio_json(out, r->answer_chars, r->usage.completion - r->usage.reasoning, 2);
+    if (r->from_cache)
+        sb_puts(out, ",\"from_cache\":true");
     if (r->omitted_messages > 0) {
         sb_puts(out, ",\"omitted_messages\":");
         sb_i64(out, r->omitted_messages);

@@ -40,6 +40,8 @@ static const struct member of_record[] = {
     OF_RECORD(KIND_I64, usage.cached),         OF_RECORD(KIND_I64, usage.cache_write),
     OF_RECORD(KIND_I64, usage.cache_write_1h), OF_RECORD(KIND_I64, usage.completion),
     OF_RECORD(KIND_I64, usage.reasoning),      OF_RECORD(KIND_BOOL, estimated),
+    OF_RECORD(KIND_BOOL, from_cache),          OF_RECORD(KIND_BOOL, saved_priced),
+    OF_RECORD(KIND_I64, saved),
     OF_RECORD(KIND_BOOL, usage_suspect),       OF_RECORD(KIND_BOOL, cost.priced),
     OF_RECORD(KIND_I64, cost.input),           OF_RECORD(KIND_I64, cost.output),
     OF_RECORD(KIND_I64, cost.total),           OF_RECORD(KIND_I64, cost.rate_in),

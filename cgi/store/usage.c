@@ -360,7 +360,7 @@ static enum weir_err close_event(struct db *db, const struct call_record *r, con
         "UPDATE events SET state = 2, status = ?2, upstream = ?3, held_by = ?4, finish = ?5, error = ?6, prompt = ?7,"
         " cached = ?8, cache_write = ?9, cache_write_1h = ?10, completion = ?11, reasoning = ?12, chars = ?13,"
         " estimated = ?14, suspect = ?15, rate = ?16, cost_in = ?17, cost_out = ?18, attempts = ?19, queue_us = ?20,"
-        " retry_us = ?21, ttft_us = ?22, writing_us = ?23, model = ?24, waited = ?25 WHERE id = ?1";
+        " retry_us = ?21, ttft_us = ?22, writing_us = ?23, model = ?24, waited = ?25, saved = ?26 WHERE id = ?1";
     int64_t finish = 0, error = 0, rate = 0;
     struct sb waited = sb_make(1024);
     enum weir_err e = ledger_word(db, r->finish_reason, &finish);
@@ -399,6 +399,10 @@ static enum weir_err close_event(struct db *db, const struct call_record *r, con
     query_i64(&q, v->dims.model);
     waited_write(r, &waited);
     query_text(&q, waited.len ? sb_str(&waited) : NULL);
+    if (r->from_cache)
+        query_i64(&q, r->saved_priced ? r->saved : -1);
+    else
+        query_null(&q);
     e = query_end(&q);
     sb_done(&waited);
     return e;

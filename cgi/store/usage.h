@@ -91,6 +91,9 @@ struct call_record {
     int64_t answer_bytes;
     const char *reasoning;                   /* or NULL */
     int64_t reasoning_bytes;
+    bool from_cache;                         /* another request's answer: no call was made, and it cost nothing … */
+    bool saved_priced;
+    int64_t saved;                           /* … but that one this, picodollars */
     int64_t answer_chars;                    /* visible code points */
     int64_t queue_us, retry_wait_us, ttft_us, writing_us, duration_us;   /* the first four sum to the last; the first two
                                                 are held_us, attempts that failed, and what no gate did */

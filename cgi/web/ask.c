@@ -26,6 +26,7 @@ static const struct field fields[] = {
     {"stop", FIELD_ANY, offsetof(struct raw, a.stop), 0, 0, false},
     {"idempotency_key", FIELD_TEXT, offsetof(struct raw, a.idempotency_key), 1, 255, false},
     {"metadata", FIELD_OBJECT, offsetof(struct raw, a.metadata), 0, ASK_METADATA_MAX, false},
+    {"cache", FIELD_BOOL, offsetof(struct raw, a.cache), 0, 0, false},
     {"on_disconnect", FIELD_TEXT, offsetof(struct raw, on_disconnect), 0, TEXT_MAX, false},
 };
 
@@ -135,7 +136,7 @@ enum weir_err ask_check_metadata(const json_t *metadata, struct field_fault *f)
 
 enum weir_err ask_read(const json_t *body, struct chat_ask *out, struct field_fault *fault)
 {
-    struct raw r = {.a = {.priority = PRIORITY_MEDIUM}};
+    struct raw r = {.a = {.priority = PRIORITY_MEDIUM, .cache = -1}};
     enum weir_err e = field_read(body, fields, COUNT(fields), "", &r, fault);
 
     if (e || (e = check_text(&r.a, fault)) || (e = check_stop(r.a.stop, fault)) || (e = ask_check_metadata(r.a.metadata, fault)))

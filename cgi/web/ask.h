@@ -28,6 +28,7 @@ struct chat_ask {
     const json_t *temperature, *top_p, *stop;
     const char *idempotency_key;
     const json_t *metadata;          /* flat */
+    int cache;                       /* 1: another's answer will do; 0: it will not; -1: not said */
     bool keep;                       /* on_disconnect: "keep" */
 };
 

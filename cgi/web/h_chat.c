@@ -155,6 +155,7 @@ static enum weir_err prompt_make(struct exchange *x, struct prompt *p)
     p->launch.asked = p->model;
     p->launch.candidates = &p->candidates;
     p->launch.priority = p->ask.priority;
+    p->launch.cache = p->ask.cache;
     p->launch.parent_id = p->history.leaf_id;
     p->launch.system = p->ask.system;
     p->launch.user_text = p->user_text;

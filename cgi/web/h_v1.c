@@ -6,6 +6,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "web/once.h"
 #include "web/route.h"
 #include "web/v1.h"
 #include "web/v1_count.h"
@@ -132,8 +133,12 @@ static enum weir_err chat(struct exchange *x, struct v1 *v)
 enum weir_err h_v1_chat(struct exchange *x)
 {
     struct v1 v;
-    enum weir_err e = chat(x, &v);
+    bool answered;
+    enum weir_err e = once_check(x, NULL, &answered);
 
+    if (e || answered)
+        return e;
+    e = chat(x, &v);
     v1_done(&v);
     return e;
 }
@@ -160,8 +165,12 @@ static enum weir_err embeddings(struct exchange *x, struct v1 *v)
 enum weir_err h_v1_embeddings(struct exchange *x)
 {
     struct v1 v;
-    enum weir_err e = embeddings(x, &v);
+    bool answered;
+    enum weir_err e = once_check(x, NULL, &answered);
 
+    if (e || answered)
+        return e;
+    e = embeddings(x, &v);
     v1_done(&v);
     return e;
 }
@@ -192,6 +201,7 @@ enum weir_err h_v1_responses(struct exchange *x)
 {
     const struct settings *s = x->web->settings;
     struct v1 v;
+    bool answered;
     enum weir_err e;
     size_t i = 0;
 
@@ -199,6 +209,9 @@ enum weir_err h_v1_responses(struct exchange *x)
         i++;
     if (i == s->n_upstreams)
         return web_refuse(x, WEIR_E_NOT_FOUND, NULL, "No provider here has /v1/responses; use /v1/chat/completions.");
+    e = once_check(x, NULL, &answered);
+    if (e || answered)
+        return e;
     e = responses(x, &v);
 
     v1_done(&v);

@@ -2,6 +2,7 @@
 #include "web/launch.h"
 
 #include <inttypes.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -197,6 +198,17 @@ static void fill_candidates(const struct exchange *x, const struct candidate_lis
     }
 }
 
+/* Another's answer will do: the request says so, or the model's setting. */
+static bool may_cache(const struct exchange *x, const struct launch *l)
+{
+    const struct cfg_list *models = &x->web->settings->cache.models;
+    bool listed = false;
+
+    for (size_t i = 0; i < models->n; i++)
+        listed = listed || strcmp(models->items[i], l->asked) == 0;
+    return l->cache < 0 ? listed : l->cache > 0;
+}
+
 struct job *launch_job(struct exchange *x, const struct launch *l)
 {
     struct job *j = job_new();
@@ -211,6 +223,7 @@ struct job *launch_job(struct exchange *x, const struct launch *l)
     fill_record(x, l, j);
     launch_ask(x, l->candidates, l->priority, j->rec.session_id, &j->ask);
     fill_callers(x, j);
+    j->cache = may_cache(x, l);
     if (x->has_key)
         j->once = once_new(&j->rec, &x->key);
     j->trace = trace_new(x->web->tracer, x->in.traceparent, x->arrived_us, x->arrived_ms);
@@ -239,8 +252,47 @@ void launch_builtin(struct job *j, const struct candidate_list *l, const struct 
     free(own);
 }
 
+static void hash_text(crypto_generichash_state *h, const char *text)
+{
+    if (text)
+        crypto_generichash_update(h, (const unsigned char *)text, strlen(text) + 1);
+}
+
+/* The length of a body without the member that asks for a stream, which is the last of it. */
+static size_t without_stream(const struct job_body *b)
+{
+    static const char stream[] = ",\"stream\":true";
+    size_t n = sizeof stream - 1;
+
+    return b->len > n && memcmp(b->text + b->len - n, stream, n) == 0 ? b->len - n : b->len;
+}
+
+/* What is asked, by whom, and of which models: the same words from the same person. */
+static void set_cache_key(const struct exchange *x, struct job *j)
+{
+    crypto_generichash_state h;
+
+    crypto_generichash_init(&h, NULL, 0, sizeof j->cache_key);
+    hash_text(&h, x->who.user_id);
+    crypto_generichash_update(&h, (const unsigned char *)&j->wire, sizeof j->wire);
+    hash_text(&h, j->rec.requested_model ? j->rec.requested_model : j->rec.model);
+    for (size_t i = 0; j->candidates && i < j->ask.candidate_count; i++)
+        hash_text(&h, j->candidates[i].tail);
+    crypto_generichash_update(&h, (const unsigned char *)&j->rec.max_tokens, sizeof j->rec.max_tokens);
+    for (int p = 0; p < JOB_PROTOCOLS; p++)
+        crypto_generichash_update(&h, (const unsigned char *)j->body[p].text, without_stream(&j->body[p]));
+    crypto_generichash_final(&h, j->cache_key, sizeof j->cache_key);
+}
+
 void launch_go(struct exchange *x, struct job *j)
 {
+    bool sent = false;
+
+    for (int p = 0; p < JOB_PROTOCOLS; p++)
+        sent = sent || j->body[p].text;
+    j->cache = j->cache && sent && j->choices <= 1;      /* the built-in model's answers are as cheap */
+    if (j->cache)
+        set_cache_key(x, j);
     x->moved = true;                 /* also if the client has just left: nobody is there to be answered */
     if (fcgi_move(x->conn, &j->client))
         engine_submit(x->web->engine, j);

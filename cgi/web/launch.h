@@ -13,6 +13,7 @@ struct launch {
     enum wire wire;
     const char *asked;               /* the model's name in the request */
     const struct candidate_list *candidates;
+    int cache;                       /* 1: it may be answered from the cache; 0: not; -1: as the model's setting says */
     enum priority priority;
     const char *session_id;          /* NULL: a new one is made for it, or with `alone` none */
     bool alone;                      /* it belongs to no session unless one is named, and its texts are not kept then */

@@ -81,7 +81,7 @@ static enum fcgi_call_result ask(const struct local *l, const char *method, cons
     sb_putf(&bearer, "HTTP_AUTHORIZATION=Bearer %s", l->token);
     sb_putf(&length, "CONTENT_LENGTH=%zu", strlen(body));
     r = fcgi_call(l->settings->socket, (const char *const[]){sb_str(&m), sb_str(&uri), sb_str(&bearer), sb_str(&length),
-                  *body ? "CONTENT_TYPE=application/json" : "CONTENT_TYPE=", "REMOTE_ADDR=127.0.0.1", NULL}, body, strlen(body), out);
+                  "HTTP_CONTENT_TYPE=application/json", "REMOTE_ADDR=127.0.0.1", NULL}, body, strlen(body), out);
     explicit_bzero(bearer.p, bearer.len);
     sb_done(&m);
     sb_done(&uri);

@@ -193,6 +193,8 @@ static json_t *cost_meaning(const json_t *cost)
 
     if (!json_is_true(json_object_get(cost, "priced")))
         return json_string("No price is set for this model");
+    if (json_object_get(cost, "saved_usd"))
+        return json_string("Nothing was sent to the provider");
     return usd > 0 ? view_text("%.12f US dollars", usd) : json_string("This model is free");
 }
 
@@ -201,6 +203,17 @@ static json_t *with_unit(json_t *figure, const char *unit)
     json_t *text = view_text("%s %s", json_string_value(figure), unit);
 
     json_decref(figure);
+    return text;
+}
+
+static json_t *saved_value(const json_t *usd)
+{
+    json_t *money = json_is_number(usd) ? view_money(json_number_value(usd)) : NULL, *text;
+
+    if (!money)
+        return json_string("no call");
+    text = view_text("saved %s", json_string_value(money));
+    json_decref(money);
     return text;
 }
 
@@ -226,6 +239,9 @@ json_t *view_metrics(const json_t *m)
     metric(line, "Queued", view_span(view_number(metrics, "queue_ms")), json_string("From accepted to sent"), false);
     metric(line, "Retries", view_count(view_number(metrics, "retries")),
            waited > 0 ? with_unit(view_span(waited), "waited between attempts") : json_string("Attempts beyond the first"), false);
+    if (json_is_true(json_object_get(metrics, "from_cache")))
+        metric(line, "Cached", saved_value(json_object_get(cost, "saved_usd")),
+               json_string("Given again from the cache: nothing was sent to the provider"), true);
     if (omitted > 0)
         metric(line, "Left out", with_unit(view_count(omitted), "messages"),
                json_string("The oldest of this conversation: the model did not see them, as its window is full"), true);

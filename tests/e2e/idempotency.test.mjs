@@ -82,3 +82,18 @@ test('a deleted conversation leaves no answer behind', async () => {
   assert.equal((await weir.request('DELETE', `/chat/sessions/${r.json.session_id}`)).status < 300, true);
   assert.deepEqual(weir.sql("SELECT 1 FROM idempotency WHERE key = 'deleted'"), []);
 });
+
+test('the compatible paths take keys too', async () => {
+  const ask = (stream) => weir.post('/v1/chat/completions', { model, messages: [{ role: 'user', content: `#slow-100-0-5 v1 ${stream}` }], stream }, { 'Idempotency-Key': `v1-${stream}` });
+  for (const stream of [false, true]) {
+    const before = await calls();
+    const all = await Promise.all(Array.from({ length: 50 }, () => ask(stream)));
+    const good = all.filter((r) => r.status === 200);
+    assert.ok(good.length >= 1 && all.every((r) => r.status === 200 || (r.status === 409 && r.json.error.code === 'idempotency_in_progress')));
+    await answered(`v1-${stream}`);
+    const again = await ask(stream);
+    assert.equal(again.headers['idempotent-replayed'], 'true');
+    assert.equal(again.text, good[0].text);
+    assert.equal(await calls() - before, 1);
+  }
+});

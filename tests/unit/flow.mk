@@ -80,3 +80,7 @@ check_PROGRAMS += tests/unit/test_stream_log
 tests_unit_test_stream_log_SOURCES = tests/unit/test_stream_log.c tests/unit/unit.h
 tests_unit_test_stream_log_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_stream_log_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += tests/unit/test_cache
+tests_unit_test_cache_SOURCES = tests/unit/test_cache.c tests/unit/unit.h
+tests_unit_test_cache_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_cache_LDADD = $(UNIT_LDADD)
