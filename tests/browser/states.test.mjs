@@ -128,7 +128,8 @@ test('a reload in the middle of an answer keeps what came, and its figures', asy
   assert.match((await line.innerText()).replace(/\s+/g, ' '), /Tokens (≈ )?\d+ in \/ \d+ out/);
   assert.match(await page.locator('.msg.assistant .body').last().innerText(), /^the water runs/);
   assert.equal(await page.locator('.msg.user').count(), 1);
-  assert.equal(await page.locator('.turn').count(), 0);
+  assert.equal(await page.locator('.turn').count(), 1, 'its stream was read again');
+  assert.equal((await page.locator('.msg.assistant .body').last().innerText()).trim().split(/\s+/).length, 150, 'nothing of it is lost or doubled');
 });
 
 test('a provider that asks to wait is waited for, and the pill says that Weir recovers', async () => {
