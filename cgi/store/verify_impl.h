@@ -37,8 +37,8 @@ struct verify {
 /* Note that a check failed. `where` says which row. */
 void verify_fail(struct verify *v, enum verify_check c, const char *where, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
-/* Which of a row's columns from the second on is the first that is not what `sum` has; `columns` if all are. */
-int verify_differs(const struct query *q, const unsigned char *column, int columns, const int64_t sum[KEYSUM_SUMS]);
+/* Which of a row's columns from the second on is the first that is not what `sum` has; `n` if all are. */
+int verify_differs(const struct query *q, const unsigned char *columns, int n, const int64_t sum[KEYSUM_SUMS]);
 /* Note that this sum of a roll-up is not that of its `parts` ("events", "roll-ups"). */
 void verify_fail_sum(struct verify *v, enum verify_check c, const char *where, const char *what, const char *parts, enum keysum_sum s,
                      int64_t have, const int64_t sum[KEYSUM_SUMS]);
