@@ -191,6 +191,7 @@ class Weir {
   get env() {
     return {
       PATH: process.env.PATH, HOME: this.state, LANG: 'C.UTF-8',
+      LSAN_OPTIONS: `suppressions=${path.join(top, 'tests/lsan.supp')}:print_suppressions=0`,
       WEIR_STATE: this.state, WEIR_HTTP_PORT: String(this.port), WEIR_CONFIG: path.join(this.state, 'weir.json'),
       ...(process.env.BROKEN_ON_PURPOSE ? { BROKEN_ON_PURPOSE: process.env.BROKEN_ON_PURPOSE } : {}),     // tests/checks.sh
       ...(this.options.env ?? {}),
