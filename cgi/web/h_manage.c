@@ -63,6 +63,30 @@ enum { SECTIONS = sizeof sections / sizeof *sections };
 
 /* --- what is shown --- */
 
+static json_t *text_of(const json_t *v);
+
+/* What is set of it, as "requests per minute 60, tokens per minute 1000". */
+static void put_members(struct sb *out, const json_t *v)
+{
+    const char *name;
+    json_t *value;
+
+    json_object_foreach((json_t *)(uintptr_t)v, name, value) {
+        json_t *text;
+
+        if (json_is_null(value))
+            continue;
+        if (out->len)
+            sb_puts(out, ", ");
+        for (; *name; name++)
+            sb_putc(out, *name == '_' ? ' ' : *name);
+        text = text_of(value);
+        sb_putc(out, ' ');
+        sb_puts(out, json_string_value(text));
+        json_decref(text);
+    }
+}
+
 static json_t *text_of(const json_t *v)
 {
     struct sb out = sb_make(65536);
@@ -75,6 +99,8 @@ static json_t *text_of(const json_t *v)
     } else if (json_is_array(v)) {
         for (size_t i = 0; i < json_array_size(v); i++)
             sb_putf(&out, "%s%s", i ? ", " : "", json_string_value(json_array_get(v, i)) ? json_string_value(json_array_get(v, i)) : "…");
+    } else if (json_is_object(v)) {
+        put_members(&out, v);
     } else if (v && !json_is_null(v)) {
         char *dump = json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(12));
 
