@@ -20,6 +20,8 @@ static bool takes(const char *pattern, const char *path)
     for (;;) {
         size_t p = strcspn(pattern, "/"), q = strcspn(path, "/");
 
+        if (strcmp(pattern, "{rest}") == 0)
+            return *path != '\0';
         if (p == 4 && memcmp(pattern, "{id}", 4) == 0) {
             if (q < 1 || q > 64)
                 return false;
