@@ -78,8 +78,8 @@ static void put_members(struct sb *out, const json_t *v)
             continue;
         if (out->len)
             sb_puts(out, ", ");
-        for (; *name; name++)
-            sb_putc(out, *name == '_' ? ' ' : *name);
+        for (const char *c = name; *c; c++)
+            sb_putc(out, *c == '_' ? ' ' : *c);
         text = text_of(value);
         sb_putc(out, ' ');
         sb_puts(out, json_string_value(text));
