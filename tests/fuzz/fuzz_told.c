@@ -25,7 +25,7 @@ static void check_head(struct provider_head *head, const char *p, size_t n)
         at += line;
     }
     must(head->retry_after_us >= -1 && head->retry_after_us <= DAY_US);
-    must(head->status == 0 || (head->status >= 100 && head->status <= 999));
+    must(head->status >= 0 && head->status <= 999);      /* libcurl lets none below 100 through */
     must(memchr(head->request_id, '\0', sizeof head->request_id));
     for (const char *c = head->request_id; *c; c++)
         must(*c > ' ' && *c <= '~');
@@ -41,7 +41,8 @@ static void check_error(const struct provider_error *e, const struct provider_he
     must(v.err != WEIR_OK);
     must(v.retry_after_us >= -1 && v.retry_after_us <= DAY_US);
     must(v.dim >= 0 && v.dim <= DIM_COUNT);
-    must(!(v.retry && v.pass_message));      /* the caller's mistake is not tried again */
+    /* The caller's mistake is not tried again; what is, and may be told, is the provider's. */
+    must(!(v.retry && v.pass_message) || v.fault == FAULT_SERVER || v.fault == FAULT_OVERLOADED);
 }
 
 static void nothing(void *ctx, const char *raw, size_t n)
