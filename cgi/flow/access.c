@@ -10,8 +10,6 @@
 
 #include "flow/engine_impl.h"
 
-#define OF(type, member, p) ((type *)(void *)((char *)(p) - offsetof(type, member)))
-
 struct end_question {
     struct question q;
     const char *id;

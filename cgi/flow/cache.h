@@ -13,7 +13,7 @@
 #include "base/sb.h"
 #include "rules/idmap.h"
 
-enum { CACHE_KEY_BYTES = 32, CACHE_MODEL_MAX = 128, CACHE_FINISH_MAX = 24 };
+enum { CACHE_KEY_BYTES = 32, CACHE_MODEL_MAX = 128 };
 
 struct job;
 

@@ -8,8 +8,6 @@
 
 #include "flow/engine_impl.h"
 
-#define OF(type, member, p) ((type *)(void *)((char *)(p) - offsetof(type, member)))
-
 static const struct job_end end_cancelled = {.status = CALL_CANCELLED, .finish = "cancelled", .retry_after_ms = -1};
 
 static struct job_end end_error(enum weir_err err, enum call_status status, int64_t retry_after_ms)

@@ -16,8 +16,6 @@
 #include "flow/engine_impl.h"
 #include "flow/gauge.h"
 
-#define OF(type, member, p) ((type *)(void *)((char *)(p) - offsetof(type, member)))
-
 void engine_post(struct engine *e, struct mail *m)
 {
     bool first;

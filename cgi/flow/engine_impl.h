@@ -59,6 +59,9 @@ enum {
 
 #define TRACEPARENT "traceparent: "
 
+/* The struct that a member is in: of a letter, its question; of an operation, its job. */
+#define OF(type, member, p) ((type *)(void *)((char *)(p) - offsetof(type, member)))
+
 /* One call at a provider. */
 struct job_attempt {
     struct engine *engine;
@@ -161,6 +164,7 @@ struct engine {
     struct job *fresh, **fresh_end;      /* arrived in this turn, not yet given to the writer */
     struct job *dead;                    /* freed at the end of the turn: stale events may still name them */
     struct cache cache;                  /* answers that may be given again */
+    size_t reader_count;                 /* of all streams */
     struct reader *dead_readers;         /* likewise */
     struct stream *ended, *ended_last;   /* streams that can still be resumed, oldest first … */
     size_t ended_bytes;                  /* … and the memory they hold */

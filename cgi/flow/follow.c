@@ -12,8 +12,6 @@
 #include "base/mem.h"
 #include "flow/engine_impl.h"
 
-#define OF(type, member, p) ((type *)(void *)((char *)(p) - offsetof(type, member)))
-
 enum { READER_MAX_BYTES = 1024 * 1024 };      /* that wait for it, beside what it was told when it came */
 
 struct stream *stream_new(const struct call_record *r)
@@ -51,6 +49,7 @@ static void reader_close(struct engine *e, struct reader *r)
     while (*at != r)
         at = &(*at)->next;
     *at = r->next;
+    e->reader_count--;
     loop_forget(e, r->client.fd, &r->watch);
     client_close(&r->client);
     r->grave = e->dead_readers;
@@ -175,7 +174,7 @@ void follow_tick(struct engine *e)
         else if (j->unread_us && e->now_us - j->unread_us >= e->s->resume.unread_us)
             conduct_cancel(e, j);
     }
-    for (struct stream *s = e->ended; s; s = s->next)
+    for (struct stream *s = e->reader_count ? e->ended : NULL; s; s = s->next)
         if (s->readers)
             drop_stuck(e, s);
 }
@@ -224,6 +223,7 @@ static void greet(struct engine *e, struct stream *s, struct follow *f)
     r->stream = s;
     r->next = s->readers;
     s->readers = r;
+    e->reader_count++;
     if (!loop_watch(e, r->client.fd, &r->watch, NULL, r)) {
         reader_close(e, r);
         return;

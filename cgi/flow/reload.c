@@ -11,8 +11,6 @@
 
 _Static_assert((int)SETTINGS_UPSTREAMS == (int)ADMIT_UPSTREAMS_MAX, "a configuration has no more upstreams than admission");
 
-#define OF(type, member, p) ((type *)(void *)((char *)(p) - offsetof(type, member)))
-
 struct reload_question {
     struct question q;
     struct write_op op;

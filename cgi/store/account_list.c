@@ -62,23 +62,12 @@ enum weir_err account_users_json(struct db *ro, const char *cursor, int64_t limi
     return list_rows(&q, limit, user_item, out);
 }
 
-static enum weir_err one(struct query *q, void (*item)(struct sb *, const struct query *), struct sb *out)
-{
-    bool found = query_row(q);
-    enum weir_err e;
-
-    if (found)
-        item(out, q);
-    e = query_stop(q);
-    return e ? e : found ? WEIR_OK : WEIR_E_NOT_FOUND;
-}
-
 enum weir_err account_user_json(struct db *ro, const char *user_id, struct sb *out)
 {
     struct query q = query(ro, USER " AND user_id = ?1");
 
     query_text(&q, user_id);
-    return one(&q, user_item, out);
+    return list_one(&q, user_item, out);
 }
 
 /* --- tokens --- */
@@ -137,7 +126,7 @@ enum weir_err account_token_json(struct db *ro, const char *user_id, const char 
 
     query_text(&q, user_id);
     query_text(&q, token_id);
-    return one(&q, token_item, out);
+    return list_one(&q, token_item, out);
 }
 
 /* --- browsers --- */

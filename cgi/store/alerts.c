@@ -140,15 +140,9 @@ static void alert_item(struct sb *out, const struct query *q)
 enum weir_err alerts_one_json(struct db *ro, const char *alert_id, struct sb *out)
 {
     struct query q = query(ro, "SELECT " COLUMNS " WHERE a.alert_id = ?1");
-    bool found;
-    enum weir_err e;
 
     query_text(&q, alert_id);
-    found = query_row(&q);
-    if (found)
-        alert_item(out, &q);
-    e = query_stop(&q);
-    return e ? e : found ? WEIR_OK : WEIR_E_NOT_FOUND;
+    return list_one(&q, alert_item, out);
 }
 
 enum weir_err alerts_json(struct db *ro, const char *state, const char *cursor, int64_t limit, struct sb *out)

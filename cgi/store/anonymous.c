@@ -349,24 +349,7 @@ static enum weir_err move_events(struct unit *u)
 
 enum weir_err anonymous_to(struct db *db, int64_t *to_ms)
 {
-    struct sb text = sb_make(64);
-    enum weir_err e = upkeep_get(db, TO, &text);
-
-    *to_ms = strtoll(sb_str(&text), NULL, 10);
-    sb_done(&text);
-    return e;
-}
-
-static enum weir_err move_to(struct db *db, int64_t to_ms, int64_t now_ms)
-{
-    char text[24];
-    int64_t before;
-    enum weir_err e = anonymous_to(db, &before);
-
-    if (e || before >= to_ms)
-        return e;
-    (void)snprintf(text, sizeof text, "%" PRId64, to_ms);
-    return upkeep_put(db, TO, text, now_ms);
+    return upkeep_moment(db, TO, to_ms);
 }
 
 /* The first hour that a person from `*user` on has sums of, before `hour`. Pseudonyms have been through. *user < 0: nobody. */
@@ -421,7 +404,7 @@ enum weir_err anonymous_some(struct db *db, int64_t before_ms, int64_t now_ms, c
     u.user.from = *user;
     u.quarter = hour * QUARTERS_AN_HOUR / u.quarters * u.quarters;
     u.at_ms = u.quarter * QUARTER_MS;
-    e = move_to(db, edge_ms, now_ms);
+    e = upkeep_forward(db, TO, edge_ms, now_ms);
     if (!e)
         e = move_unit(&u, user_id);
     *requests = u.requests;

@@ -45,3 +45,14 @@ void list_time(struct sb *out, const char *name, const struct query *q, int col)
     sb_time(out, query_col_i64(q, col));
     sb_putc(out, '"');
 }
+
+enum weir_err list_one(struct query *q, void (*item)(struct sb *, const struct query *), struct sb *out)
+{
+    bool found = query_row(q);
+    enum weir_err e;
+
+    if (found)
+        item(out, q);
+    e = query_stop(q);
+    return e ? e : found ? WEIR_OK : WEIR_E_NOT_FOUND;
+}

@@ -14,6 +14,8 @@ int64_t list_after(const char *cursor);
  * next page. `item` writes one row. */
 enum weir_err list_rows(struct query *q, int64_t limit, void (*item)(struct sb *, const struct query *), struct sb *out)
     __attribute__((warn_unused_result));
+/* The one row of a query, by the same `item`. E_NOT_FOUND: there is none. */
+enum weir_err list_one(struct query *q, void (*item)(struct sb *, const struct query *), struct sb *out) __attribute__((warn_unused_result));
 /* ,"name":"2026-…" of a column of milliseconds, or null. */
 void list_time(struct sb *out, const char *name, const struct query *q, int col);
 

@@ -117,15 +117,9 @@ enum weir_err own_prices_json(struct db *ro, bool all, const char *cursor, int64
 enum weir_err own_price_json(struct db *ro, const char *price_id, struct sb *out)
 {
     struct query q = query(ro, "SELECT " COLUMNS ", created_ms, created_by, ended_ms FROM own_prices WHERE price_id = ?1 AND ended_ms IS NULL");
-    bool found;
-    enum weir_err e;
 
     query_text(&q, price_id);
-    found = query_row(&q);
-    if (found)
-        item(out, &q);
-    e = query_stop(&q);
-    return e ? e : found ? WEIR_OK : WEIR_E_NOT_FOUND;
+    return list_one(&q, item, out);
 }
 
 /* --- writing --- */

@@ -74,24 +74,7 @@ enum weir_err retain_sessions(struct db *db, int64_t before_ms, int64_t most, in
 
 enum weir_err retain_usage_from(struct db *db, int64_t *from_ms)
 {
-    struct sb text = sb_make(64);
-    enum weir_err e = upkeep_get(db, USAGE_FROM, &text);
-
-    *from_ms = strtoll(sb_str(&text), NULL, 10);
-    sb_done(&text);
-    return e;
-}
-
-static enum weir_err move_usage_from(struct db *db, int64_t to_ms, int64_t now_ms)
-{
-    char text[24];
-    int64_t from_ms;
-    enum weir_err e = retain_usage_from(db, &from_ms);
-
-    if (e || from_ms >= to_ms)
-        return e;
-    (void)snprintf(text, sizeof text, "%" PRId64, to_ms);
-    return upkeep_put(db, USAGE_FROM, text, now_ms);
+    return upkeep_moment(db, USAGE_FROM, from_ms);
 }
 
 /* The last of at most `most` settled events before `before`; 0: there is none. */
@@ -134,7 +117,7 @@ enum weir_err retain_requests(struct db *db, int64_t before_ms, int64_t now_ms, 
     before = query_row(&q) ? query_col_i64(&q, 0) : 0;
     e = query_end(&q);
     if (!e)
-        e = move_usage_from(db, edge_ms, now_ms);
+        e = upkeep_forward(db, USAGE_FROM, edge_ms, now_ms);
     if (!e)
         e = seal_prune(db, edge_ms / QUARTER_MS, now_ms);
     if (!e)

@@ -98,6 +98,20 @@ static enum weir_err go(struct exchange *x, const struct v1 *v, struct job *j, c
     return e;
 }
 
+/* What all have in common: it may have been sent before. */
+static enum weir_err serve(struct exchange *x, enum weir_err (*make)(struct exchange *, struct v1 *))
+{
+    struct v1 v;
+    bool answered;
+    enum weir_err e = once_check(x, NULL, &answered);
+
+    if (e || answered)
+        return e;
+    e = make(x, &v);
+    v1_done(&v);
+    return e;
+}
+
 /* --- Chat Completions --- */
 
 static const char *const chat_own[] = {"stream_options", "max_tokens", "max_completion_tokens", NULL};
@@ -132,15 +146,7 @@ static enum weir_err chat(struct exchange *x, struct v1 *v)
 
 enum weir_err h_v1_chat(struct exchange *x)
 {
-    struct v1 v;
-    bool answered;
-    enum weir_err e = once_check(x, NULL, &answered);
-
-    if (e || answered)
-        return e;
-    e = chat(x, &v);
-    v1_done(&v);
-    return e;
+    return serve(x, chat);
 }
 
 /* --- embeddings --- */
@@ -164,15 +170,7 @@ static enum weir_err embeddings(struct exchange *x, struct v1 *v)
 
 enum weir_err h_v1_embeddings(struct exchange *x)
 {
-    struct v1 v;
-    bool answered;
-    enum weir_err e = once_check(x, NULL, &answered);
-
-    if (e || answered)
-        return e;
-    e = embeddings(x, &v);
-    v1_done(&v);
-    return e;
+    return serve(x, embeddings);
 }
 
 /* --- Responses --- */
@@ -200,20 +198,11 @@ static enum weir_err responses(struct exchange *x, struct v1 *v)
 enum weir_err h_v1_responses(struct exchange *x)
 {
     const struct settings *s = x->web->settings;
-    struct v1 v;
-    bool answered;
-    enum weir_err e;
     size_t i = 0;
 
     while (i < s->n_upstreams && !(s->upstreams[i].enabled && settings_has_responses(&s->upstreams[i])))
         i++;
     if (i == s->n_upstreams)
         return web_refuse(x, WEIR_E_NOT_FOUND, NULL, "No provider here has /v1/responses; use /v1/chat/completions.");
-    e = once_check(x, NULL, &answered);
-    if (e || answered)
-        return e;
-    e = responses(x, &v);
-
-    v1_done(&v);
-    return e;
+    return serve(x, responses);
 }

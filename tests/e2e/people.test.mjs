@@ -10,12 +10,6 @@ const password = 'seven green tomatoes';
 const ask = (method, where, { body, headers } = {}) => request({ port: weir.port, method, path: where, body, headers });
 const bearer = (token) => ({ Authorization: `Bearer ${token}` });
 
-async function addUser(name, more = {}) {
-  const r = await weir.post('/admin/users', { name, role: 'user', ...more });
-  assert.equal(r.status, 201, r.text);
-  return r.json;
-}
-
 async function addToken(user_id, more = {}) {
   const r = await weir.post('/admin/tokens', { user_id, name: 'laptop', ...more });
   assert.equal(r.status, 201, r.text);
@@ -23,7 +17,7 @@ async function addToken(user_id, more = {}) {
 }
 
 test('a user is made, listed, changed and removed, each with its line in the audit log and no secret in it', async () => {
-  const u = await addUser('anna', { password });
+  const u = await weir.createUser('anna', { password });
   assert.deepEqual([u.role, u.max_priority, u.has_password, u.filters], ['user', 'Medium', true, null]);
   assert.deepEqual(u.limits, { requests_per_minute: null, tokens_per_minute: null });
   assertError(await weir.post('/admin/users', { name: 'Anna', role: 'user' }), 409, 'conflict');
@@ -41,7 +35,7 @@ test('a user is made, listed, changed and removed, each with its line in the aud
   assert.equal((await weir.request('DELETE', `/admin/users/${u.user_id}`)).status, 204);
   assertError(await weir.get(`/admin/users/${u.user_id}`), 404, 'not_found');
   assertError(await weir.request('DELETE', `/admin/users/${u.user_id}`), 404, 'not_found');
-  await addUser('Anne');                                          // the name is free again
+  await weir.createUser('Anne');                                          // the name is free again
   const audit = await weir.get('/admin/audit');
   for (const action of ['user.create', 'user.change', 'user.remove'])
     assert.ok(audit.json.items.some((i) => i.action === action && i.object === u.user_id), action);
@@ -56,7 +50,7 @@ test('the last administrator stays', async () => {
 });
 
 test('a token is shown once, works, knows its day, is narrowed, and is revoked', async () => {
-  const u = await addUser('bert');
+  const u = await weir.createUser('bert');
   const t = await addToken(u.user_id);
   assert.match(t.token, /^weir_[0-9A-Za-z]{10}_[\w-]{49}$/);
   const days = (Date.parse(t.expires_at) - Date.now()) / 86400e3;
@@ -80,7 +74,7 @@ test('a token is shown once, works, knows its day, is narrowed, and is revoked',
 });
 
 test('scopes are cut to what the owner may at each use', async () => {
-  const a = await addUser('carla', { role: 'admin' });
+  const a = await weir.createUser('carla', { role: 'admin' });
   const t = await addToken(a.user_id);
   assert.equal((await ask('GET', '/admin/users', { headers: t.headers })).status, 200);
   await weir.request('PATCH', `/admin/users/${a.user_id}`, { role: 'monitor' });
@@ -89,7 +83,7 @@ test('scopes are cut to what the owner may at each use', async () => {
 });
 
 test('High is given, not taken', async () => {
-  const u = await addUser('dora');
+  const u = await weir.createUser('dora');
   const t = await addToken(u.user_id);
   const body = { model, message: 'soon', priority: 'High' };
   assertError(await ask('POST', '/chat/complete', { body, headers: t.headers }), 403, 'permission_error', 'priority_not_allowed');
@@ -100,7 +94,7 @@ test('High is given, not taken', async () => {
 });
 
 test('limits of their own: the user\'s over all tokens, the token\'s besides', async () => {
-  const u = await addUser('emil', { limits: { requests_per_minute: 3 } });
+  const u = await weir.createUser('emil', { limits: { requests_per_minute: 3 } });
   const [t1, t2] = [await addToken(u.user_id, { limits: { requests_per_minute: 2 } }), await addToken(u.user_id)];
   const send = (t) => ask('POST', '/chat/complete', { body: { model, message: 'limited' }, headers: t.headers });
   for (const t of [t1, t1]) assert.equal((await send(t)).status, 200);
@@ -119,7 +113,7 @@ test('limits of their own: the user\'s over all tokens, the token\'s besides', a
 });
 
 test('filters: models, length, patterns refused by name and patterns a provider does not see', async () => {
-  const u = await addUser('fay', { filters: { models: ['gpt-4o*'], max_prompt_tokens: 200,
+  const u = await weir.createUser('fay', { filters: { models: ['gpt-4o*'], max_prompt_tokens: 200,
     patterns: [{ name: 'card number', pattern: '\\b\\d{4}(?: \\d{4}){3}\\b' }, { name: 'e-mail', pattern: '[\\w.]+@[\\w.]+\\w', action: 'redact' }] } });
   const t = await addToken(u.user_id, { filters: { patterns: [{ name: 'project', pattern: '(?i)bluebird', action: 'refuse' }] } });
   const send = (body) => ask('POST', '/chat/complete', { body: { model, ...body }, headers: t.headers });
@@ -147,7 +141,7 @@ test('filters: models, length, patterns refused by name and patterns a provider 
 });
 
 test('a pattern is refused when it is set if it is none, and never runs away when it is used', async () => {
-  const u = await addUser('gus');
+  const u = await weir.createUser('gus');
   const t = await addToken(u.user_id);
   const set = (pattern) => weir.request('PATCH', `/admin/users/${u.user_id}`, { filters: { patterns: [{ name: 'r', pattern }] } });
   for (const bad of ['(', '[a', '*', 'a*', '\\C', '(?<n', `a${'b'.repeat(500)}`]) assertError(await set(bad), 400, 'invalid_request_error');
@@ -161,7 +155,7 @@ test('a pattern is refused when it is set if it is none, and never runs away whe
 });
 
 test('a role change, a disabling, a removal and a revocation end what runs within a second, and say so', async () => {
-  const u = await addUser('max', { max_priority: 'High' });
+  const u = await weir.createUser('max', { max_priority: 'High' });
   const end = {
     role: () => weir.request('PATCH', `/admin/users/${u.user_id}`, { role: 'monitor' }).then(() => weir.request('PATCH', `/admin/users/${u.user_id}`, { role: 'user' })),
     token: (t) => weir.request('DELETE', `/admin/tokens/${t.token_id}`),

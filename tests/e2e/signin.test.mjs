@@ -14,12 +14,6 @@ const password = 'seven green tomatoes';
 const ask = (method, where, { body, headers } = {}) => request({ port: weir.port, method, path: where, body, headers });
 const bearer = (token) => ({ Authorization: `Bearer ${token}` });
 
-async function addUser(name, more = {}) {
-  const r = await weir.post('/admin/users', { name, role: 'user', ...more });
-  assert.equal(r.status, 201, r.text);
-  return r.json;
-}
-
 // Sign in; gives what a browser sends from then on.
 async function signIn(proof) {
   const r = await ask('POST', '/app/login', { body: proof, headers: { Origin: origin } });
@@ -29,7 +23,7 @@ async function signIn(proof) {
 }
 
 test('name and password sign in; a wrong one, an unknown name and a disabled user are the same 401', async () => {
-  const u = await addUser('hans', { password });
+  const u = await weir.createUser('hans', { password });
   const browser = await signIn({ name: 'Hans', password });
   assert.equal((await ask('GET', '/app/me', { headers: browser })).json.user_id, u.user_id);
   await weir.request('PATCH', `/admin/users/${u.user_id}`, { disabled: true });
@@ -44,7 +38,7 @@ test('name and password sign in; a wrong one, an unknown name and a disabled use
 });
 
 test('after five wrong passwords the next waits, for a known name and for an unknown one', async () => {
-  const u = await addUser('ida', { password });
+  const u = await weir.createUser('ida', { password });
   for (const name of ['ida', 'not-there']) {
     const statuses = [];
     for (let i = 0; i < 6; i++) statuses.push(await ask('POST', '/app/login', { body: { name, password: `wrong ${i}` } }));
@@ -58,7 +52,7 @@ test('after five wrong passwords the next waits, for a known name and for an unk
 });
 
 test('a new id at each sign-in; browsers are listed and ended one by one; a new password ends the others', async () => {
-  await addUser('jan', { password });
+  await weir.createUser('jan', { password });
   const first = await signIn({ name: 'jan', password });
   const r = await ask('POST', '/app/login', { body: { name: 'jan', password }, headers: { Origin: origin, Cookie: first.Cookie } });
   assert.notEqual([r.headers['set-cookie']].flat()[0].split(';')[0], first.Cookie);
@@ -82,7 +76,7 @@ test('a new id at each sign-in; browsers are listed and ended one by one; a new 
 });
 
 test('own tokens: made in the browser, narrowed, seen and revoked by nobody else', async () => {
-  await addUser('kim', { password });
+  await weir.createUser('kim', { password });
   const kim = await signIn({ name: 'kim', password });
   const r = await ask('POST', '/app/tokens', { body: { name: 'script' }, headers: kim });
   assert.equal(r.status, 201, r.text);
@@ -92,7 +86,7 @@ test('own tokens: made in the browser, narrowed, seen and revoked by nobody else
   assertError(await ask('POST', '/app/tokens', { body: { name: 's', max_priority: 'High' }, headers: kim }), 403, 'permission_error', 'priority_not_allowed');
   assertError(await ask('POST', '/app/tokens', { body: { name: 's', scopes: ['usage'] }, headers: kim }), 400, 'invalid_request_error');
   assertError(await ask('POST', '/app/tokens', { body: { name: 's', user_id: 'usr_x' }, headers: kim }), 400, 'invalid_request_error', 'unknown_field');
-  await addUser('leo', { password });
+  await weir.createUser('leo', { password });
   const leo = await signIn({ name: 'leo', password });
   assert.deepEqual((await ask('GET', '/app/tokens', { headers: leo })).json.items, []);
   assertError(await ask('DELETE', `/app/tokens/${r.json.token_id}`, { headers: leo }), 404, 'not_found');

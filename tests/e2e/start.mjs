@@ -266,6 +266,13 @@ class Weir {
   get(where, headers) { return this.request('GET', where, undefined, headers); }
   post(where, body, headers) { return this.request('POST', where, body, headers); }
 
+  // A user, as an administrator makes one.
+  async createUser(name, more = {}) {
+    const r = await this.post('/admin/users', { name, role: 'user', ...more });
+    if (r.status !== 201) throw new Error(r.text);
+    return r.json;
+  }
+
   // POST /chat/stream (or another path); gives the stream as soon as its status is there.
   async stream(body, { headers = {}, path: where = '/chat/stream', method } = {}) {
     const s = await EventStream.open({ port: this.port, path: where, method, body, headers: { ...this.headers, ...headers } });
