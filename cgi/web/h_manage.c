@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "web/pages.h"
 #include "web/route.h"
+#include "web/view.h"
 
 /* A field of the form: name, label and type separated by |, dots in the name for members of members. Types: text, password,
  * number, check, list (separated by commas), json, or the choices separated by /. A star before the name: also of a change;
@@ -63,6 +64,14 @@ enum { SECTIONS = sizeof sections / sizeof *sections };
 
 /* --- what is shown --- */
 
+/* 2026-11-26T10:51:02.963Z */
+static bool is_time(const json_t *v)
+{
+    const char *s = json_string_value(v);
+
+    return s && strlen(s) == 24 && s[4] == '-' && s[10] == 'T' && s[23] == 'Z' && strspn(s, "0123456789-:.TZ") == 24;
+}
+
 static json_t *text_of(const json_t *v);
 
 /* What is set of it, as "requests per minute 60, tokens per minute 1000". */
@@ -92,6 +101,8 @@ static json_t *text_of(const json_t *v)
     struct sb out = sb_make(65536);
     json_t *text;
 
+    if (is_time(v))
+        return view_time(v, VIEW_MINUTE);
     if (json_is_string(v)) {
         sb_puts(&out, json_string_value(v));
     } else if (json_is_boolean(v)) {
