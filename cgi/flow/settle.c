@@ -248,5 +248,5 @@ void settle_fill(struct engine *e, struct job *j)
     r->reasoning = j->reasoning_text = settle_text(&j->reasoning, &r->reasoning_bytes);
     if (!r->answer && j->end.status == CALL_SUCCESS)
         r->answer = "";
-    r->answer_chars = r->answer ? utf8_count(r->answer, (size_t)r->answer_bytes) : 0;
+    r->answer_chars = r->answer && !r->from_cache ? utf8_count(r->answer, (size_t)r->answer_bytes) : 0;
 }

@@ -24,6 +24,8 @@ test('without asking for it nothing is cached; with it the second costs nothing 
   assert.notEqual(two.request_id, one.request_id);
   const item = (await weir.get(`/monitoring/history?session_id=${two.session_id}`)).json.items[0];
   assert.deepEqual([item.metrics.from_cache, item.cost.saved_usd, item.status], [true, one.cost.total_usd, 'success']);
+  const usage = (await weir.get('/monitoring/token-usage')).json;
+  assert.equal(usage.efficiency.chars_per_token, one.metrics.chars_per_token, 'words without tokens say nothing about either');
   const explained = (await weir.get(`/monitoring/requests/${two.request_id}`)).json;
   assert.equal(explained.attempts.length, 0);
   assert.match((await weir.get(`/app/c/${two.session_id}`)).text, /Cached <b>saved \$/);
