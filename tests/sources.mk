@@ -6,6 +6,7 @@ tests_upstream_upstream_SOURCES = tests/upstream/upstream.c \
 	tests/upstream/chat.c tests/upstream/chat.h \
 	tests/upstream/judge.c tests/upstream/judge.h \
 	tests/upstream/limits.c tests/upstream/limits.h \
+	tests/upstream/messages.c tests/upstream/messages.h \
 	tests/upstream/more.c tests/upstream/more.h \
 	tests/upstream/net.c tests/upstream/net.h \
 	tests/upstream/plan.c tests/upstream/plan.h \

@@ -68,8 +68,7 @@ static void call_end(struct call *k, enum call_end end, enum conn_end then)
     net_answered(c, then);
 }
 
-/* Append body bytes, as a chunk if it is a stream. False: the plan broke off here and the call is gone. */
-static bool call_put(struct call *k, const char *p, size_t n)
+bool call_put(struct call *k, const char *p, size_t n)
 {
     struct sb *out = net_out(k->conn);
     size_t fits = n;
@@ -91,9 +90,9 @@ static bool call_put(struct call *k, const char *p, size_t n)
     return false;
 }
 
-/* Append the text of the next token, as inside a JSON string. */
-static void next_text(struct call *k, struct sb *b)
+void call_next_text(struct call *k, struct sb *b)
 {
+    judge_bill(k->seq, 0, 1);
     switch (k->plan.text) {
     case TEXT_ECHO: {
         size_t n = strlen(k->echo), end = token_end(k->echo, n, k->echo_at);
@@ -118,28 +117,45 @@ static void next_text(struct call *k, struct sb *b)
     k->sent++;
 }
 
+bool call_usage(const struct call *k, int64_t *in, int64_t *out, const char **text)
+{
+    *in = k->prompt_tokens;
+    *out = k->sent;
+    switch (k->plan.usage) {
+    case USAGE_MISSING: case USAGE_NULL: *text = "null"; return false;
+    case USAGE_STRING: *text = "\"twelve\""; return false;
+    case USAGE_NEGATIVE: *in = -*in; *out = -*out; break;
+    case USAGE_HUGE: *in = *out = INT64_C(1000000000000000000); break;
+    case USAGE_LESS: *out = 1; break;
+    case USAGE_MORE: *out = 1000; break;
+    case USAGE_RIGHT: case USAGE_TWICE: case USAGE_COST: case USAGE_FRACTION: break;
+    }
+    return true;
+}
+
 static void usage_json(struct sb *b, const struct call *k)
 {
-    int64_t in = k->prompt_tokens, out = k->sent;
+    const char *text;
+    int64_t in, out;
 
-    switch (k->plan.usage) {
-    case USAGE_MISSING: case USAGE_NULL: sb_puts(b, "null"); return;
-    case USAGE_STRING: sb_puts(b, "\"twelve\""); return;
-    case USAGE_NEGATIVE: in = -in; out = -out; break;
-    case USAGE_HUGE: in = out = INT64_C(1000000000000000000); break;
-    case USAGE_FRACTION:
+    if (!call_usage(k, &in, &out, &text)) {
+        sb_puts(b, text);
+        return;
+    }
+    if (k->plan.usage == USAGE_FRACTION) {
         sb_putf(b, "{\"prompt_tokens\":%" PRId64 ".5,\"completion_tokens\":%" PRId64 ".5}", in, out);
         return;
-    case USAGE_LESS: out = 1; break;
-    case USAGE_MORE: out = 1000; break;
-    case USAGE_RIGHT: case USAGE_TWICE: case USAGE_COST: break;
     }
     sb_putf(b, "{\"prompt_tokens\":%" PRId64 ",\"completion_tokens\":%" PRId64 ",\"total_tokens\":%" PRId64
-            ",\"prompt_tokens_details\":{\"cached_tokens\":0,\"audio_tokens\":0},\"completion_tokens_details\":"
+            ",\"prompt_tokens_details\":{\"cached_tokens\":%" PRId64 ",\"cache_write_tokens\":%" PRId64
+            ",\"audio_tokens\":0},\"completion_tokens_details\":"
             "{\"reasoning_tokens\":%" PRId64 ",\"audio_tokens\":0,\"accepted_prediction_tokens\":0,"
             "\"rejected_prediction_tokens\":0}%s}",
-            in, out, in + out, k->plan.reasoning, k->plan.usage == USAGE_COST ? ",\"cost\":1.23456789012e-3,\"is_byok\":false" : "");
+            in, out, in + out, k->plan.cache_read, k->plan.cache_5m + k->plan.cache_1h, k->plan.reasoning,
+            k->plan.usage == USAGE_COST ? ",\"cost\":1.23456789012e-3,\"is_byok\":false" : "");
 }
+
+/* --- OpenAI's words --- */
 
 /* One event of the stream: delta as JSON, finish as JSON. `b` is scratch. */
 static bool put_event(struct call *k, struct sb *b, const char *delta, const char *finish)
@@ -161,84 +177,78 @@ static bool put_token(struct call *k, struct sb *b)
     bool on;
 
     sb_puts(&delta, k->sent < k->plan.reasoning ? "{\"reasoning_content\":\"" : "{\"content\":\"");
-    next_text(k, &delta);
+    call_next_text(k, &delta);
     sb_puts(&delta, "\"}");
-    judge_bill(k->seq, 0, 1);
     on = put_event(k, b, sb_str(&delta), "null");
     sb_done(&delta);
     return on;
 }
 
-/* finish_reason, usage, [DONE]. Gone after it. */
-static void stream_close(struct call *k)
+static bool put_open(struct call *k, struct sb *b)
 {
-    struct sb b = sb_make(BODY_MAX), usage = sb_make(4096);
+    struct sb begin = sb_make(4096);
+
+    sb_putf(&begin, "data: {\"id\":\"chatcmpl-w%" PRId64 "\",\"object\":\"chat.completion.chunk\",\"created\":%" PRId64
+            ",\"model\":", k->seq, clock_utc_ms() / 1000);
+    sb_json(&begin, k->model);
+    sb_putf(&begin, ",\"service_tier\":\"%s\",\"choices\":[{\"index\":0,\"delta\":", *k->plan.tier ? k->plan.tier : "default");
+    k->begin_len = begin.len;
+    k->begin = sb_take(&begin);
+    return put_event(k, b, "{\"role\":\"assistant\",\"content\":\"\",\"refusal\":null}", "null");
+}
+
+/* finish_reason, usage, [DONE]. */
+static bool put_end(struct call *k, struct sb *b)
+{
+    struct sb usage = sb_make(4096);
     char finish[32];
     bool on;
 
     (void)snprintf(finish, sizeof finish, "\"%s\"", k->finish);
-    on = put_event(k, &b, "{}", finish);
+    on = put_event(k, b, "{}", finish);
     usage_json(&usage, k);
     for (int i = k->plan.usage == USAGE_TWICE ? 0 : 1; on && i < 2 && k->include_usage && k->plan.usage != USAGE_MISSING;
          i++) {
-        sb_reset(&b);
-        sb_put(&b, k->begin, (size_t)(strstr(k->begin, "\"choices\":[") - k->begin) + 11);
-        sb_putf(&b, "],\"usage\":%s}\n\n", sb_str(&usage));
-        on = call_put(k, b.p, b.len);
+        sb_reset(b);
+        sb_put(b, k->begin, (size_t)(strstr(k->begin, "\"choices\":[") - k->begin) + 11);
+        sb_putf(b, "],\"usage\":%s}\n\n", sb_str(&usage));
+        on = call_put(k, b->p, b->len);
     }
     if (on && k->plan.odd != ODD_NO_DONE)
         on = call_put(k, "data: [DONE]\n\n", 14);
-    if (on) {
-        sb_puts(net_out(k->conn), "0\r\n\r\n");
-        call_end(k, CALL_DONE, CONN_GOES_ON);
-    }
-    sb_done(&b);
     sb_done(&usage);
+    return on;
 }
 
-/* The faults that stand where the first token would. True: the call is gone. */
-static bool stream_odd(struct call *k, struct sb *b)
+static bool put_tool(struct call *k, struct sb *b)
 {
     static const char *const tool[] = {
         "{\"tool_calls\":[{\"index\":0,\"id\":\"call_a\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"\"}}]}",
         "{\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"{\\\"x\\\"\"}}]}",
         "{\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\":1}\"}}]}",
     };
-    static const char error[] = "data: {\"error\":{\"message\":\"The server had an error while processing your "
-                                "request.\",\"type\":\"server_error\",\"param\":null,\"code\":null}}\n\n";
 
-    switch (k->plan.odd) {
-    case ODD_TOOL:
-        judge_bill(k->seq, 0, k->total);
-        k->sent = k->total;
-        return !put_event(k, b, tool[0], "null") || !put_event(k, b, tool[1], "null") || !put_event(k, b, tool[2], "null");
-    case ODD_JSON:
-        if (call_put(k, "data: {\"id\":\"chatcmpl-\",\"choices\":[{\"delta\"\n\n", 45))
-            stream_close(k);
-        return true;
-    case ODD_MID_ERROR:
-        for (int i = 0; i < 3; i++)
-            if (!put_token(k, b))
-                return true;
-        if (call_put(k, error, sizeof error - 1)) {
-            sb_puts(net_out(k->conn), "0\r\n\r\n");
-            call_end(k, CALL_BROKEN, CONN_GOES_ON);
-        }
-        return true;
-    case ODD_HUGE_LINE:
-        sb_reset(b);
-        sb_put(b, k->begin, k->begin_len);
-        sb_puts(b, "{\"content\":\"");
-        while (b->len < 2 << 20)
-            sb_puts(b, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
-        return !call_put(k, b->p, b->len);
-    default:
-        return false;
-    }
+    return put_event(k, b, tool[0], "null") && put_event(k, b, tool[1], "null") && put_event(k, b, tool[2], "null");
+}
+
+static bool put_broken(struct call *k, struct sb *b)
+{
+    (void)b;
+    return call_put(k, "data: {\"id\":\"chatcmpl-\",\"choices\":[{\"delta\"\n\n", 45);
+}
+
+static bool put_endless(struct call *k, struct sb *b)
+{
+    sb_reset(b);
+    sb_put(b, k->begin, k->begin_len);
+    sb_puts(b, "{\"content\":\"");
+    while (b->len < 2 << 20)
+        sb_puts(b, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
+    return call_put(k, b->p, b->len);
 }
 
 /* An error in mid-answer, as OpenAI words it; the status is in the words alone. */
-static void stream_error(struct call *k)
+static bool put_error(struct call *k, struct sb *b)
 {
     static const struct {
         int status;
@@ -250,19 +260,59 @@ static void stream_error(struct call *k)
         {429, "\"message\":\"Rate limit reached on tokens per min (TPM): Limit 90000, Used 60000, Requested 40000. Please try "
               "again in 1.2s.\",\"type\":\"tokens\",\"param\":null,\"code\":\"rate_limit_exceeded\""},
         {503, "\"message\":\"Slow down.\",\"type\":\"service_unavailable_error\",\"param\":null,\"code\":\"server_is_overloaded\""},
-        {500, "\"message\":\"The server had an error.\",\"type\":\"server_error\",\"param\":null,\"code\":null"},
+        {500, "\"message\":\"The server had an error while processing your request.\",\"type\":\"server_error\",\"param\":null,\"code\":null"},
     };
-    struct sb b = sb_make(4096);
     size_t i = 0;
 
     while (i + 1 < sizeof errors / sizeof *errors && errors[i].status != k->plan.event_status)
         i++;
-    sb_putf(&b, "data: {\"error\":{%s}}\n\n", errors[i].text);
-    if (call_put(k, b.p, b.len)) {
+    sb_reset(b);
+    sb_putf(b, "data: {\"error\":{%s}}\n\n", errors[i].text);
+    return call_put(k, b->p, b->len);
+}
+
+/* --- in whatever words --- */
+
+/* The last events, and the end. */
+static void stream_close(struct call *k, struct sb *b)
+{
+    if (k->say->end(k, b)) {
+        sb_puts(net_out(k->conn), "0\r\n\r\n");
+        call_end(k, CALL_DONE, CONN_GOES_ON);
+    }
+}
+
+static void stream_error(struct call *k, struct sb *b)
+{
+    if (k->say->error(k, b)) {
         sb_puts(net_out(k->conn), "0\r\n\r\n");
         call_end(k, CALL_BROKEN, CONN_GOES_ON);
     }
-    sb_done(&b);
+}
+
+/* The faults that stand where the first token would. True: the call is gone. */
+static bool stream_odd(struct call *k, struct sb *b)
+{
+    switch (k->plan.odd) {
+    case ODD_TOOL:
+        judge_bill(k->seq, 0, k->total);
+        k->sent = k->total;
+        return !k->say->tool(k, b);
+    case ODD_JSON:
+        if (k->say->broken(k, b))
+            stream_close(k, b);
+        return true;
+    case ODD_MID_ERROR:
+        for (int i = 0; i < 3; i++)
+            if (!k->say->token(k, b))
+                return true;
+        stream_error(k, b);
+        return true;
+    case ODD_HUGE_LINE:
+        return !k->say->endless(k, b);
+    default:
+        return false;
+    }
 }
 
 static void drip(struct call *k, int64_t now_us)
@@ -294,7 +344,7 @@ static void stream_on(struct call *k, int64_t now_us)
     if (k->body_sent == 0) {
         if (log)
             log->first_us = now_us;
-        on = put_event(k, &b, "{\"role\":\"assistant\",\"content\":\"\",\"refusal\":null}", "null") && !stream_odd(k, &b);
+        on = k->say->open(k, &b) && !stream_odd(k, &b);
     }
     while (on && k->sent < k->total) {
         if (k->plan.hang_after >= 0 && k->sent >= k->plan.hang_after) {
@@ -303,11 +353,11 @@ static void stream_on(struct call *k, int64_t now_us)
             break;
         }
         if (k->plan.event_status && k->sent >= k->plan.event_after) {
-            stream_error(k);
+            stream_error(k, &b);
             on = false;
             break;
         }
-        on = put_token(k, &b);
+        on = k->say->token(k, &b);
         if (on && k->plan.gap_us && k->sent < k->total) {
             int64_t due = k->timer.at_us + k->plan.gap_us;
 
@@ -317,11 +367,11 @@ static void stream_on(struct call *k, int64_t now_us)
         }
     }
     if (on)
-        stream_close(k);
+        stream_close(k, &b);
     sb_done(&b);
 }
 
-static void json_body(struct call *k, struct sb *b)
+static void put_whole(struct call *k, struct sb *b)
 {
     sb_putf(b, "{\"id\":\"chatcmpl-w%" PRId64 "\",\"object\":\"chat.completion\",\"created\":%" PRId64 ",\"model\":",
             k->seq, clock_utc_ms() / 1000);
@@ -330,20 +380,20 @@ static void json_body(struct call *k, struct sb *b)
     if (k->plan.reasoning) {
         sb_puts(b, "\"reasoning_content\":\"");
         while (k->sent < k->plan.reasoning)
-            next_text(k, b);
+            call_next_text(k, b);
         sb_puts(b, "\",");
     }
     if (k->plan.odd == ODD_TOOL) {
         sb_puts(b, "\"content\":null,\"tool_calls\":[{\"id\":\"call_a\",\"type\":\"function\",\"function\":"
                    "{\"name\":\"f\",\"arguments\":\"{\\\"x\\\":1}\"}}]");
+        judge_bill(k->seq, 0, k->total);
         k->sent = k->total;
     } else {
         sb_puts(b, "\"content\":\"");
         while (k->sent < k->total)
-            next_text(k, b);
+            call_next_text(k, b);
         sb_puts(b, "\"");
     }
-    judge_bill(k->seq, 0, k->sent);
     sb_putf(b, ",\"refusal\":null,\"annotations\":[]},\"logprobs\":null,\"finish_reason\":\"%s\"}]", k->finish);
     if (k->plan.usage != USAGE_MISSING) {
         sb_puts(b, ",\"usage\":");
@@ -351,6 +401,11 @@ static void json_body(struct call *k, struct sb *b)
     }
     sb_putf(b, ",\"service_tier\":\"%s\",\"system_fingerprint\":null}\n", *k->plan.tier ? k->plan.tier : "default");
 }
+
+const struct dialect call_openai = {
+    .open = put_open, .token = put_token, .tool = put_tool, .end = put_end, .error = put_error, .broken = put_broken,
+    .endless = put_endless, .whole = put_whole,
+};
 
 static void call_fire(struct timer *t, int64_t now_us)
 {
@@ -366,7 +421,7 @@ static void call_fire(struct timer *t, int64_t now_us)
         return;
     if (log)
         log->first_us = now_us;
-    json_body(k, &b);
+    k->say->whole(k, &b);
     if (k->plan.odd == ODD_JSON)
         b.len = b.len / 2;
     sb_putf(net_out(k->conn), "Content-Length: %zu\r\n\r\n", b.len);
@@ -381,18 +436,11 @@ static void drip_begin(struct call *k, int64_t now_us)
     struct sb b = sb_make(BODY_MAX), kept = *net_out(k->conn);
 
     *net_out(k->conn) = sb_make(BODY_MAX);
-    (void)put_event(k, &b, "{\"role\":\"assistant\",\"content\":\"\"}", "null");
+    (void)k->say->open(k, &b);
     while (k->sent < k->total)
-        (void)put_token(k, &b);
+        (void)k->say->token(k, &b);
+    (void)k->say->end(k, &b);
     k->plan.odd = ODD_NONE;
-    sb_reset(&b);
-    (void)put_event(k, &b, "{}", "\"stop\"");
-    sb_reset(&b);
-    sb_put(&b, k->begin, (size_t)(strstr(k->begin, "\"choices\":[") - k->begin) + 11);
-    sb_puts(&b, "],\"usage\":");
-    usage_json(&b, k);
-    sb_puts(&b, "}\n\ndata: [DONE]\n\n");
-    (void)call_put(k, b.p, b.len);
     sb_puts(net_out(k->conn), "0\r\n\r\n");
     k->drip = *net_out(k->conn);
     *net_out(k->conn) = kept;
@@ -401,19 +449,7 @@ static void drip_begin(struct call *k, int64_t now_us)
     net_flush(k->conn);
 }
 
-static void make_begin(struct call *k)
-{
-    struct sb b = sb_make(4096);
-
-    sb_putf(&b, "data: {\"id\":\"chatcmpl-w%" PRId64 "\",\"object\":\"chat.completion.chunk\",\"created\":%" PRId64
-            ",\"model\":", k->seq, clock_utc_ms() / 1000);
-    sb_json(&b, k->model);
-    sb_putf(&b, ",\"service_tier\":\"%s\",\"choices\":[{\"index\":0,\"delta\":", *k->plan.tier ? k->plan.tier : "default");
-    k->begin_len = b.len;
-    k->begin = sb_take(&b);
-}
-
-void call_begin(struct conn *c, const struct plan *plan, int64_t seq, const char *model, bool stream,
+void call_begin(struct conn *c, const struct dialect *say, const struct plan *plan, int64_t seq, const char *model, bool stream,
                 bool include_usage, int64_t prompt_tokens, int64_t max_tokens, const char *message, size_t n,
                 const char *headers, int64_t now_us)
 {
@@ -423,6 +459,8 @@ void call_begin(struct conn *c, const struct plan *plan, int64_t seq, const char
     k->timer.fire = call_fire;
     k->timer.at_us = now_us;
     k->conn = c;
+    k->say = say;
+    k->block = -1;
     k->plan = *plan;
     k->seq = seq;
     k->stream = stream;
@@ -444,10 +482,8 @@ void call_begin(struct conn *c, const struct plan *plan, int64_t seq, const char
     judge_bill(seq, prompt_tokens, 0);
     sb_putf(net_out(c), "HTTP/1.1 200 OK\r\nContent-Type: %s\r\n%s",
             stream ? "text/event-stream; charset=utf-8" : "application/json", headers);
-    if (stream) {
-        make_begin(k);
+    if (stream)
         sb_puts(net_out(c), "Transfer-Encoding: chunked\r\n\r\n");
-    }
     if (stream && plan->odd == ODD_DRIP)
         drip_begin(k, now_us);
     else if (plan->hang_after == 0)

@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "call.h"
 #include "judge.h"
+#include "messages.h"
 #include "more.h"
 #include "plan.h"
 
@@ -56,17 +57,17 @@ static void put_duration(struct sb *b, int64_t ms)
 }
 
 /* What one limit looks like from outside, in the spelling that is asked for. */
-static void put_limit(struct sb *b, const char *name, struct limit *l, int64_t now_us)
+static void put_limit(struct sb *b, const char *name, struct limit *l, enum spelling spelling, int64_t now_us)
 {
     int64_t reset_ms = (limit_reset_us(l, now_us) + 999) / 1000, left = limit_remaining(l, now_us);
     time_t at = (time_t)((clock_utc_ms() + reset_ms + 999) / 1000);
     char date[32];
     struct tm tm;
 
-    switch (judge_spelling) {
+    switch (spelling) {
     case SPELL_OPENAI:
     case SPELL_PROJECT:
-        name = judge_spelling == SPELL_OPENAI ? name : strcmp(name, "tokens") == 0 ? "project-tokens" : "project-requests";
+        name = spelling == SPELL_OPENAI ? name : strcmp(name, "tokens") == 0 ? "project-tokens" : "project-requests";
         sb_putf(b, "x-ratelimit-limit-%s: %" PRId64 "\r\nx-ratelimit-remaining-%s: %" PRId64 "\r\nx-ratelimit-reset-%s: ",
                 name, l->max, name, left, name);
         put_duration(b, reset_ms);
@@ -90,14 +91,24 @@ static void put_limit(struct sb *b, const char *name, struct limit *l, int64_t n
 }
 
 /* Every header a provider adds, each with its line end. */
-static void put_headers(struct sb *b, int64_t seq, int64_t began_us, int64_t now_us)
+static void put_headers(struct sb *b, const struct call_log *log, int64_t now_us)
 {
+    if (log->messages) {
+        sb_putf(b, "request-id: req_standin%" PRId64 "\r\nanthropic-organization-id: stand-in\r\n", log->seq);
+        if (judge_requests.max)
+            put_limit(b, "requests", &judge_requests, SPELL_ANTHROPIC, now_us);
+        if (judge_tokens.max)
+            put_limit(b, "input-tokens", &judge_tokens, SPELL_ANTHROPIC, now_us);
+        if (judge_output.max)
+            put_limit(b, "output-tokens", &judge_output, SPELL_ANTHROPIC, now_us);
+        return;
+    }
     sb_putf(b, "x-request-id: req_standin%" PRId64 "\r\nopenai-processing-ms: %" PRId64
-            "\r\nopenai-version: 2020-10-01\r\nopenai-organization: stand-in\r\n", seq, (now_us - began_us) / 1000);
+            "\r\nopenai-version: 2020-10-01\r\nopenai-organization: stand-in\r\n", log->seq, (now_us - log->at_us) / 1000);
     if (judge_requests.max)
-        put_limit(b, "requests", &judge_requests, now_us);
+        put_limit(b, "requests", &judge_requests, judge_spelling, now_us);
     if (judge_tokens.max)
-        put_limit(b, "tokens", &judge_tokens, now_us);
+        put_limit(b, "tokens", &judge_tokens, judge_spelling, now_us);
 }
 
 /* An answer that is whole: status, headers of `log`'s call, body. */
@@ -117,13 +128,15 @@ static void refuse(struct conn *c, struct call_log *log, int status, const char 
     struct sb b = sb_make(65536), h = sb_make(65536);
     int64_t now_us = clock_mono_us();
 
-    put_headers(&h, log->seq, log->at_us, now_us);
+    put_headers(&h, log, now_us);
     sb_puts(&h, headers);
     judge_status(log, status);
     judge_end(log->seq, CALL_REFUSED, now_us);
     if (!type)
         sb_putf(&b, "<html><head><title>%d %s</title></head><body><center><h1>%d %s</h1></center></body></html>\n",
                 status, message, status, message);
+    else if (log->messages)
+        messages_error(&b, status, status == 429 && strcmp(type, "insufficient_quota") == 0, message, log->seq);
     else {
         sb_puts(&b, "{\"error\":{\"message\":");
         sb_json(&b, message);
@@ -187,11 +200,17 @@ static bool refuse_by_limits(struct conn *c, struct call_log *log, int64_t token
 {
     int64_t wait_requests = limit_wait_us(&judge_requests, 1, now_us);
     int64_t wait_tokens = limit_wait_us(&judge_tokens, tokens, now_us);
+    int64_t wait_output = log->messages ? limit_wait_us(&judge_output, 1, now_us) : 0;
     bool by_tokens = wait_tokens != 0;
     struct limit *l = by_tokens ? &judge_tokens : &judge_requests;
     int64_t wait_us = by_tokens ? wait_tokens : wait_requests;
     char message[256], headers[128] = "";
 
+    if (!wait_us && wait_output > 0) {
+        (void)snprintf(headers, sizeof headers, "retry-after: %" PRId64 "\r\n", (wait_output + 999999) / 1000000);
+        refuse(c, log, 429, "rate_limit_error", NULL, NULL, "This request would exceed the rate limit for your organization of output tokens per minute.", headers);
+        return true;
+    }
     if (!wait_us) {
         limit_take(&judge_requests, 1, now_us);
         limit_take(&judge_tokens, tokens, now_us);
@@ -222,13 +241,6 @@ static const char *message_text(const json_t *m)
         return json_str(json_array_get(content, 0), "text", "");
     return json_is_string(content) ? json_string_value(content) : "";
 }
-
-struct ask {
-    const char *model, *message;
-    size_t message_len;
-    int64_t prompt_tokens, max_tokens;
-    bool stream, include_usage;
-};
 
 /* Read the body. NULL, or the sentence of a 400 with its param. */
 static const char *read_ask(const json_t *o, struct ask *a, const char **param)
@@ -285,18 +297,32 @@ static bool answer_oddly(struct conn *c, struct call_log *log, enum plan_odd odd
     return true;
 }
 
+/* It costs nothing, and has a limit of its own. */
+static void count_tokens(struct conn *c, struct call_log *log, const struct ask *a)
+{
+    char body[64], headers[64];
+
+    (void)snprintf(log->tag, sizeof log->tag, "count_tokens");
+    (void)snprintf(headers, sizeof headers, "request-id: req_standin%" PRId64 "\r\n", log->seq);
+    (void)snprintf(body, sizeof body, "{\"input_tokens\":%" PRId64 "}\n", a->prompt_tokens);
+    judge_status(log, 200);
+    judge_end(log->seq, CALL_DONE, clock_mono_us());
+    answer(c, 200, "application/json", headers, body, strlen(body));
+}
+
 static void chat(struct conn *c, const struct request *r, int64_t now_us)
 {
     struct call_log *log = judge_call(r, now_us);
     struct sb h = sb_make(HEADERS_MAX);
     struct ask a = {0};
     struct plan plan;
-    const char *wrong, *param;
+    const char *wrong, *param = NULL;
     char why[160];
     json_t *o = NULL;
     bool known;
 
-    if (wanted_key && (strncmp(r->auth, "Bearer ", 7) != 0 || strcmp(r->auth + 7, wanted_key) != 0)) {
+    log->messages = messages_is(r);
+    if (wanted_key && !(log->messages ? messages_has_key(r, wanted_key) : strncmp(r->auth, "Bearer ", 7) == 0 && strcmp(r->auth + 7, wanted_key) == 0)) {
         refuse(c, log, 401, refusals[1].type, refusals[1].code, NULL, refusals[1].message, "");
         goto out;
     }
@@ -305,7 +331,7 @@ static void chat(struct conn *c, const struct request *r, int64_t now_us)
                "We could not parse the JSON body of your request.", "");
         goto out;
     }
-    wrong = read_ask(o, &a, &param);
+    wrong = log->messages ? messages_read(o, r, &a) : read_ask(o, &a, &param);
     if (wrong) {
         refuse(c, log, 400, "invalid_request_error", "missing_required_parameter", param, wrong, "");
         goto out;
@@ -321,7 +347,11 @@ static void chat(struct conn *c, const struct request *r, int64_t now_us)
         refuse(c, log, 404, "invalid_request_error", "model_not_found", "model", refusals[3].message, "");
         goto out;
     }
-    if (refuse_by_limits(c, log, a.prompt_tokens + a.max_tokens, now_us))
+    if (messages_is_count(r)) {
+        count_tokens(c, log, &a);
+        goto out;
+    }
+    if (refuse_by_limits(c, log, a.prompt_tokens + (log->messages ? plan.cache_5m + plan.cache_1h : a.max_tokens), now_us))
         goto out;
     if (plan.status != 200 && (!plan.refusals || judge_repeats(a.model, a.message, a.message_len) < plan.refusals)) {
         refuse_by_plan(c, log, &plan);
@@ -331,22 +361,29 @@ static void chat(struct conn *c, const struct request *r, int64_t now_us)
         plan.event_status = 0;
     if (answer_oddly(c, log, plan.odd))
         goto out;
-    put_headers(&h, log->seq, now_us, clock_mono_us());
+    put_headers(&h, log, clock_mono_us());
     if (plan.odd == ODD_HUGE_HEADER)
         for (int i = 0; i < 16384; i++)
             sb_putf(&h, "x-padding-%d: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n", i);
     judge_status(log, 200);
-    call_begin(c, &plan, log->seq, a.model, a.stream, a.include_usage, a.prompt_tokens, a.max_tokens, a.message,
-               a.message_len, sb_str(&h), now_us);
+    call_begin(c, log->messages ? &call_anthropic : &call_openai, &plan, log->seq, a.model, a.stream, a.include_usage,
+               a.prompt_tokens + plan.cache_read + plan.cache_5m + plan.cache_1h, a.max_tokens, a.message, a.message_len, sb_str(&h),
+               now_us);
 out:
     json_decref(o);
     sb_done(&h);
 }
 
-static void models(struct conn *c)
+static void models(struct conn *c, const struct request *r)
 {
     struct sb b = sb_make(65536);
 
+    if (r->version[0]) {
+        messages_models(&b);
+        answer(c, 200, "application/json", "", sb_str(&b), b.len);
+        sb_done(&b);
+        return;
+    }
     sb_puts(&b, "{\"object\":\"list\",\"data\":[");
     for (size_t i = 0; plan_models[i]; i++)
         sb_putf(&b, "%s{\"id\":\"%s\",\"object\":\"model\",\"created\":1721172741,\"owned_by\":\"stand-in\"}",
@@ -361,12 +398,12 @@ void chat_request(struct conn *c, const struct request *r, int64_t now_us)
     static const char unknown[] = "{\"error\":{\"message\":\"Unknown request URL. Please check the URL for typos.\","
                                   "\"type\":\"invalid_request_error\",\"param\":null,\"code\":\"unknown_url\"}}\n";
 
-    if ((strcmp(r->path, "/v1/chat/completions") == 0 || more_is_azure(r)) && strcmp(r->method, "POST") == 0)
+    if (((strcmp(r->path, "/v1/chat/completions") == 0 || more_is_azure(r)) && strcmp(r->method, "POST") == 0) || messages_is(r))
         chat(c, r, now_us);
     else if (more_request(c, r, now_us))
         return;
     else if (strcmp(r->path, "/v1/models") == 0 && strcmp(r->method, "GET") == 0)
-        models(c);
+        models(c, r);
     else {
         judge_other();
         answer(c, 404, "application/json", "", unknown, sizeof unknown - 1);

@@ -12,7 +12,7 @@
 
 enum { JUDGE_LOG = 16384, JUDGE_TEXTS = 256, REPEATS = 65536 };
 
-struct limit judge_requests, judge_tokens;
+struct limit judge_requests, judge_tokens, judge_output;
 enum spelling judge_spelling;
 
 static struct {
@@ -62,12 +62,13 @@ struct call_log *judge_call(const struct request *r, int64_t now_us)
 {
     int64_t seq = ++judge.seq;
     struct call_log *log = &judge.log[seq % JUDGE_LOG];
-    size_t n = strlen(r->auth), skip = n >= sizeof log->auth ? n - sizeof log->auth + 1 : 0;
+    const char *key = r->api_key[0] ? r->api_key : r->auth;
+    size_t n = strlen(key), skip = n >= sizeof log->auth ? n - sizeof log->auth + 1 : 0;
 
     memset(log, 0, sizeof *log);
     log->seq = seq;
     log->at_us = now_us;
-    (void)snprintf(log->auth, sizeof log->auth, "%.23s", r->auth + skip);
+    (void)snprintf(log->auth, sizeof log->auth, "%.23s", key + skip);
     (void)snprintf(log->client_id, sizeof log->client_id, "%.39s", r->client_id);
     if (++judge.in_flight > judge.peak_in_flight)
         judge.peak_in_flight = judge.in_flight;
@@ -226,7 +227,7 @@ static bool judge_foreign(const struct request *r, int64_t now_us)
     return true;
 }
 
-/* {"requests_per_minute":N,"tokens_per_minute":N,"window":"bucket|sliding|fixed","window_ms":60000,"headers":"openai|…"} */
+/* {"requests_per_minute":N,"tokens_per_minute":N,"output_tokens_per_minute":N,"window":"bucket|sliding|fixed","window_ms":60000,"headers":"openai|…"} */
 static bool judge_limits(const struct request *r, int64_t now_us)
 {
     char why[160];
@@ -243,6 +244,7 @@ static bool judge_limits(const struct request *r, int64_t now_us)
     if (good) {
         limit_set(&judge_requests, kind, json_int(o, "requests_per_minute", 0), window_us, now_us);
         limit_set(&judge_tokens, kind, json_int(o, "tokens_per_minute", 0), window_us, now_us);
+        limit_set(&judge_output, kind, json_int(o, "output_tokens_per_minute", 0), window_us, now_us);
     }
     json_decref(o);
     return good;

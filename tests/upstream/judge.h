@@ -15,12 +15,13 @@
 
 enum call_end { CALL_RUNS, CALL_DONE, CALL_REFUSED, CALL_ABORTED, CALL_BROKEN };
 
-/* One call of /v1/chat/completions. Times are those of clock_mono_us(); 0 = not yet. */
+/* One call of /v1/chat/completions or /v1/messages. Times are those of clock_mono_us(); 0 = not yet. */
 struct call_log {
     int64_t seq;                  /* 1, 2, … since the start or the reset */
     int64_t at_us, first_us, end_us;
     enum call_end end;
     bool stream, include_usage;
+    bool messages;                /* Anthropic's words */
     int status;
     int64_t prompt_tokens;        /* billed, refused calls not */
     int64_t completion_tokens;    /* billed so far, also of an aborted stream */
@@ -34,7 +35,8 @@ struct call_log {
 enum spelling { SPELL_OPENAI, SPELL_PROJECT, SPELL_AZURE, SPELL_UNKNOWN, SPELL_ANTHROPIC, SPELL_NONE };
 
 extern enum spelling judge_spelling;
-extern struct limit judge_requests, judge_tokens;    /* a minute */
+extern struct limit judge_requests, judge_tokens;    /* a minute; Anthropic's tokens are those of input alone … */
+extern struct limit judge_output;                    /* … and these count as they are made */
 
 void judge_init(bool keep_texts);
 /* A call arrives. The entry is valid until JUDGE_LOG more have come; look it up again by seq. */

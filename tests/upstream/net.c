@@ -147,6 +147,8 @@ static long long parse_head(const char *head, size_t len, struct request *r)
         case 'a':
             if (is_header(line, n, "Authorization", &value, &vn))
                 copy_value(r->auth, sizeof r->auth, value, vn);
+            else if (is_header(line, n, "anthropic-version", &value, &vn))
+                copy_value(r->version, sizeof r->version, value, vn);
             break;
         case 'c':
             if (is_header(line, n, "Content-Length", &value, &vn))
@@ -161,6 +163,8 @@ static long long parse_head(const char *head, size_t len, struct request *r)
         case 'x':
             if (is_header(line, n, "X-Request-Id", &value, &vn))
                 copy_value(r->client_id, sizeof r->client_id, value, vn);
+            else if (is_header(line, n, "x-api-key", &value, &vn))
+                copy_value(r->api_key, sizeof r->api_key, value, vn);
             break;
         default:
             break;

@@ -19,6 +19,7 @@ struct request {                 /* borrowed from the connection's buffer while 
     char method[8];
     char path[128];              /* without the query */
     char auth[96];               /* Authorization, cut to fit; "" if absent */
+    char api_key[96], version[16];   /* x-api-key, anthropic-version, likewise */
     char client_id[64];          /* X-Request-Id, cut to fit */
     bool keep_alive;
     const char *head, *body;

@@ -20,7 +20,7 @@ const char *const plan_models[] = {
     NULL
 };
 
-static const char *const real_models[] = {"gpt-", "o3", "o4", "chatgpt-", "openai/", NULL};
+static const char *const real_models[] = {"gpt-", "o3", "o4", "chatgpt-", "openai/", "claude-", NULL};
 
 /* Names that are whole; what they do not mention is TEXT_LOREM with 12 tokens. */
 static const struct {
@@ -90,6 +90,11 @@ static bool plan_numbers(const char *s, struct plan *p)
     } else if (end = 0, sscanf(s, "think-%lld-%lld%n", &a, &b, &end) == 2 && !s[end]) {
         p->reasoning = a;
         p->tokens = b;
+    } else if (end = 0, sscanf(s, "cache-%lld-%lld-%lld%n", &a, &b, &c, &end) == 3 && !s[end]) {
+        p->text = TEXT_ECHO;
+        p->cache_read = a;
+        p->cache_5m = b;
+        p->cache_1h = c;
     } else if (end = 0, sscanf(s, "tier-%11[a-z]%n", p->tier, &end) == 1 && !s[end]) {
         p->text = TEXT_ECHO;
     } else if (end = 0, sscanf(s, "fault-hang-%lld%n", &a, &end) == 1 && !s[end]) {

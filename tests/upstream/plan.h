@@ -16,6 +16,7 @@
  *   fault-json, -html, -empty, -redirect, -200-error, -mid-error, -huge-line, -huge-header
  *   fault-usage-missing|null|string|negative|huge|fraction|twice|less|more
  *   usage-cost                  usage that says what it cost: $1.23456789012e-3
+ *   cache-READ-5M-1H            the message again; of its prompt so many tokens were read from the cache, and written to it
  *   tier-NAME                   that service_tier in the answer
  *
  * A user message may carry the name instead, as its first word: "#slow-50-10-8 hello". */
@@ -52,6 +53,7 @@ struct plan {
     int64_t reasoning;           /* tokens before them */
     int64_t first_us, gap_us;    /* 0, 0: all at once */
     int64_t hang_after;          /* tokens after which nothing more comes, or -1 */
+    int64_t cache_read, cache_5m, cache_1h;      /* prompt tokens; beside what the message has */
     char tier[12];               /* service_tier */
     int status;                  /* 200, or the refusal */
     enum plan_after after;       /* how a 429 says when */

@@ -1,4 +1,4 @@
-/* upstream.c - the provider stand-in: speaks OpenAI's wire format, holds strict
+/* upstream.c - the provider stand-in: speaks OpenAI's and Anthropic's wire formats, holds strict
  * limits of its own, plays a fault where a model's name asks for one (plan.h),
  * and counts as the judge of what really reached a provider (judge.h).
  *
