@@ -97,6 +97,21 @@ void admit_promise(struct admit_ticket *t, const struct forecast_place *place, i
     t->promised_at_us = now_us;
 }
 
+/* A promise is of the start that follows it; one after that is a retry. */
+static void promise_came(struct admit *a, struct admit_ticket *t, int64_t now_us)
+{
+    if (t->promised_us < 0 || t->judged)
+        return;
+    promise_judge(&a->promise[item_of(a, t)->priority], t->promised_at_us, t->promised_us, now_us);
+    t->judged = true;
+}
+
+void admit_promise_broken(struct admit *a, const struct admit_ticket *t, int64_t now_us)
+{
+    if (t->promised_us >= 0 && !t->judged)
+        promise_broken(&a->promise[item_of(a, t)->priority], t->promised_us, now_us);
+}
+
 /* Would this upstream start it this very moment? With others before it, only where nobody was held up just now. */
 static bool upstream_takes(struct admit *a, const struct item *it, int upstream, int stage, int64_t before, int64_t now_us)
 {
@@ -515,8 +530,7 @@ bool admit_next(struct admit *a, int64_t now_us, struct admit_grant *out)
         retry_budget_request(&a->retries, now_us);
     if (it->candidates)
         t->model = pick_candidate(it, it->upstream, it->stage)->model;
-    if (t->promised_us >= 0)
-        promise_judge(&a->promise[it->priority], t->promised_at_us, t->promised_us, now_us);
+    promise_came(a, t, now_us);
     clock_read(a, t, now_us, t->held_us);
     *out = (struct admit_grant){.ticket = t, .job = t->job, .upstream = it->upstream, .candidate = it->number,
                                 .choice = why_there(t, it), .reserved_input = it->hold.input,
@@ -533,6 +547,7 @@ void *admit_expire(struct admit *a, int64_t now_us)
         return NULL;
     t = a->pick.queue.item[a->deadlines.v[0].id].owner;
     job = t->job;
+    admit_promise_broken(a, t, now_us);
     admit_drop(a, t, now_us);
     a->counters.timed_out++;
     return job;

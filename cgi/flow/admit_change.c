@@ -113,6 +113,7 @@ void *admit_stranded(struct admit *a, int64_t now_us, enum weir_err *why)
         if (!*why)
             continue;
         job = t->job;
+        admit_promise_broken(a, t, now_us);
         admit_cancel(a, t, now_us);
         return job;
     }

@@ -27,6 +27,7 @@ struct admit_ticket {
     int64_t promised_us;              /* start told first, and when it was told; -1: nothing yet */
     int64_t promised_at_us;
     int64_t promised_position;
+    bool judged;                      /* it has started since */
     int64_t waits_us;                 /* it was put in line, or failed, then */
     int64_t held_us[GATE_COUNT];      /* before it became ready, and in lines it has left */
     int64_t clock_us[GATE_COUNT];     /* the line's clocks when it became ready */
@@ -85,5 +86,7 @@ void admit_outlook_note(struct admit *a, uint32_t item, int64_t now_us);
 void admit_outlook_view(struct admit *a, uint32_t group, struct admit_outlook *out);
 /* Remember the first full forecast a waiting ask was told. */
 void admit_promise(struct admit_ticket *t, const struct forecast_place *place, int64_t now_us);
+/* It leaves the queue without having started, and not by its client's will. */
+void admit_promise_broken(struct admit *a, const struct admit_ticket *t, int64_t now_us);
 
 #endif

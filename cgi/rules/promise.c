@@ -14,19 +14,31 @@ static int by_size(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-void promise_judge(struct promise *p, int64_t told_us, int64_t promised_us, int64_t began_us)
+static void note(struct promise *p, int64_t error_us)
 {
-    int64_t error = began_us > promised_us ? began_us - promised_us : promised_us - began_us;
     int64_t sorted[PROMISE_RECENT];
     int64_t n;
 
-    p->error_us[p->made++ % PROMISE_RECENT] = error;
-    if (error <= PROMISE_CLOSE_US || error * 5 <= promised_us - told_us)
-        p->kept++;
+    p->error_us[p->made++ % PROMISE_RECENT] = error_us;
     n = p->made < PROMISE_RECENT ? p->made : PROMISE_RECENT;
     if (n > PROMISE_REFRESH && p->made % PROMISE_REFRESH)
         return;
     memcpy(sorted, p->error_us, sizeof sorted);
     qsort(sorted, (size_t)n, sizeof *sorted, by_size);
     p->median_us = sorted[n / 2];
+}
+
+void promise_judge(struct promise *p, int64_t told_us, int64_t promised_us, int64_t began_us)
+{
+    int64_t error = began_us > promised_us ? began_us - promised_us : promised_us - began_us;
+
+    if (error <= PROMISE_CLOSE_US || error * 5 <= promised_us - told_us)
+        p->kept++;
+    note(p, error);
+}
+
+void promise_broken(struct promise *p, int64_t promised_us, int64_t now_us)
+{
+    if (now_us > promised_us)
+        note(p, now_us - promised_us);
 }

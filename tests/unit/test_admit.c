@@ -210,9 +210,69 @@ START_TEST(time_alone_starts_all_that_wait_each_at_its_second)
 }
 END_TEST
 
+/* Ten start at once; the eleventh is told that it will in a second, or not at all before that is past. */
+START_TEST(each_promise_is_judged_once_whoever_gives_up_counts_and_whoever_leaves_does_not)
+{
+    struct admit_upstream u = one_upstream();
+    struct admit *a = admit_of(&u, 1);
+    struct admit_ticket *t[13];
+    struct admit_grant g;
+    struct admit_place place;
+    struct admit_counters n;
+    int64_t wait, delay, now = START + SEC;
+
+    for (int i = 0; i < 13; i++) {
+        struct ask ask = an_ask(1, PRIORITY_MEDIUM, 10, START);
+
+        ask.deadline_us = START + 20 * SEC;
+        ck_assert_int_eq(admit_enqueue(a, &ask, START, &t[i], &wait), WEIR_OK);
+    }
+    while (admit_next(a, START, &g)) {
+    }
+    for (int i = 10; i < 13; i++)
+        admit_place(a, t[i], START, &place);
+    ck_assert(admit_next(a, now, &g));
+    ck_assert_ptr_eq(g.ticket, t[10]);
+    admit_counters(a, &n);
+    ck_assert_int_eq(n.promises, 1);
+    ck_assert_int_eq(n.promises_kept, 1);
+    ck_assert(admit_retry(a, t[10], FAULT_SERVER, DIM_COUNT, -1, now, &delay));
+    admit_place(a, t[10], now, &place);
+    admit_cancel(a, t[12], now);
+    now += 5 * SEC;
+    ck_assert(admit_next(a, now, &g));
+    ck_assert_ptr_eq(g.ticket, t[10]);
+    ck_assert(admit_next(a, now, &g));
+    ck_assert_ptr_eq(g.ticket, t[11]);
+    admit_counters(a, &n);
+    ck_assert_int_eq(n.promises, 2);                     /* the twelfth came late; the retry is none, nor who left */
+    ck_assert_int_eq(n.promises_kept, 1);
+    admit_free(a);
+    a = admit_of(&u, 1);
+    for (int i = 0; i < 13; i++) {
+        struct ask ask = an_ask(1, PRIORITY_MEDIUM, 10, START);
+
+        ask.deadline_us = START + 20 * SEC;
+        ck_assert_int_eq(admit_enqueue(a, &ask, START, &t[i], &wait), WEIR_OK);
+    }
+    while (admit_next(a, START, &g)) {
+    }
+    for (int i = 10; i < 13; i++)
+        admit_place(a, t[i], START, &place);
+    admit_cancel(a, t[12], START);
+    while (admit_expire(a, START + 21 * SEC)) {
+    }
+    admit_counters(a, &n);
+    ck_assert_int_eq(n.promises, 2);
+    ck_assert_int_eq(n.promises_kept, 0);
+    admit_free(a);
+}
+END_TEST
+
 UNIT_MAIN("admit", time_alone_starts_all_that_wait_each_at_its_second,
           where_nothing_may_wait_what_can_start_at_once_is_taken,
           an_upstream_that_was_taken_out_is_used_again_after_a_reset,
+          each_promise_is_judged_once_whoever_gives_up_counts_and_whoever_leaves_does_not,
           an_ask_that_fits_starts_at_once_and_ends_once,
           what_waits_is_told_its_position_its_start_and_the_gate_that_holds_it,
           a_refusal_by_a_full_queue_or_a_missed_deadline_leaves_nothing_behind)

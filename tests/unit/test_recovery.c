@@ -200,6 +200,11 @@ START_TEST(a_promise_is_kept_within_two_seconds_or_a_fifth)
     ck_assert_int_eq(p.kept, 2);
     ck_assert_int_eq(p.made, 4);
     ck_assert_int_eq(p.median_us, 20 * SEC);
+    promise_broken(&p, 104 * SEC, 103 * SEC);
+    ck_assert_int_eq(p.made, 4);
+    promise_broken(&p, 104 * SEC, 105 * SEC);
+    ck_assert_int_eq(p.made, 5);
+    ck_assert_int_eq(p.kept, 2);
 }
 END_TEST
 
