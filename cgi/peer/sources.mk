@@ -9,6 +9,7 @@ libweir_a_SOURCES += \
 	cgi/peer/otlp.c cgi/peer/otlp.h \
 	cgi/peer/scan.c cgi/peer/scan.h \
 	cgi/peer/sse.c cgi/peer/sse.h \
+	cgi/peer/translate.c cgi/peer/translate.h cgi/peer/translate_impl.h cgi/peer/translate_to_chat.c cgi/peer/translate_to_messages.c \
 	cgi/peer/upstream.c cgi/peer/upstream.h \
 	cgi/peer/webhook.c cgi/peer/webhook.h \
 	cgi/peer/wire.c cgi/peer/wire.h

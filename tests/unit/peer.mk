@@ -27,3 +27,7 @@ check_PROGRAMS += tests/unit/test_webhook
 tests_unit_test_webhook_SOURCES = tests/unit/test_webhook.c tests/unit/unit.h
 tests_unit_test_webhook_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_webhook_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += tests/unit/test_translate
+tests_unit_test_translate_SOURCES = tests/unit/test_translate.c tests/unit/unit.h
+tests_unit_test_translate_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_translate_LDADD = $(UNIT_LDADD)
