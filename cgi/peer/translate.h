@@ -8,8 +8,7 @@
  * of their own: peer/wire.h reads each kind and writes each kind.
  *
  * What is the gateway's business is not in the result: model, the cap on the answer,
- * stream_options. Nor are temperature and top_p, which not every model takes; they
- * mean the same in both. Trees in, tree out; no I/O, no state; thread-safe. */
+ * stream_options. Trees in, tree out; no I/O, no state; thread-safe. */
 #ifndef WEIR_TRANSLATE_H
 #define WEIR_TRANSLATE_H
 

@@ -404,8 +404,8 @@ static enum weir_err only_standard(struct translation *t, const char *at, const 
 }
 
 static const struct translate_rule rules[] = {
-    {"model", NULL}, {"max_tokens", NULL}, {"temperature", NULL}, {"top_p", NULL}, {"cache_control", NULL},
-    {"system", system_member}, {"messages", messages}, {"stream", translate_same}, {"stop_sequences", stop_sequences},
+    {"model", NULL}, {"max_tokens", NULL}, {"cache_control", NULL},
+    {"system", system_member}, {"messages", messages}, {"stream", translate_same}, {"temperature", translate_same}, {"top_p", translate_same}, {"stop_sequences", stop_sequences},
     {"tools", tools}, {"tool_choice", tool_choice}, {"thinking", thinking}, {"output_config", output_config},
     {"metadata", metadata}, {"service_tier", service_tier}, {"speed", only_standard},
 };

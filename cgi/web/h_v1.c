@@ -1,6 +1,6 @@
 /* h_v1.c - OpenAI's paths: POST /v1/chat/completions, /v1/embeddings, /v1/responses.
- * The body goes to the provider as it came, but for the model and what limits
- * and metering need. */
+ * To a provider that speaks alike the body goes as it came, but for the model
+ * and what limits and metering need. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -86,18 +86,6 @@ static char *other_stream_options(const json_t *options)
     return out.len ? sb_take(&out) : NULL;
 }
 
-/* Launch it, if it has a body by now. */
-static enum weir_err go(struct exchange *x, const struct v1 *v, struct job *j, const char *const *without)
-{
-    enum weir_err e = v1_pass_body(x, v, j, PROTOCOL_OPENAI, without);
-
-    if (e)
-        job_free(j);
-    else
-        launch_go(x, j);
-    return e;
-}
-
 /* What all have in common: it may have been sent before. */
 static enum weir_err serve(struct exchange *x, enum weir_err (*make)(struct exchange *, struct v1 *))
 {
@@ -141,7 +129,7 @@ static enum weir_err chat(struct exchange *x, struct v1 *v)
         v->max_tokens = newer;
     gather_turns(x, v);
     e = v1_fit(x, v, v1_count_chat, "messages");
-    return e ? e : go(x, v, chat_job(x, v, newer > 0), chat_own);
+    return e ? e : v1_go(x, v, chat_job(x, v, newer > 0), chat_own);
 }
 
 enum weir_err h_v1_chat(struct exchange *x)
@@ -165,7 +153,7 @@ static enum weir_err embeddings(struct exchange *x, struct v1 *v)
     for (size_t i = 0; i < v->candidates.n; i++)
         v->candidates.of[i].context = 0;             /* that of one input, not of all together: the provider knows */
     e = v1_fit(x, v, v1_count_embeddings, "input");
-    return e ? e : go(x, v, v1_job(x, v), own);
+    return e ? e : v1_go(x, v, v1_job(x, v), own);
 }
 
 enum weir_err h_v1_embeddings(struct exchange *x)
@@ -192,7 +180,7 @@ static enum weir_err responses(struct exchange *x, struct v1 *v)
         v1_keep_texts(v);
     }
     e = v1_fit(x, v, v1_count_responses, "input");
-    return e ? e : go(x, v, v1_job(x, v), own);
+    return e ? e : v1_go(x, v, v1_job(x, v), own);
 }
 
 enum weir_err h_v1_responses(struct exchange *x)

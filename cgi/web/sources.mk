@@ -68,7 +68,7 @@ libweir_a_SOURCES += \
 	cgi/web/snapshot_json.c cgi/web/snapshot_json.h \
 	cgi/web/monitor.h \
 	cgi/web/title.c cgi/web/title.h \
-	cgi/web/v1.c cgi/web/v1.h cgi/web/v1_count.c cgi/web/v1_count.h \
+	cgi/web/v1.c cgi/web/v1.h cgi/web/v1_body.c cgi/web/v1_count.c cgi/web/v1_count.h \
 	cgi/web/view.c cgi/web/view.h \
 	cgi/web/view_chat.c cgi/web/view_chat.h \
 	cgi/web/view_engine.c cgi/web/view_engine.h \

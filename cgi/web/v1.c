@@ -10,7 +10,7 @@
 #include "web/ask.h"
 #include "web/filter.h"
 
-enum { BODY_MAX_BYTES = 64 * 1024 * 1024, SESSION_NAME_MAX = CALL_ID_SIZE - 1 };
+enum { SESSION_NAME_MAX = CALL_ID_SIZE - 1 };
 
 /* --- members --- */
 
@@ -97,12 +97,27 @@ static enum weir_err read_session(struct exchange *x, struct v1 *v)
 
 /* --- the model --- */
 
-/* Does this upstream take such a request, as it is? */
+/* Does this upstream take such a request, as it is or translated? */
 static bool takes(const struct upstream_settings *u, enum wire w)
 {
     if (u->protocol == PROTOCOL_BUILTIN)
         return w == WIRE_CHAT;
-    return wire_at(u->protocol, w) == w && (w != WIRE_RESPONSES || settings_has_responses(u));
+    return wire_at(u->protocol, w) != WIRE_OWN && (w != WIRE_RESPONSES || settings_has_responses(u));
+}
+
+bool v1_narrow(struct v1 *v, uint64_t upstreams)
+{
+    size_t left = 0;
+
+    for (size_t i = 0; i < v->candidates.n; i++) {
+        struct candidate_model c = v->candidates.of[i];
+
+        c.upstreams &= upstreams;
+        if (c.upstreams)
+            v->candidates.of[left++] = c;
+    }
+    v->candidates.n = left;
+    return left > 0;
 }
 
 /* Leave those upstreams that take it. */
@@ -110,19 +125,10 @@ static enum weir_err narrow(struct exchange *x, struct v1 *v)
 {
     const struct settings *s = x->web->settings;
     uint64_t take = 0;
-    size_t left = 0;
 
     for (size_t i = 0; i < s->n_upstreams; i++)
         take |= (uint64_t)takes(&s->upstreams[i], v->wire) << i;
-    for (size_t i = 0; i < v->candidates.n; i++) {
-        struct candidate_model c = v->candidates.of[i];
-
-        c.upstreams &= take;
-        if (c.upstreams)
-            v->candidates.of[left++] = c;
-    }
-    v->candidates.n = left;
-    if (left > 0)
+    if (v1_narrow(v, take))
         return WEIR_OK;
     return web_refuse(x, WEIR_E_MODEL_NOT_FOUND, "model", "No provider of the model '%.100s' here takes requests of %s.", v->model, x->in.path);
 }
@@ -194,6 +200,7 @@ void v1_done(struct v1 *v)
         free((char *)(uintptr_t)v->turns[i].text);
     free(v->turns);
     free(v->rewritten);
+    json_decref(v->translated);
     json_decref(v->metadata);
     convo_history_done(&v->history);
 }
@@ -214,8 +221,10 @@ void v1_keep_texts(struct v1 *v)
 
 enum weir_err v1_fit(struct exchange *x, struct v1 *v, candidate_count_fn *count, const char *text_param)
 {
-    enum weir_err e;
+    enum weir_err e = v1_translate(x, v);
 
+    if (e)
+        return e;
     candidates_count_by(&v->candidates, count, x->json);
     candidates_fit(&v->candidates, v->max_tokens, x->web->settings->tokens.request_output_max);
     e = launch_check(x, &v->candidates, text_param);
@@ -241,53 +250,4 @@ struct job *v1_job(struct exchange *x, struct v1 *v)
         j->candidates[i].tail = sb_take(&tail);
     }
     return j;
-}
-
-/* Names are compared decoded: escapes must not bring in what was cut out. */
-static bool is_one_of(struct span name, const char *const *names)
-{
-    char text[64];
-
-    span_copy(name, text, sizeof text);
-    for (; *names; names++)
-        if (strcmp(text, *names) == 0)
-            return true;
-    return false;
-}
-
-enum weir_err v1_pass_body(struct exchange *x, const struct v1 *v, struct job *j, enum protocol p, const char *const *without)
-{
-    static const char *const own[] = {"model", NULL};
-    struct scan s = scan_make(v->body, v->body_len);
-    struct sb out = sb_make(BODY_MAX_BYTES);
-    struct span name;
-
-    sb_putc(&out, '{');
-    if (v->candidates.n == 1) {
-        sb_puts(&out, "\"model\":");
-        sb_json(&out, v->candidates.of[0].model);
-    }
-    (void)scan_object(&s);
-    while (scan_member(&s, &name)) {
-        const char *from;
-
-        (void)scan_peek(&s);
-        from = s.p;
-        scan_skip(&s);
-        if (is_one_of(name, own) || is_one_of(name, without))
-            continue;
-        if (out.len > 1)
-            sb_putc(&out, ',');
-        sb_putc(&out, '"');
-        sb_put(&out, name.p, name.n);
-        sb_puts(&out, "\":");
-        sb_put(&out, from, (size_t)(s.p - from));
-    }
-    if (!scan_ok(&s) || !sb_ok(&out)) {
-        sb_done(&out);
-        return web_refuse(x, WEIR_E_OVERLOADED, NULL, NULL);
-    }
-    j->body[p].len = out.len;
-    j->body[p].text = sb_take(&out);
-    return WEIR_OK;
 }

@@ -2,8 +2,9 @@
  * Weir's own headers, the model and who may serve it, the caller's filters, the
  * session, and the body as the client sent it.
  *
- * A handler reads with v1_begin(), counts, fits, and gives what it made to
- * v1_go(). Acceptor threads. */
+ * A handler reads with v1_begin(), counts, fits, and gives the job it made to
+ * v1_go(). Upstreams of the other protocol get the body translated (v1_body.c).
+ * Acceptor threads. */
 #ifndef WEIR_V1_H
 #define WEIR_V1_H
 
@@ -21,6 +22,7 @@ struct v1 {
     size_t turn_count;
 
     char *rewritten;                 /* owned: what `body` is then */
+    json_t *translated;              /* owned: the body in the other protocol's words; NULL: no candidate needs it */
     json_t *metadata;                /* owned */
     struct convo_history history;
 };
@@ -36,13 +38,17 @@ enum weir_err v1_begin(struct exchange *x, enum wire w, const char *text_param, 
 void v1_done(struct v1 *v);
 /* The last turn is what a session keeps of this request, with the system text if it is new; none is kept without a session. */
 void v1_keep_texts(struct v1 *v);
-/* Count the prompt, set caps, refuse what does not fit. `cap`: that of one choice, 0: none was asked for. */
+/* Translate where needed, count the prompt, set caps, refuse what does not fit. `cap`: that of one choice, 0: none was asked for. */
 enum weir_err v1_fit(struct exchange *x, struct v1 *v, candidate_count_fn *count, const char *text_param) __attribute__((warn_unused_result));
 /* The job, with everything but a body. */
 struct job *v1_job(struct exchange *x, struct v1 *v);
-/* The client's own body, without these members (which end with NULL) and those v1 sets, for upstreams of `p`. False, refused:
- * there is no memory. */
-enum weir_err v1_pass_body(struct exchange *x, const struct v1 *v, struct job *j, enum protocol p, const char *const *without)
-    __attribute__((warn_unused_result));
+/* Leave the upstreams of this mask, and the models that have one. False: there is none. */
+bool v1_narrow(struct v1 *v, uint64_t upstreams) __attribute__((warn_unused_result));
+/* The body for those upstreams that speak the other protocol, where there are any. What that has no words for leaves the others;
+ * if there are none, it is refused and named. */
+enum weir_err v1_translate(struct exchange *x, struct v1 *v) __attribute__((warn_unused_result));
+/* Launch it with its bodies: the client's own without these members (which end with NULL) and those v1 sets, and the
+ * translated one. Takes the job. */
+enum weir_err v1_go(struct exchange *x, const struct v1 *v, struct job *j, const char *const *without) __attribute__((warn_unused_result));
 
 #endif

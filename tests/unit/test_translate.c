@@ -130,7 +130,7 @@ START_TEST(what_has_another_form_there_takes_it)
                "{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"one\",\"cache_control\":{\"type\":\"ephemeral\"}},{\"type\":\"text\",\"text\":\"\"}]},"
                "{\"role\":\"system\",\"content\":\"C\"},{\"role\":\"user\",\"content\":\"two\"},"
                "{\"role\":\"assistant\",\"content\":\"\",\"refusal\":\"No.\",\"annotations\":[],\"reasoning_content\":\"hm\"}]}",
-               "{\"stop_sequences\":[\"x\"],\"thinking\":{\"type\":\"adaptive\"},\"output_config\":{\"effort\":\"low\"},\"metadata\":{\"user_id\":\"s\"},"
+               "{\"temperature\":1,\"top_p\":0.5,\"stop_sequences\":[\"x\"],\"thinking\":{\"type\":\"adaptive\"},\"output_config\":{\"effort\":\"low\"},\"metadata\":{\"user_id\":\"s\"},"
                "\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"one\",\"cache_control\":{\"type\":\"ephemeral\"}},{\"type\":\"text\",\"text\":\"two\"}]},"
                "{\"role\":\"assistant\",\"content\":[{\"type\":\"text\",\"text\":\"No.\"}]}],\"system\":\"A\\n\\nB\\n\\nC\"}");
     check_same(translate_to_messages, "{\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}],\"reasoning_effort\":\"none\"}",
@@ -142,7 +142,7 @@ START_TEST(what_has_another_form_there_takes_it)
                "{\"type\":\"redacted_thinking\",\"data\":\"x\"},{\"type\":\"text\",\"text\":\"a\"},{\"type\":\"text\",\"text\":\"b\"}]},"
                "{\"role\":\"system\",\"content\":\"later\"},{\"role\":\"user\",\"content\":[{\"type\":\"document\",\"source\":{\"type\":\"text\",\"media_type\":\"text/plain\",\"data\":\"doc\"}}]}],"
                "\"system\":[{\"type\":\"text\",\"text\":\"A\",\"cache_control\":{\"type\":\"ephemeral\"}},{\"type\":\"text\",\"text\":\"B\"}]}",
-               "{\"reasoning_effort\":\"medium\",\"messages\":[{\"role\":\"system\",\"content\":\"A\\n\\nB\"},{\"role\":\"user\",\"content\":\"Hi\"},"
+               "{\"temperature\":1,\"reasoning_effort\":\"medium\",\"messages\":[{\"role\":\"system\",\"content\":\"A\\n\\nB\"},{\"role\":\"user\",\"content\":\"Hi\"},"
                "{\"role\":\"assistant\",\"content\":\"ab\"},{\"role\":\"system\",\"content\":\"later\"},{\"role\":\"user\",\"content\":\"doc\"}]}");
     check_same(translate_to_chat,
                "{\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}],\"output_config\":{\"effort\":\"max\"},\"thinking\":{\"type\":\"enabled\",\"budget_tokens\":1024}}",
