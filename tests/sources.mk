@@ -37,8 +37,8 @@ endif
 
 # end to end, by node --test: script/test runs them
 EXTRA_DIST += \
-	tests/e2e/harness.mjs tests/e2e/malformed.mjs tests/e2e/shapes.mjs tests/e2e/sse.mjs tests/e2e/start.mjs \
-	tests/e2e/canary.mjs tests/e2e/harness.mjs tests/e2e/shapes.mjs tests/e2e/sse.mjs tests/e2e/start.mjs \
+	tests/e2e/canary.mjs tests/e2e/fail.mjs tests/e2e/harness.mjs tests/e2e/malformed.mjs tests/e2e/shapes.mjs \
+	tests/e2e/sse.mjs tests/e2e/start.mjs \
 	tests/e2e/access.test.mjs \
 	tests/e2e/ahead.test.mjs \
 	tests/e2e/alerts.test.mjs \
@@ -46,6 +46,7 @@ EXTRA_DIST += \
 	tests/e2e/budgets.test.mjs \
 	tests/e2e/cache.test.mjs \
 	tests/e2e/chat.test.mjs \
+	tests/e2e/clients.test.mjs \
 	tests/e2e/config.test.mjs \
 	tests/e2e/context.test.mjs \
 	tests/e2e/cost.test.mjs \

@@ -457,6 +457,20 @@ struct engine *engine_start(const struct settings *s, struct writer *w, const ch
     return e;
 }
 
+static void on_drain(struct engine *e, struct mail *m)
+{
+    e->drain_until_us = INT64_MAX;
+    conduct_drain(e);
+    sem_post(&OF(struct question, mail, m)->answered);
+}
+
+void engine_drain(struct engine *e)
+{
+    struct question q = {0};
+
+    engine_ask(e, &q, on_drain);
+}
+
 struct stop_letter {
     struct mail mail;
     int64_t drain_us;

@@ -149,7 +149,11 @@ void engine_recall(struct engine *e, const struct outlook_past *past);
 /* State worth keeping over a restart (admit_save_running), for the keeper to store every ENGINE_SAVE_US. */
 void engine_save_state(struct engine *e, struct sb *out);
 
-/* Refuse new work (503 draining), let running calls finish for at most `drain_ms`, then end them with an error event,
+/* What waits and has reached no provider, and all new work, is refused from now on (503 draining); what runs goes on.
+ * engine_stop() is to follow. Waits for the engine. */
+void engine_drain(struct engine *e);
+
+/* The same, let running calls finish for at most `drain_ms`, then end them with an error event,
  * settle everything, end the thread and free. */
 void engine_stop(struct engine *e, int64_t drain_ms, struct sb *saved_state);
 

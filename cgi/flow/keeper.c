@@ -39,7 +39,8 @@ enum {
     SUGGESTIONS_MAX = 1024 * 1024,
     FINDINGS_LOGGED = 20,
     REPLAY_US = 250 * 1000,          /* of each beat, so a twentieth of the time, may go into replays */
-    VERIFY_US = 250 * 1000           /* and as much into the check of the ledger */
+    VERIFY_US = 250 * 1000,          /* and as much into the check of the ledger */
+    STEP_MS = 2000                   /* the clock of the calendar moves that much against the other: it was set */
 };
 
 struct keeper {
@@ -58,6 +59,7 @@ struct keeper {
     int64_t tuned_version;           /* of the ledger then */
     struct verify *verify;           /* at work, or NULL */
     int64_t started_ms;              /* UTC */
+    int64_t ahead_ms;                /* the calendar, of the monotonic clock */
     int64_t verified_us;             /* when it began last; 0: never */
     pthread_mutex_t lock;            /* leaf: over `found` */
     struct sb found;
@@ -116,6 +118,40 @@ static void sweep(struct keeper *k)
 
     if (writer_call(k->writer, &c.op) == WEIR_OK && c.minutes + c.sign_ins > 0)
         log_debug("keeper: %" PRId64 " minute roll-ups and %" PRId64 " sign-ins had expired", c.minutes, c.sign_ins);
+}
+
+/* --- the calendar --- */
+
+struct step {
+    struct write_op op;
+    int64_t by_ms;
+};
+
+static enum weir_err run_step(struct db *db, struct write_op *op)
+{
+    char detail[40];
+    const struct audit_entry a = {.at_ms = clock_utc_ms(), .actor = "weir", .action = "clock.step", .object = "", .detail = detail};
+
+    (void)snprintf(detail, sizeof detail, "{\"by_ms\":%" PRId64 "}", ((struct step *)op)->by_ms);
+    return audit_add(db, &a);
+}
+
+static int64_t calendar_ahead_ms(void)
+{
+    return clock_utc_ms() - clock_mono_us() / USEC_PER_MS;
+}
+
+/* Limits and waits do not follow a calendar that was set; budgets, retention and every time in the records do. */
+static void watch_calendar(struct keeper *k)
+{
+    int64_t ahead_ms = calendar_ahead_ms();
+    struct step s = {.op = {.run = run_step}, .by_ms = ahead_ms - k->ahead_ms};
+
+    if (s.by_ms >= -STEP_MS && s.by_ms <= STEP_MS)
+        return;
+    log_warn("keeper: the system's clock was set by %" PRId64 " ms", s.by_ms);
+    if (writer_call(k->writer, &s.op) == WEIR_OK)
+        k->ahead_ms = ahead_ms;
 }
 
 /* --- the audit log --- */
@@ -355,6 +391,7 @@ static void *keeper(void *arg)
     recall_verify(k);
     for (int s = SAVE_S; rest(k, SAVE_S); s += SAVE_S) {
         save(k);
+        watch_calendar(k);
         if (alarm_look(k->alarm))
             courier_nudge(k->courier);
         if (s % SWEEP_S == 0) {
@@ -401,6 +438,7 @@ struct keeper *keeper_start(struct engine *e, struct writer *w, struct courier *
     k->retention = retention_new(w, ro);
     k->ro = ro;
     k->started_ms = clock_utc_ms();
+    k->ahead_ms = calendar_ahead_ms();
     k->found = sb_make(SUGGESTIONS_MAX);
     (void)pthread_mutex_init(&k->lock, NULL);
     k->stop_fd = eventfd(0, EFD_CLOEXEC);

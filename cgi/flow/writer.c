@@ -351,8 +351,9 @@ struct writer *writer_start(struct db *db)
     atomic_init(&w->healthy, true);
     if (pthread_mutex_init(&w->lock, NULL) != 0 || init_work(&w->work) != 0 ||
         pthread_cond_init(&w->answered, NULL) != 0 || pthread_create(&w->thread, NULL, writer_main, w) != 0) {
-        log_error("the writer's thread could not be started");
-        abort();
+        log_error("writer: cannot start: memory or threads are missing");
+        free(w);
+        return NULL;
     }
     return w;
 }

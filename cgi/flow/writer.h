@@ -35,7 +35,7 @@ struct write_op {
     enum weir_err result;
 };
 
-/* Start the thread over the writing connection `db` (borrowed until writer_stop). */
+/* Start the thread over the writing connection `db` (borrowed until writer_stop). NULL: no thread is to be had; logged. */
 struct writer *writer_start(struct db *db);
 /* Before the first operation: where settlements go and how (`spill` is borrowed until writer_stop). Without this they
  * are committed, or lost with a log line. */

@@ -172,8 +172,9 @@ static int erase(const struct asked *a, const char *file, const char *state)
     }
     if (!audit_key_load(state, db, &text)) {
         status = fail(EXIT_CONFIG, sb_str(&text));
+    } else if (!(w = writer_start(db))) {
+        status = EX_OSERR;
     } else {
-        w = writer_start(db);
         status = erase_with(w, db, a, state);
         writer_stop(w);
     }

@@ -3,8 +3,8 @@
  *
  * settings → lock → database, spill file, recovery, accounts → writer → engine → keeper →
  * acceptors → ready. A wrong setting or an unusable database ends with 78, a
- * state folder in use with 73. The first SIGTERM or SIGINT refuses new chats and
- * lets the running ones finish, the second ends them. SIGHUP reads the
+ * state folder in use with 73, a thread that cannot be made with 71. The first
+ * SIGTERM or SIGINT refuses new and waiting chats and lets the running ones finish, the second ends them. SIGHUP reads the
  * configuration again. */
 #include <errno.h>
 #include <fcntl.h>
@@ -292,7 +292,8 @@ static int start_threads(struct serve *v)
     }
     c.listen_fd = v->listen_fd;
     status = EX_OSERR;
-    v->web.writer = writer_start(v->db);
+    if (!(v->web.writer = writer_start(v->db)))
+        goto out;
     writer_use_spill(v->web.writer, v->spill, &v->settings->durability);
     if (!(v->web.engine = engine_start(v->settings, v->web.writer, v->saved.len ? sb_str(&v->saved) : NULL))
         || !(v->web.courier = courier_start(v->settings, v->courier_reader, v->web.writer, v->web.webhook_key))
@@ -410,13 +411,14 @@ static int64_t under_way(struct serve *v)
     return n;
 }
 
-/* New chats get 503 from now on; true once none is under way, false after the time or at a second signal. */
+/* New chats and those that wait get 503 from now on; true once none is under way, false after the time or at a second signal. */
 static bool drain(struct serve *v, const sigset_t *signals)
 {
     const struct settings *s = v->web.settings;
     int64_t until = clock_mono_us() + s->drain_us, n = 0;
 
     atomic_store(&v->web.draining, true);
+    engine_drain(v->web.engine);
     while (clock_mono_us() < until && (n = under_way(v)) > 0) {
         struct timespec look_again = {.tv_nsec = 100 * 1000 * 1000};
 

@@ -48,7 +48,8 @@ static bool open_database(struct local *l, int *status)
         *status = say(EXIT_CONFIG, sb_str(&text));
     if (*status == EX_OK) {
         l->web.settings = l->settings;
-        l->web.writer = writer_start(l->db);
+        if (!(l->web.writer = writer_start(l->db)))
+            *status = EX_OSERR;
         l->web.auth = auth_new(l->web.writer);
     }
     sb_done(&path);

@@ -4,8 +4,8 @@
 // stand-in billed.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
-import os from 'node:os';
 import path from 'node:path';
+import { Control, preload } from './fail.mjs';
 import { build, request, run, startUpstream, startWeir, test, waitFor } from './harness.mjs';
 
 const points = Number(process.env.WEIR_FAIL_POINTS ?? 200);
@@ -17,41 +17,8 @@ const below = (n) => {                   // splitmix64
   z = ((z ^ (z >> 27n)) * 0x94d049bb133111ebn) & 0xffffffffffffffffn;
   return Number((z ^ (z >> 31n)) % BigInt(n));
 };
-const preload = path.join(build, 'tests/fail/fail.so');     // a sanitizer has an allocator of its own: there is none then
 const calls = ['malloc', 'write', 'fsync', 'connect'];
 const model = 'gpt-4o-mini';
-
-// struct fail_control of tests/fail/fail.h, shared with the process by a file.
-class Control {
-  constructor() {
-    this.file = path.join(fs.mkdtempSync(path.join(os.tmpdir(), 'weir-fail-')), 'control');
-    this.fd = fs.openSync(this.file, 'w+');
-    fs.writeSync(this.fd, Buffer.alloc(calls.length * 32));
-  }
-
-  read(call, member) {
-    const b = Buffer.alloc(8);
-    fs.readSync(this.fd, b, 0, 8, calls.indexOf(call) * 32 + member * 8);
-    return Number(b.readBigInt64LE());
-  }
-
-  write(call, member, value) {
-    const b = Buffer.alloc(8);
-    b.writeBigInt64LE(BigInt(value));
-    fs.writeSync(this.fd, b, 0, 8, calls.indexOf(call) * 32 + member * 8);
-  }
-
-  count(call) { return this.read(call, 0); }
-  failed(call) { return this.read(call, 3); }
-
-  // The n-th call from now on fails, and with `forever` all after it.
-  arm(call, n, forever) {
-    this.write(call, 2, forever ? 1 : 0);
-    this.write(call, 1, this.count(call) + n);
-  }
-
-  disarm() { for (const call of calls) this.write(call, 1, 0); }
-}
 
 test('the program has no way to be broken on purpose', () => {
   assert.ok(!fs.readFileSync(path.join(build, 'weir')).includes('BROKEN_ON_PURPOSE'));
@@ -64,7 +31,7 @@ test(`${points} calls that fail: no answer is wrong, nothing is lost, nothing is
   const weir = await startWeir({
     upstream: up, openai: { models: [model], timeouts: { connect: 2, first_byte: 2 } },
     config: { retry: { max_retries: 1, base_delay: 0.001, max_delay: 0.01 }, queue: { max_wait: 5 } },
-    env: { LD_PRELOAD: preload, FAIL_CONTROL: control.file },
+    env: control.env,
   });
   const ended = { answered: 0, refused: 0, cut: 0 }, deaths = {};
   let n = 0;

@@ -6,12 +6,15 @@
 #include <errno.h>
 #include <execinfo.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 static struct fail_control own;
@@ -139,4 +142,18 @@ int connect(int fd, const struct sockaddr *to, socklen_t n)
         return -1;
     }
     return NEXT(connect)(fd, to, n);
+}
+
+int pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*run)(void *), void *arg)
+{
+    return fails(FAIL_THREAD) ? EAGAIN : NEXT(pthread_create)(thread, attr, run, arg);
+}
+
+int clock_gettime(clockid_t clock, struct timespec *t)
+{
+    int rc = (int)syscall(SYS_clock_gettime, clock, t);
+
+    if (rc == 0 && clock == CLOCK_REALTIME)
+        t->tv_sec += __atomic_load_n(&fail_control->calendar_s, __ATOMIC_RELAXED);
+    return rc;
 }

@@ -1,5 +1,6 @@
 /* fail.h - calls that fail when they are told to: the n-th allocation, write,
- * fsync or connection of a process.
+ * fsync, connection or thread of a process; and a calendar that is set forward
+ * or back.
  *
  * Linked into a program (sweep.c), or preloaded into another that is told by a
  * shared file, FAIL_CONTROL, which holds one struct fail_control and may change
@@ -9,7 +10,7 @@
 
 #include <stdint.h>
 
-enum fail_call { FAIL_MALLOC, FAIL_WRITE, FAIL_FSYNC, FAIL_CONNECT, FAIL_CALLS };
+enum fail_call { FAIL_MALLOC, FAIL_WRITE, FAIL_FSYNC, FAIL_CONNECT, FAIL_THREAD, FAIL_CALLS };
 
 struct fail_kind {
     int64_t count;       /* calls so far */
@@ -20,6 +21,7 @@ struct fail_kind {
 
 struct fail_control {
     struct fail_kind kind[FAIL_CALLS];
+    int64_t calendar_s;  /* how far CLOCK_REALTIME is ahead of the system's */
 };
 
 extern struct fail_control *fail_control;
