@@ -42,6 +42,7 @@ EXTRA_DIST += \
 	tests/e2e/access.test.mjs \
 	tests/e2e/ahead.test.mjs \
 	tests/e2e/alerts.test.mjs \
+	tests/e2e/anthropic.test.mjs \
 	tests/e2e/books.test.mjs \
 	tests/e2e/budgets.test.mjs \
 	tests/e2e/cache.test.mjs \

@@ -293,7 +293,7 @@ static const struct cfg_option upstream_options[] = {
     {.key = "enabled", .type = CFG_BOOL, .at = AT(enabled), .fallback = "true",
      .help = "false: the entry is checked but not used."},
     {.key = "protocol", .restart = true, .type = CFG_CHOICE, .at = AT(protocol), .choices = "openai anthropic builtin",
-     .fallback = "openai", .help = "What it speaks. This version does not call `anthropic` upstreams yet: their models are not offered."},
+     .fallback = "openai", .help = "What it speaks: OpenAI's interface, or Anthropic's."},
     {.key = "base_url", .type = CFG_TEXT, .at = AT(base_url), .max = 500, .ok = ok_base_url,
      .must = "http:// or https://, a host and perhaps a port and a path, without user, query or fragment",
      .help = "Where its interface begins, as in https://api.openai.com/v1; required unless the name is openai, anthropic or builtin."},
@@ -304,7 +304,7 @@ static const struct cfg_option upstream_options[] = {
              "service, NAME being the file's name without its folder, that one is read instead."},
     {.key = "key_env", .type = CFG_TEXT, .at = AT(key_env), .max = 200, .help = "Environment variable that holds the key."},
     {.key = "auth", .type = CFG_CHOICE, .at = AT(auth), .choices = "bearer api-key", .fallback = "bearer",
-     .help = "How its key is sent: as `Authorization: Bearer`, or as Azure's `api-key`."},
+     .help = "How its key is sent: as `Authorization: Bearer`, or as Azure's `api-key`; to an `anthropic` one always as `x-api-key`."},
     {.key = "api_version", .type = CFG_TEXT, .at = AT(api_version), .max = 40, .ok = ok_name,
      .must = "at most 40 lower-case letters, digits, - _ or ., as 2024-10-21",
      .help = "Azure OpenAI's `api-version`. With it `base_url` is the resource, as in https://NAME.openai.azure.com, and a model's name is "

@@ -141,6 +141,8 @@ static enum weir_err on_event(void *ctx, const char *data, size_t n)
     if (!a->job->answer_id[0])
         memcpy(a->job->answer_id, a->reply.id, sizeof a->reply.id);
     relay_wire_pass(a->engine, a->job, a->sse.name, data, n, a->reply.event);
+    a->job->said.note.block = a->reply.block > 0;
+    a->job->said.note.index = a->reply.block - 1;
     return WEIR_OK;
 }
 
@@ -245,8 +247,10 @@ static bool close_body(struct job_attempt *a, struct job_body **body, size_t *le
 
     if (!b || !b->text)
         return false;
+    t.max_tokens = j->rec.max_tokens > j->choices ? j->rec.max_tokens / j->choices : 1;
+    t.no_answer = j->no_answer;
     if (!j->uncapped || j->money)
-        t.cap = j->rec.max_tokens > j->choices ? j->rec.max_tokens / j->choices : 1;
+        t.cap = t.max_tokens;
     sb_reset(end);
     if (j->candidates)
         sb_puts(end, j->candidates[j->grant.candidate].tail);
@@ -269,6 +273,8 @@ static struct curl_slist *own_heads(struct job_attempt *a)
 
     for (int i = 0; i < JOB_HEADS && j->heads[i] && a->wire == j->wire; i++)
         a->own[n++].data = j->heads[i];
+    if (n == 0 && a->reader->head)
+        a->own[n++].data = (char *)(uintptr_t)a->reader->head;
     memcpy(a->traceparent, TRACEPARENT, sizeof TRACEPARENT - 1);
     if (trace_parent(j, a->traceparent + sizeof TRACEPARENT - 1))
         a->own[n++].data = a->traceparent;

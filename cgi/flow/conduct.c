@@ -133,6 +133,14 @@ static void settle(struct engine *e, struct job *j)
     write_rows(e, j, OP_SETTLE);
 }
 
+/* Of the prompt, what its provider's limits count: Anthropic's do not what the cache had. */
+static int64_t counted_input(const struct engine *e, const struct job *j)
+{
+    bool all = e->s->upstreams[j->grant.upstream].protocol != PROTOCOL_ANTHROPIC;
+
+    return all ? j->usage.prompt : j->usage.prompt - j->usage.cached;
+}
+
 /* The ticket goes back as what it is by now: a call that ran, one that may not have, or a place in line. */
 static void give_back(struct engine *e, struct job *j)
 {
@@ -145,7 +153,7 @@ static void give_back(struct engine *e, struct job *j)
         admit_cancel(e->admit, t, e->now_us);
         j->grant.wait = *admit_left(e->admit);
     } else if (j->state == JOB_CONNECTING || j->state == JOB_STREAMING)
-        admit_settle(e->admit, t, j->usage.prompt, j->usage.completion, e->now_us);
+        admit_settle(e->admit, t, counted_input(e, j), j->usage.completion, e->now_us);
     else
         admit_release(e->admit, t, e->now_us);
     e->places_due = true;

@@ -444,7 +444,7 @@ struct engine *engine_start(const struct settings *s, struct writer *w, const ch
     e->admit = admission_new(s, seed, e->now_us);
     admit_calendar(e->admit, e->now_us, clock_utc_ms());
     for (size_t i = 0; i < e->up_count; i++)
-        if (s->upstreams[i].protocol == PROTOCOL_OPENAI)
+        if (s->upstreams[i].protocol != PROTOCOL_BUILTIN)
             ok = ok && (e->up[i] = upstream_new(&s->upstreams[i], s->ca_file)) != NULL;
     if (saved_state && !admit_load(e->admit, saved_state, strlen(saved_state), e->now_us, clock_utc_ms()))
         log_warn("engine: the saved state of the limits is damaged and was left out");

@@ -108,11 +108,13 @@ struct job {
     enum wire wire;                  /* what the client speaks */
     struct job_body body[JOB_PROTOCOLS];      /* none for the built-in model */
     char *stream_options;            /* owned: as in wire_tail, or NULL */
-    char *heads[JOB_HEADS];          /* owned: "Name: value" of the client's that go to a provider of its own kind; NULL ends it */
+    char *heads[JOB_HEADS];          /* owned: "Name: value" of the client's that go to a provider of its own kind, that of
+                                        wire_reader's among them; NULL ends it */
     bool keep;                       /* it goes on when its client leaves, for a while */
     bool stream_upstream;            /* the body asks for a stream */
     bool usage_wanted;               /* as in wire_call */
     bool max_completion_tokens;      /* which name the cap has */
+    bool no_answer;                  /* as in wire_tail */
     bool uncapped;                   /* neither the client nor a setting bounds the answer: no cap is sent but for a budget's sake */
     int64_t choices;                 /* so many answers were asked for; max_tokens are of all */
     char *builtin_reply;             /* the built-in model's whole answer, or NULL */

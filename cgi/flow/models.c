@@ -61,14 +61,12 @@ static struct model_list list_of(const struct upstream_settings *s)
         set_fixed(&m, (char *[]){builtin}, 1);
         break;
     case PROTOCOL_OPENAI:
+    case PROTOCOL_ANTHROPIC:
         if (s->models.n > 0)
             set_fixed(&m, s->models.items, s->models.n);
         else
             m.learned = true;
         m.n = without_own(m.id, m.n);
-        break;
-    case PROTOCOL_ANTHROPIC:
-        log_warn("upstream %s: this Weir does not speak Anthropic's protocol; its models are not offered", s->name);
         break;
     }
     return m;

@@ -1,5 +1,7 @@
 # cgi/peer
 libweir_a_SOURCES += \
+	cgi/peer/anthropic.c cgi/peer/anthropic_judge.c cgi/peer/anthropic_request.c \
+	cgi/peer/anthropic_writer.c cgi/peer/anthropic.h \
 	cgi/peer/builtin.c cgi/peer/builtin.h \
 	cgi/peer/client.c cgi/peer/client.h \
 	cgi/peer/fcgi_call.c cgi/peer/fcgi_call.h \

@@ -18,16 +18,22 @@ struct upstream {
     char *url[WIRE_COUNT];           /* NULL: it does not speak that, or its address depends on the model */
     char *models_url;
     struct curl_slist *headers;
+    struct curl_slist list_head;     /* before them, where the list of models is asked for */
     CURL *stock[STOCK_MAX];          /* set up for a POST, not in use */
     size_t stocked;
     size_t out;                      /* handles given and not back yet */
     bool retired;
 };
 
+/* An address may be given with its version, as some clients want it, or without, as others do. */
 static char *url_of(const char *base, const char *path)
 {
+    static const char version[] = "/v1";
     struct sb b = sb_make(4096);
+    size_t n = strlen(base), own = sizeof version - 1;
 
+    if (n > own && strcmp(base + n - own, version) == 0 && strncmp(path, version, own) == 0 && path[own] == '/')
+        path += own;
     sb_puts(&b, base);
     sb_puts(&b, path);
     return sb_take(&b);
@@ -50,6 +56,21 @@ static bool header(struct curl_slist **list, const char *name, const char *value
     return longer != NULL;
 }
 
+static const char *key_header(const struct upstream_settings *s)
+{
+    if (s->protocol == PROTOCOL_ANTHROPIC)
+        return "x-api-key: ";
+    return s->auth == UPSTREAM_AUTH_API_KEY ? "api-key: " : "Authorization: Bearer ";
+}
+
+/* The line that every request to it has to have; NULL: none. */
+static const char *head_of(const struct upstream_settings *s)
+{
+    const struct wire_reader *r = wire_reader(wire_at(s->protocol, WIRE_OWN));
+
+    return r ? r->head : NULL;
+}
+
 struct upstream *upstream_new(const struct upstream_settings *s, const char *ca_file)
 {
     struct upstream *u = mem_zalloc(1, sizeof *u);
@@ -59,10 +80,12 @@ struct upstream *upstream_new(const struct upstream_settings *s, const char *ca_
     for (enum wire w = WIRE_OWN + 1; w < WIRE_COUNT; w++)
         if (wire_at(s->protocol, w) == w && !s->api_version)
             u->url[w] = url_of(s->base_url, wire_reader(w)->path);
-    u->models_url = url_of(s->base_url, "/models");
+    u->models_url = url_of(s->base_url, s->protocol == PROTOCOL_ANTHROPIC ? "/v1/models?limit=1000" : "/models");
     if (header(&u->headers, "Content-Type: ", "application/json") && header(&u->headers, "Expect:", "") &&
-        (!s->api_key || header(&u->headers, s->auth == UPSTREAM_AUTH_API_KEY ? "api-key: " : "Authorization: Bearer ", s->api_key)))
+        (!s->api_key || header(&u->headers, key_header(s), s->api_key))) {
+        u->list_head = (struct curl_slist){(char *)(uintptr_t)head_of(s), u->headers};
         return u;
+    }
     upstream_free(u);
     return NULL;
 }
@@ -183,6 +206,8 @@ CURL *upstream_list_models(struct upstream *u, upstream_data_fn *on_body, void *
         return NULL;
     }
     u->out++;
+    if (u->list_head.data)
+        curl_easy_setopt(c, CURLOPT_HTTPHEADER, &u->list_head);
     curl_easy_setopt(c, CURLOPT_HTTPGET, 1L);
     curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)(u->s->tune.timeouts.first_byte_us / USEC_PER_MS));
     curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body);

@@ -4,18 +4,24 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "peer/anthropic.h"
 #include "peer/openai.h"
 
 static const struct wire_reader readers[WIRE_COUNT] = {
-    [WIRE_CHAT] = {"/chat/completions", openai_read, openai_read_error, openai_judge, openai_close},
-    [WIRE_EMBEDDINGS] = {"/embeddings", openai_read_embeddings, openai_read_error, openai_judge, openai_close_embeddings},
-    [WIRE_RESPONSES] = {"/responses", openai_read_responses, openai_read_error, openai_judge, openai_close_responses},
+    [WIRE_CHAT] = {"/chat/completions", NULL, openai_read, openai_read_error, openai_judge, openai_close},
+    [WIRE_EMBEDDINGS] = {"/embeddings", NULL, openai_read_embeddings, openai_read_error, openai_judge, openai_close_embeddings},
+    [WIRE_RESPONSES] = {"/responses", NULL, openai_read_responses, openai_read_error, openai_judge, openai_close_responses},
+    [WIRE_MESSAGES] = {"/v1/messages", ANTHROPIC_VERSION, anthropic_read, anthropic_read_error, anthropic_judge, anthropic_close},
+    [WIRE_COUNT_TOKENS] = {"/v1/messages/count_tokens", ANTHROPIC_VERSION, anthropic_read_count, anthropic_read_error, anthropic_judge,
+                           anthropic_close_count},
 };
 
 static const struct wire_writer *const writers[WIRE_COUNT] = {
     [WIRE_CHAT] = &openai_writer,
     [WIRE_EMBEDDINGS] = &openai_writer_embeddings,
     [WIRE_RESPONSES] = &openai_writer_responses,
+    [WIRE_MESSAGES] = &anthropic_writer,
+    [WIRE_COUNT_TOKENS] = &anthropic_writer_count,
 };
 
 const struct wire_reader *wire_reader(enum wire w)
@@ -31,7 +37,9 @@ const struct wire_writer *wire_writer(enum wire w)
 enum wire wire_at(enum protocol p, enum wire w)
 {
     if (p == PROTOCOL_OPENAI)
-        return w == WIRE_EMBEDDINGS || w == WIRE_RESPONSES ? w : WIRE_CHAT;
+        return w == WIRE_EMBEDDINGS || w == WIRE_RESPONSES ? w : w == WIRE_COUNT_TOKENS ? WIRE_OWN : WIRE_CHAT;
+    if (p == PROTOCOL_ANTHROPIC)
+        return w == WIRE_COUNT_TOKENS ? w : w == WIRE_EMBEDDINGS || w == WIRE_RESPONSES ? WIRE_OWN : WIRE_MESSAGES;
     return WIRE_OWN;
 }
 

@@ -26,6 +26,7 @@ enum wire {
     WIRE_EMBEDDINGS,      /* OpenAI's embeddings: never a stream */
     WIRE_RESPONSES,       /* OpenAI's Responses */
     WIRE_MESSAGES,        /* Anthropic's Messages */
+    WIRE_COUNT_TOKENS,    /* Anthropic's count_tokens: never a stream, and free */
     WIRE_COUNT
 };
 
@@ -57,6 +58,9 @@ struct provider_reply {
     int64_t cost;                    /* then, picodollars; the largest said */
     bool has_service;                /* it says which service it gave */
     enum price_service service;
+    int64_t calls;                   /* tool calls so far, and whether the last block is one: where blocks have no other number */
+    bool call_open;
+    int64_t block;                   /* that is open in a stream of blocks: its index plus one; 0: none, or there are none */
     int64_t unshown_bytes;           /* of output that is neither text nor reasoning: tool calls, further choices */
     enum reply_event event;
     struct provider_error error;
@@ -90,6 +94,8 @@ struct provider_verdict {
 /* How the end of a request's body depends on what is known only when it is sent. */
 struct wire_tail {
     int64_t cap;                     /* most tokens of one choice; 0: not bounded by Weir nor by the client */
+    int64_t max_tokens;              /* the same where one must be said: never 0 */
+    bool no_answer;                  /* the client asked for none: the prompt is only to be kept by the provider's cache */
     bool max_completion_tokens;      /* the cap's name, where there are two */
     bool stream;
     enum stream_usage usage;         /* the upstream's setting */
@@ -98,6 +104,7 @@ struct wire_tail {
 
 struct wire_reader {
     const char *path;                /* behind the upstream's address */
+    const char *head;                /* a header line it has to have, of the client's or this one; NULL: none */
     /* One event's data, or the whole body of an answer that is no stream. E_UPSTREAM_INVALID if it is not JSON of that shape.
      * An error the provider reports is no failure here: look at reply->error. */
     enum weir_err (*read)(struct provider_reply *r, const char *data, size_t n, const struct provider_sink *sink);
@@ -119,7 +126,8 @@ struct wire_call {
     int64_t created_s;               /* UTC */
     bool usage_wanted;               /* usage is a part of the stream only then, where that is the client's choice */
     int64_t prompt_tokens;           /* counted by Weir, for what is said of them before the provider does */
-    /* The writer's own notes on a stream it writes; zero at the beginning. */
+    /* The writer's own notes on a stream it writes; zero at the beginning. Where the provider's own events go on, block and index are
+     * what its reader says. */
     struct {
         bool begun;
         bool passed;                 /* the provider's own events went on: what was begun is not known */

@@ -100,6 +100,17 @@ enum weir_err candidates_find(struct exchange *x, const char *model, struct cand
     return WEIR_OK;
 }
 
+bool candidates_speak(const struct exchange *x, const struct candidate_list *l, enum protocol p)
+{
+    const struct settings *s = x->web->settings;
+
+    for (size_t i = 0; i < l->n; i++)
+        for (size_t u = 0; u < s->n_upstreams; u++)
+            if ((l->of[i].upstreams >> u & 1) && s->upstreams[u].protocol == p)
+                return true;
+    return false;
+}
+
 /* --- does it fit --- */
 
 static int64_t at_most(int64_t n, int64_t bound)

@@ -33,6 +33,8 @@ void candidates_default(struct exchange *x, char out[MODEL_NAME_SIZE]);
 /* Who may serve `model`, as far as the caller may use it. E_MODEL_NOT_ALLOWED; E_MODEL_NOT_FOUND, or E_UNAVAILABLE while providers have not told their models; refused already. */
 enum weir_err candidates_find(struct exchange *x, const char *model, struct candidate_list *out)
     __attribute__((warn_unused_result));
+/* Is there an upstream among those that may serve it which speaks this? */
+bool candidates_speak(const struct exchange *x, const struct candidate_list *l, enum protocol p);
 /* Count the prompt for each: of turns, or by a function that is called once for each way to count. */
 void candidates_count(struct candidate_list *l, const struct openai_turn *turns, size_t n);
 typedef int64_t candidate_count_fn(const struct tokens_model *m, const char *model, const void *ctx);

@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/mem.h"
-#include "peer/openai.h"
+#include "peer/anthropic.h"
 #include "store/convo.h"
 #include "web/ask.h"
 #include "web/filter.h"
@@ -178,10 +178,12 @@ static struct openai_options options_of(const struct prompt *p, const struct can
 /* What a provider is sent, and what the built-in model says. */
 static enum weir_err fill_call(struct exchange *x, struct prompt *p, struct job *j)
 {
+    static void (*const write[JOB_PROTOCOLS])(struct sb *, const char *, const struct openai_turn *, size_t, const struct openai_options *) = {
+        [PROTOCOL_OPENAI] = openai_request, [PROTOCOL_ANTHROPIC] = anthropic_request,
+    };
     const struct candidate_list *l = &p->candidates;
     struct openai_options o = options_of(p, &l->of[0], j->stream_upstream);
-    struct sb body = sb_make(BODY_MAX_BYTES);
-    bool tails = true;
+    bool tails = true, starved = false, fits = true;
 
     launch_builtin(j, l, p->turns, p->count);
     for (size_t i = 0; j->candidates && i < l->n; i++) {
@@ -194,17 +196,21 @@ static enum weir_err fill_call(struct exchange *x, struct prompt *p, struct job 
         tails = tails && sb_ok(&tail);
         j->candidates[i].tail = sb_take(&tail);
     }
-    openai_request(&body, l->n > 1 ? NULL : l->of[0].model, p->turns, p->count, &o);
-    if (!sb_ok(&body) || !tails) {
-        bool starved = body.starved || !tails;
+    for (int k = 0; k < JOB_PROTOCOLS; k++) {
+        struct sb body = sb_make(BODY_MAX_BYTES);
 
+        if (!candidates_speak(x, l, (enum protocol)k))
+            continue;
+        write[k](&body, l->n > 1 ? NULL : l->of[0].model, p->turns, p->count, &o);
+        fits = fits && sb_ok(&body);
+        starved = starved || body.starved;
+        j->body[k].len = body.len;
+        j->body[k].text = sb_take(&body);
         sb_done(&body);
-        return starved ? web_refuse(x, WEIR_E_OVERLOADED, NULL, NULL)
-                       : web_refuse(x, WEIR_E_BODY_TOO_LARGE, NULL, "The conversation has become too large to be sent.");
     }
-    j->body[PROTOCOL_OPENAI].len = body.len;
-    j->body[PROTOCOL_OPENAI].text = sb_take(&body);
-    return WEIR_OK;
+    if (starved || !tails)
+        return web_refuse(x, WEIR_E_OVERLOADED, NULL, NULL);
+    return fits ? WEIR_OK : web_refuse(x, WEIR_E_BODY_TOO_LARGE, NULL, "The conversation has become too large to be sent.");
 }
 
 static enum weir_err chat(struct exchange *x, enum job_kind kind)

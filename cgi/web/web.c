@@ -165,10 +165,9 @@ static enum weir_err serve(struct exchange *x)
 /* Clients of /v1 know their own protocol's refusals, and are told whether to try again. */
 static void refuse_v1(struct exchange *x, enum weir_err e, const struct err_detail *d)
 {
-    const struct wire_writer *w = x->in.anthropic_version ? wire_writer(WIRE_MESSAGES) : NULL;
+    bool anthropic = x->in.anthropic_version || strncmp(x->in.path, "/v1/messages", 12) == 0;
+    const struct wire_writer *w = wire_writer(anthropic ? WIRE_MESSAGES : WIRE_CHAT);
 
-    if (!w)
-        w = wire_writer(strncmp(x->in.path, "/v1/messages", 12) == 0 && wire_writer(WIRE_MESSAGES) ? WIRE_MESSAGES : WIRE_CHAT);
     sb_reset(&x->out.body);
     w->error(&x->out.body, e, d);
     sb_putc(&x->out.body, '\n');

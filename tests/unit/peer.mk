@@ -1,4 +1,8 @@
 # unit tests of cgi/peer
+check_PROGRAMS += tests/unit/test_anthropic
+tests_unit_test_anthropic_SOURCES = tests/unit/test_anthropic.c tests/unit/unit.h
+tests_unit_test_anthropic_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_anthropic_LDADD = $(UNIT_LDADD)
 check_PROGRAMS += tests/unit/test_client
 tests_unit_test_client_SOURCES = tests/unit/test_client.c tests/unit/unit.h
 tests_unit_test_client_CFLAGS = $(UNIT_CFLAGS)
