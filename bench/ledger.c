@@ -79,7 +79,7 @@ static void answered(struct call_record *r)
     r->finish_reason = "stop";
     r->upstream = "openai";
     r->attempt_count = 1;
-    r->attempts[0] = (struct call_attempt){.upstream = "openai", .started_at_ms = r->accepted_at_ms + 1,
+    r->attempts[0] = (struct call_attempt){.upstream = "openai", .model = r->model, .started_at_ms = r->accepted_at_ms + 1,
                                            .duration_us = 890123, .http_status = 200, .reserved_input = 420,
                                            .reserved_output = 900};
     r->usage.prompt = 412;

@@ -10,6 +10,7 @@
 
 #include "base/mem.h"
 #include "store/content_key.h"
+#include "store/convo_tree.h"
 
 static atomic_bool dropped;      /* text is not kept */
 
@@ -137,28 +138,48 @@ enum weir_err content_forget(struct db *db, int64_t id)
     return query_end(&q);
 }
 
-enum weir_err content_put(struct db *db, int64_t id, const struct content *c)
+enum weir_err content_put(struct db *db, int64_t id, int64_t at_ms, const struct content *c)
 {
     enum weir_err e = content_forget(db, id);
 
-    return e ? e : content_add(db, id, c);
+    return e ? e : content_add(db, id, at_ms, c);
 }
 
-enum weir_err content_add(struct db *db, int64_t id, const struct content *c)
+static enum weir_err add_plain(struct db *db, int64_t id, const struct content *c)
 {
-    struct query q;
+    struct query q = query(db, "INSERT INTO contents(id, text, reasoning) VALUES (?1, ?2, ?3)");
 
-    if (!content_kept())
-        return WEIR_OK;
-    if (content_key_set())
-        return add_sealed(db, id, c);
-    q = query(db, "INSERT INTO contents(id, text, reasoning) VALUES (?1, ?2, ?3)");
     query_i64(&q, id);
     query_text_n(&q, c->text, c->text_bytes);
     if (c->reasoning)
         query_text_n(&q, c->reasoning, c->reasoning_bytes);
     else
         query_null(&q);
+    return query_end(&q);
+}
+
+enum weir_err content_add(struct db *db, int64_t id, int64_t at_ms, const struct content *c)
+{
+    enum weir_err e;
+    struct query q;
+
+    if (!content_kept())
+        return WEIR_OK;
+    e = content_key_set() ? add_sealed(db, id, c) : add_plain(db, id, c);
+    if (e)
+        return e;
+    q = query(db, "UPDATE sessions SET texts_ms = ?2 WHERE id = ?1 AND (texts_ms IS NULL OR texts_ms > ?2)");
+    query_i64(&q, id >> SEQ_BITS);
+    query_i64(&q, at_ms);
+    return query_end(&q);
+}
+
+enum weir_err content_oldest(struct db *db, int64_t session)
+{
+    struct query q = query(db, "UPDATE sessions SET texts_ms = (SELECT min(m.at_ms) FROM contents c JOIN messages m ON m.id = c.id"
+                               " WHERE c.id >= ?1 << 20 AND c.id < (?1 + 1) << 20) WHERE id = ?1");
+
+    query_i64(&q, session);
     return query_end(&q);
 }
 

@@ -25,8 +25,11 @@ struct content {
     const char *text, *reasoning;          /* reasoning NULL: none */
     int64_t text_bytes, reasoning_bytes;
 };
-/* The text of message `id` (session * 2^20 + seq); nothing is written where none is kept. Writer only. */
-enum weir_err content_add(struct db *db, int64_t id, const struct content *c) __attribute__((warn_unused_result));
+/* The text of message `id` (session * 2^20 + seq), which is of at_ms; nothing is written where none is kept. Its session then
+ * knows that it has a text so old. Writer only. */
+enum weir_err content_add(struct db *db, int64_t id, int64_t at_ms, const struct content *c) __attribute__((warn_unused_result));
+/* A session learns again how old its oldest text is: after some have gone. Writer only. */
+enum weir_err content_oldest(struct db *db, int64_t session) __attribute__((warn_unused_result));
 /* The title a new session gets of its own accord: `title`, which is taken from its first message, or where no text is
  * kept a neutral one. Borrowed. */
 const char *content_title(const char *title);
@@ -37,7 +40,7 @@ enum weir_err content_title_get(int64_t user, const char *session_id, const char
     __attribute__((warn_unused_result));
 
 /* The same, in place of what there is; and away with it. Writer only. */
-enum weir_err content_put(struct db *db, int64_t id, const struct content *c) __attribute__((warn_unused_result));
+enum weir_err content_put(struct db *db, int64_t id, int64_t at_ms, const struct content *c) __attribute__((warn_unused_result));
 enum weir_err content_forget(struct db *db, int64_t id) __attribute__((warn_unused_result));
 
 struct content_found {

@@ -189,7 +189,7 @@ enum weir_err convo_create(struct db *db, const char *user_id, const char *sessi
     e = query_end(&q);
     if (e)
         return e;
-    return content_add(db, session << SEQ_BITS, &(struct content){.text = system_text, .text_bytes = (int64_t)strlen(system_text)});
+    return content_add(db, session << SEQ_BITS, now_ms, &(struct content){.text = system_text, .text_bytes = (int64_t)strlen(system_text)});
 }
 
 enum weir_err convo_patch(struct db *db, const char *user_id, const char *session_id, const struct convo_patch *p)

@@ -167,16 +167,19 @@ enum {
     COL_INTERRUPTED, COL_UNPRICED, COL_ANSWERED, COL_IMPORTED
 };
 
-/* Attempts from before they had figures of their own: the last one has the event's. */
+/* The attempts of events that do not say theirs themselves. Of those from before they had figures of their own the last
+ * one has the event's, as has the only one. */
+#define NTH "coalesce(a.n, e.http_status IS NOT NULL)"
 #define ATTEMPTS                                                                                                                     \
-    "SELECT e.at_ms, coalesce(a.after_ms, 0), coalesce(a.duration_us, 0) / 1000, coalesce(nullif(a.model, 0), e.model),"             \
-    " coalesce(nullif(a.upstream, 0), e.upstream), coalesce(a.prompt, iif(coalesce(a.n, 0) = e.attempts, e.prompt, 0)),"             \
-    " coalesce(a.completion, iif(coalesce(a.n, 0) = e.attempts, e.completion, 0)), iif(coalesce(a.n, 0) = e.attempts, e.cached, 0)," \
-    " iif(a.prompt IS NULL, iif(coalesce(a.n, 0) = e.attempts, e.cost_in + e.cost_out, 0), coalesce(a.cost_in + a.cost_out, 0)),"    \
+    "SELECT e.at_ms, coalesce(a.after_ms, e.after_ms, 0), coalesce(a.duration_us, e.duration_us, 0) / 1000,"                         \
+    " coalesce(nullif(a.model, 0), e.model), coalesce(nullif(a.upstream, 0), e.upstream),"                                           \
+    " coalesce(a.prompt, iif(" NTH " = e.attempts, e.prompt, 0)), coalesce(a.completion, iif(" NTH " = e.attempts, e.completion, 0))," \
+    " iif(" NTH " = e.attempts, e.cached, 0),"                                                                                        \
+    " iif(a.prompt IS NULL, iif(" NTH " = e.attempts, e.cost_in + e.cost_out, 0), coalesce(a.cost_in + a.cost_out, 0)),"              \
     " coalesce(a.estimated, e.estimated), e.suspect, e.error = ?3, iif(a.prompt IS NULL, e.rate = 0, a.cost_in IS NULL),"            \
-    " coalesce(a.http_status, 200) = 200, a.n IS NULL"                                                                               \
-    " FROM events e LEFT JOIN attempts a ON a.event = e.id WHERE e.state = 2 AND e.id >= ?1 AND e.id < ?2"                           \
-    " AND (a.n IS NOT NULL OR e.upstream = ?4)"
+    " coalesce(a.http_status, e.http_status, 200) = 200, " NTH " = 0"                                                                \
+    " FROM events e LEFT JOIN attempt_rows a ON a.event = e.id WHERE e.state = 2 AND e.id >= ?1 AND e.id < ?2"                       \
+    " AND (" NTH " > 0 OR e.upstream = ?4)"
 
 static void lay_attempt(struct reconcile *r, const struct query *q, size_t model)
 {

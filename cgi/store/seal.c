@@ -135,7 +135,7 @@ enum weir_err seal_of_event(struct db *db, int64_t event, struct seal *out)
     e = query_stop(&q);
     if (e || !out->events)
         return e ? e : WEIR_E_NOT_FOUND;
-    q = query(db, "SELECT " SEAL_ATTEMPT_COLUMNS " FROM attempts WHERE event = ?1 ORDER BY n");
+    q = query(db, "SELECT " SEAL_ATTEMPT_COLUMNS " FROM attempt_rows WHERE event = ?1 ORDER BY n");
     query_i64(&q, event);
     while (query_row(&q))
         seal_row(out, &q, SEAL_ATTEMPT_N, SEAL_OF_ATTEMPT, NULL);

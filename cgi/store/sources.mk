@@ -16,7 +16,8 @@ SCHEMA = \
 	schema/013_idempotency.sql \
 	schema/014_own_prices.sql \
 	schema/015_anomaly_rule.sql \
-	schema/016_saved.sql
+	schema/016_saved.sql \
+	schema/017_lean.sql
 libweir_a_SOURCES += \
 	cgi/store/account.c cgi/store/account.h cgi/store/account_list.c cgi/store/account_secret.c cgi/store/account_write.c \
 	cgi/store/alert_rules.c cgi/store/alerts.c cgi/store/alerts.h \

@@ -84,8 +84,8 @@ static enum weir_err take_some(struct loading *l, struct db *ro, int64_t until, 
 {
     static const char sql[] =
         "SELECT e.id, e.user, e.session, e.model, e.upstream, e.priority, e.status, e.counted, e.max_tokens, e.prompt,"
-        " e.completion, e.attempts, CASE WHEN e.attempts > 1 OR e.status = 1 THEN (SELECT count(*) FROM attempts a"
-        " WHERE a.event = e.id AND a.http_status = 429) ELSE 0 END, e.queue_us + e.retry_us, e.ttft_us, e.writing_us,"
+        " e.completion, e.attempts, CASE WHEN e.attempts > 1 OR e.status = 1 THEN (e.http_status IS 429) + (SELECT count(*)"
+        " FROM attempt_rows a WHERE a.event = e.id AND a.http_status = 429) ELSE 0 END, e.queue_us + e.retry_us, e.ttft_us, e.writing_us,"
         " e.rate, e.cost_in, e.cost_out, coalesce(r.rate_in, 0), coalesce(r.rate_out, 0)"
         " FROM events e LEFT JOIN rates r ON r.id = e.rate"
         " WHERE e.id > ?1 AND e.id < ?2 AND e.state = 2 ORDER BY e.id LIMIT ?3";

@@ -145,7 +145,7 @@ static enum weir_err add_message(struct db *db, const struct message *m)
     e = query_end(&q);
     if (e)
         return e;
-    return content_add(db, m->session << SEQ_BITS | m->seq, &m->content);
+    return content_add(db, m->session << SEQ_BITS | m->seq, m->at_ms, &m->content);
 }
 
 static enum weir_err add_texts(struct db *db, const struct call_record *r, const struct place *p, bool made)
@@ -354,13 +354,45 @@ static enum weir_err find_event(struct db *db, const char *request_id, struct op
     return query_stop(&q);
 }
 
+static bool same_text(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+/* True if there was one attempt and the event's row says all of it but what bind_attempt() adds. */
+static bool in_event_row(const struct call_record *r)
+{
+    const struct call_attempt *a = &r->attempts[0];
+
+    return r->attempt_count == 1 && same_text(a->upstream, r->upstream) && same_text(a->model, r->model) &&
+           same_text(a->error_code, r->error_code) && a->usage.prompt == r->usage.prompt &&
+           a->usage.completion == r->usage.completion && a->estimated == r->estimated && a->priced == r->cost.priced &&
+           (!a->priced || (a->cost_in == r->cost.input && a->cost_out == r->cost.output));
+}
+
+enum { ATTEMPT_COLUMNS = 8 };
+
+static void bind_attempt(struct query *q, int64_t event, const struct call_attempt *a)
+{
+    query_i64(q, a->started_at_ms - (event >> EVENT_BITS));
+    query_i64(q, a->wait_us);
+    query_i64(q, a->duration_us);
+    query_i64(q, a->http_status);
+    query_i64(q, a->reserved_input);
+    query_i64(q, a->reserved_output);
+    query_i64(q, a->reason);
+    query_text(q, a->provider_request_id[0] ? a->provider_request_id : NULL);
+}
+
 static enum weir_err close_event(struct db *db, const struct call_record *r, const struct open_event *v)
 {
     static const char sql[] =
         "UPDATE events SET state = 2, status = ?2, upstream = ?3, held_by = ?4, finish = ?5, error = ?6, prompt = ?7,"
         " cached = ?8, cache_write = ?9, cache_write_1h = ?10, completion = ?11, reasoning = ?12, chars = ?13,"
         " estimated = ?14, suspect = ?15, rate = ?16, cost_in = ?17, cost_out = ?18, attempts = ?19, queue_us = ?20,"
-        " retry_us = ?21, ttft_us = ?22, writing_us = ?23, model = ?24, waited = ?25, saved = ?26 WHERE id = ?1";
+        " retry_us = ?21, ttft_us = ?22, writing_us = ?23, model = ?24, waited = ?25, saved = ?26, after_ms = ?27, wait_us = ?28,"
+        " duration_us = ?29, http_status = ?30, reserved_in = ?31, reserved_out = ?32, reason = ?33, provider_request_id = ?34"
+        " WHERE id = ?1";
     int64_t finish = 0, error = 0, rate = 0;
     struct sb waited = sb_make(1024);
     enum weir_err e = ledger_word(db, r->finish_reason, &finish);
@@ -403,6 +435,11 @@ static enum weir_err close_event(struct db *db, const struct call_record *r, con
         query_i64(&q, r->saved_priced ? r->saved : -1);
     else
         query_null(&q);
+    if (in_event_row(r))
+        bind_attempt(&q, v->id, &r->attempts[0]);
+    else
+        for (int i = 0; i < ATTEMPT_COLUMNS; i++)
+            query_null(&q);
     e = query_end(&q);
     sb_done(&waited);
     return e;
@@ -420,22 +457,15 @@ static enum weir_err add_attempt(struct db *db, int64_t event, int n, const stru
         e = ledger_word(db, a->model, &model);
     if (e)
         return e;
-    q = query(db, "INSERT INTO attempts(event, n, upstream, after_ms, wait_us, duration_us, http_status, error, reserved_in,"
-                  " reserved_out, provider_request_id, model, reason, prompt, completion, estimated, cost_in, cost_out)"
+    q = query(db, "INSERT INTO attempt_rows(event, n, upstream, error, model, after_ms, wait_us, duration_us, http_status, reserved_in,"
+                  " reserved_out, reason, provider_request_id, prompt, completion, estimated, cost_in, cost_out)"
                   " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)");
     query_i64(&q, event);
     query_i64(&q, n);
     query_i64(&q, upstream);
-    query_i64(&q, a->started_at_ms - (event >> EVENT_BITS));
-    query_i64(&q, a->wait_us);
-    query_i64(&q, a->duration_us);
-    query_i64(&q, a->http_status);
     query_i64(&q, error);
-    query_i64(&q, a->reserved_input);
-    query_i64(&q, a->reserved_output);
-    query_text(&q, a->provider_request_id[0] ? a->provider_request_id : NULL);
     query_i64(&q, model);
-    query_i64(&q, a->reason);
+    bind_attempt(&q, event, a);
     query_i64(&q, a->usage.prompt);
     query_i64(&q, a->usage.completion);
     query_i64(&q, a->estimated);
@@ -489,7 +519,7 @@ enum weir_err usage_mark(struct db *db, const struct usage_mark *m)
     query_i64(&q, m->cost_out);
     e = query_end(&q);
     if (!e && (m->text || m->reasoning) && v.session && v.answer && v.answerable)
-        e = content_put(db, v.session << SEQ_BITS | v.answer, &c);
+        e = content_put(db, v.session << SEQ_BITS | v.answer, v.id >> EVENT_BITS, &c);
     return e;
 }
 
@@ -531,7 +561,7 @@ enum weir_err usage_settle(struct db *db, const struct call_record *r)
         e = ledger_combo(db, &v.dims, &combo);
     if (!e)
         e = close_event(db, r, &v);
-    for (int i = 0; !e && i < attempts; i++)
+    for (int i = 0; !e && i < attempts && !in_event_row(r); i++)
         e = add_attempt(db, v.id, i + 1, &r->attempts[i]);
     if (!e && v.session)
         e = add_to_session(db, r, &v);

@@ -18,7 +18,7 @@
 /* Columns of SEAL_EVENT_COLUMNS and SEAL_ATTEMPT_COLUMNS that are looked at. */
 enum { E_ID, E_USER, E_MODEL, E_UPSTREAM, E_ENDPOINT, E_PRIORITY, E_STATUS, E_SESSION, E_ATTEMPTS, E_PROMPT, E_CACHED,
        E_CACHE_WRITE, E_CACHE_WRITE_1H, E_COMPLETION, E_REASONING, E_CHARS, E_COST_IN, E_COST_OUT, E_RATE, E_ESTIMATED,
-       E_QUEUE_US, E_RETRY_US, E_TTFT_US, E_WRITING_US, E_REQUEST_ID = 35 };
+       E_QUEUE_US, E_RETRY_US, E_TTFT_US, E_WRITING_US, E_REQUEST_ID = 35, E_HTTP_STATUS = 43 };
 enum { A_EVENT, A_N, A_PROMPT, A_COMPLETION, A_COST_IN, A_COST_OUT };
 
 enum rolled_key { BY_COMBO, BY_SESSION };
@@ -81,7 +81,7 @@ static enum weir_err next_quarter(struct verify *v, int64_t *quarter)
 
     *quarter = INT64_MAX;
     if ((e = least(v->s.ro, "SELECT min(id) FROM events WHERE id >= ?1", first_id(at_ms, 1, EVENT_BITS), QUARTER_IDS, quarter)) ||
-        (e = least(v->s.ro, "SELECT min(event) FROM attempts WHERE event >= ?1", first_id(at_ms, 1, EVENT_BITS), QUARTER_IDS, quarter)) ||
+        (e = least(v->s.ro, "SELECT min(event) FROM attempt_rows WHERE event >= ?1", first_id(at_ms, 1, EVENT_BITS), QUARTER_IDS, quarter)) ||
         (e = least(v->s.ro, "SELECT min(id) FROM seals WHERE id >= ?1", v->quarter, 1, quarter)))
         return e;
     for (int i = 0; !e && i < VERIFY_ROLLED; i++) {
@@ -162,6 +162,7 @@ struct part {
 struct attempted {
     int64_t n, prompt, completion, cost_in, cost_out;
     bool known;                              /* false: from before this was kept for each */
+    bool within;                             /* one is in the event's own row, and has what that has */
 };
 
 static void next_attempt(struct part *p)
@@ -173,7 +174,8 @@ static void next_attempt(struct part *p)
 
 static void take_attempts(struct verify *v, struct part *p, int64_t event, struct attempted *sum)
 {
-    *sum = (struct attempted){.known = true};
+    *sum = (struct attempted){.known = true, .within = event != INT64_MAX && !query_col_null(&p->events, E_HTTP_STATUS)};
+    v->r.attempts += sum->within;
     for (; p->is_attempt && p->attempt[A_EVENT] <= event; next_attempt(p)) {
         const int64_t *a = p->attempt;
 
@@ -206,9 +208,9 @@ static void compare_attempts(struct verify *v, const struct part *p, const struc
     const int64_t *e = p->event;
 
     v->r.compared[VERIFY_ATTEMPTS]++;
-    if (a->n != e[E_ATTEMPTS]) {
+    if (a->n + a->within != e[E_ATTEMPTS]) {
         verify_fail(v, VERIFY_ATTEMPTS, request_of(p), "The event has %" PRId64 " attempts by its own count, %" PRId64 " by their rows.",
-                    e[E_ATTEMPTS], a->n);
+                    e[E_ATTEMPTS], a->n + a->within);
         return;
     }
     if (a->n && a->known && (a->prompt != e[E_PROMPT] || a->completion != e[E_COMPLETION] ||
@@ -369,7 +371,7 @@ static enum weir_err look(struct verify *v, int64_t quarter)
 
     if (e)
         return e;
-    p.attempts = query(v->s.ro, "SELECT " SEAL_ATTEMPT_COLUMNS " FROM attempts WHERE event >= ?1 AND event < ?2 ORDER BY event, n");
+    p.attempts = query(v->s.ro, "SELECT " SEAL_ATTEMPT_COLUMNS " FROM attempt_rows WHERE event >= ?1 AND event < ?2 ORDER BY event, n");
     query_i64(&p.attempts, from);
     query_i64(&p.attempts, to);
     next_attempt(&p);

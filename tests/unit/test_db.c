@@ -199,7 +199,10 @@ static void make_old(const char *path)
     raw_exec(path, db_migrations[0].sql);
     raw_exec(path, "INSERT INTO migrations VALUES (1, '001_first', 1); PRAGMA user_version = 1; PRAGMA application_id = 1466263922;"
                    "INSERT INTO users VALUES (1, 'usr_a', 'a', 2, 2, NULL, 1, NULL);"
-                   "INSERT INTO sessions(session_id, user, title, created_ms, updated_ms) VALUES ('ses_a', 1, 't', 1, 1)");
+                   "INSERT INTO sessions(session_id, user, title, created_ms, updated_ms) VALUES ('ses_a', 1, 't', 1, 1);"
+                   "INSERT INTO messages(id, message_id, parent, role, at_ms) VALUES (1 << 20 | 1, 'msg_a', 0, 1, 7), (1 << 20 | 2, 'msg_b', 1, 2, 9);"
+                   "INSERT INTO contents(id, text) VALUES (1 << 20 | 1, 'a question'), (1 << 20 | 2, 'an answer');"
+                   "INSERT INTO attempts VALUES (5, 1, 2, 3, 4, 5, 503, 6, 7, 8, 'p'), (5, 2, 2, 3, 4, 5, 200, 6, 7, 8, NULL)");
 }
 
 /* False: the child got through. */
@@ -252,6 +255,8 @@ START_TEST(killed_in_any_migration_a_database_has_the_schema_before_or_after)
         expect_whole(path);
         ck_assert_msg(db_open(path, &db, why) == WEIR_OK, "after %d steps: %s", (int)steps, why);
         ck_assert_int_eq(db_schema_version(db), db_schema_newest());
+        ck_assert_int_eq(fixture_i64(db, "SELECT texts_ms FROM sessions"), 7);
+        ck_assert_int_eq(fixture_i64(db, "SELECT count(*) FROM attempts WHERE event = 5 AND n = 1 AND http_status = 503 AND reserved_out = 8"), 1);
         db_close(db);
         expect_whole(path);
         steps += 1 + steps / 12;

@@ -47,6 +47,7 @@ START_TEST(a_provider_streams_through)
     assert_event_str(text, "done", "finish_reason", "stop");
     ck_assert(strstr(text, "\"estimated\":false"));
     ck_assert_int_eq(fixture_i64(w->ro, "SELECT count(*) FROM attempts WHERE http_status = 200"), 1);
+    ck_assert_int_eq(fixture_i64(w->ro, "SELECT count(*) FROM attempt_rows"), 0);        /* it lies in the event's row */
     client_done(&c);
     world_done(w);
 }

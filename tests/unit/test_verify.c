@@ -71,6 +71,7 @@ static void ended(struct call_record *r)
     r->usage.cached = any(10);
     r->usage.reasoning = any(30);
     r->attempts[0].usage = r->usage;
+    r->attempts[0].model = r->model;
     r->queue_us = any(3000000);
     r->ttft_us = any(900000);
     if (any(4) == 0)
@@ -232,8 +233,8 @@ END_TEST
 
 static const struct { enum verify_check check; const char *sql; } damages[] = {
     {VERIFY_SEALS, "UPDATE events SET held_by = held_by + 1 WHERE id = (SELECT max(id) FROM events)"},
-    {VERIFY_SEALS, "UPDATE attempts SET duration_us = duration_us + 1 WHERE event = (SELECT max(event) FROM attempts)"},
-    {VERIFY_SEALS, "UPDATE attempts SET cost_out = NULL WHERE cost_out = 0"},
+    {VERIFY_SEALS, "UPDATE attempt_rows SET duration_us = duration_us + 1 WHERE event = (SELECT max(event) FROM attempt_rows)"},
+    {VERIFY_SEALS, "UPDATE attempt_rows SET cost_out = NULL WHERE cost_out = 0"},
     {VERIFY_SEALS, "DELETE FROM events WHERE id = (SELECT max(id) FROM events)"},
     {VERIFY_SEALS, "DELETE FROM seals WHERE id = (SELECT max(id) FROM seals)"},
     {VERIFY_SEALS, "UPDATE seals SET hash = zeroblob(16) WHERE id = (SELECT max(id) FROM seals)"},
@@ -241,10 +242,11 @@ static const struct { enum verify_check check; const char *sql; } damages[] = {
     {VERIFY_SEALS, "UPDATE rates SET rate_out = rate_out + 1"},
     {VERIFY_SEALS, "UPDATE combos SET priority = 2 WHERE id = 1"},
     {VERIFY_PARTS, "UPDATE events SET reasoning = completion + 1 WHERE id = (SELECT max(id) FROM events)"},
-    {VERIFY_ATTEMPTS, "UPDATE events SET cost_out = cost_out + 1 WHERE id = (SELECT max(id) FROM events)"},
-    {VERIFY_ATTEMPTS, "UPDATE attempts SET prompt = prompt + 1 WHERE event = (SELECT max(event) FROM attempts)"},
-    {VERIFY_ATTEMPTS, "DELETE FROM attempts WHERE event = (SELECT max(event) FROM attempts)"},
-    {VERIFY_ATTEMPTS, "UPDATE attempts SET event = event + 1 WHERE event = (SELECT max(event) FROM attempts)"},
+    {VERIFY_ATTEMPTS, "UPDATE events SET cost_out = cost_out + 1 WHERE id = (SELECT max(event) FROM attempt_rows)"},
+    {VERIFY_SEALS, "UPDATE events SET duration_us = duration_us + 1 WHERE id = (SELECT max(id) FROM events WHERE http_status IS NOT NULL)"},
+    {VERIFY_ATTEMPTS, "UPDATE attempt_rows SET prompt = prompt + 1 WHERE event = (SELECT max(event) FROM attempt_rows)"},
+    {VERIFY_ATTEMPTS, "DELETE FROM attempt_rows WHERE event = (SELECT max(event) FROM attempt_rows)"},
+    {VERIFY_ATTEMPTS, "UPDATE attempt_rows SET event = event + 1 WHERE event = (SELECT max(event) FROM attempt_rows)"},
     {VERIFY_ROLLUPS, "UPDATE rollups SET requests = requests + 1 WHERE id = (SELECT max(id) FROM rollups)"},
     {VERIFY_ROLLUPS, "UPDATE rollups SET writing_us = writing_us - 1 WHERE id = (SELECT max(id) FROM rollups)"},
     {VERIFY_ROLLUPS, "UPDATE rollups SET hist = (SELECT hist FROM rollups ORDER BY id LIMIT 1) WHERE id = (SELECT max(id) FROM rollups)"},
@@ -307,10 +309,10 @@ START_TEST(hundreds_of_flipped_bits_in_values_are_all_found)
         for (int64_t k = 0; k < skip + !event; k++)
             name = strtok_r(NULL, ", ", &save);
         snprintf(sql, sizeof sql, "UPDATE %s SET %s = CASE typeof(%s) WHEN 'text' THEN substr(%s, 2) || char(unicode(%s) %% 90 + 33)"
-                 " WHEN 'null' THEN %s ELSE (%s | %" PRId64 ") - (%s & %" PRId64 ") END WHERE %s = (SELECT %s FROM %s ORDER BY 1 LIMIT 1 OFFSET %" PRId64 ")",
-                 event ? "events" : "attempts", name, name, name, name,
+                 " WHEN 'null' THEN %s ELSE (%s | %" PRId64 ") - (%s & %" PRId64 ") END WHERE %s = (SELECT %s FROM %s ORDER BY 1 LIMIT 1 OFFSET %" PRId64 " %% (SELECT count(*) FROM %s))",
+                 event ? "events" : "attempt_rows", name, name, name, name,
                  strcmp(name, "metadata") == 0 || strcmp(name, "provider_request_id") == 0 ? "'x'" : "0", name, bit, name, bit,
-                 event ? "id" : "event", event ? "id" : "event", event ? "events" : "attempts", row);
+                 event ? "id" : "event", event ? "id" : "event", event ? "events" : "attempt_rows", row, event ? "events" : "attempt_rows");
         change(path, sql);
         v = checked(path, 0);
         ck_assert_msg(verify_result(v)->failed[VERIFY_SEALS] > 0, "not found: %s", sql);
@@ -356,11 +358,30 @@ static void flip_in_page(const char *path, int64_t page)
     ck_assert_int_eq(fclose(f), 0);
 }
 
+/* A NULL written with one byte more is still that NULL, and where only NULLs follow nothing else moves. */
+static bool reads_the_same(const char *path, const char *table)
+{
+    char sql[400];
+    sqlite3_stmt *st = NULL;
+    sqlite3 *h;
+    bool same;
+
+    ck_assert_int_eq(sqlite3_open(path, &h), SQLITE_OK);
+    snprintf(sql, sizeof sql, "ATTACH '%s' AS whole", fixture_path);
+    ck_assert_int_eq(sqlite3_exec(h, sql, NULL, NULL, NULL), SQLITE_OK);
+    snprintf(sql, sizeof sql, "SELECT (SELECT count(*) FROM main.%s) = (SELECT count(*) FROM whole.%s) AND NOT EXISTS"
+             " (SELECT * FROM main.%s EXCEPT SELECT * FROM whole.%s)", table, table, table, table);
+    same = sqlite3_prepare_v2(h, sql, -1, &st, NULL) == SQLITE_OK && sqlite3_step(st) == SQLITE_ROW && sqlite3_column_int(st, 0);
+    sqlite3_finalize(st);
+    ck_assert_int_eq(sqlite3_close(h), SQLITE_OK);
+    return same;
+}
+
 START_TEST(hundreds_of_flipped_bits_in_the_file_are_all_found)
 {
     make_ledger(60);
     for (int i = 0; i < 300; i++) {
-        const char *path = packed_copy(), *table = i % 2 ? "events" : "attempts";
+        const char *path = packed_copy(), *table = i % 2 ? "events" : "attempt_rows";
         int64_t page[64];
         int n = pages_of(path, table, page, 64);
         struct verify *v;
@@ -368,7 +389,7 @@ START_TEST(hundreds_of_flipped_bits_in_the_file_are_all_found)
         ck_assert_int_gt(n, 0);
         flip_in_page(path, page[any(n)]);
         v = checked(path, 0);
-        ck_assert_msg(verify_result(v)->failures > 0, "flip %d in %s was not found", i, table);
+        ck_assert_msg(verify_result(v)->failures > 0 || reads_the_same(path, table), "flip %d in %s was not found", i, table);
         verify_free(v);
     }
 }
@@ -439,7 +460,7 @@ START_TEST(seals_survive_anonymising_and_retention)
 
     ck_assert_int_eq(db_begin(db), WEIR_OK);
     ck_assert_int_eq(db_exec(db, "DELETE FROM events"), WEIR_OK);
-    ck_assert_int_eq(db_exec(db, "DELETE FROM attempts"), WEIR_OK);
+    ck_assert_int_eq(db_exec(db, "DELETE FROM attempt_rows"), WEIR_OK);
     ck_assert_int_eq(seal_prune(db, quarter + 1, FIXTURE_NOW), WEIR_OK);
     ck_assert_int_eq(db_commit(db), WEIR_OK);
     expect_holds(fixture_path);
