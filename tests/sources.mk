@@ -84,6 +84,7 @@ EXTRA_DIST += \
 	tests/e2e/resume.test.mjs \
 	tests/e2e/retry.test.mjs \
 	tests/e2e/sdk_ai.test.mjs \
+	tests/e2e/sdk_anthropic.test.mjs \
 	tests/e2e/sdk_openai.test.mjs \
 	tests/e2e/server.test.mjs \
 	tests/e2e/secrets.test.mjs \

@@ -145,3 +145,15 @@ int64_t image_tokens_tiles(const char *model, int64_t w, int64_t h, bool low_det
     fit_h = fitted(fit_h, shorter, 768);
     return families[f].base + families[f].tile * ((fit_w + 511) / 512) * ((fit_h + 511) / 512);
 }
+
+int64_t image_tokens_area(int64_t width, int64_t height)
+{
+    enum { LONGEST = 1568, PIXELS_PER_TOKEN = 750 };
+    int64_t longer = width > height ? width : height;
+
+    if (longer > LONGEST) {
+        width = width * LONGEST / longer;
+        height = height * LONGEST / longer;
+    }
+    return width * height / PIXELS_PER_TOKEN + 1;
+}

@@ -16,5 +16,7 @@ const char *image_data_url(const char *url);
 
 /* What OpenAI's tile models count: fitted to 2048 and then to 768 on the shorter side, so much for each tile of 512. */
 int64_t image_tokens_tiles(const char *model, int64_t width, int64_t height, bool low_detail);
+/* What Claude models count: by area, scaled down to 1568 on the longer side. */
+int64_t image_tokens_area(int64_t width, int64_t height);
 
 #endif

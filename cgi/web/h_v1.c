@@ -6,63 +6,11 @@
 
 #include "base/json.h"
 #include "base/mem.h"
-#include "web/once.h"
 #include "web/route.h"
 #include "web/v1.h"
 #include "web/v1_count.h"
 
-enum { CHOICES_MAX = 128, CAP_MAX = 1000 * 1000 * 1000 };
-
-/* A content's text: a string, or the texts of its parts. Owned. */
-static char *text_of(const json_t *content)
-{
-    enum { TEXT_MAX = 64 * 1024 * 1024 };
-    struct sb out = sb_make(TEXT_MAX);
-
-    if (json_is_string(content))
-        return mem_strdup(json_string_value(content));
-    for (size_t i = 0; i < json_array_size(content); i++) {
-        const char *part = json_str(json_array_get(content, i), "text", NULL);
-
-        if (part && out.len)
-            sb_puts(&out, "\n");
-        sb_puts(&out, part);
-    }
-    return out.len ? sb_take(&out) : mem_strdup("");
-}
-
-/* The texts, where somebody here needs them: a session, or the built-in model. */
-static void gather_turns(const struct exchange *x, struct v1 *v)
-{
-    const json_t *messages = json_object_get(x->json, "messages");
-    bool needed = v->launch.session_id != NULL;
-
-    for (size_t i = 0; i < v->candidates.n; i++)
-        needed = needed || v->candidates.of[i].builtin;
-    if (!needed)
-        return;
-    v->turns = mem_zalloc(json_array_size(messages), sizeof *v->turns);
-    for (size_t i = 0; i < json_array_size(messages); i++) {
-        const json_t *m = json_array_get(messages, i);
-
-        v->turns[v->turn_count++] = (struct openai_turn){json_str(m, "role", ""), text_of(json_object_get(m, "content"))};
-    }
-    v1_keep_texts(v);
-}
-
-static enum weir_err check_messages(struct exchange *x)
-{
-    const json_t *messages = json_object_get(x->json, "messages");
-
-    if (!messages)
-        return web_refuse(x, WEIR_E_MISSING_FIELD, "messages", "'messages' is missing.");
-    if (!json_is_array(messages) || json_array_size(messages) == 0)
-        return web_refuse(x, WEIR_E_INVALID_FIELD, "messages", "'messages' must be a list of at least one message.");
-    for (size_t i = 0; i < json_array_size(messages); i++)
-        if (!json_is_object(json_array_get(messages, i)))
-            return web_refuse(x, WEIR_E_INVALID_FIELD, "messages", "Each of 'messages' must be an object.");
-    return WEIR_OK;
-}
+enum { CHOICES_MAX = 128 };
 
 /* What the client says of its stream beside usage goes on. Owned, or NULL. */
 static char *other_stream_options(const json_t *options)
@@ -84,20 +32,6 @@ static char *other_stream_options(const json_t *options)
         free(text);
     }
     return out.len ? sb_take(&out) : NULL;
-}
-
-/* What all have in common: it may have been sent before. */
-static enum weir_err serve(struct exchange *x, enum weir_err (*make)(struct exchange *, struct v1 *))
-{
-    struct v1 v;
-    bool answered;
-    enum weir_err e = once_check(x, NULL, &answered);
-
-    if (e || answered)
-        return e;
-    e = make(x, &v);
-    v1_done(&v);
-    return e;
 }
 
 /* --- Chat Completions --- */
@@ -122,19 +56,19 @@ static enum weir_err chat(struct exchange *x, struct v1 *v)
     int64_t newer = 0;
     enum weir_err e = v1_begin(x, WIRE_CHAT, "messages", v);
 
-    if (e || (e = check_messages(x)) || (e = v1_count(x, "n", CHOICES_MAX, &v->choices)) ||
-        (e = v1_count(x, "max_tokens", CAP_MAX, &v->max_tokens)) || (e = v1_count(x, "max_completion_tokens", CAP_MAX, &newer)))
+    if (e || (e = v1_check_messages(x)) || (e = v1_count(x, "n", CHOICES_MAX, &v->choices)) ||
+        (e = v1_count(x, "max_tokens", V1_CAP_MAX, &v->max_tokens)) || (e = v1_count(x, "max_completion_tokens", V1_CAP_MAX, &newer)))
         return e;
     if (newer && (!v->max_tokens || newer < v->max_tokens))
         v->max_tokens = newer;
-    gather_turns(x, v);
+    v1_gather_turns(x, v);
     e = v1_fit(x, v, v1_count_chat, "messages");
     return e ? e : v1_go(x, v, chat_job(x, v, newer > 0), chat_own);
 }
 
 enum weir_err h_v1_chat(struct exchange *x)
 {
-    return serve(x, chat);
+    return v1_serve(x, chat);
 }
 
 /* --- embeddings --- */
@@ -158,7 +92,7 @@ static enum weir_err embeddings(struct exchange *x, struct v1 *v)
 
 enum weir_err h_v1_embeddings(struct exchange *x)
 {
-    return serve(x, embeddings);
+    return v1_serve(x, embeddings);
 }
 
 /* --- Responses --- */
@@ -170,7 +104,7 @@ static enum weir_err responses(struct exchange *x, struct v1 *v)
     bool background;
     enum weir_err e = v1_begin(x, WIRE_RESPONSES, "input", v);
 
-    if (e || (e = v1_flag(x, "background", &background)) || (e = v1_count(x, "max_output_tokens", CAP_MAX, &v->max_tokens)))
+    if (e || (e = v1_flag(x, "background", &background)) || (e = v1_count(x, "max_output_tokens", V1_CAP_MAX, &v->max_tokens)))
         return e;
     if (background)
         return web_refuse(x, WEIR_E_INVALID_FIELD, "background", "'background' is not taken: what it uses would be known to nobody here.");
@@ -192,5 +126,5 @@ enum weir_err h_v1_responses(struct exchange *x)
         i++;
     if (i == s->n_upstreams)
         return web_refuse(x, WEIR_E_NOT_FOUND, NULL, "No provider here has /v1/responses; use /v1/chat/completions.");
-    return serve(x, responses);
+    return v1_serve(x, responses);
 }

@@ -88,6 +88,8 @@ enum route_body {
     X(POST, "/v1/chat/completions", CHAT, JSON, Q_ANY, h_v1_chat)                                          \
     X(POST, "/v1/embeddings", CHAT, JSON, Q_ANY, h_v1_embeddings)                                          \
     X(POST, "/v1/responses", CHAT, JSON, Q_ANY, h_v1_responses)                                            \
+    X(POST, "/v1/messages", CHAT, JSON, Q_ANY, h_v1_messages)                                              \
+    X(POST, "/v1/messages/count_tokens", CHAT, JSON, Q_ANY, h_v1_count_tokens)                             \
     X(GET, "/v1/models", CHAT, NONE, Q_ANY, h_v1_models)                                                   \
     X(GET, "/v1/models/{rest}", CHAT, NONE, Q_ANY, h_v1_model)                                             \
     X(GET, "/monitoring/token-usage", ALL, NONE, Q_RANGE " granularity", h_token_usage)                    \

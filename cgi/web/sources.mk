@@ -47,7 +47,7 @@ libweir_a_SOURCES += \
 	cgi/web/h_usage.c \
 	cgi/web/h_users.c \
 	cgi/web/h_v1.c \
-	cgi/web/h_v1_models.c \
+	cgi/web/h_v1_messages.c cgi/web/h_v1_models.c \
 	cgi/web/h_webhooks.c \
 	cgi/web/http.c cgi/web/http.h \
 	cgi/web/launch.c cgi/web/launch.h \

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "web/ask.h"
 #include "web/filter.h"
+#include "web/once.h"
 
 enum { SESSION_NAME_MAX = CALL_ID_SIZE - 1 };
 
@@ -101,7 +102,7 @@ static enum weir_err read_session(struct exchange *x, struct v1 *v)
 static bool takes(const struct upstream_settings *u, enum wire w)
 {
     if (u->protocol == PROTOCOL_BUILTIN)
-        return w == WIRE_CHAT;
+        return w == WIRE_CHAT || w == WIRE_MESSAGES;
     return wire_at(u->protocol, w) != WIRE_OWN && (w != WIRE_RESPONSES || settings_has_responses(u));
 }
 
@@ -120,6 +121,14 @@ bool v1_narrow(struct v1 *v, uint64_t upstreams)
     return left > 0;
 }
 
+static bool take_any(const struct v1 *v, uint64_t upstreams)
+{
+    for (size_t i = 0; i < v->candidates.n; i++)
+        if (v->candidates.of[i].upstreams & upstreams)
+            return true;
+    return false;
+}
+
 /* Leave those upstreams that take it. */
 static enum weir_err narrow(struct exchange *x, struct v1 *v)
 {
@@ -128,6 +137,8 @@ static enum weir_err narrow(struct exchange *x, struct v1 *v)
 
     for (size_t i = 0; i < s->n_upstreams; i++)
         take |= (uint64_t)takes(&s->upstreams[i], v->wire) << i;
+    if (!take_any(v, take) && v->wire == WIRE_COUNT_TOKENS)
+        return WEIR_OK;                              /* then it is counted here */
     if (v1_narrow(v, take))
         return WEIR_OK;
     return web_refuse(x, WEIR_E_MODEL_NOT_FOUND, "model", "No provider of the model '%.100s' here takes requests of %s.", v->model, x->in.path);
@@ -136,7 +147,7 @@ static enum weir_err narrow(struct exchange *x, struct v1 *v)
 static enum weir_err read_model(struct exchange *x, struct v1 *v)
 {
     const json_t *m = json_object_get(x->json, "model");
-    const char *service = json_str(x->json, "service_tier", "");
+    const char *service = json_str(x->json, v->wire == WIRE_MESSAGES ? "speed" : "service_tier", "");
     enum weir_err e;
 
     if (!m || json_is_null(m))
@@ -217,6 +228,59 @@ void v1_keep_texts(struct v1 *v)
         v->launch.system = v->turns[0].text;
 }
 
+/* A content's text: a string, or the texts of its parts. Owned. */
+static char *text_of(const json_t *content)
+{
+    enum { TEXT_MAX = 64 * 1024 * 1024 };
+    struct sb out = sb_make(TEXT_MAX);
+
+    if (json_is_string(content))
+        return mem_strdup(json_string_value(content));
+    for (size_t i = 0; i < json_array_size(content); i++) {
+        const char *part = json_str(json_array_get(content, i), "text", NULL);
+
+        if (part && out.len)
+            sb_puts(&out, "\n");
+        sb_puts(&out, part);
+    }
+    return out.len ? sb_take(&out) : mem_strdup("");
+}
+
+void v1_gather_turns(const struct exchange *x, struct v1 *v)
+{
+    const json_t *messages = json_object_get(x->json, "messages");
+    const json_t *system = v->wire == WIRE_MESSAGES ? json_object_get(x->json, "system") : NULL;
+    bool needed = v->launch.session_id != NULL;
+
+    for (size_t i = 0; i < v->candidates.n; i++)
+        needed = needed || v->candidates.of[i].builtin;
+    if (!needed)
+        return;
+    v->turns = mem_zalloc(json_array_size(messages) + 1, sizeof *v->turns);
+    if (system)
+        v->turns[v->turn_count++] = (struct openai_turn){"system", text_of(system)};
+    for (size_t i = 0; i < json_array_size(messages); i++) {
+        const json_t *m = json_array_get(messages, i);
+
+        v->turns[v->turn_count++] = (struct openai_turn){json_str(m, "role", ""), text_of(json_object_get(m, "content"))};
+    }
+    v1_keep_texts(v);
+}
+
+enum weir_err v1_check_messages(struct exchange *x)
+{
+    const json_t *messages = json_object_get(x->json, "messages");
+
+    if (!messages)
+        return web_refuse(x, WEIR_E_MISSING_FIELD, "messages", "'messages' is missing.");
+    if (!json_is_array(messages) || json_array_size(messages) == 0)
+        return web_refuse(x, WEIR_E_INVALID_FIELD, "messages", "'messages' must be a list of at least one message.");
+    for (size_t i = 0; i < json_array_size(messages); i++)
+        if (!json_is_object(json_array_get(messages, i)))
+            return web_refuse(x, WEIR_E_INVALID_FIELD, "messages", "Each of 'messages' must be an object.");
+    return WEIR_OK;
+}
+
 /* --- the job --- */
 
 enum weir_err v1_fit(struct exchange *x, struct v1 *v, candidate_count_fn *count, const char *text_param)
@@ -238,6 +302,7 @@ struct job *v1_job(struct exchange *x, struct v1 *v)
     struct job *j = launch_job(x, &v->launch);
 
     j->choices = v->choices;
+    j->no_answer = v->no_answer;
     j->uncapped = !v->max_tokens && x->web->settings->tokens.request_output_max == 0;
     launch_builtin(j, &v->candidates, v->turns, v->turn_count);
     for (size_t i = 0; j->candidates && i < v->candidates.n; i++) {
@@ -250,4 +315,17 @@ struct job *v1_job(struct exchange *x, struct v1 *v)
         j->candidates[i].tail = sb_take(&tail);
     }
     return j;
+}
+
+enum weir_err v1_serve(struct exchange *x, enum weir_err (*make)(struct exchange *, struct v1 *))
+{
+    struct v1 v;
+    bool answered;
+    enum weir_err e = once_check(x, NULL, &answered);
+
+    if (e || answered)
+        return e;
+    e = make(x, &v);
+    v1_done(&v);
+    return e;
 }

@@ -10,6 +10,8 @@
 
 #include "web/launch.h"
 
+enum { V1_CAP_MAX = 1000 * 1000 * 1000 };       /* a larger cap is this one */
+
 struct v1 {
     enum wire wire;
     char model[MODEL_NAME_SIZE];     /* asked for */
@@ -18,6 +20,7 @@ struct v1 {
     const char *body;                /* the client's own text, or what its filters left of it */
     size_t body_len;
     int64_t max_tokens, choices;     /* asked for; 0: no cap was */
+    bool no_answer;                  /* as in wire_tail */
     struct openai_turn *turns;       /* owned with their texts, made by the handler: what is stored, or heard by the built-in model */
     size_t turn_count;
 
@@ -36,6 +39,10 @@ enum weir_err v1_count(struct exchange *x, const char *name, int64_t max, int64_
  * prompt is in. */
 enum weir_err v1_begin(struct exchange *x, enum wire w, const char *text_param, struct v1 *v) __attribute__((warn_unused_result));
 void v1_done(struct v1 *v);
+/* `messages` is a list of objects, of one at least. Refused otherwise. */
+enum weir_err v1_check_messages(struct exchange *x) __attribute__((warn_unused_result));
+/* Their texts into `turns`, where somebody here needs them: a session, or the built-in model. */
+void v1_gather_turns(const struct exchange *x, struct v1 *v);
 /* The last turn is what a session keeps of this request, with the system text if it is new; none is kept without a session. */
 void v1_keep_texts(struct v1 *v);
 /* Translate where needed, count the prompt, set caps, refuse what does not fit. `cap`: that of one choice, 0: none was asked for. */
@@ -50,5 +57,7 @@ enum weir_err v1_translate(struct exchange *x, struct v1 *v) __attribute__((warn
 /* Launch it with its bodies: the client's own without these members (which end with NULL) and those v1 sets, and the
  * translated one. Takes the job. */
 enum weir_err v1_go(struct exchange *x, const struct v1 *v, struct job *j, const char *const *without) __attribute__((warn_unused_result));
+/* A handler, made of the function that does all of the above: what was sent before is answered again. */
+enum weir_err v1_serve(struct exchange *x, enum weir_err (*make)(struct exchange *, struct v1 *));
 
 #endif

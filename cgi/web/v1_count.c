@@ -195,3 +195,58 @@ int64_t v1_count_responses(const struct tokens_model *m, const char *model, cons
     }
     return n + count_json(m, json_object_get(json_object_get(body, "text"), "format"));
 }
+
+/* --- Anthropic's --- */
+
+/* A base64 source is not read as text; its size in pixels says what it is taken for. */
+static int64_t count_source(const json_t *source)
+{
+    const char *data = json_str(source, "data", NULL);
+    int64_t w, h;
+
+    return data && image_size(data, strlen(data), &w, &h) ? image_tokens_area(w, h) : IMAGE_TOKENS_UNKNOWN;
+}
+
+static int64_t count_blocks(const struct tokens_model *m, const json_t *content);
+
+static int64_t count_block(const struct tokens_model *m, const json_t *block)
+{
+    const char *type = json_str(block, "type", "");
+
+    if (strcmp(type, "text") == 0)
+        return count_text(m, json_str(block, "text", ""));
+    if (json_is_object(json_object_get(block, "source")))
+        return count_source(json_object_get(block, "source"));
+    if (strcmp(type, "tool_result") == 0)
+        return MESSAGE + count_blocks(m, json_object_get(block, "content"));
+    if (strcmp(type, "tool_use") == 0)
+        return MESSAGE + count_text(m, json_str(block, "name", "")) + count_json(m, json_object_get(block, "input"));
+    if (strcmp(type, "thinking") == 0)
+        return count_text(m, json_str(block, "thinking", ""));
+    return count_json(m, block);
+}
+
+static int64_t count_blocks(const struct tokens_model *m, const json_t *content)
+{
+    int64_t n = 0;
+
+    if (json_is_string(content))
+        return count_text(m, json_string_value(content));
+    for (size_t i = 0; i < json_array_size(content); i++)
+        n += count_block(m, json_array_get(content, i));
+    return n;
+}
+
+int64_t v1_count_messages(const struct tokens_model *m, const char *model, const void *body)
+{
+    const json_t *messages = json_object_get(body, "messages"), *system = json_object_get(body, "system"),
+                 *tools = json_object_get(body, "tools");
+    int64_t n = ANSWER_BEGINS + (system ? MESSAGE + 1 + count_blocks(m, system) : 0) + (json_array_size(tools) ? TOOLS_END : 0);
+
+    (void)model;
+    for (size_t i = 0; i < json_array_size(messages); i++)
+        n += MESSAGE + 1 + count_blocks(m, json_object_get(json_array_get(messages, i), "content"));
+    for (size_t i = 0; i < json_array_size(tools); i++)
+        n += count_json(m, json_array_get(tools, i));
+    return n + count_json(m, json_object_get(json_object_get(body, "output_config"), "format"));
+}

@@ -1,4 +1,4 @@
-/* v1_count.h - the prompt tokens of requests in OpenAI's shapes: messages, tools,
+/* v1_count.h - the prompt tokens of requests in OpenAI's and Anthropic's shapes: messages, tools,
  * images and what else a model reads. Pure. */
 #ifndef WEIR_V1_COUNT_H
 #define WEIR_V1_COUNT_H
@@ -12,5 +12,6 @@
 int64_t v1_count_chat(const struct tokens_model *m, const char *model, const void *body);
 int64_t v1_count_embeddings(const struct tokens_model *m, const char *model, const void *body);
 int64_t v1_count_responses(const struct tokens_model *m, const char *model, const void *body);
+int64_t v1_count_messages(const struct tokens_model *m, const char *model, const void *body);
 
 #endif
