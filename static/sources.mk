@@ -10,17 +10,23 @@ nobase_dist_pkgdata_DATA += \
 nobase_dist_pkgdata_DATA += \
 	static/js/announce.js \
 	static/js/api.js \
+	static/js/attach.js \
 	static/js/boot.js \
+	static/js/branch.js \
 	static/js/charts.js \
 	static/js/chat.js \
 	static/js/composer.js \
 	static/js/copy.js \
 	static/js/dashboard.js \
 	static/js/dom.js \
+	static/js/estimate.js \
+	static/js/explain.js \
 	static/js/format.js \
 	static/js/gauge.js \
+	static/js/header.js \
 	static/js/highlight.js \
 	static/js/keys.js \
+	static/js/lazy.js \
 	static/js/live.js \
 	static/js/login.js \
 	static/js/manage.js \
@@ -30,12 +36,15 @@ nobase_dist_pkgdata_DATA += \
 	static/js/prefs.js \
 	static/js/run.js \
 	static/js/scroll.js \
+	static/js/search.js \
+	static/js/select.js \
 	static/js/sessions.js \
 	static/js/settings.js \
 	static/js/shell.js \
 	static/js/status.js \
 	static/js/texts.js \
-	static/js/turn.js
+	static/js/turn.js \
+	static/js/undo.js
 nobase_dist_pkgdata_DATA += \
 	templates/boot.mustache \
 	templates/chat.mustache \

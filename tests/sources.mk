@@ -44,6 +44,7 @@ EXTRA_DIST += \
 	tests/e2e/alerts.test.mjs \
 	tests/e2e/anthropic.test.mjs \
 	tests/e2e/books.test.mjs \
+	tests/e2e/branches.test.mjs \
 	tests/e2e/budgets.test.mjs \
 	tests/e2e/cache.test.mjs \
 	tests/e2e/chat.test.mjs \
@@ -105,10 +106,8 @@ EXTRA_DIST += \
 EXTRA_DIST += tests/data/replay.expected tests/data/replay.json tests/data/replay.ndjson
 
 # in the browser, by node --test: script/test runs them
-EXTRA_DIST += tests/browser/browser.mjs \
-	tests/browser/manage.test.mjs tests/browser/page.test.mjs tests/browser/states.test.mjs tests/browser/walk.test.mjs
-EXTRA_DIST += tests/browser/browser.mjs tests/browser/hostile.test.mjs \
-	tests/browser/page.test.mjs tests/browser/states.test.mjs tests/browser/walk.test.mjs
+EXTRA_DIST += tests/browser/browser.mjs tests/browser/hostile.test.mjs tests/browser/manage.test.mjs \
+	tests/browser/page.test.mjs tests/browser/states.test.mjs tests/browser/talk.test.mjs tests/browser/walk.test.mjs
 
 # pictures for README.md, made by the browser tests with WEIR_DOC_IMAGES=1
 EXTRA_DIST += docs/images/chat.png docs/images/dashboard.png

@@ -20,13 +20,14 @@
 enum {
     STEP_ROWS = 500,
     STEP_PAGES = 512,
+    ALL_PAGES = 1 << 30,
     STEP_SESSIONS = 50,                      /* one may have thousands of messages */
     BEAT_US = 200 * 1000,                    /* of each beat */
     EVERY_MS = 3600 * 1000,
     DAY_MS = 24 * 3600 * 1000,
 };
 
-enum duty { TEXTS, TOO_MUCH_TEXT, KEYS, SESSIONS, NAMES, REQUESTS, AUDIT, SPACE, LOG, DONE };
+enum duty { TEXTS, TOO_MUCH_TEXT, KEYS, SESSIONS, NAMES, REQUESTS, AUDIT, WORDS, SPACE, LOG, DONE };
 
 struct run {
     int64_t began_ms, ended_ms;              /* ended 0: under way; began 0: there was none */
@@ -88,6 +89,8 @@ static enum weir_err run_step(struct db *db, struct write_op *op)
 {
     struct step *p = (struct step *)op;
     int64_t content_ms = p->s->retention.content_us / USEC_PER_MS;
+    enum weir_err e;
+    bool left;
 
     switch (p->r->duty) {
     case TEXTS:
@@ -105,6 +108,10 @@ static enum weir_err run_step(struct db *db, struct write_op *op)
         return retain_requests(db, p->now_ms - p->s->retention.usage_us / USEC_PER_MS, p->now_ms, STEP_ROWS, &p->gone);
     case AUDIT:
         return audit_prune(db, whole_days(p->now_ms - p->s->retention.audit_us / USEC_PER_MS), p->now_ms, STEP_ROWS, &p->gone);
+    case WORDS:
+        e = content_merge_words(db, STEP_PAGES, &left);
+        p->gone = left;
+        return e;
     case SPACE:
         return db_give_back(db, STEP_PAGES, &p->gone);
     case LOG:
@@ -127,6 +134,7 @@ static void count(struct run *n, enum duty duty, const struct step *p)
     case NAMES: n->anonymized += p->gone; break;
     case REQUESTS: n->requests += p->gone; break;
     case AUDIT: n->audit_rows += p->gone; break;
+    case WORDS:
     case SPACE:
     case LOG:
     case DONE: break;
@@ -182,6 +190,8 @@ static bool step(struct retention *r, const struct settings *s)
     if (r->duty == TOO_MUCH_TEXT && !too_much(r, s))
         return false;
     if (r->duty == NAMES && !names_due(r, s))
+        return false;
+    if (r->duty == WORDS && !(r->now.texts + r->now.sessions))
         return false;
     if (r->duty >= SPACE && !(r->now.texts + r->now.keys + r->now.sessions + r->now.anonymized + r->now.requests))
         return false;
@@ -275,7 +285,9 @@ static enum weir_err run_nothing(struct db *db, struct write_op *op)
 static void clean(struct write_op *op, enum weir_err result)
 {
     struct cleaning *c = (struct cleaning *)op;
-    bool whole = result == WEIR_OK && (!c->rebuild || db_rebuild(c->db, c->rebuild) == WEIR_OK);
+    bool left;
+    bool whole = result == WEIR_OK && (!c->rebuild || (content_merge_words(c->db, ALL_PAGES, &left) == WEIR_OK &&
+                                                       db_rebuild(c->db, c->rebuild) == WEIR_OK));
     bool log = result == WEIR_OK && db_truncate_log(c->db);
 
     c->how = !log ? CLEANED_NOT_LOG : whole ? CLEANED : CLEANED_NOT_WHOLE;

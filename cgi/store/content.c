@@ -130,17 +130,47 @@ static enum weir_err open_sealed(int64_t user, int64_t id, const void *sealed, s
 
 /* --- writing --- */
 
-enum weir_err content_forget(struct db *db, int64_t id)
+enum weir_err content_forget(struct db *db, int64_t from, int64_t to)
 {
-    struct query q = query(db, "DELETE FROM contents WHERE id = ?1");
+    static const char *const sql[] = {"INSERT INTO contents_words(contents_words, rowid, text) SELECT 'delete', id, text FROM contents"
+                                      " WHERE id BETWEEN ?1 AND ?2 AND sealed IS NULL",
+                                      "DELETE FROM contents WHERE id BETWEEN ?1 AND ?2"};
+    enum weir_err e = WEIR_OK;
+
+    for (int i = 0; !e && i < 2; i++) {
+        struct query q = query(db, sql[i]);
+
+        query_i64(&q, from);
+        query_i64(&q, to);
+        e = query_end(&q);
+    }
+    return e;
+}
+
+static enum weir_err add_words(struct db *db, int64_t id, const struct content *c)
+{
+    struct query q = query(db, "INSERT INTO contents_words(rowid, text) VALUES (?1, ?2)");
 
     query_i64(&q, id);
+    query_text_n(&q, c->text, c->text_bytes);
     return query_end(&q);
+}
+
+enum weir_err content_merge_words(struct db *db, int64_t pages, bool *left)
+{
+    int64_t before = db_changes(db);
+    struct query q = query(db, "INSERT INTO contents_words(contents_words, rank) VALUES ('merge', ?1)");
+    enum weir_err e;
+
+    query_i64(&q, -pages);
+    e = query_end(&q);
+    *left = db_changes(db) - before > 1;                         /* as FTS5 documents it: one is the command itself */
+    return e;
 }
 
 enum weir_err content_put(struct db *db, int64_t id, int64_t at_ms, const struct content *c)
 {
-    enum weir_err e = content_forget(db, id);
+    enum weir_err e = content_forget(db, id, id);
 
     return e ? e : content_add(db, id, at_ms, c);
 }
@@ -148,6 +178,7 @@ enum weir_err content_put(struct db *db, int64_t id, int64_t at_ms, const struct
 static enum weir_err add_plain(struct db *db, int64_t id, const struct content *c)
 {
     struct query q = query(db, "INSERT INTO contents(id, text, reasoning) VALUES (?1, ?2, ?3)");
+    enum weir_err e;
 
     query_i64(&q, id);
     query_text_n(&q, c->text, c->text_bytes);
@@ -155,7 +186,8 @@ static enum weir_err add_plain(struct db *db, int64_t id, const struct content *
         query_text_n(&q, c->reasoning, c->reasoning_bytes);
     else
         query_null(&q);
-    return query_end(&q);
+    e = query_end(&q);
+    return e ? e : add_words(db, id, c);
 }
 
 enum weir_err content_add(struct db *db, int64_t id, int64_t at_ms, const struct content *c)

@@ -39,9 +39,13 @@ enum weir_err content_title_put(int64_t user, const char *session_id, const char
 enum weir_err content_title_get(int64_t user, const char *session_id, const char *stored, struct sb *out)
     __attribute__((warn_unused_result));
 
-/* The same, in place of what there is; and away with it. Writer only. */
+/* The same, in place of what there is; and away with all from id `from` to `to`. Writer only. */
 enum weir_err content_put(struct db *db, int64_t id, int64_t at_ms, const struct content *c) __attribute__((warn_unused_result));
-enum weir_err content_forget(struct db *db, int64_t id) __attribute__((warn_unused_result));
+enum weir_err content_forget(struct db *db, int64_t from, int64_t to) __attribute__((warn_unused_result));
+
+/* A deleted text's words stay in the index until its parts are merged: merge at most about `pages` of them; *left is false
+ * when there is nothing more to do. Writer only. */
+enum weir_err content_merge_words(struct db *db, int64_t pages, bool *left) __attribute__((warn_unused_result));
 
 struct content_found {
     bool kept;                             /* false: there is no text (any longer), and the rest is empty */

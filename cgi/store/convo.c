@@ -74,20 +74,54 @@ static bool parse_place(const char *s, struct place *p)
     return sscanf(s, "%1lld.%18lld.%18lld%n", &p->pinned, &p->updated_ms, &p->id, &used) == 3 && !s[used];
 }
 
+/* The words of `text` for the full-text index, each as the beginning of one: "wei"* "fal"*. */
+static void match_put(struct sb *match, const char *text)
+{
+    while (*(text += strspn(text, " \t\r\n"))) {
+        size_t n = strcspn(text, " \t\r\n");
+
+        sb_puts(match, match->len ? " \"" : "\"");
+        for (; n; n--, text++) {
+            if (*text == '"')
+                sb_putc(match, '"');
+            sb_putc(match, *text);
+        }
+        sb_puts(match, "\"*");
+    }
+}
+
+/* Where in a conversation what was looked for is said; nothing if it is in the title alone. */
+static enum weir_err found_json(struct db *ro, int64_t session, const char *match, struct sb *out)
+{
+    struct query q = query(ro, "SELECT snippet(contents_words, 0, '', '', '…', 16) FROM contents_words WHERE contents_words MATCH ?1"
+                               " AND rowid > ?2 << 20 AND rowid < (?2 + 1) << 20 ORDER BY rank LIMIT 1");
+
+    query_text(&q, match);
+    query_i64(&q, session);
+    sb_puts(out, ",\"found\":");
+    sb_json(out, query_row(&q) ? query_col_text(&q, 0) : NULL);
+    return query_stop(&q);
+}
+
 enum weir_err convo_list(struct db *ro, const char *user_id, const struct convo_list *l, struct sb *out)
 {
     static const char sql[] =
         "SELECT" SESSION_COLUMNS " FROM sessions s JOIN users u ON u.id = s.user"
         " WHERE u.user_id = ?1 AND s.deleted_ms IS NULL AND (s.pinned, s.updated_ms, s.id) < (?2, ?3, ?4)"
-        " AND (?5 < 0 OR s.archived = ?5) AND (?6 IS NULL OR instr(lower(s.title), lower(?6)) > 0)"
+        " AND (?5 < 0 OR s.archived = ?5) AND (?6 IS NULL OR instr(lower(s.title), lower(?6)) > 0"
+        " OR s.id IN (SELECT rowid >> 20 FROM contents_words WHERE contents_words MATCH ?8))"
         " ORDER BY s.pinned DESC, s.updated_ms DESC, s.id DESC LIMIT ?7";
+    struct sb match = sb_make(4096);
     struct place from, last = {0, 0, 0};
+    enum weir_err e = WEIR_OK, end;
     struct query q;
     int64_t n = 0;
     bool more = false;
 
     if (!parse_place(l->before, &from))
         return WEIR_E_INVALID_FIELD;
+    if (l->query)
+        match_put(&match, l->query);
     q = query(ro, sql);
     query_text(&q, user_id);
     query_i64(&q, from.pinned);
@@ -96,21 +130,26 @@ enum weir_err convo_list(struct db *ro, const char *user_id, const struct convo_
     query_i64(&q, l->archived);
     query_text(&q, l->query);
     query_i64(&q, l->limit + 1);
+    query_text(&q, match.len ? sb_str(&match) : "\"\"");
     sb_puts(out, "{\"items\":[");
-    while (query_row(&q)) {
+    while (!e && query_row(&q)) {
         more = n == l->limit;
         if (more)
             break;
         last = (struct place){query_col_i64(&q, 2), query_col_i64(&q, 5), query_col_i64(&q, 11)};
         sb_puts(out, n++ ? ",{" : "{");
         session_members(out, &q);
+        if (match.len)
+            e = found_json(ro, last.id, sb_str(&match), out);
         sb_putc(out, '}');
     }
     if (more)
         sb_putf(out, "],\"next_cursor\":\"%lld.%lld.%lld\"}", last.pinned, last.updated_ms, last.id);
     else
         sb_puts(out, "],\"next_cursor\":null}");
-    return query_stop(&q);
+    sb_done(&match);
+    end = query_stop(&q);
+    return e ? e : end;
 }
 
 enum weir_err convo_get(struct db *ro, const char *user_id, const char *session_id, struct sb *out)
@@ -218,18 +257,15 @@ out:
 /* Messages and their text with ids in [from, to]. */
 static enum weir_err erase(struct db *db, int64_t from, int64_t to)
 {
-    static const char *const sql[] = {"DELETE FROM contents WHERE id BETWEEN ?1 AND ?2",
-                                      "DELETE FROM messages WHERE id BETWEEN ?1 AND ?2"};
-    enum weir_err e = WEIR_OK;
+    enum weir_err e = content_forget(db, from, to);
+    struct query q;
 
-    for (int i = 0; !e && i < 2; i++) {
-        struct query q = query(db, sql[i]);
-
-        query_i64(&q, from);
-        query_i64(&q, to);
-        e = query_end(&q);
-    }
-    return e;
+    if (e)
+        return e;
+    q = query(db, "DELETE FROM messages WHERE id BETWEEN ?1 AND ?2");
+    query_i64(&q, from);
+    query_i64(&q, to);
+    return query_end(&q);
 }
 
 /* An answer that is deleted is counted, so that one which is lost can be told from it. */

@@ -21,13 +21,14 @@
 /* --- reading --- */
 
 struct convo_list {
-    const char *query;       /* part of the title, any case; NULL: all */
+    const char *query;       /* part of the title, any case, or beginnings of words of one message; NULL: all */
     const char *before;      /* next_cursor of the page before; NULL: the first */
     int archived;            /* 0: not archived, 1: archived, -1: both */
     int64_t limit;           /* 1 … 1000 */
 };
 /* {"items":[session…],"next_cursor":…}, pinned ones first, then by last use, newest first. A session is what
- * convo_get() writes, without leaf_id and messages.
+ * convo_get() writes, without leaf_id and messages; with a query also `found`: the words around what matches best in its
+ * messages, or null.
  * E_INVALID_FIELD: `before` is no cursor of ours. */
 enum weir_err convo_list(struct db *ro, const char *user_id, const struct convo_list *l, struct sb *out)
     __attribute__((warn_unused_result));
@@ -44,6 +45,10 @@ enum weir_err convo_get(struct db *ro, const char *user_id, const char *session_
 enum weir_err convo_messages(struct db *ro, const char *user_id, const char *session_id, const char *leaf, int64_t limit,
                              struct sb *out) __attribute__((warn_unused_result));
 
+/* The newest message that hangs on `message_id` or on what hangs on it, itself if nothing does: where a path through it ends. */
+enum weir_err convo_newest_below(struct db *ro, const char *user_id, const char *session_id, const char *message_id,
+                                 char leaf[RAND_ID_SIZE]) __attribute__((warn_unused_result));
+
 /* What the next prompt is built from. */
 struct convo_turn {
     const char *role;        /* "system" "user" "assistant" */
@@ -57,7 +62,9 @@ struct convo_history {
     size_t messages;             /* on the path, whether among the turns or not; the system text is none */
     char leaf_id[RAND_ID_SIZE];  /* the last turn's message, "" if there is none: the parent of what comes next */
 };
-/* The path that ends in `leaf` (NULL: the newest message). At most max_bytes of text: older turns are left out whole,
+/* No message: what a session's first message hangs on. */
+#define CONVO_ROOT "root"
+/* The path that ends in `leaf` (NULL: the newest message; CONVO_ROOT: none). At most max_bytes of text: older turns are left out whole,
  * the system text never; so is a message whose text is not kept. Gives `h`, freed with convo_history_done(). */
 enum weir_err convo_history(struct db *ro, const char *user_id, const char *session_id, const char *leaf,
                             int64_t max_bytes, struct convo_history *h) __attribute__((warn_unused_result));

@@ -153,6 +153,40 @@ out:
     return e;
 }
 
+enum weir_err convo_newest_below(struct db *ro, const char *user_id, const char *session_id, const char *message_id,
+                                 char leaf[RAND_ID_SIZE])
+{
+    struct convo_tree t = {0};
+    const struct convo_node *top = NULL, *newest;
+    bool *below = NULL;
+    int64_t session;
+    enum weir_err e = convo_session(ro, user_id, session_id, &session);
+
+    if (!e)
+        e = convo_tree_load(ro, session, &t);
+    if (!e && *message_id)
+        top = convo_tree_find(&t, message_id);
+    if (!e && !top)
+        e = WEIR_E_NOT_FOUND;
+    if (e)
+        goto out;
+    below = mem_zalloc(t.count, sizeof *below);
+    below[top - t.node] = true;
+    newest = top;
+    for (size_t i = (size_t)(top - t.node) + 1; i < t.count; i++) {        /* children come after their parents */
+        const struct convo_node *parent = convo_tree_at(&t, t.node[i].parent);
+
+        below[i] = parent && below[parent - t.node];
+        if (below[i])
+            newest = &t.node[i];
+    }
+    memcpy(leaf, newest->message_id, RAND_ID_SIZE);
+out:
+    free(below);
+    convo_tree_done(&t);
+    return e;
+}
+
 /* --- turns --- */
 
 /* The next turn of `h`; none if the text of the message is not kept. */
@@ -216,18 +250,19 @@ enum weir_err convo_history(struct db *ro, const char *user_id, const char *sess
     struct convo_tree t = {0};
     size_t n, from = 0;
     int64_t session;
+    bool root = leaf && strcmp(leaf, CONVO_ROOT) == 0;
     enum weir_err e = convo_session(ro, user_id, session_id, &session);
 
     memset(h, 0, sizeof *h);
     if (!e)
         e = convo_tree_load(ro, session, &t);
-    end = !e ? convo_tree_find(&t, leaf) : NULL;
-    if (!e && !end && leaf && *leaf)
+    end = !e && !root ? convo_tree_find(&t, leaf) : NULL;
+    if (!e && !end && !root && leaf && *leaf)
         e = WEIR_E_NOT_FOUND;
     if (e)
         goto out;
     path = mem_zalloc(t.count, sizeof(*path));
-    h->messages = n = convo_tree_path(&t, end, path);
+    h->messages = n = root ? 0 : convo_tree_path(&t, end, path);
     h->turns = mem_zalloc(n + 1, sizeof *h->turns);
     e = read_system(ro, session, h);
     if (!e)

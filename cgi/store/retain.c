@@ -56,7 +56,7 @@ static enum weir_err forget_texts(struct db *db, int64_t session, int64_t until_
     }
     e = query_stop(&q);
     for (int64_t i = 0; !e && i < n; i++)
-        e = content_forget(db, id[i]);
+        e = content_forget(db, id[i], id[i]);
     *gone += n;
     return e ? e : content_oldest(db, session);
 }

@@ -566,7 +566,7 @@ enum weir_err usage_settle(struct db *db, const struct call_record *r)
     if (!e && v.session)
         e = add_to_session(db, r, &v);
     if (!e && v.session && v.answer)         /* what was marked of the answer is no more than that */
-        e = content_forget(db, v.session << SEQ_BITS | v.answer);
+        e = content_forget(db, v.session << SEQ_BITS | v.answer, v.session << SEQ_BITS | v.answer);
     if (!e && r->answer && v.session && v.answer && v.answerable)
         e = add_answer(db, r, &v);
     if (e)

@@ -16,6 +16,7 @@ struct raw {
 static const struct field fields[] = {
     {"message", FIELD_TEXT, offsetof(struct raw, a.message), 0, TEXT_MAX, false},
     {"messages", FIELD_LIST, offsetof(struct raw, a.messages), 0, ASK_MESSAGES_MAX, false},
+    {"parent_id", FIELD_TEXT, offsetof(struct raw, a.parent_id), 1, RAND_ID_SIZE - 1, false},
     {"session_id", FIELD_TEXT, offsetof(struct raw, a.session_id), 1, RAND_ID_SIZE - 1, false},
     {"model", FIELD_TEXT, offsetof(struct raw, a.model), 1, 127, false},
     {"priority", FIELD_TEXT, offsetof(struct raw, priority), 0, TEXT_MAX, false},
@@ -91,6 +92,10 @@ static enum weir_err check_text(const struct chat_ask *a, struct field_fault *f)
 {
     if (a->message && a->messages)
         return fail(f, WEIR_E_INVALID_FIELD, "messages", "Send either 'message' or 'messages', not both.");
+    if (a->parent_id && (!a->session_id || a->messages))
+        return fail(f, WEIR_E_INVALID_FIELD, "parent_id", "'parent_id' names a message of 'session_id', and goes with 'message' or with neither.");
+    if (!a->message && !a->messages && a->parent_id)
+        return WEIR_OK;
     if (!a->message && !a->messages)
         return fail(f, WEIR_E_MISSING_FIELD, "message", "Send 'message', or 'messages' if you keep the history yourself.");
     if (a->message)

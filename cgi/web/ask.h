@@ -20,8 +20,9 @@ enum {
 
 /* All borrowed from the body; what is absent is NULL, 0 or as said. */
 struct chat_ask {
-    const char *message;             /* exactly one of these two; */
+    const char *message;             /* exactly one of these two; or neither, for another answer to parent_id; */
     const json_t *messages;          /* each with a known role and a text, the last one the user's */
+    const char *parent_id;           /* of session_id: the message it answers to, CONVO_ROOT for none; NULL: the newest */
     const char *session_id, *model, *system;
     enum priority priority;          /* Medium unless said */
     int64_t max_tokens;              /* 0: not said */

@@ -61,6 +61,12 @@ static void add_turn(struct prompt *p, const char *role, const char *text)
     p->turns[p->count++] = (struct openai_turn){.role = role, .text = text};
 }
 
+/* Is another answer asked for, to a question that is there? */
+static bool again(const struct chat_ask *a)
+{
+    return !a->message && !a->messages;
+}
+
 static enum weir_err gather_turns(struct exchange *x, struct prompt *p)
 {
     const struct chat_ask *a = &p->ask;
@@ -69,16 +75,21 @@ static enum weir_err gather_turns(struct exchange *x, struct prompt *p)
 
     if (a->session_id) {
         writer_catch_up(x->web->writer);
-        e = convo_history(x->db, x->who.user_id, a->session_id, NULL, a->message ? HISTORY_MAX_BYTES : 0, &p->history);
+        e = convo_history(x->db, x->who.user_id, a->session_id, a->parent_id, a->messages ? 0 : HISTORY_MAX_BYTES, &p->history);
+        if (e == WEIR_E_NOT_FOUND && a->parent_id && convo_owned(x->db, x->who.user_id, a->session_id))
+            return web_refuse(x, e, "parent_id", "There is no message '%.40s' in this session.", a->parent_id);
         if (e)
             return web_refuse(x, e, e == WEIR_E_NOT_FOUND ? "session_id" : NULL,
                               e == WEIR_E_NOT_FOUND ? "There is no session '%.40s' of yours." : "%.0sThe session cannot be read.",
                               a->session_id);
+        if (again(a) && (!p->history.count || strcmp(p->history.turns[p->history.count - 1].role, "user") != 0))
+            return web_refuse(x, WEIR_E_INVALID_FIELD, "parent_id", "Another answer is given to a message of yours whose text is kept; "
+                              "'%.40s' is none.", a->parent_id);
     }
     p->turns = mem_zalloc(p->history.count + own + 1, sizeof *p->turns);
     if (a->system)
         add_turn(p, "system", a->system);
-    for (size_t i = 0; a->message && i < p->history.count; i++) {
+    for (size_t i = 0; !a->messages && i < p->history.count; i++) {
         const struct convo_turn *t = &p->history.turns[i];
 
         if (!a->system || strcmp(t->role, "system") != 0)
@@ -98,7 +109,7 @@ static enum weir_err gather_turns(struct exchange *x, struct prompt *p)
 /* What was kept of a session was let through once, but rules change. What the session keeps stays as it was written. */
 static enum weir_err filter_turns(struct exchange *x, struct prompt *p)
 {
-    const char *param = p->ask.message ? "message" : "messages";
+    const char *param = p->ask.messages ? "messages" : "message";
     struct filters *f;
     enum weir_err e = filters_of(x, &f);
 
@@ -106,7 +117,7 @@ static enum weir_err filter_turns(struct exchange *x, struct prompt *p)
         return e;
     p->redacted = mem_zalloc(p->count, sizeof *p->redacted);
     for (size_t i = 0; !e && i < p->count; i++) {
-        bool own = p->ask.message && strcmp(p->turns[i].role, "assistant") == 0;
+        bool own = !p->ask.messages && strcmp(p->turns[i].role, "assistant") == 0;
         char *text;
 
         e = filters_text(x, f, param, p->turns[i].text, own, &text);
@@ -122,14 +133,14 @@ static void fit_turns(const struct exchange *x, struct prompt *p)
     size_t first = strcmp(p->turns[0].role, "system") == 0, out;
 
     candidates_count(&p->candidates, p->turns, p->count);
-    out = p->ask.message ? candidates_omit(&p->candidates, p->turns, p->count, first, p->ask.max_tokens) : 0;
+    out = !p->ask.messages ? candidates_omit(&p->candidates, p->turns, p->count, first, p->ask.max_tokens) : 0;
     if (out > 0) {
         p->count -= out;
         memmove(p->turns + first, p->turns + first + out, (p->count - first) * sizeof *p->turns);
         candidates_count(&p->candidates, p->turns, p->count);
     }
-    if (p->ask.message)
-        p->omitted = p->history.messages - (p->count - 1 - first);
+    if (!p->ask.messages)
+        p->omitted = p->history.messages + (again(&p->ask) ? 0 : 1) - (p->count - first);
     candidates_fit(&p->candidates, p->ask.max_tokens, x->web->settings->tokens.request_output_max);
 }
 
@@ -155,10 +166,10 @@ static enum weir_err prompt_make(struct exchange *x, struct prompt *p)
     p->launch.asked = p->model;
     p->launch.candidates = &p->candidates;
     p->launch.priority = p->ask.priority;
-    p->launch.cache = p->ask.cache;
+    p->launch.cache = again(&p->ask) ? 0 : p->ask.cache;
     p->launch.parent_id = p->history.leaf_id;
     p->launch.system = p->ask.system;
-    p->launch.user_text = p->user_text;
+    p->launch.user_text = again(&p->ask) ? NULL : p->user_text;
     p->launch.omitted = (int64_t)p->omitted;
     p->launch.metadata = p->ask.metadata;
     return WEIR_OK;
@@ -226,7 +237,7 @@ static enum weir_err chat(struct exchange *x, enum job_kind kind)
     if (e)
         return e;
     p.launch.kind = kind;
-    e = launch_check(x, &p.candidates, p.ask.message ? "message" : "messages");
+    e = launch_check(x, &p.candidates, p.ask.messages ? "messages" : "message");
     if (!e) {
         j = launch_job(x, &p.launch);
         j->keep = kind == JOB_STREAM && p.ask.keep;

@@ -17,7 +17,7 @@
 enum {
     LIST_MAX = 4 * 1024 * 1024,         /* bytes of JSON about sessions or models */
     MESSAGES_MAX = 64 * 1024 * 1024,    /* bytes of JSON with a session's messages */
-    SESSIONS_SHOWN = 200,
+    SESSIONS_SHOWN = 50,
     MESSAGES_SHOWN = 100,
     MESSAGES_ALL = 1000,                /* with ?earlier=1 */
 };
@@ -40,13 +40,15 @@ enum weir_err h_page_help(struct exchange *x)
     return pages_answer(x, "help", pages_context(x, "Help", "help", NULL));
 }
 
-static json_t *session_groups(struct exchange *x, const char *current)
+/* The newest sessions by day, and as `more` where the next page of them begins, or null. */
+static json_t *session_groups(struct exchange *x, const char *current, json_t **more)
 {
     const struct convo_list all = {NULL, NULL, 0, SESSIONS_SHOWN};
     struct sb text = sb_make(LIST_MAX);
     json_t *list = pages_parse(convo_list(x->db, x->who.user_id, &all, &text), &text);
     json_t *groups = view_sessions(json_object_get(list, "items"), current, x->arrived_ms);
 
+    *more = json_incref(json_object_get(list, "next_cursor"));
     json_decref(list);
     return groups;
 }
@@ -77,19 +79,27 @@ static json_t *models(struct exchange *x)
 static enum weir_err put_session(struct exchange *x, json_t *ctx, const char *id)
 {
     struct sb about = sb_make(LIST_MAX), text = sb_make(MESSAGES_MAX);
+    const char *at = http_query(&x->in, "at", "");
+    char leaf[RAND_ID_SIZE] = "";
     int64_t limit = *http_query(&x->in, "earlier", "") ? MESSAGES_ALL : MESSAGES_SHOWN;
     enum weir_err e;
 
     writer_catch_up(x->web->writer);
     e = convo_get(x->db, x->who.user_id, id, &about);
+    if (e == WEIR_OK && *at)
+        e = convo_newest_below(x->db, x->who.user_id, id, at, leaf);
     if (e == WEIR_OK)
-        e = convo_messages(x->db, x->who.user_id, id, NULL, limit, &text);
+        e = convo_messages(x->db, x->who.user_id, id, leaf, limit, &text);
     json_t *session = pages_parse(e, &about), *messages = pages_parse(e, &text);
     if (session && messages) {
         const char *title = json_str(session, "title", "");
 
         json_object_set_new(ctx, "title", json_string(title));
         json_object_set_new(ctx, "heading", json_string(title));
+        json_object_set_new(ctx, "has_session", json_true());
+        json_object_set_new(ctx, "leaf", json_string(leaf));
+        json_object_set_new(ctx, "pinned", json_incref(json_object_get(session, "pinned")));
+        json_object_set_new(ctx, "archived", json_incref(json_object_get(session, "archived")));
         json_object_set_new(ctx, "messages", view_messages(json_object_get(messages, "items")));
         json_object_set_new(ctx, "earlier", json_boolean(json_is_string(json_object_get(messages, "next_cursor"))));
     } else if (e == WEIR_OK)
@@ -111,10 +121,11 @@ enum weir_err h_page_chat(struct exchange *x)
         return web_refuse(x, WEIR_E_INVALID_FIELD, name, NULL);
 
     const struct snapshot *s = engine_snapshot(x->web->engine);
-    json_t *ctx = pages_context(x, "New chat", NULL, id);
+    json_t *ctx = pages_context(x, "New chat", NULL, id), *more = NULL;
     json_object_set_new(ctx, "heading", json_string("New chat"));
     json_object_set_new(ctx, "health", view_health(s));
-    json_object_set_new(ctx, "groups", session_groups(x, id));
+    json_object_set_new(ctx, "groups", session_groups(x, id, &more));
+    json_object_set_new(ctx, "more", more);
     json_object_set_new(ctx, "models", models(x));
     json_object_set_new(ctx, "no_high", json_boolean(x->who.max_priority < PRIORITY_HIGH));
     snapshot_put(s);

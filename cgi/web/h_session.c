@@ -82,7 +82,7 @@ enum weir_err h_sessions_list(struct exchange *x)
     if (list.query && !*list.query)
         list.query = NULL;
     if (list.query && content_key_set())
-        return web_refuse(x, WEIR_E_INVALID_FIELD, "query", "Titles are encrypted here (content.key_file), so they cannot be searched.");
+        return web_refuse(x, WEIR_E_INVALID_FIELD, "query", "Titles and texts are encrypted here (content.key_file), so they cannot be searched.");
     if (list.before && !*list.before)
         list.before = NULL;
     e = convo_list(x->db, x->who.user_id, &list, &x->out.body);

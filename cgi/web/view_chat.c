@@ -44,7 +44,8 @@ json_t *view_sessions(const json_t *items, const char *current, int64_t now_ms)
             rows = json_array();
             json_array_append_new(groups, json_pack("{s:s, s:o}", "day", day, "sessions", rows));
         }
-        json_array_append_new(rows, json_pack("{s:s, s:s, s:b}", "session_id", id, "title", json_str(s, "title", ""),
+        json_array_append_new(rows, json_pack("{s:s, s:s, s:s, s:b, s:b}", "session_id", id, "title", json_str(s, "title", ""),
+                                              "updated_at", json_str(s, "updated_at", ""), "pinned", json_is_true(json_object_get(s, "pinned")),
                                               "current", strcmp(id, current) == 0));
     }
     return groups;
@@ -85,6 +86,22 @@ static json_t *answer(const json_t *m)
                      "chip_tone", tone, "has_metrics", metrics != NULL, "metrics", metrics);
 }
 
+/* Which of several versions this is: {at, of, before, after}, the two ids where there is one to go to; NULL: the only one. */
+static json_t *versions(const json_t *m)
+{
+    const json_t *all = json_object_get(m, "siblings");
+    const char *id = json_str(m, "message_id", "");
+    size_t n = json_array_size(all), i = 0;
+
+    while (i < n && strcmp(json_string_value(json_array_get(all, i)), id) != 0)
+        i++;
+    if (n < 2 || i == n)
+        return NULL;
+    return json_pack("{s:i, s:i, s:s*, s:s*}", "at", (int)i + 1, "of", (int)n,
+                     "before", i > 0 ? json_string_value(json_array_get(all, i - 1)) : NULL,
+                     "after", i + 1 < n ? json_string_value(json_array_get(all, i + 1)) : NULL);
+}
+
 json_t *view_messages(const json_t *items)
 {
     json_t *list = json_array(), *m;
@@ -100,6 +117,10 @@ json_t *view_messages(const json_t *items)
             one = answer(m);
         else
             continue;
+        json_object_set_new(one, "message_id", json_string(json_str(m, "message_id", "")));
+        json_object_set_new(one, "parent_id", json_string(json_str(m, "parent_id", "root")));
+        json_object_set_new(one, "reasoning", json_string(json_str(m, "reasoning", "")));
+        json_object_set_new(one, "versions", versions(m));
         json_object_set_new(one, "at", json_string(json_str(m, "at", "")));
         json_object_set_new(one, "at_text", view_time(json_object_get(m, "at"), VIEW_MINUTE));
         json_array_append_new(list, one);

@@ -9,7 +9,7 @@
 #include "base/settings.h"
 #include "rules/price.h"
 
-/* convo_list()'s items, newest first, as a list of {day, sessions: [{session_id, title, current}]}. `current` may be "".
+/* convo_list()'s items, newest first, as a list of {day, sessions: [{session_id, title, pinned, current}]}. `current` may be "".
  * Each function's result is new, the caller's. */
 json_t *view_sessions(const json_t *items, const char *current, int64_t now_ms);
 

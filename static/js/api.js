@@ -1,7 +1,6 @@
 /* api.js - the one module that talks to Weir. Paths and shapes are those of the
  * HTTP interface; every refusal becomes an ApiError that carries its error object. */
 import { boot } from "./boot.js";
-import { createParser } from "/static/vendor/eventsource-parser-3.1.1/index.js";
 
 export class ApiError extends Error {
   constructor(status, error) {
@@ -73,6 +72,7 @@ export async function stream(path, { body, key, lastId, signal }, on) {
     body: body ? JSON.stringify(body) : undefined,
   });
   if (!response.ok) throw await refusal(response);
+  const { createParser } = await import("/static/vendor/eventsource-parser-3.1.1/index.js");
   const parser = createParser({ onEvent: (e) => on(e.event ?? "message", JSON.parse(e.data), Number(e.id)) });
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   for (;;) {

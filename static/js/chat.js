@@ -1,8 +1,12 @@
 /* chat.js - the chat page: puts its parts together and lets one request run at a time. */
 import { boot } from "./boot.js";
 import { get } from "./api.js";
-import { byId } from "./dom.js";
+import { byId, part } from "./dom.js";
+import { cut } from "./branch.js";
 import { Composer } from "./composer.js";
+import { Estimate } from "./estimate.js";
+import { Header } from "./header.js";
+import { lazy } from "./lazy.js";
 import { Live } from "./live.js";
 import { Monitor } from "./monitor.js";
 import { Pin } from "./scroll.js";
@@ -21,7 +25,26 @@ const sessions = new Sessions(boot.session_id ?? "");
 let session = boot.session_id ?? "";
 let run = null;
 
-const composer = new Composer(session, { onSend: ask, onStop: () => run?.stop() });
+lazy(sessions);
+const header = new Header(sessions, () => session);
+
+/* What a message would be sent as. After an older version was opened, it hangs on the last message that is shown. */
+function bodyOf(text, { model, priority, parent }) {
+  const shown = column.dataset.leaf && column.querySelector(".msg:last-of-type")?.dataset.id;
+  const body = { priority };
+  if (text) body.message = text;
+  if (model) body.model = model;
+  if (session) body.session_id = session;
+  if (session && (parent || shown)) body.parent_id = parent || shown;
+  return body;
+}
+
+const composer = new Composer(session, { onSend: ask, onStop: () => run?.stop(), onChange: () => estimate?.soon() });
+const estimate = new Estimate(() => {
+  const text = composer.box.value.trim();
+  return text ? bodyOf(text, { model: composer.model.value, priority: composer.priority.value, parent: composer.parent }) : null;
+}, (e) => monitor.context(e));
+estimate.soon();
 
 const live = new Live(10_000, { take: (s) => { monitor.take(s); if (s) showHealth(s); } });
 const monitor = new Monitor({ upstream: () => composer.model.selectedOptions[0]?.dataset.upstream ?? "", refresh: () => { live.now(); monitor.chat(session); } });
@@ -66,9 +89,11 @@ function listen(turn) {
       remember(`run.${session}`, d.request_id);
       composer.accepted(session);
       turn.accepted();
+      if (column.dataset.leaf) { delete column.dataset.leaf; history.replaceState(null, "", `/app/c/${session}`); }
       if (fresh) {
         history.replaceState(null, "", `/app/c/${session}`);
         sessions.current = session;
+        header.show();
         sessions.add(session, titleOf(turn.text));
         byId("title").textContent = titleOf(turn.text);
         document.title = `${titleOf(turn.text)} · Weir`;
@@ -96,9 +121,11 @@ async function play(turn, reading) {
     reportError(fault);
     return { kind: "interrupted" };
   });
+  const request = run.requestId;
   run = null;
   composer.setBusy(false);
   turn.end(end);
+  if (request && end.kind !== "interrupted") settle(turn, request);
   sessions.chip(session, end.kind === "done" || end.kind === "aborted" ? "" : "failed");
   if (session && end.kind !== "interrupted") remember(`run.${session}`, null);
   if (end.kind === "aborted") composer.restore(turn.text);
@@ -110,11 +137,17 @@ async function play(turn, reading) {
   monitor.chat(session);
 }
 
-function ask(text, { model, priority }) {
+/* The ids of what was just said, so that it can be answered again, edited and explained. */
+async function settle(turn, request) {
+  try { turn.settle((await get(`/chat/sessions/${session}/messages?limit=2`)).items, request); } catch { /* it can after a reload */ }
+}
+
+function ask(text, choice) {
+  const body = bodyOf(text, choice);
+  const replaced = choice.parent && column.querySelector(`.msg[data-parent="${CSS.escape(choice.parent)}"]`);
+  if (replaced) cut(column, replaced);
   const turn = begin(text, composer.modelName());
-  const body = { message: text, priority };
-  if (model) body.model = model;
-  if (session) body.session_id = session;
+  turn.parent = choice.parent;
   run = new Run(listen(turn));
   play(turn, run.start(body));
 }
@@ -152,9 +185,24 @@ function act(name, turn) {
   else if (name === "edit") { composer.restore(turn.text); if (!turn.answerText) turn.node.remove(); }
   else if (name === "retry" && !run) {
     if (!turn.answerText) turn.node.remove();
-    ask(turn.text, { model: composer.model.value, priority: composer.priority.value });
+    ask(turn.text, { ...chosen(), parent: turn.parent });
   }
 }
+
+const chosen = () => ({ model: composer.model.value, priority: composer.priority.value });
+
+/* The buttons under a message. */
+function press(article, name) {
+  if (name === "explain") import("./explain.js").then(({ explain }) => explain(article.dataset.request));
+  else if (run) return;
+  else if (name === "again") ask("", { ...chosen(), parent: article.dataset.parent });
+  else if (name === "edit") composer.edit(part(article, "body").textContent, article.dataset.parent);
+}
+
+column.addEventListener("click", (e) => {
+  const button = e.target.closest('[data-part="again"], [data-part="edit"], [data-part="explain"]');
+  if (button) press(button.closest(".msg"), button.dataset.part);
+});
 
 for (const article of column.querySelectorAll(".msg")) adopt(article);
 for (const example of document.querySelectorAll(".examples .btn")) {

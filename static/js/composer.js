@@ -10,10 +10,11 @@ import { recall, remember } from "./prefs.js";
 import { say } from "./announce.js";
 
 export class Composer {
-  #timer = 0; #unsent = false; #next = "";
+  #timer = 0; #unsent = false; #next = ""; #parent = "";
 
-  /* onSend(text, {model, priority}), onStop(). */
-  constructor(session, { onSend, onStop }) {
+  /* onSend(text, {model, priority, parent}), onStop(), and onChange() whenever text or choices are others. */
+  constructor(session, { onSend, onStop, onChange }) {
+    this.onChange = onChange;
     this.session = session;
     this.box = byId("text");
     this.button = byId("send");
@@ -29,6 +30,8 @@ export class Composer {
     this.#fit();
     this.box.addEventListener("input", () => this.#typed());
     this.box.addEventListener("keydown", (e) => this.#key_down(e));
+    byId("edit-cancel").addEventListener("click", () => { this.edit("", ""); this.box.focus(); });
+    byId("next-now").addEventListener("click", () => this.onStop());
     byId("next-edit").addEventListener("click", () => this.restore(this.takeNext()));
     byId("next-remove").addEventListener("click", () => { this.takeNext(); this.box.focus(); });
     byId("composer").addEventListener("submit", (e) => { e.preventDefault(); this.#press(); });
@@ -44,6 +47,17 @@ export class Composer {
     this.#typed();
     this.box.focus();
   }
+
+  /* Write another version of a message that hangs on `parent`; with "" no longer. */
+  edit(text, parent) {
+    this.#parent = parent;
+    byId("editing").hidden = !parent;
+    this.box.value = text;
+    this.#typed();
+    if (parent) this.box.focus();
+  }
+
+  get parent() { return this.#parent; }
 
   /* What waits to be sent next, "" if nothing; it is the caller's from here on. */
   takeNext() {
@@ -74,7 +88,7 @@ export class Composer {
   #choose(select, name) {
     const before = recall(name);
     if (before && [...select.options].some((o) => o.value === before && !o.disabled)) select.value = before;
-    select.addEventListener("change", () => remember(name, select.value));
+    select.addEventListener("change", () => { remember(name, select.value); this.onChange(); });
   }
 
   #press() {
@@ -87,14 +101,16 @@ export class Composer {
     this.#fit();
     this.#show();
     if (!touch.matches) this.box.focus();
-    this.onSend(text, { model: this.model.value, priority: this.priority.value });
+    const parent = this.#parent;
+    this.edit("", "");
+    this.onSend(text, { model: this.model.value, priority: this.priority.value, parent });
   }
 
   #key_down(e) {
     if (e.key === "Escape" && this.busy) return this.onStop();
     if (!isSend(e, recall("sendkey"))) return undefined;
     e.preventDefault();
-    if (this.busy) return this.#later(this.box.value.trim());
+    if (this.busy) return this.#parent ? undefined : this.#later(this.box.value.trim());
     return this.#press();
   }
 
@@ -117,6 +133,7 @@ export class Composer {
   #typed() {
     this.#fit();
     this.#show();
+    this.onChange();
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#save(), 300);
   }

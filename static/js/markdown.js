@@ -4,7 +4,6 @@
 import { lexer } from "/static/vendor/marked-18.2.1/marked.esm.js";
 import { el, icon } from "./dom.js";
 import { copy } from "./copy.js";
-import { highlight } from "./highlight.js";
 
 const NAMED = { amp: "&", lt: "<", gt: ">", quot: '"', apos: "'", nbsp: "\u00a0", copy: "©", reg: "®", trade: "™", hellip: "…", mdash: "—", ndash: "–", times: "×", deg: "°", larr: "←", rarr: "→", laquo: "«", raquo: "»" };
 
@@ -68,7 +67,7 @@ function code(token, open) {
       el("button", { class: "icon small", type: "button", onclick: () => copy(text.textContent, label) }, icon("copy"), label)),
     el("pre", { tabindex: "0", role: "group", "aria-label": language ? `Code, ${language}` : "Code" }, text));
   wrap.addEventListener("click", () => wrap.setAttribute("aria-pressed", String(box.classList.toggle("wrap"))));
-  if (!open && language) highlight(text, token.text, language);
+  if (!open && language) import("./highlight.js").then(({ highlight }) => highlight(text, token.text, language));
   return box;
 }
 

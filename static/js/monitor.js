@@ -85,6 +85,12 @@ export class Monitor {
     byId("m-errors").replaceChildren(...(list.length ? list : [el("li", { class: "none" }, "None")]));
   }
 
+  /* How full the model's window will be: of an estimate. */
+  context(e) {
+    const box = byId("m-context");
+    box.replaceChildren(...(e.context_window ? [gauge("Context window", { limit: e.context_window, used: e.prompt_tokens, reserved: 0 })] : []));
+  }
+
   /* This chat's totals: from the server, also for the line in the header. */
   async chat(session) {
     if (!session) return;

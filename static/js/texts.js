@@ -109,6 +109,19 @@ export function queued(q) {
   return { head: `Queued: ${place}${total}${begins}`, more: REASONS[q.reason] ?? "" };
 }
 
+/* What a message will take: {text, title, warn}. */
+export function estimated(e) {
+  const low = e.cost_low_usd === 0 ? "free" : money(e.cost_low_usd);
+  const price = e.cost_high_usd === null || e.cost_high_usd === undefined ? "no price set" : e.cost_high_usd === 0 ? "free" : `${low} – ${money(e.cost_high_usd)}`;
+  const begins = e.starts_in_ms >= 500 ? ` · starts in ≈ ${about(e.starts_in_ms)}` : "";
+  const window = e.context_window ? ` ${percent(e.prompt_tokens / e.context_window)} of the context window of ${count(e.context_window)}.` : "";
+  return {
+    text: e.fits ? `≈ ${count(e.prompt_tokens)} tok in · ${price}${begins}` : e.why?.message ?? "This does not fit.",
+    title: `About ${count(e.prompt_tokens)} tokens with what came before.${window} The higher amount is for the longest answer of ${count(e.max_completion_tokens)} tokens.`,
+    warn: !e.fits || Boolean(e.omitted_messages),
+  };
+}
+
 /* An attempt failed and another follows in `left` ms. */
 export function retrying(r, left) {
   if (r.status === 429) {

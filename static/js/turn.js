@@ -5,6 +5,7 @@ import { clone, el, part } from "./dom.js";
 import { copy } from "./copy.js";
 import { Growing, render } from "./markdown.js";
 import { Status } from "./status.js";
+import { mark } from "./branch.js";
 import { showMetrics } from "./metrics.js";
 import { FINISH, budget, failure, queued, retrying } from "./texts.js";
 import { clock, cost, count, speed, when } from "./format.js";
@@ -45,6 +46,7 @@ export class Turn {
     part(this.#answer, "at").textContent = clock(new Date(), false);
     copyFrom(this.#answer, () => this.#grow.text);
     part(this.#answer, "acts").hidden = true;
+    for (const name of ["again", "explain"]) part(this.#answer, name).hidden = true;
     this.#answer.hidden = true;
     this.node.append(this.#answer);
     this.#status = new Status(this.node, act);
@@ -53,6 +55,16 @@ export class Turn {
   }
 
   get answerText() { return this.#grow.text; }
+
+  /* `items` are the newest messages of the conversation as the server keeps them: ids and versions for those of this turn. */
+  settle(items, request) {
+    const answer = items.find((m) => m.role === "assistant" && m.request_id === request);
+    const question = items.find((m) => m.role === "user" && (m.message_id === answer?.parent_id || m.request_id === request));
+    const own = this.node.querySelector(".msg.user");
+    if (answer) mark(this.#answer, answer);
+    if (question && own) mark(own, question);
+    for (const name of ["again", "explain"]) part(this.#answer, name).hidden = !answer;
+  }
 
   #own(text) {
     const own = clone("t-user");

@@ -3,6 +3,7 @@
 
 #include "base/json.h"
 #include "fixture_call.h"
+#include "store/content.h"
 #include "store/convo.h"
 
 static struct sb out;
@@ -147,6 +148,45 @@ START_TEST(a_search_finds_part_of_a_title_and_takes_wildcards_as_characters)
         json_decref(j);
     }
     ck_assert_int_eq(convo_list(db, "usr_a", &bad, &out), WEIR_E_INVALID_FIELD);
+    sb_done(&out);
+    db_close(db);
+}
+END_TEST
+
+START_TEST(a_search_finds_what_was_said_until_it_is_deleted)
+{
+    static const struct { const char *query; size_t found; } rows[] = {
+        {"heron", 1}, {"HERON shallow", 1}, {"heron absent", 0}, {"\"heron", 1}, {"heron* OR x", 0}, {"on", 0}, {"Títle", 0}};
+    const char *words = "The herons stand in shallow water";
+    struct db *db = two_users();
+    struct query q;
+    bool left = true;
+    json_t *j;
+
+    ck_assert_int_eq(convo_create(db, "usr_a", "ses_1", "Birds", words, FIXTURE_NOW), WEIR_OK);
+    ck_assert_int_eq(convo_create(db, "usr_b", "ses_2", "Others", words, FIXTURE_NOW), WEIR_OK);
+
+    for (int64_t id = 1; id <= 2; id++)
+        ck_assert_int_eq(content_add(db, id << 20 | 1, FIXTURE_NOW, &(struct content){.text = words, .text_bytes = (int64_t)strlen(words)}), WEIR_OK);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        j = list(db, "usr_a", rows[i].query, NULL, 10);
+        ck_assert_msg(items(j) == rows[i].found, "%s: %zu", rows[i].query, items(j));
+        json_decref(j);
+    }
+    j = list(db, "usr_a", "shallow", NULL, 10);
+    ck_assert_str_eq(item(j, 0, "found"), words);
+    json_decref(j);
+    ck_assert_int_eq(convo_delete(db, "usr_a", "ses_1"), WEIR_OK);
+    ck_assert_int_eq(convo_delete(db, "usr_b", "ses_2"), WEIR_OK);
+    j = list(db, "usr_a", "heron", NULL, 10);
+    ck_assert_uint_eq(items(j), 0);
+    json_decref(j);
+    while (left)
+        ck_assert_int_eq(content_merge_words(db, 16, &left), WEIR_OK);
+    q = query(db, "SELECT count(*) FROM contents_words_data WHERE instr(CAST(block AS TEXT), 'heron') OR instr(hex(block), '6865726F6E')");
+    ck_assert(query_row(&q));
+    ck_assert_int_eq(query_col_i64(&q, 0), 0);
+    ck_assert_int_eq(query_end(&q), WEIR_OK);
     sb_done(&out);
     db_close(db);
 }
@@ -333,6 +373,7 @@ END_TEST
 UNIT_MAIN("convo", a_session_is_made_read_changed_and_deleted, nobody_else_sees_or_touches_a_session,
           the_list_pages_without_gaps_pinned_first_then_by_last_use,
           a_search_finds_part_of_a_title_and_takes_wildcards_as_characters,
+          a_search_finds_what_was_said_until_it_is_deleted,
           messages_are_a_path_with_what_each_answer_cost, a_long_path_continues_towards_the_root_by_cursor,
           branches_are_siblings_and_each_has_its_own_path, a_question_without_an_answer_says_whether_one_is_waited_for,
           deleting_a_message_takes_what_hangs_on_it_and_leaves_the_rest,

@@ -1,0 +1,41 @@
+/* lazy.js - what most visits do not need is loaded at its first use: search and
+ * archive, several conversations at once, attaching files. */
+import { byId } from "./dom.js";
+
+const LONG_PASTE = 8000;                /* characters */
+
+export function lazy(sessions) {
+  const list = byId("sessions");
+  const box = byId("text");
+  let search = null;
+  let select = null;
+  const searching = (f) => { search ??= import("./search.js").then(({ Search }) => new Search(sessions)); search.then(f); };
+  const selecting = (row) => { select ??= import("./select.js").then(({ Select }) => new Select(sessions)); select.then((s) => s.begin(row)); };
+  const attaching = (f) => import("./attach.js").then(f);
+  const take = (files) => attaching((a) => a.take(files));
+
+  byId("search").addEventListener("input", () => searching((s) => s.typed()));
+  byId("archive").addEventListener("click", () => searching((s) => s.archived()));
+  byId("more-sessions").addEventListener("click", () => searching((s) => s.page()));
+  new IntersectionObserver((seen) => { if (seen.some((s) => s.isIntersecting)) searching((s) => s.page()); }, { root: list }).observe(byId("more-sessions"));
+
+  byId("select").addEventListener("click", () => { if (!select) selecting(null); });
+  list.addEventListener("click", (e) => {
+    const row = e.target.closest(".session");
+    if (!row || !e.shiftKey || list.classList.contains("selecting")) return;
+    e.preventDefault();
+    selecting(row);
+  });
+
+  byId("attach").addEventListener("click", () => byId("files").click());
+  byId("files").addEventListener("change", (e) => { take([...e.target.files]); e.target.value = ""; });
+  addEventListener("dragover", (e) => { if (e.dataTransfer?.types.includes("Files")) e.preventDefault(); });
+  addEventListener("drop", (e) => { if (e.dataTransfer?.files.length) { e.preventDefault(); take([...e.dataTransfer.files]); } });
+  box.addEventListener("paste", (e) => {
+    const files = [...(e.clipboardData?.files ?? [])];
+    const text = e.clipboardData?.getData("text/plain").replace(/\r\n?/g, "\n") ?? "";
+    const from = box.selectionStart;
+    if (files.length && !text) take(files);
+    else if (text.length > LONG_PASTE) attaching((a) => a.offer(text, from));
+  });
+}

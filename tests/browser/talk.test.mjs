@@ -1,0 +1,163 @@
+// What people do with conversations: find, pin, archive, mark several, take back; ask
+// again, change a question, see why an answer took its time; attach a file; see the
+// price before sending.
+import assert from 'node:assert/strict';
+import { startUpstream, startWeir, test } from '../e2e/harness.mjs';
+import { metricsOf, openBrowser, say } from './browser.mjs';
+
+const up = await startUpstream();
+const weir = await startWeir({ upstream: up, config: { default_model: 'gpt-4o-mini' } });
+const b = await (await openBrowser(weir)).signIn();
+const { page } = b;
+const fresh = () => page.goto(b.url('/app/'));
+const titles = () => page.locator('.session:visible [data-part="name"]').allInnerTexts();
+const answers = () => page.locator('.msg.assistant:visible .body').allInnerTexts();
+const begun = async (message, title) => {
+  const r = await weir.post('/chat/complete', { message });
+  if (title) await weir.request('PATCH', `/chat/sessions/${r.json.session_id}`, { title });
+  return r.json;
+};
+
+test('another answer and another question are versions one can go back to', async () => {
+  await fresh();
+  await say(page, 'the first question');
+  await metricsOf(page);
+  await say(page, 'the second question');
+  await metricsOf(page);
+  const again = page.locator('.assistant [data-part="again"]').last();
+  await again.waitFor({ state: 'visible' });
+  await again.click();
+  await page.locator('.assistant .versions', { hasText: '2/2' }).waitFor();
+  assert.deepEqual(await answers(), ['the first question', 'the second question']);
+  await b.sound('two answers');
+  await page.locator('.msg.user').first().hover();
+  await page.locator('.msg.user [data-part="edit"]').first().click();
+  assert.equal(await page.inputValue('#text'), 'the first question');
+  await b.sound('editing');
+  await b.shot('state-editing');
+  await page.fill('#text', 'quite another question');
+  await page.press('#text', 'Enter');
+  await page.locator('.msg.user .versions', { hasText: '2/2' }).waitFor();
+  assert.deepEqual(await answers(), ['quite another question']);
+  await page.locator('.msg.user').first().hover();
+  await page.locator('.msg.user .versions a[rel="prev"]').click();
+  await page.waitForFunction(() => document.querySelectorAll('.msg.assistant').length === 2);
+  assert.deepEqual(await answers(), ['the first question', 'the second question']);
+  await say(page, 'goes on where it was');
+  await metricsOf(page);
+  assert.equal(new URL(page.url()).search, '');
+  await page.reload();
+  assert.deepEqual(await answers(), ['the first question', 'the second question', 'goes on where it was']);
+});
+
+test('a message explains itself', async () => {
+  await fresh();
+  await say(page, 'explain this');
+  await metricsOf(page);
+  const button = page.locator('.assistant [data-part="explain"]').last();
+  await button.waitFor({ state: 'visible' });
+  await button.click();
+  await page.locator('dialog .times').waitFor();
+  assert.match(await page.innerText('dialog'), /Where its time went[\s\S]*Total[\s\S]*One attempt[\s\S]*openai · gpt-4o-mini · answered 200[\s\S]*Request req_/);
+  await b.sound('explained');
+  await b.shot('state-explained');
+  await page.keyboard.press('Escape');
+  assert.equal(await page.locator('dialog').count(), 0);
+  assert.equal(await button.evaluate((n) => n === document.activeElement), true, 'the focus is back');
+});
+
+test('a conversation is found by what was said in it, with the words marked', async () => {
+  await begun('Bitterns boom in the reeds at dusk', 'Birds');
+  await fresh();
+  await page.fill('#search', 'reeds');
+  await page.locator('.session .found mark').waitFor();
+  assert.deepEqual(await titles(), ['Birds']);
+  assert.equal(await page.innerText('.session .found mark'), 'reeds');
+  await b.sound('found');
+  await b.shot('state-found');
+  await page.fill('#search', 'no such thing');
+  await page.locator('#no-match').waitFor();
+  await page.click('#clear-search');
+  await page.locator('.session', { hasText: 'Birds' }).waitFor();
+});
+
+test('a pinned conversation stands on top, an archived one out of the way', async () => {
+  await fresh();
+  const row = page.locator('.session', { hasText: 'Birds' });
+  await row.hover();
+  await row.locator('[data-part="pin"]').click();
+  await page.locator('section[data-day="Pinned"] .session', { hasText: 'Birds' }).waitFor();
+  await page.reload();
+  assert.equal((await titles())[0], 'Birds');
+  await page.locator('.session', { hasText: 'Birds' }).locator('a').click();
+  await page.waitForURL(/\/app\/c\//);
+  await page.click('#chat-menu summary');
+  await b.sound('menu');
+  assert.match(await page.getAttribute('#chat-menu [data-export="md"]', 'href'), /^\/chat\/sessions\/ses_\w+\/export\?format=md$/);
+  const [download] = await Promise.all([page.waitForEvent('download'), page.click('#chat-menu [data-export="md"]')]);
+  assert.match(download.suggestedFilename(), /^weir-ses_\w+\.md$/);
+  await page.click('#chat-menu summary');
+  await page.click('#chat-menu [data-act="archive"]');
+  await page.locator('#undo').waitFor();
+  assert.ok(!(await titles()).includes('Birds'));
+  await page.reload();
+  assert.ok(!(await titles()).includes('Birds'));
+  await page.click('#archive');
+  await page.locator('section[data-day="Archived"] .session', { hasText: 'Birds' }).waitFor();
+  await b.sound('archive');
+});
+
+test('several are deleted at once, and brought back', async () => {
+  for (const n of [1, 2, 3]) await begun(`bulk ${n}`);
+  await fresh();
+  await page.locator('.session', { hasText: 'bulk 1' }).locator('a').click({ modifiers: ['Shift'] });
+  await page.locator('#bulk').waitFor();
+  await page.locator('.session', { hasText: 'bulk 3' }).locator('a').click({ modifiers: ['Shift'] });
+  assert.match(await page.innerText('#bulk'), /3 selected/);
+  await b.sound('selecting');
+  await b.shot('state-selecting');
+  await page.click('#bulk [data-act="delete"]');
+  await page.locator('#undo', { hasText: '3 conversations' }).waitFor();
+  assert.ok(!(await titles()).some((t) => t.startsWith('bulk')));
+  await page.click('#undo-button');
+  assert.equal((await titles()).filter((t) => t.startsWith('bulk')).length, 3);
+  await page.click('#select');
+  for (const n of [1, 2]) await page.locator('.session', { hasText: `bulk ${n}` }).locator('[data-part="mark"]').check();
+  await page.click('#bulk [data-act="delete"]');
+  await fresh();
+  await page.waitForFunction(() => [...document.querySelectorAll('.session')].filter((s) => s.textContent.includes('bulk')).length === 1);
+  assert.equal((await weir.get('/chat/sessions?query=bulk')).json.items.length, 1);
+});
+
+test('what it will take and cost stands beside Send before it is sent', async () => {
+  await fresh();
+  await page.fill('#text', 'how much is this?');
+  await page.locator('#estimate').waitFor();
+  assert.match(await page.innerText('#estimate'), /^≈ \d+ tok in · \$0\.\d{6} – \$0\.\d+$/);
+  await b.sound('estimate');
+  await page.fill('#text', '');
+  await page.locator('#estimate').waitFor({ state: 'hidden' });
+});
+
+test('a text file becomes a quoted block, a picture is refused with a sentence', async () => {
+  await fresh();
+  await page.setInputFiles('#files', { name: 'notes.py', mimeType: 'text/x-python', buffer: Buffer.from('print("```")\n') });
+  await page.waitForFunction(() => document.querySelector('#text').value.includes('notes.py'));
+  assert.equal(await page.inputValue('#text'), 'notes.py:\n````py\nprint("```")\n````\n');
+  await page.setInputFiles('#files', { name: 'cat.png', mimeType: 'image/png', buffer: Buffer.from([0x89, 0x50]) });
+  await page.locator('#note', { hasText: 'cat.png' }).waitFor();
+  await b.sound('refused file');
+  await page.click('#note-button');
+  await page.setInputFiles('#files', { name: 'x.bin', mimeType: '', buffer: Buffer.from([0xff, 0xfe]) });
+  await page.locator('#note', { hasText: 'no text in UTF-8' }).waitFor();
+  await page.fill('#text', '');
+});
+
+test('more conversations than a page holds are there when one scrolls to them', async () => {
+  for (let i = 0; i < 60; i++) await weir.post('/chat/sessions', { title: `many ${i}` });
+  await fresh();
+  await page.locator('#more-sessions').scrollIntoViewIfNeeded();
+  await page.waitForFunction(() => document.querySelectorAll('.session').length > 60);
+  const all = await titles();
+  assert.equal(new Set(all.filter((t) => t.startsWith('many'))).size, 60);
+});
