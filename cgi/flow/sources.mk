@@ -12,6 +12,10 @@ libweir_a_SOURCES += \
 	cgi/flow/alarm.c cgi/flow/alarm.h \
 	cgi/flow/allowance.c \
 	cgi/flow/attempt.c \
+	cgi/flow/batch_call.c cgi/flow/batch_call.h \
+	cgi/flow/batch_input.c cgi/flow/batch_input.h \
+	cgi/flow/batch_log.c cgi/flow/batch_log.h \
+	cgi/flow/batch_run.c cgi/flow/batch_run.h \
 	cgi/flow/conduct.c \
 	cgi/flow/courier.c cgi/flow/courier.h \
 	cgi/flow/engine.c cgi/flow/engine.h cgi/flow/engine_impl.h \

@@ -240,7 +240,7 @@ static enum weir_err chat(struct exchange *x, enum job_kind kind)
     e = launch_check(x, &p.candidates, p.ask.messages ? "messages" : "message");
     if (!e) {
         j = launch_job(x, &p.launch);
-        j->keep = kind == JOB_STREAM && p.ask.keep;
+        j->keep = j->keep || (kind == JOB_STREAM && p.ask.keep);
         e = fill_call(x, &p, j);
         if (!e)
             launch_go(x, j);

@@ -226,6 +226,7 @@ struct job *launch_job(struct exchange *x, const struct launch *l)
     j->cache = may_cache(x, l);
     if (x->has_key)
         j->once = once_new(&j->rec, &x->key);
+    j->keep = x->has_key;                /* whoever can ask again for the answer shall find it */
     j->trace = trace_new(x->web->tracer, x->in.traceparent, x->arrived_us, x->arrived_ms);
     j->ask.job = j;
     if (l->candidates->n > 1)

@@ -40,15 +40,15 @@ static void say_again(struct exchange *x, const struct idempotency_found *f)
         (void)fcgi_reply(x->conn, f->answer + line, f->answer_bytes - line);
 }
 
-static enum weir_err refuse_running(struct exchange *x, const struct idempotency_found *f)
+/* Which request the refusal is about. */
+static void name_request(struct exchange *x, const char *member, const struct idempotency_found *f)
 {
     struct sb extra = sb_make(256);
 
-    json_text(&extra, "running_request_id", f->request_id);
+    json_text(&extra, member, f->request_id);
     free(x->error_extra);
     x->error_extra = sb_take(&extra);
     sb_done(&extra);
-    return web_refuse(x, WEIR_E_IDEMPOTENCY_RUNNING, NULL, NULL);
 }
 
 enum weir_err once_check(struct exchange *x, const char *from_body, bool *answered)
@@ -68,17 +68,20 @@ enum weir_err once_check(struct exchange *x, const char *from_body, bool *answer
     case IDEMPOTENCY_FREE:
         return WEIR_OK;
     case IDEMPOTENCY_RUNNING:
-        return refuse_running(x, &f);
+        name_request(x, "running_request_id", &f);
+        return web_refuse(x, WEIR_E_IDEMPOTENCY_RUNNING, NULL, NULL);
     case IDEMPOTENCY_ANSWERED:
         say_again(x, &f);
         free(f.answer);
         *answered = true;
         return WEIR_OK;
     case IDEMPOTENCY_UNKEPT:
+        name_request(x, "first_request_id", &f);
         return web_refuse(x, WEIR_E_GONE, NULL, "The first request with this idempotency key was answered, and its answer is not kept. "
                           "Send it again with a new key.");
     case IDEMPOTENCY_INTERRUPTED:
         break;
     }
+    name_request(x, "first_request_id", &f);
     return web_refuse(x, WEIR_E_INTERRUPTED, NULL, NULL);
 }

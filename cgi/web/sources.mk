@@ -8,6 +8,7 @@ libweir_a_SOURCES += \
 	cgi/web/cmd.h \
 	cgi/web/cmd_audit.c \
 	cgi/web/cmd_backup.c cgi/web/cmd_report.c \
+	cgi/web/cmd_batch.c \
 	cgi/web/cmd_config.c cgi/web/cmd_config.h \
 	cgi/web/cmd_reconcile.c \
 	cgi/web/cmd_replay.c \

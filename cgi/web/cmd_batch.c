@@ -1,0 +1,369 @@
+/* cmd_batch.c - weir batch run: the words, the bar and the summary; the calls are batch_run.c's. */
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/settings.h"
+#include "store/account.h"
+#include "flow/batch_call.h"
+#include "flow/batch_run.h"
+#include "web/cmd.h"
+#include "web/cmd_config.h"
+
+enum { WORKERS = 8, WORKERS_MAX = 1000, SAMPLES = 50, LINE_SECONDS = 5, EXIT_PARKED = 1, TIME_SIZE = 24, USD_SIZE = 32 };
+
+static const char usage[] =
+    "usage: weir batch run INPUT --output OUT.jsonl [--workers 8] [--budget USD] [--limit N] [--priority Low]\n"
+    "                      [--model NAME] [--system TEXT] [--max-tokens N] [--url URL] [--resume | --force] [--dry-run]\n\n"
+    "Sends the prompts of INPUT through a running Weir, with the headroom that interactive users leave. INPUT is an OpenAI\n"
+    "batch file (JSON lines), a .csv file with a column 'prompt', or a .txt file with one prompt a line. Answers are written\n"
+    "to OUT.jsonl as they come, what keeps failing to OUT.errors.jsonl.\n\n"
+    "  --workers     calls at a time at most; 8 unless given\n"
+    "  --budget      stop before the call that could pass so many dollars, those of earlier runs included\n"
+    "  --limit       stop after N items\n"
+    "  --priority    Low (unless given), Medium or High\n"
+    "  --model, --system, --max-tokens   for prompts that do not say it themselves\n"
+    "  --url         where Weir is; else WEIR_URL, or the Weir of weir.json. Its token comes from WEIR_TOKEN, or from the\n"
+    "                file admin-token in the state folder\n"
+    "  --resume      go on with what an earlier run left; items given up are tried again\n"
+    "  --force       begin anew, and lose what an earlier run left\n"
+    "  --dry-run     check the token, say what it will come to, and stop\n\n"
+    "Ctrl+C waits for what is in flight, a second one does not; both can be resumed, as can kill -9: no answer that was paid\n"
+    "for is paid again within a day.\n\n"
+    "Status 0: all is done; 1: done, but for the items given up; 64: wrong words; 65: INPUT cannot be read as a batch; 69: Weir\n"
+    "cannot be reached; 73, 74: OUT cannot be written; 75: stopped, to be resumed; 77: Weir does not take the token.\n";
+
+struct asked {
+    struct batch_setup setup;
+    struct batch_defaults defaults;
+    const char *input, *output, *url;
+    bool resume, force, dry_run;
+};
+
+static volatile sig_atomic_t stop;
+
+static void on_signal(int n)
+{
+    (void)n;
+    stop = stop + 1;
+}
+
+/* --- words --- */
+
+static bool whole(const char *text, int64_t max, int64_t *out)
+{
+    char *end;
+
+    errno = 0;
+    *out = strtoll(text, &end, 10);
+    return !errno && end != text && !*end && *out > 0 && *out <= max;
+}
+
+static bool take_option(struct asked *a, const char *name, const char *value)
+{
+    static const char *const priorities[] = {"Low", "Medium", "High"};
+    const struct {
+        const char *name;
+        const char **text;
+        int64_t *number, max;
+    } options[] = {
+        {"--output", &a->output, NULL, 0}, {"--model", &a->defaults.model, NULL, 0}, {"--system", &a->defaults.system, NULL, 0},
+        {"--url", &a->url, NULL, 0}, {"--priority", &a->setup.priority, NULL, 0}, {"--workers", NULL, &a->setup.workers, WORKERS_MAX},
+        {"--limit", NULL, &a->setup.limit, BATCH_ITEMS_MAX}, {"--max-tokens", NULL, &a->defaults.max_tokens, 1000 * 1000},
+    };
+    bool known = false;
+
+    if (strcmp(name, "--budget") == 0)
+        return (a->setup.budget = batch_dollars(value)) >= 0;
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
+        if (strcmp(name, options[i].name) != 0)
+            continue;
+        if (options[i].number)
+            return whole(value, options[i].max, options[i].number);
+        *options[i].text = value;
+        known = *value != '\0';
+    }
+    for (size_t i = 0; known && a->setup.priority == value && i < 3; i++)
+        if (strcmp(value, priorities[i]) == 0)
+            return true;
+    return known && a->setup.priority != value;
+}
+
+static bool take_words(struct asked *a, int argc, char **argv)
+{
+    bool ok = argc > 0 && strcmp(argv[0], "run") == 0;
+
+    for (int i = 1; ok && i < argc; i++) {
+        if (strcmp(argv[i], "--resume") == 0)
+            a->resume = true;
+        else if (strcmp(argv[i], "--force") == 0)
+            a->force = true;
+        else if (strcmp(argv[i], "--dry-run") == 0)
+            a->dry_run = true;
+        else if (argv[i][0] != '-' && !a->input)
+            a->input = argv[i];
+        else if ((ok = argv[i][0] == '-' && i + 1 < argc)) {
+            ok = take_option(a, argv[i], argv[i + 1]);
+            i++;
+        }
+        if (!ok)
+            fprintf(stderr, "weir: '%.60s' is no option with such a value.\n", argv[i < argc ? i - (argv[i][0] != '-') : argc - 1]);
+    }
+    if (ok && a->resume && a->force) {
+        fputs("weir: --resume goes on with an earlier run and --force throws it away; give one of them.\n", stderr);
+        return false;
+    }
+    if (ok && (!a->input || (!a->output && !a->dry_run)))
+        fputs("weir: INPUT and --output are needed.\n", stderr);
+    return ok && a->input && (a->output || a->dry_run);
+}
+
+/* --- texts --- */
+
+static const char *time_text(int64_t s, char out[TIME_SIZE])
+{
+    if (s < 0)
+        return "?";
+    if (s >= 3600)
+        (void)snprintf(out, TIME_SIZE, "%" PRId64 ":%02d:%02d", s / 3600, (int)(s / 60 % 60), (int)(s % 60));
+    else
+        (void)snprintf(out, TIME_SIZE, "%02d:%02d", (int)(s / 60), (int)(s % 60));
+    return out;
+}
+
+/* Cents; below a dollar hundredths of them, below a cent hundredths of those. */
+static const char *usd_text(int64_t pico, char out[USD_SIZE])
+{
+    const int64_t cent = 10 * INT64_C(1000000000);
+
+    if (pico >= 100 * cent || pico == 0)
+        (void)snprintf(out, USD_SIZE, "$%" PRId64 ".%02d", pico / (100 * cent), (int)(pico / cent % 100));
+    else if (pico >= cent)
+        (void)snprintf(out, USD_SIZE, "$0.%04d", (int)(pico / (cent / 100)));
+    else
+        (void)snprintf(out, USD_SIZE, "$0.%06d", (int)(pico / (cent / 10000)));
+    return out;
+}
+
+/* --- the bar --- */
+
+struct bar {
+    const struct asked *a;
+    bool terminal, colours;
+    int64_t done_before;                 /* when this run began */
+    int64_t said_s;                      /* of the last plain line */
+};
+
+static void show(void *ctx, int64_t seconds, int64_t in_flight)
+{
+    struct bar *b = ctx;
+    const struct batch_setup *s = &b->a->setup;
+    const struct batch_counts *c = batch_log_counts(s->log);
+    int64_t n = (int64_t)s->in->n, done = c->succeeded + c->parked, now = done - b->done_before, left = n - done;
+    char spent[TIME_SIZE], eta[TIME_SIZE], cost[USD_SIZE], budget[USD_SIZE] = "";
+    bool last = in_flight == 0;
+
+    if (s->limit > 0 && s->limit - now < left)
+        left = s->limit - now;
+    if (!b->terminal && !last && seconds - b->said_s < LINE_SECONDS)
+        return;
+    b->said_s = seconds;
+    if (s->budget >= 0)
+        (void)usd_text(s->budget, budget);
+    fprintf(stderr, "%s%" PRId64 "/%" PRId64 " [%s<%s] %s✓ %" PRId64 "%s %s✗ %" PRId64 "%s %s%s%s%s", b->terminal ? "\r\033[K" : "", done, n,
+            time_text(seconds, spent), time_text(left <= 0 ? 0 : now > 0 ? seconds * left / now : -1, eta), b->colours ? "\033[32m" : "",
+            c->succeeded, b->colours ? "\033[0m" : "", b->colours && c->parked ? "\033[31m" : "", c->parked, b->colours ? "\033[0m" : "",
+            usd_text(c->cost, cost), *budget ? "/" : "", budget, b->terminal && !last ? "" : "\n");
+    if (stop == 1 && !last && b->terminal)
+        fprintf(stderr, "  stopping: %" PRId64 " in flight", in_flight);
+    (void)fflush(stderr);
+}
+
+/* --- before and after --- */
+
+static void print_found(const struct batch_log *l)
+{
+    const struct batch_counts *c = batch_log_counts(l);
+    char took[TIME_SIZE], cost[USD_SIZE];
+
+    fprintf(stderr, "Found: %" PRId64 " done, %s, %s so far; going on with the rest.\n", c->succeeded, time_text(c->seconds, took), usd_text(c->cost, cost));
+}
+
+static int print_estimate(const struct asked *a)
+{
+    struct batch_estimate e;
+    struct sb why = sb_make(4096);
+    char low[USD_SIZE], high[USD_SIZE];
+    enum batch_end end = batch_estimate(&a->setup, a->dry_run || !a->resume ? SAMPLES : 0, &e, &why);
+    int status = end == BATCH_END_TOKEN ? EX_NOPERM : end == BATCH_END_ALL ? EX_OK : EX_UNAVAILABLE;
+
+    if (status) {
+        fprintf(stderr, "weir: %s\n", sb_str(&why));
+    } else if (e.sampled > 0) {
+        fprintf(stderr, "%" PRId64 " items, about %" PRId64 " tokens in; ", e.items, e.tokens_in);
+        if (e.unpriced == e.sampled)
+            fputs("their model has no price.\n", stderr);
+        else
+            fprintf(stderr, "%s to %s.\n", usd_text(e.cost_low, low), usd_text(e.cost_high, high));
+    }
+    sb_done(&why);
+    return status;
+}
+
+static void print_summary(const struct asked *a)
+{
+    const struct batch_counts *c = batch_log_counts(a->setup.log);
+    size_t n;
+    const struct batch_model *m = batch_log_models(a->setup.log, &n);
+    char cost[USD_SIZE], took[TIME_SIZE];
+
+    printf("\n%-36s %10s %14s %14s %12s\n", "Model", "Calls", "Tokens in", "Tokens out", "Cost");
+    for (size_t i = 0; i < n; i++)
+        printf("%-36.36s %10" PRId64 " %14" PRId64 " %14" PRId64 " %12s\n", *m[i].model ? m[i].model : "(not told)", m[i].calls, m[i].tokens_in,
+               m[i].tokens_out, usd_text(m[i].cost, cost));
+    printf("%-36s %10" PRId64 " %14" PRId64 " %14" PRId64 " %12s\n\n", "Total", c->succeeded, c->tokens_in, c->tokens_out, usd_text(c->cost, cost));
+    printf("Time: %s\n", time_text(c->seconds, took));
+    if (a->setup.budget >= 0)
+        printf("Budget left: %s\n", usd_text(a->setup.budget > c->cost ? a->setup.budget - c->cost : 0, cost));
+    if (c->repeated)
+        printf("Sent again, because Weir ended while they ran: %" PRId64 " (each has first_request_id and first_cost_usd in %s)\n", c->repeated, a->output);
+    if (c->parked)
+        printf("Given up: %" PRId64 ", with their reasons in %s\n", c->parked, batch_log_errors(a->setup.log));
+}
+
+static int status_of(const struct asked *a, enum batch_end end, const struct sb *why)
+{
+    const struct batch_counts *c = batch_log_counts(a->setup.log);
+    int status = EX_TEMPFAIL;
+
+    switch (end) {
+    case BATCH_END_ALL:
+        return c->parked ? EXIT_PARKED : EX_OK;
+    case BATCH_END_STOPPED:
+    case BATCH_END_LIMIT:
+        break;
+    case BATCH_END_BUDGET:
+    case BATCH_END_SERVER_BUDGET:
+        fprintf(stderr, "weir: %s\n", sb_str(why));
+        break;
+    case BATCH_END_TOKEN:
+        status = EX_NOPERM;
+        break;
+    case BATCH_END_UNREACHABLE:
+        status = EX_UNAVAILABLE;
+        break;
+    case BATCH_END_FILE:
+        status = EX_IOERR;
+        break;
+    }
+    if (status != EX_TEMPFAIL)
+        fprintf(stderr, "weir: %s\n", sb_str(why));
+    fprintf(stderr, "Stopped; what is done is kept. To go on: the same command with --resume%s.\n",
+            end == BATCH_END_BUDGET ? " and a larger --budget" : "");
+    return status;
+}
+
+static int work(struct asked *a)
+{
+    struct sb why = sb_make(64 * 1024);
+    struct bar bar = {.a = a, .terminal = isatty(STDERR_FILENO) == 1, .said_s = -LINE_SECONDS};
+    const struct sigaction sa = {.sa_handler = on_signal};
+    enum batch_end end;
+    int status = print_estimate(a);
+
+    if (status || a->dry_run)
+        return status;
+    a->setup.log = batch_log_open(a->output, a->setup.in, a->resume, a->force, &why);
+    if (!a->setup.log) {
+        fprintf(stderr, "weir: %s\n", sb_str(&why));
+        sb_done(&why);
+        return EX_CANTCREAT;
+    }
+    if (a->resume)
+        print_found(a->setup.log);
+    bar.colours = bar.terminal && !getenv("NO_COLOR");
+    bar.done_before = batch_log_counts(a->setup.log)->succeeded;
+    a->setup.tick = show;
+    a->setup.ctx = &bar;
+    (void)sigaction(SIGINT, &sa, NULL);
+    (void)sigaction(SIGTERM, &sa, NULL);
+    end = batch_run(&a->setup, &why);
+    print_summary(a);
+    status = status_of(a, end, &why);
+    batch_log_close(a->setup.log);
+    sb_done(&why);
+    return status;
+}
+
+/* Where Weir is and who asks: words, environment, or the Weir of these settings. False with a sentence in `why`. */
+static bool find_weir(struct asked *a, struct sb *url, struct sb *token, struct sb *why)
+{
+    const char *env_url = getenv("WEIR_URL"), *env_token = getenv("WEIR_TOKEN");
+    struct settings *s = NULL;
+    struct sb path = sb_make(8192);
+    bool ok = true;
+
+    sb_puts(url, a->url ? a->url : env_url);
+    sb_puts(token, env_token);
+    if (!url->len || !token->len) {
+        s = settings_load(NULL, why);
+        ok = s != NULL;
+        if (ok && !url->len)
+            sb_putf(url, "http%s://%s:%" PRId64, s->http.tls_key ? "s" : "", s->http.address, s->http.port);
+        if (ok && !token->len) {
+            sb_putf(&path, "%s/admin-token", s->state);
+            ok = file_read(sb_str(&path), token, why);
+            if (!ok)
+                sb_puts(why, " WEIR_TOKEN can hold a token of Weir's.");
+            sb_drop(token, token->len - strcspn(sb_str(token), "\r\n"));
+        }
+    }
+    while (url->len && sb_str(url)[url->len - 1] == '/')
+        sb_drop(url, 1);
+    sb_done(&path);
+    settings_free(s);
+    return ok;
+}
+
+int cmd_batch(int argc, char **argv)
+{
+    struct asked a = {.setup = {.workers = WORKERS, .budget = -1, .priority = "Low", .stop = &stop}};
+    struct sb url = sb_make(4096), token = sb_make(4096), why = sb_make(64 * 1024);
+    struct batch_input in = {0};
+    int status = EX_USAGE;
+
+    if ((argc == 1 || argc == 2) && strcmp(argv[argc - 1], "--help") == 0) {
+        fputs(usage, stdout);
+        return EX_OK;
+    }
+    if (!take_words(&a, argc, argv)) {
+        fputs(usage, stderr);
+        return EX_USAGE;
+    }
+    a.setup.in = &in;
+    if (!find_weir(&a, &url, &token, &why)) {
+        status = EXIT_CONFIG;
+    } else if (!batch_input_read(&in, a.input, &a.defaults, &why)) {
+        status = EX_DATAERR;
+    } else {
+        a.setup.url = sb_str(&url);
+        a.setup.token = sb_str(&token);
+        status = work(&a);
+    }
+    if (why.len)
+        fprintf(stderr, "weir: %s\n", sb_str(&why));
+    if (token.p)
+        explicit_bzero(token.p, token.len);
+    sb_done(&token);
+    sb_done(&url);
+    sb_done(&why);
+    batch_input_done(&in);
+    return status;
+}

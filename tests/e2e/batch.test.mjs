@@ -1,0 +1,202 @@
+// weir batch run: a file of prompts through a running Weir, stopped in every way and gone on with. The stand-in's
+// own count is the judge of what was paid for.
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { after } from 'node:test';
+import { build, run, startUpstream, startWeir, test, top, waitFor } from './harness.mjs';
+
+const up = await startUpstream();
+const weir = await startWeir({ upstream: up, config: { retry: { max_retries: 0 } } });
+const model = 'gpt-4o-mini';
+const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'weir-batch-'));
+after(() => fs.rmSync(folder, { recursive: true, force: true }));
+
+const file = (name) => path.join(folder, name);
+const lines = (name) => (fs.existsSync(file(name)) ? fs.readFileSync(file(name), 'utf8').split('\n').filter(Boolean).map((l) => JSON.parse(l)) : []);
+const words = (input, output, more) => ['batch', 'run', file(input), '--output', file(output), ...more];
+const batch = (input, output, ...more) => run(path.join(build, 'weir'), words(input, output, more), { env: weir.env, cwd: top });
+const start = (input, output, ...more) => spawn(path.join(build, 'weir'), words(input, output, more), { env: weir.env, cwd: top, stdio: ['ignore', 'pipe', 'pipe'] });
+const ended = (child) => new Promise((done) => {
+  let output = '';
+  for (const s of [child.stdout, child.stderr]) s.on('data', (d) => { output += d; });
+  child.on('close', (code, signal) => done({ code, signal, output }));
+});
+const calls = async () => (await up.judge()).calls;
+
+// A batch file of n items whose texts are made by `text`.
+function write(name, n, text, more = {}) {
+  fs.writeFileSync(file(name), Array.from({ length: n }, (_, i) => JSON.stringify({
+    custom_id: `row-${i}`, method: 'POST', url: '/v1/chat/completions',
+    body: { model, messages: [{ role: 'user', content: text(i) }], max_tokens: 20, ...more },
+  })).join('\n') + '\n');
+}
+const once = (list, n) => assert.deepEqual(list.map((l) => l.custom_id).sort(), Array.from({ length: n }, (_, i) => `row-${i}`).sort());
+
+test('each item is answered once, in the batch file\'s own format, with what it cost', async () => {
+  write('plain.jsonl', 40, (i) => `answer ${i}`);
+  const before = await calls();
+  const r = await batch('plain.jsonl', 'plain.out.jsonl');
+  assert.equal(r.code, 0, r.output);
+  const out = lines('plain.out.jsonl');
+  once(out, 40);
+  for (const l of out) {
+    assert.equal(l.response.status_code, 200);
+    assert.match(l.response.request_id, /^req_/);
+    assert.equal(l.error, null);
+    assert.equal(l.response.body.choices[0].message.content, `answer ${l.custom_id.slice(4)}`);
+    const u = l.response.body.usage;
+    assert.equal(l.weir.cost_picodollars, u.prompt_tokens * 150000 + u.completion_tokens * 600000);
+  }
+  assert.equal(await calls() - before, 40);
+  assert.match(r.output, /^40\/40 \[00:0\d<00:00\] ✓ 40 ✗ 0 \$0\.00\d{4}$/m);
+  assert.match(r.output, /gpt-4o-mini\s+40 /);
+  const cost = weir.sql('SELECT SUM(cost_in + cost_out) AS c FROM events')[0].c;
+  assert.equal(out.reduce((n, l) => n + l.weir.cost_picodollars, 0), cost);
+  const saved = JSON.parse(fs.readFileSync(`${file('plain.out.jsonl')}.checkpoints/checkpoint_latest.json`, 'utf8'));
+  assert.deepEqual([saved.items, saved.processed, saved.succeeded, saved.failed], [40, 40, 40, 0]);
+  assert.equal(saved.cost_usd, cost / 1e12);
+  assert.equal(weir.sql('SELECT DISTINCT priority FROM events').length, 1);
+
+  const again = await batch('plain.jsonl', 'plain.out.jsonl', '--resume');
+  assert.equal(again.code, 0, again.output);
+  assert.match(again.output, /Found: 40 done/);
+  assert.equal(await calls() - before, 40);
+  const kept = fs.readFileSync(file('plain.out.jsonl'));
+  const refused = await batch('plain.jsonl', 'plain.out.jsonl');
+  assert.equal(refused.code, 73);
+  assert.match(refused.output, /--resume .* --force/);
+  assert.equal((await batch('plain.jsonl', 'plain.out.jsonl', '--resume', '--force')).code, 64);
+  assert.deepEqual(fs.readFileSync(file('plain.out.jsonl')), kept);
+  assert.equal((await batch('plain.jsonl', 'plain.out.jsonl', '--force', '--limit', '3')).code, 75);
+  assert.equal(lines('plain.out.jsonl').length, 3);
+});
+
+test('a CSV file and a text of prompts do as well, and a wrong file says what is wrong with which line', async () => {
+  fs.writeFileSync(file('in.csv'), 'Prompt,custom_id\r\n"two\nlines, ""quoted""",a\r\nplain,b\r\n');
+  const csv = await batch('in.csv', 'csv.jsonl', '--model', model, '--system', 'Be brief.');
+  assert.equal(csv.code, 0, csv.output);
+  assert.deepEqual(Object.fromEntries(lines('csv.jsonl').map((l) => [l.custom_id, l.response.body.choices[0].message.content])), { a: 'two\nlines, "quoted"', b: 'plain' });
+  fs.writeFileSync(file('in.txt'), 'first\n\nthird\n');
+  assert.equal((await batch('in.txt', 'txt.jsonl', '--model', model)).code, 0);
+  assert.deepEqual(lines('txt.jsonl').map((l) => l.custom_id).sort(), ['line-1', 'line-3']);
+  fs.writeFileSync(file('bad.jsonl'), '{"custom_id":"a","url":"/v1/chat/completions","body":{"model":"x"}}\n{"custom_id":"a","body":{"model":"x"}}\n');
+  const twice = await batch('bad.jsonl', 'bad.out.jsonl');
+  assert.equal(twice.code, 65);
+  assert.match(twice.output, /line 2: the custom_id 'a'/);
+  fs.writeFileSync(file('bad.jsonl'), '{"custom_id":"a","body":{}}\nnonsense\n{"custom_id":"c","method":"GET","body":{"model":"x"}}\n');
+  const wrong = await batch('bad.jsonl', 'bad.out.jsonl');
+  for (const why of [/line 1: 'body.model'/, /line 2: /, /line 3: 'method'/]) assert.match(wrong.output, why);
+  assert.equal(fs.existsSync(file('bad.out.jsonl')), false);
+});
+
+test('kill -9 of the client at any point: nothing is paid twice and nothing is lost', async () => {
+  const n = 120, kills = 12;
+  write('kill.jsonl', n, (i) => `#slow-${10 + (i * 7) % 40}-1-3 item ${i}`);
+  const before = await calls();
+  let killed = 0;
+  for (let round = 0; round <= 4 * kills; round++) {
+    const child = start('kill.jsonl', 'kill.out.jsonl', ...(round ? ['--resume'] : []));
+    const end = ended(child);
+    if (killed < kills) {
+      const from = lines('kill.out.jsonl').length;
+      await Promise.race([end, waitFor('a few answers', () => lineCount('kill.out.jsonl') >= from + 1 + (round * 5) % 9, 20000).catch(() => {})]);
+      child.kill('SIGKILL');
+    }
+    const r = await end;
+    if (r.signal) { killed++; continue; }
+    assert.equal(r.code, 0, r.output);
+    break;
+  }
+  assert.ok(killed >= 6, `${killed}`);
+  once(lines('kill.out.jsonl'), n);
+  assert.equal(await calls() - before, n);
+  assert.equal((await run(path.join(build, 'weir'), ['verify'], { env: weir.env, cwd: top })).code, 0);
+});
+
+// Whole lines of a file that is being written.
+function lineCount(name) {
+  return fs.existsSync(file(name)) ? fs.readFileSync(file(name), 'utf8').split('\n').length - 1 : 0;
+}
+
+test('Ctrl+C waits for what is in flight, says how to go on, and --resume does', async () => {
+  write('stop.jsonl', 30, (i) => `#slow-150-1-3 stop ${i}`);
+  const before = await calls();
+  const child = start('stop.jsonl', 'stop.out.jsonl', '--workers', '4');
+  const end = ended(child);
+  await waitFor('the first answers', () => lineCount('stop.out.jsonl') >= 2);
+  child.kill('SIGINT');
+  const r = await end;
+  assert.equal(r.code, 75, r.output);
+  assert.match(r.output, /To go on: the same command with --resume\./);
+  const done = lines('stop.out.jsonl').length;
+  assert.ok(done < 30);
+  assert.equal(await calls() - before, done, 'each call that was begun has its answer');
+  const rest = await batch('stop.jsonl', 'stop.out.jsonl', '--resume');
+  assert.equal(rest.code, 0, rest.output);
+  once(lines('stop.out.jsonl'), 30);
+  assert.equal(await calls() - before, 30);
+});
+
+test('kill -9 of Weir repeats only what was in flight, marked, with its first charge', async () => {
+  write('weir.jsonl', 24, (i) => `#slow-30-20-10 weir ${i}`);
+  const before = await calls();
+  const child = start('weir.jsonl', 'weir.out.jsonl', '--workers', '4');
+  const end = ended(child);
+  await waitFor('answers', () => lineCount('weir.out.jsonl') >= 6);
+  await weir.kill('SIGKILL');
+  await weir.restart();
+  const r = await end;
+  assert.equal(r.code, 0, r.output);
+  const out = lines('weir.out.jsonl');
+  once(out, 24);
+  const again = out.filter((l) => l.weir.first_request_id);
+  assert.ok(again.length >= 1 && again.length <= 4, `${again.length}`);
+  const extra = await calls() - before - 24;
+  assert.ok(extra >= 0 && extra <= 4, `${extra} calls more`);
+  for (const l of again) assert.equal(typeof l.weir.first_cost_usd, 'number');
+  assert.match(r.output, /Sent again, because Weir ended while they ran: \d/);
+});
+
+test('what keeps failing is parked with its reason; what fails once is not', async () => {
+  write('poison.jsonl', 6, (i) => (i === 2 ? '#fault-400 poison' : i === 4 ? '#fault-500-once again' : `fine ${i}`));
+  const r = await batch('poison.jsonl', 'poison.out.jsonl');
+  assert.equal(r.code, 1, r.output);
+  assert.deepEqual(lines('poison.out.jsonl').map((l) => l.custom_id).sort(), ['row-0', 'row-1', 'row-3', 'row-4', 'row-5']);
+  const [parked] = lines('poison.out.errors.jsonl');
+  assert.equal(parked.custom_id, 'row-2');
+  assert.equal(parked.response.status_code, 400);
+  assert.equal(typeof parked.response.body.error.message, 'string');
+  assert.match(r.output, /Given up: 1, with their reasons in .*poison\.out\.errors\.jsonl/);
+});
+
+test('a budget stops before the call that could pass it, and a larger one goes on', async () => {
+  write('budget.jsonl', 20, (i) => `budget ${i}`);
+  const before = await calls();
+  const first = await batch('budget.jsonl', 'budget.out.jsonl', '--budget', '0.00003', '--workers', '3');
+  assert.equal(first.code, 75, first.output);
+  assert.match(first.output, /could pass the budget[\s\S]*larger --budget/);
+  const done = lines('budget.out.jsonl');
+  assert.ok(done.length > 0 && done.length < 20, `${done.length}`);
+  assert.ok(done.reduce((n, l) => n + l.weir.cost_picodollars, 0) <= 3e7);
+  assert.equal(await calls() - before, done.length);
+  const second = await batch('budget.jsonl', 'budget.out.jsonl', '--budget', '1', '--resume');
+  assert.equal(second.code, 0, second.output);
+  once(lines('budget.out.jsonl'), 20);
+  assert.match(second.output, /Budget left: \$0\.9\d/);
+});
+
+test('a dry run says what it would come to and calls nobody; a wrong token and no Weir are told apart', async () => {
+  const before = await calls();
+  const dry = await batch('plain.jsonl', 'dry.jsonl', '--dry-run');
+  assert.equal(dry.code, 0, dry.output);
+  assert.match(dry.output, /40 items, about \d+ tokens in; \$0\.\d{6} to \$0\.\d{6}/);
+  assert.equal(fs.existsSync(file('dry.jsonl')), false);
+  const env = { ...weir.env, WEIR_TOKEN: 'weir_wrong' };
+  const wrong = await run(path.join(build, 'weir'), words('plain.jsonl', 'dry.jsonl', []), { env, cwd: top });
+  assert.equal(wrong.code, 77, wrong.output);
+  assert.equal((await batch('plain.jsonl', 'dry.jsonl', '--url', 'http://127.0.0.1:1')).code, 69);
+  assert.equal(await calls(), before);
+});
