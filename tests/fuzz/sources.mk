@@ -7,6 +7,7 @@ FUZZ_TARGETS = \
 	tests/fuzz/fuzz_request \
 	tests/fuzz/fuzz_settings \
 	tests/fuzz/fuzz_told \
+	tests/fuzz/fuzz_translate \
 	tests/fuzz/fuzz_web
 check_PROGRAMS += $(FUZZ_TARGETS)
 if FUZZER
@@ -38,6 +39,9 @@ tests_fuzz_fuzz_settings_LDADD = $(FUZZ_LIBS)
 tests_fuzz_fuzz_told_SOURCES = tests/fuzz/fuzz_told.c tests/fuzz/fuzz.h $(FUZZ_MAIN)
 tests_fuzz_fuzz_told_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_told_LDADD = $(FUZZ_LIBS)
+tests_fuzz_fuzz_translate_SOURCES = tests/fuzz/fuzz_translate.c tests/fuzz/fuzz.h $(FUZZ_MAIN)
+tests_fuzz_fuzz_translate_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_translate_LDADD = $(FUZZ_LIBS)
 tests_fuzz_fuzz_web_SOURCES = tests/fuzz/fuzz_web.c tests/fuzz/fuzz.h $(FUZZ_MAIN)
 tests_fuzz_fuzz_web_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_web_LDADD = $(FUZZ_LIBS)
