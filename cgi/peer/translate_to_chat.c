@@ -403,8 +403,14 @@ static enum weir_err only_standard(struct translation *t, const char *at, const 
     return json_is_string(v) && strcmp(json_string_value(v), "standard") == 0 ? WEIR_OK : translate_nothing_like(t, at);
 }
 
+/* None at all: only a cache is to be filled. */
+static enum weir_err max_tokens(struct translation *t, const char *at, const json_t *v)
+{
+    return json_is_integer(v) && json_integer_value(v) == 0 ? translate_nothing_like(t, at) : WEIR_OK;
+}
+
 static const struct translate_rule rules[] = {
-    {"model", NULL}, {"max_tokens", NULL}, {"cache_control", NULL},
+    {"model", NULL}, {"max_tokens", max_tokens}, {"cache_control", NULL},
     {"system", system_member}, {"messages", messages}, {"stream", translate_same}, {"temperature", translate_same}, {"top_p", translate_same}, {"stop_sequences", stop_sequences},
     {"tools", tools}, {"tool_choice", tool_choice}, {"thinking", thinking}, {"output_config", output_config},
     {"metadata", metadata}, {"service_tier", service_tier}, {"speed", only_standard},

@@ -1,5 +1,6 @@
 // translate.test.mjs - clients of one protocol at models of the other: texts, images, tools, streams, reasons to stop, usage, refusals.
 import assert from 'node:assert/strict';
+import Anthropic from '@anthropic-ai/sdk';
 import OpenAI from 'openai';
 import { startUpstream, startWeir, test, unlimited } from './harness.mjs';
 
@@ -112,7 +113,109 @@ test('refusals and reasons to stop keep their meaning', async () => {
   await assert.rejects(async () => { for await (const _ of broken); }, (e) => e instanceof OpenAI.APIError && e.code === 'upstream_error');
 });
 
-test('a budget that is used up is a 402 to either client', async () => {
+test('a budget that is used up is a 402 that nobody tries again', async () => {
   await weir.post('/admin/budgets', { scope: 'model', key: 'claude-opus-5-5', window: 'total', limit_usd: 0.0000001 });
   await assert.rejects(client.chat.completions.create(say('too dear', { model: 'claude-opus-5-5' })), (e) => e.status === 402 && e.code === 'budget_exceeded');
+});
+
+// ---- Anthropic's clients at a model of OpenAI's ------------------------------
+
+const near = await startWeir({ upstream: up, openai: { retry } });
+const claude = new Anthropic({ baseURL: `http://127.0.0.1:${near.port}`, apiKey: near.token, maxRetries: 0 });
+const ask = (content, more = {}) => ({ model: 'gpt-4o-mini', max_tokens: 64, messages: [{ role: 'user', content }], ...more });
+const xTool = [{ name: 'f', description: 'It takes x.', input_schema: tools[0].function.parameters, cache_control: { type: 'ephemeral' } }];
+
+test('an answer is Anthropic\'s, and metered by OpenAI\'s figures', async () => {
+  const { data, response } = await claude.messages.create(ask([{ type: 'text', text: 'back over it again', cache_control: { type: 'ephemeral' } }], {
+    system: [{ type: 'text', text: 'Be brief.' }], stop_sequences: ['END'], metadata: { user_id: 'u-1' },
+  })).withResponse();
+  assert.deepEqual([data.type, data.role, data.stop_reason, data.content], ['message', 'assistant', 'end_turn', [{ type: 'text', text: 'back over it again' }]]);
+  const [call] = await up.calls('back over it again');
+  assert.deepEqual(JSON.parse(call.body), {
+    model: 'gpt-4o-mini', messages: [{ role: 'system', content: 'Be brief.' }, { role: 'user', content: 'back over it again' }], stop: ['END'], user: 'u-1', max_tokens: 64,
+  });
+  assert.match(call.head, /^POST \/v1\/chat\/completions /);
+  assert.doesNotMatch(call.head, /anthropic/i);
+  assert.deepEqual([data.usage.input_tokens, data.usage.output_tokens], [call.prompt_tokens, call.completion_tokens]);
+  const r = await near.settled(response.headers.get('request-id'));
+  assert.deepEqual([r.prompt, r.completion, r.estimated, r.status], [call.prompt_tokens, call.completion_tokens, 0, 'success']);
+});
+
+test('a stream has Anthropic\'s events, thoughts in a block of their own', async () => {
+  const types = [];
+  let text = '', thoughts = '';
+  const stream = await claude.messages.create(ask('#think-3-4 streamed', { stream: true, thinking: { type: 'enabled', budget_tokens: 8000 } }));
+  for await (const e of stream) {
+    if (types.at(-1) !== e.type) types.push(e.type);
+    if (e.delta?.type === 'text_delta') text += e.delta.text;
+    if (e.delta?.type === 'thinking_delta') thoughts += e.delta.thinking;
+  }
+  assert.deepEqual(types, ['message_start', 'content_block_start', 'content_block_delta', 'content_block_stop', 'content_block_start', 'content_block_delta', 'content_block_stop', 'message_delta', 'message_stop']);
+  assert.deepEqual([text.split(' ').length, thoughts.trim().split(' ').length], [4, 3]);
+  const body = await sent('#think-3-4 streamed');
+  assert.deepEqual([body.reasoning_effort, body.stream_options, body.thinking], ['medium', { include_usage: true }, undefined]);
+  const message = await claude.messages.stream(ask('by the helper')).finalMessage();
+  assert.deepEqual([message.content[0].text, message.stop_reason, message.usage.output_tokens], ['by the helper', 'end_turn', 3]);
+  const [call] = await up.calls('by the helper');
+  assert.equal(message.usage.input_tokens, call.prompt_tokens);
+});
+
+test('tools are used, in pieces or not, and their results sent back', async () => {
+  const whole = await claude.messages.create(ask('use it', { model: 'tool', tools: xTool, tool_choice: { type: 'any', disable_parallel_tool_use: true } }));
+  assert.equal(whole.stop_reason, 'tool_use');
+  const [use] = whole.content;
+  assert.deepEqual([use.type, use.name, use.input], ['tool_use', 'f', { x: 1 }]);
+  const asked = await sent('use it');
+  assert.deepEqual([asked.tools, asked.tool_choice, asked.parallel_tool_calls], [tools, 'required', false]);
+
+  const message = await claude.messages.stream(ask('use it in pieces', { model: 'tool', tools: xTool })).finalMessage();
+  assert.deepEqual([message.content[0].name, message.content[0].input, message.stop_reason], ['f', { x: 1 }, 'tool_use']);
+  await claude.messages.create(ask('', { model: 'echo', tools: xTool, messages: [{ role: 'user', content: 'there and back' }, { role: 'assistant', content: whole.content },
+    { role: 'user', content: [{ type: 'tool_result', tool_use_id: use.id, content: 'sunny' }, { type: 'text', text: 'thank you' }] }] }));
+  assert.deepEqual((await sent('thank you')).messages, [{ role: 'user', content: 'there and back' },
+    { role: 'assistant', content: null, tool_calls: [{ id: use.id, type: 'function', function: { name: 'f', arguments: '{"x":1}' } }] },
+    { role: 'tool', tool_call_id: use.id, content: 'sunny' }, { role: 'user', content: 'thank you' }]);
+});
+
+test('images and answers of a given shape are said in OpenAI\'s words', async () => {
+  await claude.messages.create(ask([{ type: 'text', text: 'what is in this' }, { type: 'image', source: { type: 'base64', media_type: 'image/png', data: png } }]));
+  assert.deepEqual((await sent('what is in this')).messages[0].content[1], { type: 'image_url', image_url: { url: `data:image/png;base64,${png}` } });
+  const schema = { type: 'object', properties: { city: { type: 'string' } }, required: ['city'], additionalProperties: false };
+  await claude.messages.create(ask('{"city":"Ulm"}', { output_config: { format: { type: 'json_schema', schema } } }));
+  assert.deepEqual((await sent('{"city":"Ulm"}')).response_format, { type: 'json_schema', json_schema: { name: 'answer', strict: true, schema } });
+});
+
+test('what OpenAI has no words for is refused by name, before anything is sent', async () => {
+  const before = (await up.judge()).calls;
+  for (const [more, param] of [[{ top_k: 5 }, 'top_k'], [{ tools: [{ type: 'web_search_20250305', name: 'web_search' }] }, 'tools[0]'], [{ max_tokens: 0 }, 'max_tokens'], [{ speed: 'fast' }, 'speed'],
+    [{ messages: [{ role: 'user', content: [{ type: 'image', source: { type: 'file', file_id: 'f' } }] }] }, 'messages[0].content[0]']])
+    await assert.rejects(claude.messages.create(ask('x', more)), (e) => e instanceof Anthropic.BadRequestError && e.error.error.type === 'invalid_request_error' && e.message.includes(`'${param}'`));
+  assert.equal((await up.judge()).calls, before);
+});
+
+test('refusals and reasons to stop keep their meaning there too', async () => {
+  const is = (kind, type) => (e) => e instanceof kind && e.error.type === 'error' && e.error.error.type === type;
+  await assert.rejects(claude.messages.create(ask('#fault-400 x')), (e) => is(Anthropic.BadRequestError, 'invalid_request_error')(e) && /Unsupported value/.test(e.message));
+  await assert.rejects(claude.messages.create(ask('#fault-404 x', { stream: true })), is(Anthropic.NotFoundError, 'not_found_error'));
+  await assert.rejects(claude.messages.create(ask('#fault-429 x')), is(Anthropic.RateLimitError, 'rate_limit_error'));
+  await near.post('/monitoring/reset-rate-limits', {});
+  assert.equal((await claude.messages.create(ask('#fault-503-once x'))).stop_reason, 'end_turn');
+  assert.equal((await claude.messages.create(ask('x', { model: 'filter' }))).stop_reason, 'refusal');
+  assert.equal((await claude.messages.create(ask('one two three four', { max_tokens: 2 }))).stop_reason, 'max_tokens');
+  const broken = await claude.messages.create(ask('#fault-mid-error x', { stream: true }));
+  await assert.rejects(async () => { for await (const _ of broken); }, (e) => e instanceof Anthropic.APIError && /"api_error"/.test(e.message));
+  await near.post('/admin/budgets', { scope: 'model', key: 'gpt-4o', window: 'total', limit_usd: 0.0000001 });
+  await assert.rejects(claude.messages.create(ask('too dear', { model: 'gpt-4o' })), (e) => e.status === 402 && e.error.error.type === 'billing_error');
+});
+
+// ---- one model at providers of both protocols --------------------------------
+
+test('what one protocol has no words for goes to the provider that has', async () => {
+  const both = await startWeir({ config: { upstreams: [{ ...far, models: ['echo'] }, { name: 'openai', base_url: up.url, api_key: 'sk-e2e-canary', limits: unlimited, models: ['echo'] }] } });
+  const to = new OpenAI({ baseURL: `http://127.0.0.1:${both.port}/v1`, apiKey: both.token, maxRetries: 0 });
+  const seen = new Set();
+  for (let i = 0; i < 6; i++)
+    seen.add((await to.chat.completions.create(say(`turn ${i}`, { model: 'echo', seed: 7 })).withResponse()).response.headers.get('x-weir-upstream'));
+  assert.deepEqual([...seen], ['openai']);
+  await both.stop();
 });

@@ -182,6 +182,7 @@ static const struct {
      "messages[0].tool_calls[0].function.arguments"},
     {translate_to_messages, "{\"messages\":[{\"role\":\"tool\",\"content\":\"x\"}]}", "messages[0].tool_call_id"},
     {translate_to_chat, "{" HI ",\"top_k\":5}", "top_k"},
+    {translate_to_chat, "{" HI ",\"max_tokens\":0}", "max_tokens"},
     {translate_to_chat, "{" HI ",\"container\":\"c\"}", "container"},
     {translate_to_chat, "{" HI ",\"speed\":\"fast\"}", "speed"},
     {translate_to_chat, "{" HI ",\"thinking\":{\"type\":\"between_tools\"}}", "thinking"},
