@@ -8,7 +8,7 @@
  * of their own: peer/wire.h reads each kind and writes each kind.
  *
  * What is the gateway's business is not in the result: model, the cap on the answer,
- * stream_options. Trees in, tree out; no I/O, no state; thread-safe. */
+ * stream and its options. Trees in, tree out; no I/O, no state; thread-safe. */
 #ifndef WEIR_TRANSLATE_H
 #define WEIR_TRANSLATE_H
 

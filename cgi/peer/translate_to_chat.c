@@ -411,7 +411,7 @@ static enum weir_err max_tokens(struct translation *t, const char *at, const jso
 
 static const struct translate_rule rules[] = {
     {"model", NULL}, {"max_tokens", max_tokens}, {"cache_control", NULL},
-    {"system", system_member}, {"messages", messages}, {"stream", translate_same}, {"temperature", translate_same}, {"top_p", translate_same}, {"stop_sequences", stop_sequences},
+    {"system", system_member}, {"messages", messages}, {"stream", NULL}, {"temperature", translate_same}, {"top_p", translate_same}, {"stop_sequences", stop_sequences},
     {"tools", tools}, {"tool_choice", tool_choice}, {"thinking", thinking}, {"output_config", output_config},
     {"metadata", metadata}, {"service_tier", service_tier}, {"speed", only_standard},
 };

@@ -387,7 +387,7 @@ static enum weir_err only_medium(struct translation *t, const char *at, const js
 static const struct translate_rule rules[] = {
     {"model", NULL}, {"max_tokens", NULL}, {"max_completion_tokens", NULL}, {"stream_options", NULL},
     {"prompt_cache_key", NULL}, {"prompt_cache_retention", NULL}, {"prompt_cache_options", NULL},
-    {"messages", messages}, {"stream", translate_same}, {"temperature", temperature}, {"top_p", translate_same}, {"stop", stop}, {"n", only_one},
+    {"messages", messages}, {"stream", NULL}, {"temperature", temperature}, {"top_p", translate_same}, {"stop", stop}, {"n", only_one},
     {"tools", tools}, {"tool_choice", tool_choice}, {"parallel_tool_calls", parallel_tool_calls},
     {"response_format", response_format}, {"reasoning_effort", reasoning_effort},
     {"user", user}, {"safety_identifier", user}, {"service_tier", service_tier},

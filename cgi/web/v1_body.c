@@ -76,7 +76,7 @@ static void put_model(const struct v1 *v, struct sb *out)
 
 static bool own_body(const struct v1 *v, struct sb *out, const char *const *without)
 {
-    static const char *const own[] = {"model", NULL};
+    static const char *const own[] = {"model", "stream", NULL};
     struct scan s = scan_make(v->body, v->body_len);
     struct span name;
 
@@ -124,7 +124,10 @@ enum weir_err v1_go(struct exchange *x, const struct v1 *v, struct job *j, const
 
         if (!upstreams_of(x, v, own))
             continue;
-        ok = (own ? own_body(v, &out, without) : translated_body(v, &out)) && sb_ok(&out);
+        ok = own ? own_body(v, &out, without) : translated_body(v, &out);
+        if (j->stream_upstream)                      /* last, so that the rest is the same for who asks without */
+            sb_puts(&out, ",\"stream\":true");
+        ok = ok && sb_ok(&out);
         j->body[p].len = out.len;
         if (ok)
             j->body[p].text = sb_take(&out);

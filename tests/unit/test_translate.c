@@ -51,8 +51,8 @@ static void check_refused(translate_fn *fn, const char *from, const char *param)
 static const struct {
     const char *chat, *messages;
 } pairs[] = {
-    {"{\"messages\":[{\"role\":\"system\",\"content\":\"Be brief.\"},{\"role\":\"user\",\"content\":\"Hi\"}],\"stream\":true}",
-     "{\"system\":\"Be brief.\",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"Hi\"}]}],\"stream\":true}"},
+    {"{\"messages\":[{\"role\":\"system\",\"content\":\"Be brief.\"},{\"role\":\"user\",\"content\":\"Hi\"}]}",
+     "{\"system\":\"Be brief.\",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"Hi\"}]}]}"},
     {"{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"What is it?\"},"
      "{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:image/png;base64,aGk=\"}},"
      "{\"type\":\"image_url\",\"image_url\":{\"url\":\"https://example.org/a.png\"}},"
@@ -123,7 +123,7 @@ END_TEST
 START_TEST(what_has_another_form_there_takes_it)
 {
     check_same(translate_to_messages,
-               "{\"model\":\"m\",\"max_tokens\":5,\"max_completion_tokens\":9,\"stream_options\":{\"include_usage\":true},\"temperature\":1,\"top_p\":0.5,"
+               "{\"model\":\"m\",\"stream\":true,\"max_tokens\":5,\"max_completion_tokens\":9,\"stream_options\":{\"include_usage\":true},\"temperature\":1,\"top_p\":0.5,"
                "\"n\":1,\"stop\":\"x\",\"logprobs\":false,\"seed\":null,\"modalities\":[\"text\"],\"verbosity\":\"medium\",\"frequency_penalty\":0,"
                "\"reasoning_effort\":\"minimal\",\"safety_identifier\":\"s\",\"response_format\":{\"type\":\"text\"},\"parallel_tool_calls\":false,"
                "\"messages\":[{\"role\":\"developer\",\"content\":[{\"type\":\"text\",\"text\":\"A\"},{\"type\":\"text\",\"text\":\"B\"}]},"
@@ -136,7 +136,7 @@ START_TEST(what_has_another_form_there_takes_it)
     check_same(translate_to_messages, "{\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}],\"reasoning_effort\":\"none\"}",
                "{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"Hi\"}]}],\"thinking\":{\"type\":\"disabled\"}}");
     check_same(translate_to_chat,
-               "{\"model\":\"m\",\"max_tokens\":5,\"temperature\":1,\"cache_control\":{\"type\":\"ephemeral\"},\"thinking\":{\"type\":\"enabled\",\"budget_tokens\":8000},"
+               "{\"model\":\"m\",\"stream\":true,\"max_tokens\":5,\"temperature\":1,\"cache_control\":{\"type\":\"ephemeral\"},\"thinking\":{\"type\":\"enabled\",\"budget_tokens\":8000},"
                "\"speed\":\"standard\",\"stop_sequences\":[],\"tools\":[],"
                "\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"},{\"role\":\"assistant\",\"content\":[{\"type\":\"thinking\",\"thinking\":\"hm\",\"signature\":\"s\"},"
                "{\"type\":\"redacted_thinking\",\"data\":\"x\"},{\"type\":\"text\",\"text\":\"a\"},{\"type\":\"text\",\"text\":\"b\"}]},"
