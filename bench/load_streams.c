@@ -123,6 +123,17 @@ static int64_t count_word(const char *p, size_t n, const char *word)
     return found;
 }
 
+/* Does one of the words that end a stream stand here? Each protocol has its own. */
+static bool has_end(const char *p, size_t n)
+{
+    static const char *const ends[] = {"event: done", "data: [DONE]", "event: message_stop"};
+
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+        if (memmem(p, n, ends[i], strlen(ends[i])))
+            return true;
+    return false;
+}
+
 static void take(struct stream *s, const char *p, size_t n, int64_t now_us)
 {
     char joined[2 * TAIL];
@@ -140,9 +151,7 @@ static void take(struct stream *s, const char *p, size_t n, int64_t now_us)
         run.events += count_word(p, n, "\nevent: queue");
     memcpy(joined, s->tail, s->tail_len);
     memcpy(joined + s->tail_len, p, head);
-    if (memmem(joined, s->tail_len + head, "event: done", 11) || memmem(p, n, "event: done", 11) ||
-        memmem(joined, s->tail_len + head, "data: [DONE]", 12) || memmem(p, n, "data: [DONE]", 12))
-        s->finished = true;
+    s->finished = s->finished || has_end(joined, s->tail_len + head) || has_end(p, n);
     if (memmem(p, n, "event: error", 12))
         (void)snprintf(run.bad, sizeof run.bad, "%.*s", (int)(n < 590 ? n : 590), p);
     s->tail_len = (unsigned)head;

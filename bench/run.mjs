@@ -13,7 +13,7 @@ import http from 'node:http';
 import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { Program, build, freePort, startUpstream, startWeir, stopAll, waitFor, request } from '../tests/e2e/start.mjs';
+import { Program, build, freePort, startUpstream, startWeir, stopAll, unlimited, waitFor, request } from '../tests/e2e/start.mjs';
 
 const args = process.argv.slice(2);
 const option = (name) => (args.includes(name) ? args[args.indexOf(name) + 1] : undefined);
@@ -52,7 +52,7 @@ async function startProxy() {
     http {
       access_log off; tcp_nodelay on; keepalive_requests 1000000; ${temps}
       upstream standin { server 127.0.0.1:${up.port}; keepalive 512; keepalive_requests 1000000; }
-      proxy_http_version 1.1; proxy_set_header Connection ""; proxy_read_timeout 3600s;
+      proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header anthropic-version 2023-06-01; proxy_read_timeout 3600s;
       server {
         listen 127.0.0.1:${port} default_server backlog=4096;
         location /v1/ { proxy_pass http://standin; }
@@ -74,13 +74,24 @@ const weirPids = (w) => [watch('weir', w.program.pid), watch('nginx', w.nginx.pi
 const plainBody = (model) => JSON.stringify({ model, stream: true, stream_options: { include_usage: true }, messages: [{ role: 'user', content: 'hello' }] });
 const weirBody = (model) => JSON.stringify({ model, message: 'hello' });
 
+// How a stream is asked for, of the plain proxy and of Weir.
+const messagesBody = (model) => JSON.stringify({ model, stream: true, max_tokens: 100000, messages: [{ role: 'user', content: 'hello' }] });
+const ways = {
+  own: { plain: ['/stream/chat/completions', plainBody], weir: ['/chat/stream', weirBody] },
+  openai: { plain: ['/stream/chat/completions', plainBody], weir: ['/v1/chat/completions', plainBody] },
+  anthropic: {
+    plain: ['/stream/messages', messagesBody], weir: ['/v1/messages', messagesBody],
+    upstream: { name: 'anthropic', protocol: 'anthropic', base_url: up.url, max_concurrent: 10000, models: ['chunks-120-4'], limits: unlimited },
+  },
+};
+
 // ---- the cases ----------------------------------------------------------------
 
-async function streams(name, n, model, seconds, ramp, limits) {
-  const weir = await startWeir(settings());
+async function streams(name, n, model, seconds, ramp, limits, way = ways.own) {
+  const weir = await startWeir(settings(way.upstream ? { config: { upstreams: [way.upstream] } } : {}));
   const common = { connections: n, seconds, ramp };
-  const a = await load('streams', { ...common, port: proxy.port, path: '/stream/chat/completions', body: plainBody(model), watch: watch('proxy', proxy.program.pid) });
-  const b = await load('streams', { ...common, port: weir.port, path: '/chat/stream', token: weir.token, body: weirBody(model), watch: weirPids(weir) });
+  const a = await load('streams', { ...common, port: proxy.port, path: way.plain[0], body: way.plain[1](model), watch: watch('proxy', proxy.program.pid) });
+  const b = await load('streams', { ...common, port: weir.port, path: way.weir[0], token: weir.token, body: way.weir[1](model), watch: weirPids(weir) });
   await weir.stop();
   const perChunk = (r, who) => r.watch[who].cpu_ns / r.chunks / 1000;
   const [p, w] = [perChunk(a, 'proxy'), perChunk(b, 'weir')];
@@ -108,6 +119,8 @@ const cases = {
     await weir.stop();
   },
   streams5000: () => streams('5,000 streams at 4/s', 5000, 'chunks-120-4', 8, 700, { ratio: 1.2, p99: 5000, idleKib: () => idleKib ?? 0 }),
+  relay_openai: () => streams('5,000 streams at 4/s, OpenAI passed through', 5000, 'chunks-120-4', 8, 700, { ratio: 1.2, idleKib: () => idleKib ?? 0 }, ways.openai),
+  relay_anthropic: () => streams('5,000 streams at 4/s, Anthropic passed through', 5000, 'chunks-120-4', 8, 700, { ratio: 1.2, idleKib: () => idleKib ?? 0 }, ways.anthropic),
   streams2000: () => streams('2,000 streams at 50/s', 2000, 'chunks-600-50', 6, 500, {}),
   async waiting() {
     const weir = await startWeir(settings({ openai: { max_concurrent: 3 } }));

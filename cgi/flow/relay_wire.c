@@ -155,7 +155,7 @@ void relay_wire_pass(struct engine *e, struct job *j, const char *name, const ch
         add_event(&j->whole, name, data, n);
         return;
     }
-    j->passed = true;
+    j->passed = j->passed || event != REPLY_IDLE;
     if (!streams(j) || (event == REPLY_USAGE && !j->usage_wanted))
         return;
     open_stream(e, j);

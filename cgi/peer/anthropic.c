@@ -325,6 +325,8 @@ enum weir_err anthropic_read(struct provider_reply *r, const char *data, size_t 
         r->block = index + 1;
     else if (span_is(type, "content_block_stop"))
         r->block = 0;
+    if (span_is(type, "ping"))
+        r->event = REPLY_IDLE;
     if (span_is(type, "message_stop")) {
         r->done = true;
         r->event = REPLY_END;

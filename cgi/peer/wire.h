@@ -42,6 +42,7 @@ struct provider_error {
 enum reply_event {
     REPLY_PLAIN,                     /* goes on */
     REPLY_USAGE,                     /* usage and nothing else: for those who asked for it */
+    REPLY_IDLE,                      /* a sign of life, which says nothing: goes on */
     REPLY_END,                       /* the last one: goes on when the call is recorded */
 };
 

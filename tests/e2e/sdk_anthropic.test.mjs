@@ -211,6 +211,18 @@ test('a stream that costs more than is left ends as if its cap were reached', as
   assert.ok((await sent('#lorem-2000 and more')).max_tokens < 250);
 });
 
+test('a stream that goes on beyond what is left is cut, and closed where it stood', async () => {
+  await narrow.post('/admin/budgets', { scope: 'model', key: 'claude-sonnet-4-6', window: 'total', limit_usd: 0.02 });
+  const words = Array.from({ length: 200 }, (_, i) => `antidisestablishmentarianism${i}`).join(' ');
+  const s = await narrow.stream(say(words, { model: 'claude-sonnet-4-6', stream: true, max_tokens: 5000 }), { path: '/v1/messages' });
+  await s.end();
+  const text = s.all('content_block_delta').map((e) => e.data.delta.text).join('');
+  assert.ok(text.length > 0 && text.length < words.length / 2, `${text.length}`);
+  assert.deepEqual(s.names().slice(-3), ['content_block_stop', 'message_delta', 'message_stop']);
+  assert.equal(s.first('content_block_stop').index, 0);
+  assert.equal(s.first('message_delta').delta.stop_reason, 'max_tokens');
+});
+
 test('a user\'s own limit is a 429 in time', async () => {
   const u = (await narrow.post('/admin/users', { name: 'slowly', role: 'user', limits: { requests_per_minute: 1 } })).json;
   const t = (await narrow.post('/admin/tokens', { user_id: u.user_id, name: 'sdk' })).json;

@@ -2,15 +2,16 @@
  * same way, and what is passed on is always the content of a JSON string.
  *
  * The first byte of an input says how large the pieces are; the rest is the
- * body, taken once as an event stream and once as a whole answer. */
+ * body, taken once as an event stream and once as a whole answer, by each kind's reader. */
 #include <string.h>
 
 #include "base/utf8.h"
 #include "fuzz.h"
-#include "peer/openai.h"
 #include "peer/sse.h"
+#include "peer/wire.h"
 
 struct heard {
+    const struct wire_reader *reader;
     struct provider_reply r;
     struct sb text;
 };
@@ -24,11 +25,19 @@ static void on_text(void *ctx, const char *raw, size_t n)
     sb_put(&h->text, raw, n);
 }
 
+static void on_call(void *ctx, const struct wire_piece *p)
+{
+    on_text(ctx, p->id.p, p->id.n);
+    on_text(ctx, p->name.p, p->name.n);
+    on_text(ctx, p->arguments.p, p->arguments.n);
+}
+
 static enum weir_err on_event(void *ctx, const char *data, size_t n)
 {
-    struct provider_sink sink = {on_text, on_text, NULL, ctx};
+    struct provider_sink sink = {on_text, on_text, on_call, ctx};
+    struct heard *h = ctx;
 
-    return openai_read(&((struct heard *)ctx)->r, data, n, &sink);
+    return h->reader->read(&h->r, data, n, &sink);
 }
 
 /* Each piece in memory of its own, so that a step beyond its end is seen. */
@@ -48,7 +57,6 @@ static void read_stream(const char *p, size_t n, size_t piece, struct heard *h)
     struct sse s = {0};
     enum weir_err e = WEIR_OK;
 
-    *h = (struct heard){.text = sb_make(1 << 20)};
     for (size_t at = 0; at < n && !e; at += piece)
         e = feed(&s, p + at, n - at < piece ? n - at : piece, h);
     if (!e)
@@ -77,9 +85,9 @@ static void check_text(const struct heard *h)
     sb_done(&quoted);
 }
 
-static void check_stream(const char *p, size_t n, size_t piece)
+static void check_stream(const struct wire_reader *reader, const char *p, size_t n, size_t piece)
 {
-    struct heard whole, cut;
+    struct heard whole = {.reader = reader, .text = sb_make(1 << 20)}, cut = whole;
 
     read_stream(p, n, n ? n : 1, &whole);
     read_stream(p, n, piece, &cut);
@@ -90,9 +98,9 @@ static void check_stream(const char *p, size_t n, size_t piece)
     sb_done(&cut.text);
 }
 
-static void check_answer(const char *p, size_t n)
+static void check_answer(const struct wire_reader *reader, const char *p, size_t n)
 {
-    struct heard h = {.text = sb_make(1 << 20)};
+    struct heard h = {.reader = reader, .text = sb_make(1 << 20)};
 
     (void)on_event(&h, p, n);
     check_text(&h);
@@ -107,8 +115,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         return 0;
     body = malloc(n);
     memcpy(body, data + 1, n - 1);
-    check_stream(body, n - 1, (size_t)data[0] + 1);
-    check_answer(body, n - 1);
+    for (enum wire w = WIRE_OWN + 1; w < WIRE_COUNT; w++) {
+        check_stream(wire_reader(w), body, n - 1, (size_t)data[0] + 1);
+        check_answer(wire_reader(w), body, n - 1);
+    }
     free(body);
     return 0;
 }
