@@ -99,6 +99,7 @@ EXTRA_DIST += \
 	tests/e2e/told.test.mjs \
 	tests/e2e/tokens.test.mjs \
 	tests/e2e/traces.test.mjs \
+	tests/e2e/trespass.test.mjs \
 	tests/e2e/translate.test.mjs \
 	tests/e2e/upstreams.test.mjs \
 	tests/e2e/verify.test.mjs

@@ -56,13 +56,14 @@ static void read_token(const struct query *q, int64_t now_ms, struct identity *o
         out->max_priority = own;
     out->filtered = out->filtered || query_col_i64(q, 12);
     out->touch_due = query_col_i64(q, 13) / DAY_MS != now_ms / DAY_MS;
+    out->until_ms = query_col_i64(q, 14);
 }
 
 enum weir_err account_by_token(struct db *ro, const char *token, int64_t now_ms, struct identity *out)
 {
     static const char sql[] =
         "SELECT " IDENTITY ", t.token_id, t.scopes, t.max_priority, t.requests_per_minute, t.tokens_per_minute,"
-        " t.filters IS NOT NULL, coalesce(t.used_ms, 0)"
+        " t.filters IS NOT NULL, coalesce(t.used_ms, 0), coalesce(t.expires_ms, 0)"
         " FROM tokens t JOIN users u ON u.id = t.user WHERE t.hash = ?1 AND t.revoked_ms IS NULL"
         " AND (t.expires_ms IS NULL OR t.expires_ms > ?2) AND u.disabled_ms IS NULL";
     unsigned char hash[ACCOUNT_HASH_BYTES];
@@ -85,8 +86,9 @@ enum weir_err account_by_token(struct db *ro, const char *token, int64_t now_ms,
 enum weir_err account_by_cookie(struct db *ro, const char *cookie, int64_t now_ms, struct identity *out)
 {
     static const char sql[] =
-        "SELECT " IDENTITY ", w.csrf, w.seen_ms, w.created_ms, w.by_proxy FROM web_sessions w JOIN users u ON u.id = w.user"
-        " WHERE w.hash = ?1 AND w.seen_ms > ?2 AND w.created_ms > ?3 AND u.disabled_ms IS NULL";
+        "SELECT " IDENTITY ", w.csrf, w.seen_ms, w.created_ms, w.by_proxy, w.token, coalesce(t.expires_ms, 0) FROM web_sessions w JOIN users u ON u.id = w.user"
+        " LEFT JOIN tokens t ON t.token_id = w.token"
+        " WHERE w.hash = ?1 AND w.seen_ms > ?2 AND w.created_ms > ?3 AND u.disabled_ms IS NULL AND coalesce(t.expires_ms > ?4, 1)";
     unsigned char hash[ACCOUNT_HASH_BYTES];
     struct query q = query(ro, sql);
     bool found;
@@ -96,6 +98,7 @@ enum weir_err account_by_cookie(struct db *ro, const char *cookie, int64_t now_m
     query_blob(&q, hash, sizeof hash);
     query_i64(&q, now_ms - ACCOUNT_IDLE_MS);
     query_i64(&q, now_ms - ACCOUNT_ABSOLUTE_MS);
+    query_i64(&q, now_ms);
     found = query_row(&q);
     if (found) {
         read_identity(&q, out);
@@ -103,9 +106,16 @@ enum weir_err account_by_cookie(struct db *ro, const char *cookie, int64_t now_m
         out->touch_due = query_col_i64(&q, 8) <= now_ms - ACCOUNT_TOUCH_MS;
         out->signed_in_ms = query_col_i64(&q, 9);
         out->by_proxy = query_col_i64(&q, 10) != 0;
+        copy_col(out->by_token, sizeof out->by_token, &q, 11);
+        out->until_ms = query_col_i64(&q, 12);
     }
     e = query_stop(&q);
     return e ? e : found ? WEIR_OK : WEIR_E_UNAUTHENTICATED;
+}
+
+const char *account_token_of(const struct identity *who)
+{
+    return *who->token_id ? who->token_id : *who->by_token ? who->by_token : NULL;
 }
 
 enum weir_err account_by_name(struct db *ro, const char *name, struct account_login *out)

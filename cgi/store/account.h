@@ -57,6 +57,8 @@ struct identity {
     char csrf[ACCOUNT_SECRET_SIZE];       /* of the browser session; "" for a token */
     int64_t signed_in_ms;                 /* when the browser session began; 0 for a token */
     bool by_proxy;                        /* a proxy in front vouched for it */
+    int64_t until_ms;                     /* when the token expires, also that of the browser; 0: none does */
+    char by_token[RAND_ID_SIZE];          /* the token that the browser was signed in with, or "" */
     bool touch_due;                       /* seen first since 10 minutes, or a token today: account_…_touch() */
 };
 /* E_UNAUTHENTICATED: unknown, expired, revoked, or its user disabled. */
@@ -64,6 +66,9 @@ enum weir_err account_by_token(struct db *ro, const char *token, int64_t now_ms,
     __attribute__((warn_unused_result));
 enum weir_err account_by_cookie(struct db *ro, const char *cookie, int64_t now_ms, struct identity *out)
     __attribute__((warn_unused_result));
+
+/* The token whose budgets count what they do and whose end ends it, or NULL. */
+const char *account_token_of(const struct identity *who);
 
 /* What a token or, for a browser session, its user may ask for: the JSON of the user's filters and of the token's appended to
  * each builder, nothing where there are none. */
@@ -157,9 +162,10 @@ enum weir_err account_code_use(struct db *db, const char *code, int64_t now_ms, 
     __attribute__((warn_unused_result));
 
 enum { ACCOUNT_IDLE_MS = 12 * 3600 * 1000, ACCOUNT_ABSOLUTE_MS = 7 * 24 * 3600 * 1000, ACCOUNT_TOUCH_MS = 600 * 1000 };
-/* A browser session under `cookie` with its CSRF secret; expires 12 h after it was last seen, 7 d after it began. */
+/* A browser session under `cookie` with its CSRF secret; expires 12 h after it was last seen, 7 d after it began, and with the token
+ * `by_token` (NULL: none) that it began with; a change or the revocation of that ends it. */
 enum weir_err account_session_add(struct db *db, const char *cookie, const char *csrf, const char *user_id, bool by_proxy,
-                                  int64_t now_ms) __attribute__((warn_unused_result));
+                                  const char *by_token, int64_t now_ms) __attribute__((warn_unused_result));
 /* End one of the user's by the id that account_sessions_json() shows; E_NOT_FOUND: they have no such one. With `id` NULL all
  * but the one with this `csrf` (NULL: all). */
 enum weir_err account_session_remove(struct db *db, const char *user_id, const char *id, const char *csrf)

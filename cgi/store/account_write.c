@@ -155,6 +155,15 @@ enum weir_err account_token_add(struct db *db, const struct account_token *t, in
     return query_end(&q);
 }
 
+/* Browsers that it signed in, which may do what it could when they began. */
+static enum weir_err end_browsers(struct db *db, const char *token_id)
+{
+    struct query q = query(db, "DELETE FROM web_sessions WHERE token = ?1");
+
+    query_text(&q, token_id);
+    return query_end(&q);
+}
+
 enum weir_err account_token_patch(struct db *db, const char *token_id, const struct account_token_patch *p)
 {
     int64_t before = db_changes(db);
@@ -170,7 +179,7 @@ enum weir_err account_token_patch(struct db *db, const char *token_id, const str
     query_text(&q, p->scopes);
     query_opt_i64(&q, p->expires_at_ms);
     e = query_end(&q);
-    return e ? e : db_changes(db) == before ? WEIR_E_NOT_FOUND : WEIR_OK;
+    return e ? e : db_changes(db) == before ? WEIR_E_NOT_FOUND : end_browsers(db, token_id);
 }
 
 enum weir_err account_token_revoke(struct db *db, const char *user_id, const char *token_id, int64_t now_ms)
@@ -184,7 +193,7 @@ enum weir_err account_token_revoke(struct db *db, const char *user_id, const cha
     query_text(&q, user_id);
     query_i64(&q, now_ms);
     e = query_end(&q);
-    return e ? e : db_changes(db) == before ? WEIR_E_NOT_FOUND : WEIR_OK;
+    return e ? e : db_changes(db) == before ? WEIR_E_NOT_FOUND : end_browsers(db, token_id);
 }
 
 enum weir_err account_token_touch(struct db *db, const char *token, int64_t now_ms)
@@ -290,7 +299,7 @@ enum weir_err account_code_use(struct db *db, const char *code, int64_t now_ms, 
 }
 
 enum weir_err account_session_add(struct db *db, const char *cookie, const char *csrf, const char *user_id, bool by_proxy,
-                                  int64_t now_ms)
+                                  const char *by_token, int64_t now_ms)
 {
     unsigned char hash[ACCOUNT_HASH_BYTES];
     int64_t user;
@@ -300,12 +309,13 @@ enum weir_err account_session_add(struct db *db, const char *cookie, const char 
     if (e)
         return e;
     account_hash(cookie, hash);
-    q = query(db, "INSERT INTO web_sessions(hash, user, csrf, created_ms, seen_ms, by_proxy) VALUES (?1, ?2, ?3, ?4, ?4, ?5)");
+    q = query(db, "INSERT INTO web_sessions(hash, user, csrf, created_ms, seen_ms, by_proxy, token) VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6)");
     query_blob(&q, hash, sizeof hash);
     query_i64(&q, user);
     query_text(&q, csrf);
     query_i64(&q, now_ms);
     query_i64(&q, by_proxy);
+    query_text(&q, by_token);
     return query_end(&q);
 }
 

@@ -187,6 +187,16 @@ bool convo_owned(struct db *ro, const char *user_id, const char *session_id)
     return convo_session(ro, user_id, session_id, &session) == WEIR_OK;
 }
 
+bool convo_exists(struct db *ro, const char *session_id)
+{
+    struct query q = query(ro, "SELECT 1 FROM sessions WHERE session_id = ?1");
+    bool found;
+
+    query_text(&q, session_id);
+    found = query_row(&q);
+    return query_stop(&q) == WEIR_OK && found;
+}
+
 /* --- writing --- */
 
 static enum weir_err owner(struct db *db, const char *user_id, int64_t *user)

@@ -71,6 +71,8 @@ enum weir_err convo_history(struct db *ro, const char *user_id, const char *sess
 void convo_history_done(struct convo_history *h);
 /* True if the session is there and the user's. */
 bool convo_owned(struct db *ro, const char *user_id, const char *session_id);
+/* True if there is a session of that id, whoever's. */
+bool convo_exists(struct db *ro, const char *session_id);
 
 /* --- writing (in a write_op's run) --- */
 

@@ -60,6 +60,7 @@ static enum weir_err prove(struct exchange *x, const struct proof *p, struct sig
     if (!e && x->who.narrowed)
         return web_refuse(x, WEIR_E_FORBIDDEN, NULL, "This token may do less than its user; sign in with another one.");
     memcpy(in->user_id, x->who.user_id, sizeof in->user_id);
+    memcpy(in->token_id, x->who.token_id, sizeof in->token_id);
     return e;
 }
 

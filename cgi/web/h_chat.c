@@ -267,7 +267,7 @@ enum weir_err h_chat_stream(struct exchange *x)
  * object into `out`, or null. False: not even one token is paid for. */
 static bool estimate_budget(struct exchange *x, const struct prompt *p, struct candidate_model *m, struct sb *out)
 {
-    struct budget_call c = {.user = x->who.user_id, .session = p->ask.session_id, .token = x->who.token_id, .model = m->model,
+    struct budget_call c = {.user = x->who.user_id, .session = p->ask.session_id, .token = account_token_of(&x->who), .model = m->model,
                             .at_ms = x->arrived_ms};
     struct sb members = sb_make(1024);
     int64_t left, output;

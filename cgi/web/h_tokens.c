@@ -213,6 +213,16 @@ enum weir_err h_own_tokens_list(struct exchange *x)
     return list(x, x->who.user_id);
 }
 
+/* It does not outlive the token that it is made with. False: it should. */
+static bool until(const struct exchange *x, struct change *c)
+{
+    if (x->who.until_ms == 0)
+        return true;
+    if (c->expires_ms < 0 && x->arrived_ms + EXPIRES_DAYS * DAY_MS > x->who.until_ms)
+        c->expires_ms = x->who.until_ms;
+    return c->expires_ms <= x->who.until_ms;
+}
+
 enum weir_err h_own_token_create(struct exchange *x)
 {
     struct change c;
@@ -224,6 +234,8 @@ enum weir_err h_own_token_create(struct exchange *x)
     memcpy(c.user_id, x->who.user_id, sizeof c.user_id);
     if (!*c.scopes)
         (void)snprintf(c.scopes, sizeof c.scopes, "%s", x->who.role == ROLE_MONITOR ? "monitor" : "chat,monitor");
+    if (!e && !until(x, &c))
+        e = web_refuse(x, WEIR_E_OUT_OF_RANGE, "expires_at", "The token you use expires before that, and makes none that lives longer.");
     if (!e && c.rules.max_priority > (int)x->who.max_priority)
         e = web_refuse(x, WEIR_E_PRIORITY, "max_priority", "The highest priority for you is %s.", priority_name(x->who.max_priority));
     if (!e)

@@ -110,7 +110,7 @@ static void fill_record(struct exchange *x, const struct launch *l, struct job *
     struct call_record *r = &j->rec;
     struct sb title = sb_make(1024);
     char *metadata = l->metadata ? json_dumps(l->metadata, JSON_COMPACT) : NULL;
-    const char *token_id = *x->who.token_id ? x->who.token_id : NULL;
+    const char *token_id = account_token_of(&x->who);
     char *at;
 
     if (l->user_text)

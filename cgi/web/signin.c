@@ -187,7 +187,7 @@ static enum weir_err run_sign_in(struct db *db, struct write_op *op)
     if (!e && s->old_cookie)
         e = account_session_end(db, s->old_cookie);
     if (!e)
-        e = account_session_add(db, s->cookie, s->csrf, s->in.user_id, s->proxy_name != NULL, s->now_ms);
+        e = account_session_add(db, s->cookie, s->csrf, s->in.user_id, s->proxy_name != NULL, *s->in.token_id ? s->in.token_id : NULL, s->now_ms);
     return e ? e : note_sign_in(db, s);
 }
 

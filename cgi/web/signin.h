@@ -8,6 +8,7 @@
 
 struct signed_in {
     char user_id[RAND_ID_SIZE];
+    char token_id[RAND_ID_SIZE];         /* of the token that was shown, or "" */
     int32_t failures;                    /* wrong passwords before it */
     char rehash[PASSWORD_HASH_SIZE];     /* the same password with today's effort, to be stored; "": not needed */
 };

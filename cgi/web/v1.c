@@ -91,6 +91,8 @@ static enum weir_err read_session(struct exchange *x, struct v1 *v)
     e = convo_history(x->db, x->who.user_id, name, NULL, 0, &v->history);
     if (e && e != WEIR_E_NOT_FOUND)
         return web_refuse(x, e, "X-Weir-Session", "The session cannot be read.");
+    if (e && convo_exists(x->db, name))
+        return web_refuse(x, WEIR_E_CONFLICT, "X-Weir-Session", "Somebody else's session has the name '%.64s'; choose another.", name);
     v->launch.session_id = name;
     v->launch.parent_id = e ? "" : v->history.leaf_id;
     return launch_read_session(x, &v->launch);

@@ -36,7 +36,7 @@ START_TEST(no_secret_is_in_the_file)
 
     fixture_user(db, "usr_a");
     ck_assert_int_eq(account_token_add(db, &token_of_a, FIXTURE_NOW), WEIR_OK);
-    ck_assert_int_eq(account_session_add(db, "cookie-secret", "csrf", "usr_a", false, FIXTURE_NOW), WEIR_OK);
+    ck_assert_int_eq(account_session_add(db, "cookie-secret", "csrf", "usr_a", false, NULL, FIXTURE_NOW), WEIR_OK);
     ck_assert_int_eq(fixture_i64(db, "SELECT count(*) FROM tokens WHERE length(hash) = 32 AND hash <> 'weir_secret'"), 1);
     ck_assert_int_eq(fixture_i64(db, "SELECT count(*) FROM web_sessions WHERE length(hash) = 32"), 1);
     db_close(db);
@@ -50,7 +50,7 @@ START_TEST(a_browser_session_ends_when_idle_and_at_its_age)
     int64_t now = FIXTURE_NOW, gone;
 
     fixture_user(db, "usr_a");
-    ck_assert_int_eq(account_session_add(db, "cookie", "csrf", "usr_a", false, now), WEIR_OK);
+    ck_assert_int_eq(account_session_add(db, "cookie", "csrf", "usr_a", false, NULL, now), WEIR_OK);
     ck_assert_int_eq(account_by_cookie(db, "cookie", now + 1, &id), WEIR_OK);
     ck_assert_str_eq(id.csrf, "csrf");
     ck_assert_str_eq(id.token_id, "");
@@ -75,7 +75,7 @@ START_TEST(signing_out_ends_the_session)
     struct identity id;
 
     fixture_user(db, "usr_a");
-    ck_assert_int_eq(account_session_add(db, "cookie", "csrf", "usr_a", false, FIXTURE_NOW), WEIR_OK);
+    ck_assert_int_eq(account_session_add(db, "cookie", "csrf", "usr_a", false, NULL, FIXTURE_NOW), WEIR_OK);
     ck_assert_int_eq(account_session_end(db, "cookie"), WEIR_OK);
     ck_assert_int_eq(account_by_cookie(db, "cookie", FIXTURE_NOW, &id), WEIR_E_UNAUTHENTICATED);
     db_close(db);
@@ -130,7 +130,7 @@ START_TEST(the_last_admin_stays_and_a_changed_role_ends_sessions)
     ck_assert_int_eq(account_user_patch(db, admin, &demote, FIXTURE_NOW), WEIR_E_CONFLICT);
     db_rollback(db);
     fixture_user(db, "usr_a");
-    ck_assert_int_eq(account_session_add(db, "cookie", "csrf", "usr_a", false, FIXTURE_NOW), WEIR_OK);
+    ck_assert_int_eq(account_session_add(db, "cookie", "csrf", "usr_a", false, NULL, FIXTURE_NOW), WEIR_OK);
     demote.role = ROLE_MONITOR;
     ck_assert_int_eq(account_user_patch(db, "usr_a", &demote, FIXTURE_NOW), WEIR_OK);
     ck_assert_int_eq(account_by_cookie(db, "cookie", FIXTURE_NOW, &id), WEIR_E_UNAUTHENTICATED);
@@ -188,7 +188,7 @@ START_TEST(a_removed_user_is_gone_but_for_the_row_and_the_name_is_free)
 
     fixture_user(db, "usr_a");
     ck_assert_int_eq(account_token_add(db, &token_of_a, FIXTURE_NOW), WEIR_OK);
-    ck_assert_int_eq(account_session_add(db, "cookie", "csrf", "usr_a", false, FIXTURE_NOW), WEIR_OK);
+    ck_assert_int_eq(account_session_add(db, "cookie", "csrf", "usr_a", false, NULL, FIXTURE_NOW), WEIR_OK);
     ck_assert_int_eq(account_user_remove(db, "usr_a", FIXTURE_NOW), WEIR_OK);
     ck_assert_int_eq(account_by_token(db, "weir_secret", FIXTURE_NOW, &id), WEIR_E_UNAUTHENTICATED);
     ck_assert_int_eq(account_by_cookie(db, "cookie", FIXTURE_NOW, &id), WEIR_E_UNAUTHENTICATED);

@@ -243,7 +243,7 @@ struct begin {
 
 static enum weir_err run_begin(struct db *to, struct write_op *op)
 {
-    return account_session_add(to, ((struct begin *)op)->cookie, "csrf", user_id, false, clock_utc_ms());
+    return account_session_add(to, ((struct begin *)op)->cookie, "csrf", user_id, false, NULL, clock_utc_ms());
 }
 
 START_TEST(a_header_wins_over_the_cookie_and_a_wrong_one_is_not_saved_by_it)

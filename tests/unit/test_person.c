@@ -57,7 +57,7 @@ static struct db *planted(void)
     canary(18, title);
     ck_assert_int_eq(account_token_add(db, &(struct account_token){.token_id = "tok_victim", .user_id = "usr_victim", .name = title, .scopes = "",
                                                                    .secret = "s"}, FIXTURE_NOW), WEIR_OK);
-    ck_assert_int_eq(account_session_add(db, "cookie", "csrf", "usr_victim", false, FIXTURE_NOW), WEIR_OK);
+    ck_assert_int_eq(account_session_add(db, "cookie", "csrf", "usr_victim", false, NULL, FIXTURE_NOW), WEIR_OK);
     ck_assert_int_eq(account_code_add(db, "code", "usr_victim", FIXTURE_NOW, FIXTURE_NOW + 1000), WEIR_OK);
     for (int n = 0; n < OTHERS; n++) {
         int at = n;
