@@ -31,9 +31,11 @@ nobase_dist_pkgdata_DATA += \
 	static/js/login.js \
 	static/js/manage.js \
 	static/js/markdown.js \
+	static/js/math.js \
 	static/js/metrics.js \
 	static/js/monitor.js \
 	static/js/prefs.js \
+	static/js/reach.js \
 	static/js/run.js \
 	static/js/scroll.js \
 	static/js/search.js \
@@ -41,6 +43,7 @@ nobase_dist_pkgdata_DATA += \
 	static/js/sessions.js \
 	static/js/settings.js \
 	static/js/shell.js \
+	static/js/signedout.js \
 	static/js/status.js \
 	static/js/texts.js \
 	static/js/turn.js \

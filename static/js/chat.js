@@ -5,15 +5,16 @@ import { byId, part } from "./dom.js";
 import { cut } from "./branch.js";
 import { Composer } from "./composer.js";
 import { Estimate } from "./estimate.js";
-import { Header } from "./header.js";
 import { lazy } from "./lazy.js";
 import { Live } from "./live.js";
 import { Monitor } from "./monitor.js";
 import { Pin } from "./scroll.js";
+import { Reach } from "./reach.js";
 import { Run } from "./run.js";
 import { Sessions } from "./sessions.js";
 import { Turn, adopt } from "./turn.js";
 import { health } from "./texts.js";
+import { level, percent } from "./format.js";
 import { isEnter } from "./keys.js";
 import { recall, remember } from "./prefs.js";
 import "./shell.js";
@@ -25,8 +26,7 @@ const sessions = new Sessions(boot.session_id ?? "");
 let session = boot.session_id ?? "";
 let run = null;
 
-lazy(sessions);
-const header = new Header(sessions, () => session);
+lazy(sessions, () => session);
 
 /* What a message would be sent as. After an older version was opened, it hangs on the last message that is shown. */
 function bodyOf(text, { model, priority, parent }) {
@@ -46,7 +46,8 @@ const estimate = new Estimate(() => {
 }, (e) => monitor.context(e));
 estimate.soon();
 
-const live = new Live(10_000, { take: (s) => { monitor.take(s); if (s) showHealth(s); } });
+const live = new Live(10_000, { take: (s) => { reach.came(); monitor.take(s); if (s) showHealth(s); }, failed: () => reach.missed() });
+const reach = new Reach({ changed: (reachable) => composer.setOffline(!reachable), retry: () => live.now() });
 const monitor = new Monitor({ upstream: () => composer.model.selectedOptions[0]?.dataset.upstream ?? "", refresh: () => { live.now(); monitor.chat(session); } });
 
 function showHealth(snapshot) {
@@ -55,6 +56,16 @@ function showHealth(snapshot) {
   pill.textContent = word;
   pill.className = `pill ${tone}`;
   pill.title = title;
+  const near = fullest(snapshot.budgets ?? []);
+  byId("budget-near").hidden = !near;
+  byId("budget-near").textContent = near ? `Budget ${percent(near)}` : "";
+  byId("budget-near").className = `pill ${level(near ?? 0)}`;
+}
+
+/* The share that is taken of the fullest budget, if that is worth a word. */
+function fullest(budgets) {
+  const most = Math.max(0, ...budgets.map((b) => (b.limit_usd > 0 ? (b.spent_usd + b.reserved_usd) / b.limit_usd : 0)));
+  return most >= 0.8 ? most : null;
 }
 
 /* A title is the first 60 characters of the first message, cut at a word; the server does the same. */
@@ -93,7 +104,7 @@ function listen(turn) {
       if (fresh) {
         history.replaceState(null, "", `/app/c/${session}`);
         sessions.current = session;
-        header.show();
+        byId("chat-menu").hidden = false;
         sessions.add(session, titleOf(turn.text));
         byId("title").textContent = titleOf(turn.text);
         document.title = `${titleOf(turn.text)} · Weir`;
@@ -129,12 +140,19 @@ async function play(turn, reading) {
   sessions.chip(session, end.kind === "done" || end.kind === "aborted" ? "" : "failed");
   if (session && end.kind !== "interrupted") remember(`run.${session}`, null);
   if (end.kind === "aborted") composer.restore(turn.text);
+  if (end.error?.type === "authentication_error") expired(turn);
   const next = composer.takeNext();
   if (next && end.kind === "done" && end.finish_reason !== "cancelled") {
     ask(next, { model: composer.model.value, priority: composer.priority.value });
   } else composer.restore(next);
   live.now();
   monitor.chat(session);
+}
+
+/* Nothing was taken: the message goes back into the box, and from there into the draft. */
+function expired(turn) {
+  if (!turn.answerText) { turn.node.remove(); composer.restore(turn.text); }
+  import("./signedout.js").then((m) => m.signedOut());
 }
 
 /* The ids of what was just said, so that it can be answered again, edited and explained. */
@@ -180,6 +198,8 @@ async function recover(request, turn) {
 
 function act(name, turn) {
   if (name === "cancel") run?.stop();
+  else if (name === "reconnect") run?.hurry();
+  else if (name === "continue" && !run) ask("Continue exactly where you stopped.", chosen());
   else if (name === "signin") location.assign(`/app/login?next=${encodeURIComponent(location.pathname)}`);
   else if (name === "reload") location.reload();
   else if (name === "edit") { composer.restore(turn.text); if (!turn.answerText) turn.node.remove(); }
@@ -209,12 +229,40 @@ for (const example of document.querySelectorAll(".examples .btn")) {
   example.addEventListener("click", () => { composer.restore(example.textContent); });
 }
 composer.model.addEventListener("change", () => monitor.take(null));
+byId("budget-near").addEventListener("click", () => { if (!monitor.shown) byId("show-monitoring").click(); });
 document.addEventListener("keydown", (e) => {
+  if (e.altKey && !e.ctrlKey && shortcut(e)) { e.preventDefault(); return; }
   const mod = e.ctrlKey || e.metaKey;
   if (mod && !e.shiftKey && e.key.toLowerCase() === "k") { e.preventDefault(); byId("search").focus(); }
   else if (mod && e.shiftKey && e.key.toLowerCase() === "o") { e.preventDefault(); location.assign("/app/"); }
+  else if (mod && e.shiftKey && e.key.toLowerCase() === "s") { e.preventDefault(); (byId("menu").offsetParent ? byId("menu") : byId("search"))[byId("menu").offsetParent ? "click" : "focus"](); }
+  else if (mod && e.shiftKey && e.code === "Semicolon") { e.preventDefault(); [...column.querySelectorAll(".code-head .icon:last-child")].pop()?.click(); }
+  else if (mod && e.key === "/") { e.preventDefault(); location.assign("/app/help/keys"); }
   else if (mod && e.key === ".") { e.preventDefault(); byId("show-monitoring").click(); }
   else if (e.shiftKey && e.key === "Escape") composer.box.focus();
+});
+/* Alt with C, R, up, down: copy the last answer, another answer, the message before or after. */
+function shortcut(e) {
+  const messages = [...column.querySelectorAll(".msg")].filter((m) => m.offsetParent);
+  const answer = messages.filter((m) => m.classList.contains("assistant")).pop();
+  const step = { ArrowUp: -1, ArrowDown: 1 }[e.key];
+  if (step) {
+    const at = messages.indexOf(document.activeElement);
+    const next = messages[at < 0 ? messages.length - 1 : at + step];
+    if (next) { next.tabIndex = -1; next.focus({ preventScroll: true }); next.scrollIntoView({ block: "nearest" }); }
+    return true;
+  }
+  if (e.code === "KeyC") part(answer ?? column, "copy")?.click();
+  else if (e.code === "KeyR") part(answer ?? column, "again")?.click();
+  else return false;
+  return true;
+}
+
+composer.box.addEventListener("keydown", (e) => {
+  const own = [...column.querySelectorAll(".msg.user[data-id]")].pop();
+  if (e.key !== "ArrowUp" || e.altKey || composer.box.value || !own) return;
+  e.preventDefault();
+  press(own, "edit");
 });
 byId("search").addEventListener("keydown", (e) => {
   if (!isEnter(e)) return;

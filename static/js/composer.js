@@ -80,6 +80,12 @@ export class Composer {
     this.#show();
   }
 
+  /* While Weir cannot be reached, writing goes on and nothing is sent. */
+  setOffline(offline) {
+    this.offline = offline;
+    this.#show();
+  }
+
   modelName() { return this.model.selectedOptions[0]?.dataset.name ?? this.model.value; }
 
   #key() { return `draft.${this.session || "new"}`; }
@@ -94,7 +100,7 @@ export class Composer {
   #press() {
     if (this.busy) return this.onStop();
     const text = this.box.value.trim();
-    if (!text) return this.box.focus();
+    if (!text || this.offline) return this.box.focus();
     this.#save();
     this.#unsent = true;
     this.box.value = "";
@@ -159,7 +165,7 @@ export class Composer {
   #show() {
     const label = byId("send-label");
     this.button.classList.toggle("primary", !this.busy);
-    this.button.disabled = !this.busy && this.box.value.trim() === "";
+    this.button.disabled = !this.busy && (this.offline || this.box.value.trim() === "");
     this.button.dataset.state = this.busy ? "stop" : "send";
     label.textContent = this.busy ? "Stop" : "Send";
   }

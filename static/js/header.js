@@ -4,26 +4,19 @@ import { byId } from "./dom.js";
 export class Header {
   #menu = byId("chat-menu");
 
-  /* session() is the conversation on the page, "" for a new one. */
+  /* `session` is the conversation on the page. */
   constructor(sessions, session) {
     this.sessions = sessions;
     this.session = session;
     this.#menu.addEventListener("click", (e) => this.#clicked(e));
     this.#menu.addEventListener("keydown", (e) => { if (e.key === "Escape") { this.#menu.open = false; this.#menu.querySelector("summary").focus(); } });
     document.addEventListener("click", (e) => { if (!this.#menu.contains(e.target)) this.#menu.open = false; });
-    this.show();
-  }
-
-  show() {
-    const id = this.session();
-    this.#menu.hidden = !id;
-    for (const link of this.#menu.querySelectorAll("[data-export]")) link.href = `/chat/sessions/${id}/export?format=${link.dataset.export}`;
+    for (const link of this.#menu.querySelectorAll("[data-export]")) link.href = `/chat/sessions/${session}/export?format=${link.dataset.export}`;
   }
 
   /* A conversation far down the list may have no row yet. */
   #row() {
-    const id = this.session();
-    return this.sessions.row(id) ?? this.sessions.put({ session_id: id, title: byId("title").textContent, updated_at: new Date().toISOString() });
+    return this.sessions.row(this.session) ?? this.sessions.put({ session_id: this.session, title: byId("title").textContent, updated_at: new Date().toISOString() });
   }
 
   #clicked(e) {

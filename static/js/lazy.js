@@ -1,10 +1,11 @@
 /* lazy.js - what most visits do not need is loaded at its first use: search and
- * archive, several conversations at once, attaching files. */
+ * archive, the menu of a conversation, several conversations at once, attaching files. */
 import { byId } from "./dom.js";
 
 const LONG_PASTE = 8000;                /* characters */
 
-export function lazy(sessions) {
+/* session() is the conversation on the page, "" for a new one. */
+export function lazy(sessions, session) {
   const list = byId("sessions");
   const box = byId("text");
   let search = null;
@@ -26,6 +27,8 @@ export function lazy(sessions) {
     e.preventDefault();
     selecting(row);
   });
+
+  byId("chat-menu").addEventListener("toggle", () => import("./header.js").then(({ Header }) => new Header(sessions, session())), { once: true });
 
   byId("attach").addEventListener("click", () => byId("files").click());
   byId("files").addEventListener("change", (e) => { take([...e.target.files]); e.target.value = ""; });

@@ -1,9 +1,30 @@
 /* markdown.js - an answer's Markdown as nodes: tokens of the lexer become elements
  * and text nodes. Raw HTML is shown as the text it is, pictures as links, and a
  * link leads only to http, https or mailto. */
-import { lexer } from "/static/vendor/marked-18.2.1/marked.esm.js";
+import { lexer, use } from "/static/vendor/marked-18.2.1/marked.esm.js";
 import { el, icon } from "./dom.js";
 import { copy } from "./copy.js";
+import { recall } from "./prefs.js";
+
+let drawMath = null;                  /* loaded when the first formula appears */
+
+/* \\(…\\), \\[…\\] and $$…$$ are mathematics; $…$ only where it can be no amount of money: nothing but the formula
+ * between the signs on one line, no space inside them, no digit after them. */
+function math(src) {
+  const all = /^\$\$((?:\\[\s\S]|[^\\$])+?)\$\$|^\\\[([\s\S]+?)\\\]|^\\\(([\s\S]+?)\\\)/.exec(src);
+  if (all) return { type: "math", raw: all[0], tex: all[1] ?? all[2] ?? all[3], display: all[3] === undefined };
+  const one = recall("dollars") === "off" ? null : /^\$(?!\s)((?:\\.|[^\\$`\n])+?)(?<!\s)\$(?!\d)/.exec(src);
+  return one && !/^[\d.,]+$/.test(one[1]) ? { type: "math", raw: one[0], tex: one[1], display: false } : undefined;
+}
+
+use({ extensions: [{ name: "math", level: "inline", tokenizer: math, start: (src) => { const at = src.search(/\$|\\[([]/); return at < 0 ? undefined : at; } }] });
+
+function formula(t) {
+  const node = t.display ? el("span", { class: "math display", tabindex: "0", role: "group", "aria-label": "Formula" }, t.raw) : el("span", { class: "math" }, t.raw);
+  if (drawMath) drawMath(node, t.tex, t.display);
+  else import("./math.js").then((m) => { drawMath = m.draw; drawMath(node, t.tex, t.display); });
+  return node;
+}
 
 const NAMED = { amp: "&", lt: "<", gt: ">", quot: '"', apos: "'", nbsp: "\u00a0", copy: "©", reg: "®", trade: "™", hellip: "…", mdash: "—", ndash: "–", times: "×", deg: "°", larr: "←", rarr: "→", laquo: "«", raquo: "»" };
 
@@ -48,6 +69,7 @@ function inline(tokens = []) {
       case "image": return image(t);
       case "checkbox": return el("input", { type: "checkbox", disabled: true, checked: t.checked, "aria-label": t.checked ? "done" : "to do" });
       case "escape": return t.text;
+      case "math": return formula(t);
       case "html": return t.raw;
       case "text": return t.tokens ? el("span", {}, ...inline(t.tokens)) : decode(t.text);
       default: return t.raw;

@@ -42,6 +42,7 @@ export class Monitor {
     const s = this.snapshot;
     this.limits(s.limits);
     this.#queue(s.queue ?? {});
+    this.#budgets(s.budgets ?? []);
     this.#incidents(s.errors ?? []);
     byId("monitor-at").textContent = `Updated ${clock(s.at ?? new Date())}`;
   }
@@ -78,6 +79,10 @@ export class Monitor {
       ["High · Medium · Low", `${count(depth.High ?? 0)} · ${count(depth.Medium ?? 0)} · ${count(depth.Low ?? 0)}`],
       ["Oldest waits", q.oldest_wait_ms ? span(q.oldest_wait_ms) : "—"],
     ]));
+  }
+
+  #budgets(list) {
+    byId("m-budget").replaceChildren(...facts(list.length ? list.map((b) => [`Per ${b.window}, ${b.scope}`, `${money(b.spent_usd)} of ${money(b.limit_usd)}`]) : [["None applies", ""]]));
   }
 
   #incidents(errors) {

@@ -8,8 +8,9 @@
 import { ApiError, newKey, send, stream } from "./api.js";
 
 const RECONNECTS = 5;                 /* tries in a row without a new event */
-const wait = (ms, signal) => new Promise((resolve, reject) => {
+const wait = (ms, signal, early) => new Promise((resolve, reject) => {
   const timer = setTimeout(resolve, ms);
+  early(() => { clearTimeout(timer); resolve(); });
   signal.addEventListener("abort", () => { clearTimeout(timer); reject(signal.reason); }, { once: true });
 });
 
@@ -18,6 +19,7 @@ export class Run {
   #lastId = 0;
   #end = null;
   #stopping = false;
+  #hurry = null;
 
   /* `on` has a function for each event name it cares for, and lost(ms), back(). */
   constructor(on) {
@@ -36,6 +38,9 @@ export class Run {
     this.requestId = requestId;
     return this.#read((signal) => this.#rest(signal));
   }
+
+  /* Do not wait any longer for the next try. */
+  hurry() { this.#hurry?.(); }
 
   /* Stop it: at the server once it was accepted, here before that. */
   async stop() {
@@ -76,7 +81,7 @@ export class Run {
       if (tries >= RECONNECTS) return { kind: "interrupted" };
       const pause = Math.min(8000, 500 * 2 ** tries);
       this.on.lost?.(pause);
-      try { await wait(pause, signal); } catch { return { kind: "interrupted" }; }
+      try { await wait(pause, signal, (f) => { this.#hurry = f; }); } catch { return { kind: "interrupted" }; }
       this.on.back?.();
       read = this.#rest;
     }

@@ -123,7 +123,7 @@ export class Sessions {
       link.focus();
       if (!keep || !title || title === before) return;
       this.#title(row, title);
-      try { await send("PATCH", path(row), { title }); say("Renamed"); }
+      try { await send("PATCH", path(row), { title }, { keepalive: true }); say("Renamed"); }
       catch (x) { this.#title(row, before); alert(`Not renamed: ${x.message}`); }
     };
     box.addEventListener("keydown", (e) => {

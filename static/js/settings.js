@@ -7,9 +7,10 @@ import "./shell.js";
 const apply = {
   theme: setTheme,
   metrics: setMetrics,
+  dollars: (value) => remember("dollars", value === "on" ? null : value),
   sendkey: (value) => remember("sendkey", value === "enter" ? null : value),
 };
-const now = { theme: cookie("weir_theme"), metrics: cookie("weir_metrics") || "full", sendkey: recall("sendkey") || "enter" };
+const now = { theme: cookie("weir_theme"), metrics: cookie("weir_metrics") || "full", sendkey: recall("sendkey") || "enter", dollars: recall("dollars") || "on" };
 
 for (const [name, value] of Object.entries(now)) {
   for (const input of document.querySelectorAll(`input[name="${name}"]`)) {

@@ -29,12 +29,13 @@ export function adopt(article) {
 }
 
 export class Turn {
-  #answer; #body; #status; #grow; #grew; #reasoning = null;
+  #act; #answer; #body; #status; #grow; #grew; #reasoning = null;
   #buffer = ""; #thoughts = ""; #frame = 0; #started = 0; #chars = 0; #heard = 0; #retrying = false;
 
   /* `where` takes the nodes; act(name) answers the card's buttons; grew() is told of every growth. */
   constructor(where, text, model, { act, grew }) {
     this.#grew = grew;
+    this.#act = act;
     this.text = text;
     this.node = el("div", { class: "turn" });
     if (text) this.node.append(this.#own(text));
@@ -126,7 +127,7 @@ export class Turn {
 
   lost(ms) {
     const until = Date.now() + ms;
-    this.#card({ tone: "warn", until, text: (left) => ({ head: `Connection lost. Reconnecting in ${Math.ceil(left / 1000)} s…`, more: "What arrived is kept." }) });
+    this.#card({ tone: "warn", until, actions: ["reconnect"], text: (left) => ({ head: `Connection lost. Reconnecting in ${Math.ceil(left / 1000)} s…`, more: "What arrived is kept." }) });
     say("Connection lost, reconnecting");
   }
 
@@ -158,7 +159,8 @@ export class Turn {
       const charged = end.finish_reason === "cancelled" && this.numbers?.cost?.priced && this.numbers.cost.total_usd
         ? ` · ${cost(this.numbers.cost)} charged for ${count(this.numbers.usage.completion_tokens)} tokens${this.numbers.usage.estimated ? " (estimated)" : ""}` : "";
       const chip = part(this.#answer, "chip");
-      chip.replaceChildren(el("span", { class: end.finish_reason === "content_filter" ? "pill warn" : "pill" }, stopped + charged));
+      chip.replaceChildren(el("span", { class: end.finish_reason === "content_filter" ? "pill warn" : "pill" }, stopped + charged),
+        ...(["cancelled", "length"].includes(end.finish_reason) ? [" ", el("button", { type: "button", class: "btn small", onclick: () => this.#act("continue") }, "Continue")] : []));
       chip.hidden = false;
     }
     say(stopped ?? "Answer finished");

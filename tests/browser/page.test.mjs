@@ -39,7 +39,7 @@ test('a conversation is renamed, deleted and brought back with keys alone', asyn
   await link.focus();
   await page.keyboard.press('F2');
   await page.keyboard.type('Another title');
-  await page.keyboard.press('Enter');
+  await Promise.all([page.waitForResponse((r) => r.request().method() === 'PATCH'), page.keyboard.press('Enter')]);
   await page.waitForFunction(() => document.querySelector('#title').textContent === 'Another title');
   await page.reload();
   assert.equal(await page.innerText('#title'), 'Another title');
@@ -189,4 +189,16 @@ test('the chat page loads at most 60 KB of script and style, the dashboard 50 KB
     await cdp.detach();
     assert.ok(bytes > 1000 && bytes < most * 1024, `${where}: ${(bytes / 1024).toFixed(1)} KB`);
   }
+});
+
+test('formulas are drawn, amounts of money are not', async () => {
+  await fresh();
+  await say(page, 'It is $x^2$ and \\(a_1\\) but $5 and $6, or $20$; `$y$` stays.\n\n$$\\frac{1}{2}$$\n\nand $\\href{javascript:1}{x}$');
+  await metricsOf(page);
+  await page.waitForFunction(() => document.querySelectorAll('.assistant .math math').length === 3);
+  const text = await page.locator('.assistant .body').last().innerText();
+  assert.match(text, /but \$5 and \$6, or \$20\$; \$y\$ stays/);
+  assert.equal(await page.locator('.assistant .math.unread').count(), 1);
+  await b.sound('formulas');
+  await b.shot('state-math');
 });

@@ -165,3 +165,88 @@ test('limits and queue move in the panel while an answer is written', async () =
   await c.close();
   await limited.stop();
 });
+
+test('a connection that breaks is tried again at once if one asks for it', async () => {
+  await fresh();
+  let cut = true;
+  await page.route('**/chat/stream/*', (route) => (cut ? route.abort() : route.continue()));
+  await page.route('**/chat/stream', async (route) => {
+    const answer = await route.fetch();
+    const text = await answer.text();
+    await route.fulfill({ response: answer, body: text.slice(0, text.indexOf('event: done')) });
+  });
+  await say(page, 'broken off');
+  await card().filter({ hasText: /Connection lost\. Reconnecting/ }).waitFor();
+  await b.sound('reconnecting');
+  await b.shot('state-reconnecting');
+  cut = false;
+  await card().locator('button[data-act="reconnect"]').click();
+  await metricsOf(page);
+  assert.match(await page.locator('.turn .assistant .body').last().innerText(), /broken off/);
+  await page.unroute('**/chat/stream');
+  await page.unroute('**/chat/stream/*');
+});
+
+test('an answer that was stopped is continued', async () => {
+  await fresh();
+  await say(page, '#slow-0-20-3000 go on');
+  await card().filter({ hasText: /Writing/ }).waitFor();
+  await page.press('#text', 'Escape');
+  await page.locator('.turn .chipline button', { hasText: 'Continue' }).click();
+  await page.waitForFunction(() => document.querySelectorAll('.turn').length === 2 && document.querySelectorAll('.turn .metrics:not([hidden])').length === 2);
+});
+
+test('without a connection one can write, and nothing is sent', async () => {
+  await fresh();
+  await b.context.setOffline(true);
+  await page.locator('#reach', { hasText: 'You are offline' }).waitFor();
+  await page.fill('#text', 'written on a train');
+  assert.equal(await page.locator('#send').isDisabled(), true);
+  await page.press('#text', 'Enter');
+  assert.equal(await page.inputValue('#text'), 'written on a train');
+  await b.sound('offline');
+  await b.shot('state-offline');
+  await b.context.setOffline(false);
+  await page.locator('#reach').waitFor({ state: 'hidden' });
+  assert.equal(await page.locator('#send').isDisabled(), false);
+  await page.fill('#text', '');
+});
+
+test('a session that ended leaves the message in its draft, over signing in', async () => {
+  const c = await (await openBrowser(weir)).signIn();
+  const cookies = await c.context.cookies();
+  await c.context.clearCookies();
+  await say(c.page, 'kept over the sign-in');
+  await c.page.locator('#signed-out').waitFor();
+  await c.sound('signed out');
+  await c.shot('state-signed-out');
+  assert.equal(await c.page.inputValue('#text'), 'kept over the sign-in');
+  await c.page.click('#signed-out a');
+  await c.page.waitForURL(/\/app\/login/);
+  await c.page.fill('#token', weir.token);
+  await c.page.click('#enter');
+  await c.page.waitForSelector('#text');
+  assert.equal(await c.page.inputValue('#text'), 'kept over the sign-in');
+  assert.ok(cookies.length > 0);
+  await c.close();
+});
+
+test('a budget that is nearly used up, and one that is, say so', async () => {
+  const poor = await startWeir({ upstream: up, config: { default_model: 'gpt-4o-mini' } });
+  const made = await poor.post('/admin/budgets', { scope: 'all', window: 'day', limit_usd: 0.00002 });
+  assert.equal(made.status, 201, made.text);
+  const c = await (await openBrowser(poor)).signIn();
+  await say(c.page, '#lorem-25 spend');
+  await metricsOf(c.page);
+  await c.page.locator('#budget-near', { hasText: /Budget \d+ %/ }).waitFor({ timeout: 20000 });
+  await c.sound('budget near');
+  await c.page.click('#budget-near');
+  await c.page.locator('#m-budget', { hasText: 'Per day' }).waitFor();
+  await say(c.page, 'one more, with words enough to cost more than what is left of the budget for today '.repeat(8));
+  await c.page.locator('.status.err').waitFor();
+  assert.match(await c.page.locator('.status.err').innerText(), /budget[\s\S]*of \$[\s\S]*resets at[\s\S]*Nothing was sent or charged/i);
+  await c.sound('budget exhausted');
+  await c.shot('state-budget');
+  await c.close();
+  await poor.stop();
+});
