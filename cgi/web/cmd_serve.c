@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,6 +45,8 @@
 
 enum {
     DESCRIPTORS = 65536,
+    ARENAS = 4,                      /* of malloc, for all threads: one for each grows to its own worst moment */
+    LARGE_BYTES = 128 * 1024,        /* what is larger goes back to the kernel when it is freed, always */
     FIRST_TIMEOUT_MS = 1000,
     IO_TIMEOUT_MS = 10000,
     STATE_MAX = 16 * 1024 * 1024,
@@ -523,6 +526,8 @@ int cmd_serve(int argc, char **argv)
     hide_memory();
     raise_descriptors();
     content_keep(settings->retention.content_us > 0);
+    (void)mallopt(M_ARENA_MAX, ARENAS);
+    (void)mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
     fcgi_init();
     if ((status = take_state_folder(&v)) || (status = load_data(&v)) || (status = open_database(&v)) || (status = load_prices(&v))
         || (status = open_readers(&v)))
