@@ -50,6 +50,7 @@ EXTRA_DIST += \
 	tests/e2e/cache.test.mjs \
 	tests/e2e/chat.test.mjs \
 	tests/e2e/clients.test.mjs \
+	tests/e2e/commands.test.mjs \
 	tests/e2e/config.test.mjs \
 	tests/e2e/context.test.mjs \
 	tests/e2e/cost.test.mjs \
@@ -98,6 +99,7 @@ EXTRA_DIST += \
 	tests/e2e/storage.test.mjs \
 	tests/e2e/told.test.mjs \
 	tests/e2e/tokens.test.mjs \
+	tests/e2e/top.test.mjs \
 	tests/e2e/traces.test.mjs \
 	tests/e2e/trespass.test.mjs \
 	tests/e2e/translate.test.mjs \

@@ -71,8 +71,7 @@ int cmd_audit(int argc, char **argv)
     int status = EXIT_CONFIG;
 
     if (!take_words(&a, argc, argv)) {
-        fputs(usage, stderr);
-        status = EX_USAGE;
+        status = cmd_usage(argc, argv, usage);
         goto out;
     }
     s = settings_load(NULL, &text);

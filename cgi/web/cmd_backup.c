@@ -15,10 +15,8 @@ int cmd_backup(int argc, char **argv)
     char why[DB_WHY_SIZE];
     int status = EXIT_CONFIG;
 
-    if (argc != 1) {
-        fputs("usage: weir backup FILE\n", stderr);
-        return EX_USAGE;
-    }
+    if (argc != 1 || argv[0][0] == '-')
+        return cmd_usage(argc, argv, "usage: weir backup FILE\n\nCopies the database to FILE, which must not be there, and checks the copy. Weir may run.\n");
     s = settings_load(NULL, &text);
     if (!s) {
         fprintf(stderr, "weir: %s\n", sb_str(&text));

@@ -9,6 +9,7 @@
 #include "base/settings.h"
 #include "store/budgets.h"
 #include "store/report_export.h"
+#include "web/cmd.h"
 #include "web/nginx_conf.h"
 
 enum { OUT_MAX = 1 << 20 };
@@ -122,9 +123,10 @@ int cmd_config(int argc, char **argv)
                 status = EX_OK;
         }
     if (status == EX_USAGE) {
-        fputs("usage: weir config …\n", stderr);
+        sb_puts(&out, "usage: weir config …\n");
         for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
-            fprintf(stderr, "  %s\n", verbs[i].usage);
+            sb_putf(&out, "  %s\n", verbs[i].usage);
+        status = cmd_usage(argc, argv, sb_str(&out));
     }
     sb_done(&out);
     sb_done(&why);

@@ -292,8 +292,8 @@ static int run(int argc, char **argv, const char *usage, int (*verb)(struct loca
     struct words w;
     int status = EX_OK;
 
-    if (!take_words(&w, argc, argv) || !*w.verb)
-        return wrong(usage);
+    if (!take_words(&w, argc, argv) || !*w.verb || *w.verb == '-')
+        return cmd_usage(argc, argv, usage);
     s = settings_load(NULL, &why);
     if (!s) {
         fprintf(stderr, "weir: %s\n", sb_str(&why));

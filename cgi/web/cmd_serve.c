@@ -500,9 +500,8 @@ int cmd_serve(int argc, char **argv)
     sigset_t signals;
     int status;
 
-    (void)argv;
     if (argc != 0)
-        return fail(EX_USAGE, "usage: weir serve");
+        return cmd_usage(argc, argv, "usage: weir serve\n\nAnswers nginx until SIGTERM or SIGINT; SIGHUP reads weir.json again. script/server starts both.\n");
     v.saved = sb_make(STATE_MAX);
     (void)umask(0077);
     (void)signal(SIGXFSZ, SIG_IGN);              /* a file that may not grow is an error like a full disk */

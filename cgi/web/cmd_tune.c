@@ -25,7 +25,8 @@ static const char usage[] =
     "  --apply         write all of it into weir.json\n"
     "  --apply N KEY   write only these, by number or by the setting's name\n"
     "  --json          for programs\n\n"
-    "A Weir that runs is told to read the file again. Each is measured alone: several together may do less. The file before is kept as weir.json.before-tune.\n";
+    "A Weir that runs is told to read the file again. Each is measured alone: several together may do less. The file before is\n"
+    "kept as weir.json.before-tune.\n";
 
 struct tuning {
     bool apply, json;

@@ -93,6 +93,16 @@ static enum fcgi_call_result ask(const struct local *l, const char *method, cons
 
 /* --- either --- */
 
+bool local_runs(const struct settings *s)
+{
+    const struct local l = {.settings = s};
+    struct sb said = sb_make(8192);
+    bool runs = ask(&l, "GET", "/healthz", "", &said) == FCGI_CALL_OK;
+
+    sb_done(&said);
+    return runs;
+}
+
 struct local *local_open(const struct settings *s, int *status)
 {
     struct local *l = mem_zalloc(1, sizeof *l);

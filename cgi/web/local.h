@@ -5,10 +5,14 @@
 #define WEIR_LOCAL_H
 
 #include <jansson.h>
+#include <stdbool.h>
 
 #include "base/settings.h"
 
 struct local;
+
+/* Does a Weir answer on the socket of these settings? */
+bool local_runs(const struct settings *s);
 
 /* `s` is borrowed. NULL, and a sentence on stderr with *status an exit status: no Weir runs and the database cannot be opened. */
 struct local *local_open(const struct settings *s, int *status) __attribute__((warn_unused_result));

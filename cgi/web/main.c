@@ -22,6 +22,7 @@ static const struct {
     {"audit", "audit verify    is the audit log what Weir wrote? --json for programs", cmd_audit},
     {"reconcile", "reconcile FILE  a provider's usage export beside what Weir recorded, and what explains the gap", cmd_reconcile},
     {"replay", "replay …        recorded requests under other settings; --help says how", cmd_replay},
+    {"top", "top             limits, queue and spend, live in a terminal", cmd_top},
     {"tune", "tune …          what would have served them better; --apply writes it", cmd_tune},
     {"token", "token …         list, create, revoke API tokens", cmd_token},
     {"user", "user …          list, add, change, remove users; export or erase all that is kept of one person", cmd_user},

@@ -5,7 +5,7 @@ libweir_a_SOURCES += \
 	cgi/web/store_keys.c cgi/web/store_keys.h \
 	cgi/web/auth.c cgi/web/auth.h \
 	cgi/web/candidate.c cgi/web/candidate.h \
-	cgi/web/cmd.h \
+	cgi/web/cmd.c cgi/web/cmd.h \
 	cgi/web/cmd_audit.c \
 	cgi/web/cmd_backup.c cgi/web/cmd_report.c \
 	cgi/web/cmd_batch.c \
@@ -13,6 +13,7 @@ libweir_a_SOURCES += \
 	cgi/web/cmd_reconcile.c \
 	cgi/web/cmd_replay.c \
 	cgi/web/cmd_serve.c \
+	cgi/web/cmd_top.c \
 	cgi/web/cmd_tune.c \
 	cgi/web/cmd_people.c \
 	cgi/web/cmd_person.c \
