@@ -188,6 +188,12 @@ test('Weir\'s limits are told as Anthropic tells its own', async () => {
   assert.ok(Date.parse(h('requests-reset')) > Date.now() - 1000);
 });
 
+test('a cap beyond a limit on output, as the AI SDK sends it, is no reason to wait or to refuse', async () => {
+  const message = await patient.messages.stream(say('capped far above', { max_tokens: 64000 })).finalMessage();
+  assert.equal(message.content[0].text, 'capped far above');
+  assert.equal((await sent('capped far above')).max_tokens, 64000);
+});
+
 test('a prompt that its cache had is not counted against the limit on input', async () => {
   const used = async () => (await narrow.get('/monitoring/rate-limits')).json.upstreams.find((u) => u.name === 'anthropic').dimensions.input_tokens_per_minute.used;
   const before = await used();
