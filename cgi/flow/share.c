@@ -10,11 +10,12 @@
 
 #include "flow/engine_impl.h"
 
-/* Only whole answers in words are kept: what else a provider may say (tool calls, further choices) is for who asked. */
+/* Only whole answers in words are kept: what else a provider may say (tool calls, further choices) is for who asked. So are
+ * thoughts, where they are signed: without that nobody takes them back. */
 static bool may_be_kept(const struct job *j)
 {
     return j->end.err == WEIR_OK && j->end.status == CALL_SUCCESS && j->end.finish && strcmp(j->end.finish, "stop") == 0 &&
-           j->answer.len > 0 && j->call_count == 0 && j->unshown_bytes == 0;
+           j->answer.len > 0 && j->call_count == 0 && j->unshown_bytes == 0 && (j->wire != WIRE_MESSAGES || j->reasoning.len == 0);
 }
 
 /* The words, as if they came from a provider this moment. */

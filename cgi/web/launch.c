@@ -280,6 +280,8 @@ static void set_cache_key(const struct exchange *x, struct job *j)
     for (size_t i = 0; j->candidates && i < j->ask.candidate_count; i++)
         hash_text(&h, j->candidates[i].tail);
     crypto_generichash_update(&h, (const unsigned char *)&j->rec.max_tokens, sizeof j->rec.max_tokens);
+    for (int i = 0; i < JOB_HEADS && j->heads[i]; i++)
+        hash_text(&h, j->heads[i]);
     for (int p = 0; p < JOB_PROTOCOLS; p++)
         crypto_generichash_update(&h, (const unsigned char *)j->body[p].text, without_stream(&j->body[p]));
     crypto_generichash_final(&h, j->cache_key, sizeof j->cache_key);

@@ -203,7 +203,8 @@ enum weir_err v1_begin(struct exchange *x, enum wire w, const char *text_param, 
     v->launch.kind = stream ? JOB_STREAM : JOB_COMPLETE;
     v->launch.asked = v->model;
     v->launch.candidates = &v->candidates;
-    v->launch.cache = w == WIRE_CHAT && !json_is_true(json_object_get(x->json, "logprobs")) ? -1 : 0;      /* words are what is kept */
+    if ((w == WIRE_CHAT && !json_is_true(json_object_get(x->json, "logprobs"))) || w == WIRE_MESSAGES)
+        v->launch.cache = -1;                        /* else not: words are what is kept */
     return WEIR_OK;
 }
 

@@ -7,7 +7,7 @@ const entry = {
   name: 'anthropic', protocol: 'anthropic', base_url: `http://127.0.0.1:${up.port}`, api_key: 'sk-ant-e2e-canary', limits: unlimited,
   retry: { max_retries: 2, base_delay: 0.01, max_delay: 0.05 },
 };
-const weir = await startWeir({ config: { upstreams: [entry], default_model: 'claude-sonnet-4-6' } });
+const weir = await startWeir({ config: { upstreams: [entry], default_model: 'claude-sonnet-4-6', cache: { models: ['echo'] } } });
 const said = async (tag) => (await up.calls(tag)).map((c) => ({ ...c, body: JSON.parse(c.body) }));
 
 test('its models are learned from its own list', async () => {
@@ -53,6 +53,20 @@ test('what its cache had and took is a part of the prompt, at prices of their ow
   const fresh = call.prompt_tokens - 2370;
   const pico = fresh * price.in + 2000 * price.read + 300 * price.write + 70 * price.hour + row.completion * price.out;
   assert.equal(Math.round(json.cost.total_usd * 1e12), pico);
+});
+
+test('the cache answers in Anthropic\'s words too: who asks the same, by the same headers, without signed thoughts', async () => {
+  const ask = (text, more = {}, headers = {}) => weir.post('/v1/messages', { model: 'echo', max_tokens: 50, messages: [{ role: 'user', content: text }], ...more }, headers);
+  const hit = (r) => r.headers['x-weir-cache'];
+  assert.equal(hit(await ask('kept')), undefined);
+  const again = await ask('kept');
+  assert.deepEqual([hit(again), again.json.content, again.json.stop_reason], ['hit', [{ type: 'text', text: 'kept' }], 'end_turn']);
+  const s = await weir.stream({ model: 'echo', max_tokens: 50, messages: [{ role: 'user', content: 'kept' }], stream: true }, { path: '/v1/messages' });
+  assert.equal((await s.end()).all('content_block_delta')[0].data.delta.text, 'kept');
+  assert.equal(hit(await ask('kept', {}, { 'anthropic-beta': 'other' })), undefined);
+  assert.equal((await up.calls('kept')).length, 2);
+  assert.equal(hit(await ask('#think-2-2 thought')), undefined);
+  assert.equal(hit(await ask('#think-2-2 thought')), undefined);
 });
 
 test('refusals are understood: what may be tried again is', async () => {
