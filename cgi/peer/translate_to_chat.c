@@ -267,7 +267,8 @@ static enum weir_err stop_sequences(struct translation *t, const char *at, const
 /* A tool that runs at Anthropic, or something said of one that OpenAI has no word for. */
 static enum weir_err check_tool(struct translation *t, const char *at, const json_t *tool)
 {
-    static const char *const known[] = {"name", "description", "input_schema", "strict", "type", "cache_control"};
+    static const char *const known[] = {"name", "description", "input_schema", "strict", "type", "cache_control",
+                                        "eager_input_streaming"};      /* how finely it is cut: of no consequence */
     const char *name;
     json_t *v;
 

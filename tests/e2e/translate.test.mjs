@@ -1,8 +1,11 @@
 // translate.test.mjs - clients of one protocol at models of the other: texts, images, tools, streams, reasons to stop, usage, refusals.
 import assert from 'node:assert/strict';
 import Anthropic from '@anthropic-ai/sdk';
+import { createAnthropic } from '@ai-sdk/anthropic';
+import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
+import { generateText, jsonSchema, streamText, tool } from 'ai';
 import OpenAI from 'openai';
-import { startUpstream, startWeir, test, unlimited } from './harness.mjs';
+import { startUpstream, startWeir, test, unlimited, waitFor } from './harness.mjs';
 
 const up = await startUpstream();
 const retry = { max_retries: 2, base_delay: 0.01, max_delay: 0.05 };
@@ -208,6 +211,65 @@ test('refusals and reasons to stop keep their meaning there too', async () => {
   await assert.rejects(claude.messages.create(ask('too dear', { model: 'gpt-4o' })), (e) => e.status === 402 && e.error.error.type === 'billing_error');
 });
 
+// ---- what Weir adds to a call, for either ------------------------------------
+
+test('under a budget an answer is cut where the money ends, and says so in the client\'s words', async () => {
+  await near.post('/admin/budgets', { scope: 'model', key: 'gpt-4.1', window: 'total', limit_usd: 0.0004 });
+  const message = await claude.messages.stream(ask('#lorem-400 of money', { model: 'gpt-4.1', max_tokens: 4000 })).finalMessage();
+  assert.deepEqual([message.stop_reason, message.content.length], ['max_tokens', 1]);
+  assert.ok(message.usage.output_tokens > 5 && message.usage.output_tokens < 60, `${message.usage.output_tokens}`);
+});
+
+test('what was answered under a key is answered again, word for word', async () => {
+  for (const [w, path, body] of [[weir, '/v1/chat/completions', say('kept by its key')], [near, '/v1/messages', ask('kept by its key too')]])
+    for (const stream of [false, true]) {
+      const once = () => w.post(path, { ...body, stream }, { 'Idempotency-Key': `translated-${stream}` });
+      const first = await once();
+      await waitFor('the answer to be stored', () => w.sql(`SELECT state FROM idempotency WHERE key = 'translated-${stream}'`)[0]?.state === 2);
+      const again = await once();
+      assert.equal(again.headers['idempotent-replayed'], 'true');
+      assert.equal(again.text, first.text);
+    }
+  assert.deepEqual([(await up.calls('kept by its key')).length], [4]);
+});
+
+test('the AI SDK\'s providers understand what they are told', async () => {
+  const openai = createOpenAICompatible({ name: 'weir', baseURL: `http://127.0.0.1:${weir.port}/v1`, apiKey: weir.token, includeUsage: true });
+  const anthropic = createAnthropic({ baseURL: `http://127.0.0.1:${near.port}/v1`, apiKey: near.token });
+  const f = tool({ description: 'It takes x.', inputSchema: jsonSchema(tools[0].function.parameters), execute: async () => 'sunny' });
+  for (const model of [openai, anthropic]) {
+    const errors = [];
+    const streamed = streamText({ model: model('echo'), prompt: 'by the other side', onError: ({ error }) => errors.push(error) });
+    let text = '';
+    for await (const part of streamed.textStream) text += part;
+    assert.deepEqual([text, await streamed.finishReason, (await streamed.usage).outputTokens, errors], ['by the other side', 'stop', 4, []]);
+    const called = streamText({ model: model('tool'), prompt: 'call', tools: { f }, onError: ({ error }) => errors.push(error) });
+    for await (const _ of called.fullStream);
+    assert.deepEqual([(await called.toolCalls)[0].input, await called.finishReason, errors], [{ x: 1 }, 'tool-calls', []]);
+    const { text: whole, finishReason } = await generateText({ model: model('echo'), prompt: 'whole as well' });
+    assert.deepEqual([whole, finishReason], ['whole as well', 'stop']);
+  }
+});
+
+test('a stream that a restart ends says so in the client\'s words', async () => {
+  const leaving = await startWeir({ config: { drain: 0.3, upstreams: [{ ...far, models: ['claude-sonnet-4-6'] }, { name: 'openai', base_url: up.url, api_key: 'sk-e2e-canary', limits: unlimited, models: ['gpt-4o-mini'] }] } });
+  const all = [];
+  for (const [path, body, first] of [['/v1/chat/completions', say, /"content":"/], ['/v1/messages', ask, /content_block_delta/]])
+    for (const model of ['claude-sonnet-4-6', 'gpt-4o-mini']) {
+      const s = await leaving.stream(body('#slow-0-50-1000 never ends', { model, stream: true }), { path });
+      await waitFor('its first words', () => first.test(s.text));
+      all.push(s);
+    }
+  leaving.program.child.kill('SIGTERM');
+  for (const [i, s] of all.entries()) {
+    await s.end();
+    assert.match(s.text, i < 2 ? /data: \{"error":\{[^\n]*"draining"[^\n]*\n\ndata: \[DONE\]\n\n$/ : /event: error\ndata: \{"type":"error"[^\n]*"draining"[^\n]*\n\n$/);
+  }
+  assert.equal((await leaving.program.exit).code, 0);
+  assert.deepEqual(leaving.sql('SELECT completion > 0 AS some, estimated FROM events').map((r) => [r.some, r.estimated]), Array(4).fill([1, 1]));
+  await leaving.stop();
+});
+
 // ---- one model at providers of both protocols --------------------------------
 
 test('what one protocol has no words for goes to the provider that has', async () => {
@@ -217,5 +279,13 @@ test('what one protocol has no words for goes to the provider that has', async (
   for (let i = 0; i < 6; i++)
     seen.add((await to.chat.completions.create(say(`turn ${i}`, { model: 'echo', seed: 7 })).withResponse()).response.headers.get('x-weir-upstream'));
   assert.deepEqual([...seen], ['openai']);
+  const other = new Anthropic({ baseURL: `http://127.0.0.1:${both.port}`, apiKey: both.token, maxRetries: 0 });
+  for (const [text, stream] of [['#fault-503-once first', false], ['#fault-503-once second', true]]) {
+    const { data, response } = await other.messages.create(ask(text, { model: 'echo', stream })).withResponse();
+    let said = stream ? '' : data.content[0].text;
+    if (stream) for await (const e of data) said += e.delta?.text ?? '';
+    assert.ok(said.length > 0);
+    assert.equal(response.headers.get('x-weir-retries'), '1');
+  }
   await both.stop();
 });
