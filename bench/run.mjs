@@ -13,6 +13,7 @@ import http from 'node:http';
 import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
+import { malformed, sendAll } from '../tests/e2e/malformed.mjs';
 import { Program, build, freePort, startUpstream, startWeir, stopAll, unlimited, waitFor, request } from '../tests/e2e/start.mjs';
 
 const args = process.argv.slice(2);
@@ -205,6 +206,14 @@ const cases = {
     }
     const grown = kib() - begun;
     row(`soak: resident memory after ${n} requests beyond that after ${first}`, '<= 2.0 MiB', `${(grown / 1024).toFixed(1)} MiB (${(begun / 1024).toFixed(1)} MiB then); ${failed} failed`, grown <= 2048 && failed === 0);
+    await weir.stop();
+  },
+  async malformed() {
+    const weir = await startWeir(settings());
+    const got = await sendAll(weir.port, malformed(5000, { seed: 20261126, host: `127.0.0.1:${weir.port}`, token: weir.token, model: 'echo' }));
+    const took = got.filter((r) => r.status).map((r) => r.ms * 1000).sort((a, b) => a - b);
+    const at = (part) => Math.round(took[Math.floor(took.length * part)]), errors = got.filter((r) => r.status >= 500).length;
+    row('5,000 malformed requests: p99 of an answer', '<= 50 ms, no 5xx', `${us(at(0.99))}, p50 ${us(at(0.5))}; ${took.length} answered, ${errors} of them 5xx`, at(0.99) <= 50000 && errors === 0);
     await weir.stop();
   },
   async leave() {

@@ -29,6 +29,10 @@ if !SANITIZER
 check_PROGRAMS += tests/fail/sweep
 tests_fail_sweep_SOURCES = tests/fail/sweep.c tests/fail/fail.c tests/fail/fail.h
 tests_fail_sweep_LDADD = libweir.a $(WEIR_LIBS) -ldl
+# what constant.sh counts the instructions of
+check_PROGRAMS += tests/constant/constant
+tests_constant_constant_SOURCES = tests/constant/constant.c
+tests_constant_constant_LDADD = libweir.a $(WEIR_LIBS)
 noinst_DATA += tests/fail/fail.so
 CLEANFILES += tests/fail/fail.so
 tests/fail/fail.so: tests/fail/fail.c tests/fail/fail.h

@@ -1,7 +1,7 @@
 /* err.h - every way Weir says no, as one table: HTTP status, type, code, sentence.
  *
  * The first column is what functions return; the rest is what people see
- * (API.md "Errors"). "Wait" and "not found in a table" inside a module are
+ * of an error object. "Wait" and "not found in a table" inside a module are
  * answers, not errors. */
 #ifndef WEIR_ERR_H
 #define WEIR_ERR_H

@@ -129,7 +129,7 @@ struct admit_outlook {
     int64_t requests_error_ppm, tokens_error_ppm;  /* of the last day's predictions; -1: none was judged */
 };
 
-enum admit_status { ADMIT_HEALTHY, ADMIT_WARNING, ADMIT_ERROR };   /* API.md: warning from 0.8 or stabilizing; error in cooldown or down */
+enum admit_status { ADMIT_HEALTHY, ADMIT_WARNING, ADMIT_ERROR };   /* warning from 0.8 or stabilizing; error in cooldown or down */
 
 struct admit_upstream_view {
     const char *name;

@@ -409,7 +409,7 @@ static char *message_of(const struct job_attempt *a, const struct provider_verdi
     return v->pass_message && *m && !has_key(a, m) ? mem_strdup(m) : NULL;
 }
 
-/* finish_reason as API.md's closed set has it. */
+/* finish_reason, of a closed set. */
 static const char *finish_of(const struct job_attempt *a)
 {
     static const char *const known[] = {"stop", "length", "tool_calls", "content_filter"};

@@ -147,7 +147,7 @@ struct wire_answer {
     struct span text, reasoning;     /* contents of JSON strings */
     const struct wire_tool *calls;
     size_t call_count;
-    const char *finish;              /* as in API.md's `done` */
+    const char *finish;              /* as in the event `done` */
     const struct usage_tokens *usage;
 };
 
@@ -189,7 +189,7 @@ enum wire wire_at(enum protocol p, enum wire w);
  * `retry_after_ms` < 0: unknown. */
 void wire_retry_heads(struct sb *out, enum weir_err e, int64_t retry_after_ms);
 
-/* API.md's finish_reason as OpenAI's clients know it: "budget" is "length". */
+/* Weir's finish_reason as OpenAI's clients know it: "budget" is "length". */
 const char *wire_finish(const char *finish);
 
 #endif

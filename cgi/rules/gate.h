@@ -30,7 +30,7 @@ enum gate {
 
 enum priority { PRIORITY_LOW, PRIORITY_MEDIUM, PRIORITY_HIGH, PRIORITY_COUNT };
 
-const char *gate_name(enum gate g);           /* API.md's `reason`: "tokens_per_minute", …; "none" */
+const char *gate_name(enum gate g);           /* the `reason` of who waits: "tokens_per_minute", …; "none" */
 const char *gate_key(enum gate g);            /* the same, but "session" for GATE_SESSION: each gate its own, as it is stored */
 const char *gate_text(enum gate g);           /* what held a request there, as a sentence */
 /* The one that held longest; GATE_NONE: none did. */

@@ -1,5 +1,5 @@
 /* record.h - the three objects that say what a call was: usage, cost, metrics
- * (API.md "Chat"). One writer for chat answers, the stream's last events,
+ * (docs/export.md has its members). One writer for chat answers, the stream's last events,
  * history and exports, so that they cannot differ. Pure. */
 #ifndef WEIR_RECORD_H
 #define WEIR_RECORD_H

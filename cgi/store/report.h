@@ -1,4 +1,4 @@
-/* report.h - the figures of /monitoring, each defined once, as API.md's JSON.
+/* report.h - the figures of /monitoring, each defined once, as JSON.
  *
  * Sums come from the 15-minute roll-ups (by minute: from the minute ones); the
  * part of a quarter hour that a range cuts off is added from the events, so a

@@ -1,4 +1,4 @@
-/* snapshot_json.h - the engine's snapshot as API.md's JSON: queue, limits,
+/* snapshot_json.h - the engine's snapshot as JSON of /monitoring: queue, limits,
  * health. Pure; any thread. */
 #ifndef WEIR_SNAPSHOT_JSON_H
 #define WEIR_SNAPSHOT_JSON_H

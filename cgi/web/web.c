@@ -1,5 +1,5 @@
 /* web.c - one request from its parameters to its last byte, with the checks in
- * API.md's order: 404, 405, 401, 403, 415, 413, 400, then the handler. */
+ * this order: 404, 405, 401, 403, 415, 413, 400, then the handler. */
 #include "web/web.h"
 
 #include <inttypes.h>

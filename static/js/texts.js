@@ -5,7 +5,7 @@
  * an unknown one falls back to the server's own sentence. */
 import { about, clock, count, countdown, money, percent, span } from "./format.js";
 
-/* API.md: queue.reason, the gate that binds. */
+/* queue.reason, the gate that binds. */
 export const REASONS = {
   concurrency: "Waiting for one of the running requests to end",
   requests_per_minute: "Waiting for requests per minute",
@@ -30,7 +30,7 @@ export const DIMENSIONS = {
   output_tokens_per_minute: "Output tokens per minute",
 };
 
-/* The pill's word for a status of API.md, and its colour. */
+/* The pill's word for a status of /monitoring/rate-limits, and its colour. */
 export const HEALTH = {
   healthy: { word: "Healthy", tone: "ok" },
   warning: { word: "Warning", tone: "warn" },
@@ -81,7 +81,7 @@ const ERRORS = {
   interrupted: { head: "The connection ended before the answer did.", todo: "What arrived is kept above.", actions: ["retry"] },
 };
 
-/* {head, todo, actions} for an error object of API.md. */
+/* {head, todo, actions} for an error object. */
 export function failure(error) {
   const known = ERRORS[error.code] ?? ERRORS[error.type] ?? {};
   return {

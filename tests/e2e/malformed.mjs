@@ -1,5 +1,5 @@
 // malformed.mjs - requests that are wrong somewhere, made from a seed: bytes of a body, fields, headers, paths, methods,
-// framing, and bytes that are no HTTP at all. The test sends 5,000 of them, bench/input.mjs measures them.
+// framing, and bytes that are no HTTP at all. The test sends 5,000 of them, bench/run measures them.
 import net from 'node:net';
 
 // Numbers from 0 to 1, the same for the same seed.

@@ -1,4 +1,4 @@
-// Monitoring: the fields of API.md, and one truth in every sum: what the stand-in
+// Monitoring: the fields of each answer, and one truth in every sum: what the stand-in
 // billed = the events = the roll-ups = what each endpoint shows.
 import assert from 'node:assert/strict';
 import { startUpstream, startWeir, test } from './harness.mjs';

@@ -1,4 +1,4 @@
-// shapes.mjs - what API.md promises of answers, as assertions several tests share.
+// shapes.mjs - what every answer has, as assertions several tests share.
 import assert from 'node:assert/strict';
 
 const keys = (o) => Object.keys(o).sort();
@@ -25,7 +25,7 @@ export function assertMetrics(m) {
   assert.equal(m.queue_ms + m.retry_wait_ms + m.ttft_ms + m.writing_ms, m.duration_ms, JSON.stringify(m));
 }
 
-// A refusal as API.md "Errors" has it; gives the error object.
+// A refusal as every path but Anthropic's has it; gives the error object.
 export function assertError(answer, status, type, code) {
   assert.equal(answer.status, status, answer.text);
   assert.match(answer.headers['content-type'] ?? '', /^application\/json/);

@@ -362,7 +362,7 @@ START_TEST(the_committed_table_loads_and_prices_known_models)
     expect(t, "anthropic", "claude-opus-5-5", "claude-opus-5-5", PRICE_EXACT);
     expect(t, "builtin", "builtin/eliza", "eliza", PRICE_EXACT);
     ck_assert_int_eq(cost(t, "openai/gpt-4o-mini", (struct usage_tokens){.prompt = 12, .completion = 34}, PRICE_STANDARD).total,
-                     22200000);                      /* API.md's example: $0.0000222 */
+                     22200000);                      /* $0.0000222 */
     ck_assert_int_eq(cost(t, "openai/gpt-4o-mini", (struct usage_tokens){.prompt = 12, .completion = 34}, PRICE_PRIORITY).total, 2 * 22200000);
     ck_assert_int_eq(cost(t, "anthropic/claude-opus-5-5", (struct usage_tokens){.prompt = 1000, .completion = 1}, PRICE_BATCH).total, 2000LL * 1000000 + 10000000);
     for (size_t i = 0; i < price_table_count(t); i++) {

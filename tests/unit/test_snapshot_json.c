@@ -1,4 +1,4 @@
-/* test_snapshot_json.c - the engine's snapshot in API.md's words. */
+/* test_snapshot_json.c - the engine's snapshot in the words of /monitoring. */
 #include "web/snapshot_json.h"
 
 #include <jansson.h>
