@@ -8,6 +8,8 @@ nobase_dist_pkgdata_DATA += \
 	static/css/markdown.css \
 	static/css/tokens.css
 nobase_dist_pkgdata_DATA += \
+	static/js/act.js \
+	static/js/again.js \
 	static/js/announce.js \
 	static/js/api.js \
 	static/js/attach.js \
@@ -15,10 +17,12 @@ nobase_dist_pkgdata_DATA += \
 	static/js/branch.js \
 	static/js/charts.js \
 	static/js/chat.js \
+	static/js/columns.js \
 	static/js/composer.js \
 	static/js/copy.js \
 	static/js/dashboard.js \
 	static/js/dom.js \
+	static/js/drawer.js \
 	static/js/estimate.js \
 	static/js/explain.js \
 	static/js/format.js \
@@ -43,26 +47,47 @@ nobase_dist_pkgdata_DATA += \
 	static/js/sessions.js \
 	static/js/settings.js \
 	static/js/shell.js \
+	static/js/sieve.js \
 	static/js/signedout.js \
 	static/js/status.js \
 	static/js/texts.js \
 	static/js/turn.js \
 	static/js/undo.js
 nobase_dist_pkgdata_DATA += \
+	templates/alerts.mustache \
+	templates/audit.mustache \
+	templates/board_acts.mustache \
+	templates/board_foot.mustache \
+	templates/board_head.mustache \
 	templates/boot.mustache \
+	templates/budgets.mustache \
+	templates/chart.mustache \
+	templates/chart_wide.mustache \
 	templates/chat.mustache \
+	templates/cost.mustache \
 	templates/cost_table.mustache \
 	templates/dashboard.mustache \
+	templates/errors_table.mustache \
 	templates/gauge.mustache \
 	templates/head.mustache \
 	templates/help.mustache \
 	templates/icons.mustache \
+	templates/latency_table.mustache \
+	templates/limits.mustache \
+	templates/limits_panel.mustache \
 	templates/login.mustache \
 	templates/manage.mustache \
 	templates/msg_answer.mustache \
 	templates/msg_user.mustache \
+	templates/outlook.mustache \
+	templates/performance.mustache \
 	templates/problem.mustache \
+	templates/queue.mustache \
+	templates/queue_facts.mustache \
 	templates/regions.mustache \
+	templates/request.mustache \
+	templates/requests.mustache \
+	templates/requests_table.mustache \
 	templates/session.mustache \
 	templates/settings.mustache \
 	templates/top.mustache

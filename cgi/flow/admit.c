@@ -568,6 +568,21 @@ void admit_cancel(struct admit *a, struct admit_ticket *t, int64_t now_us)
     a->counters.cancelled++;
 }
 
+void admit_promote(struct admit *a, struct admit_ticket *t, enum priority p, int64_t now_us)
+{
+    bool ready = item_of(a, t)->state == ITEM_READY;
+
+    if (ready)
+        clock_read(a, t, now_us, t->held_us);         /* of the line it leaves */
+    queue_promote(&a->pick.queue, t->item, t->user, p);
+    if (ready)
+        clock_start(a, t, now_us);
+    if (p == PRIORITY_HIGH)
+        pick_high_asked(&a->pick, item_of(a, t)->upstreams, now_us);
+    t->promised_us = -1;                              /* it was told for another line */
+    admit_changed(a);
+}
+
 int64_t admit_expects(const struct admit *a, const struct admit_ticket *t)
 {
     const struct item *it = &a->pick.queue.item[t->item];

@@ -107,6 +107,43 @@ void engine_cancel(struct engine *e, const char *user_id, const char *request_id
     engine_ask(e, &c.q, on_cancel);
 }
 
+struct promote_question {
+    struct question q;
+    const char *request_id;
+    enum priority priority;
+    int64_t position;
+    bool found;
+};
+
+static void on_promote(struct engine *e, struct mail *m)
+{
+    struct promote_question *p = OF(struct promote_question, q.mail, m);
+
+    for (struct job *j = e->jobs; j && !p->found; j = j->next) {
+        struct admit_place place;
+
+        if (j->ending || !j->ticket || j->granted || strcmp(j->rec.request_id, p->request_id) != 0)
+            continue;
+        p->found = true;
+        j->rec.priority = p->priority;
+        admit_promote(e->admit, j->ticket, p->priority, e->now_us);
+        admit_place(e->admit, j->ticket, e->now_us, &place);
+        p->position = place.position;
+        e->places_due = true;
+    }
+    engine_look_anew(e);
+    sem_post(&p->q.answered);
+}
+
+bool engine_promote(struct engine *e, const char *request_id, enum priority priority, int64_t *position)
+{
+    struct promote_question p = {.request_id = request_id, .priority = priority};
+
+    engine_ask(e, &p.q, on_promote);
+    *position = p.position;
+    return p.found;
+}
+
 struct request_question {
     struct question q;
     const char *request_id;

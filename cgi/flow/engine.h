@@ -49,6 +49,10 @@ void engine_follow(struct engine *e, struct follow *f);
  * before this and arrives after. Of `user_id`, or with one token only (the other is NULL). */
 void engine_end_access(struct engine *e, const char *user_id, const char *token_id);
 
+/* A request that waits gets another priority: true, and its place in the queue (0: it has begun, or is about to). False: no
+ * such request waits. Its record keeps the priority it was asked with. */
+bool engine_promote(struct engine *e, const char *request_id, enum priority p, int64_t *position) __attribute__((warn_unused_result));
+
 struct report_open;
 /* Where a request stands that has not ended, into `out` (its builders made by the caller with sb_make). False: there is none. */
 bool engine_request(struct engine *e, const char *request_id, struct report_open *out) __attribute__((warn_unused_result));
@@ -83,6 +87,7 @@ struct snapshot_entry {                /* one waiting request */
     int upstream;
     enum priority priority;
     int64_t position, waited_ms, eta_ms;      /* eta_ms -1: unknown */
+    int64_t tokens;                           /* expected, in and out */
     enum gate reason;
 };
 

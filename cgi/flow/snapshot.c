@@ -76,6 +76,7 @@ static void add_entry(void *ctx, void *job, const struct admit_place *p)
     t->position = p->position;
     t->waited_ms = waited_ms;
     t->eta_ms = p->eta_us < 0 ? -1 : p->eta_us / USEC_PER_MS;
+    t->tokens = admit_expects(v->e->admit, j->ticket);
     t->reason = p->reason;
 }
 

@@ -463,6 +463,26 @@ void queue_charge(struct queue *q, uint32_t item, int64_t tokens)
     queue_count(q, q->flow[q->item[item].flow].share, tokens);
 }
 
+void queue_promote(struct queue *q, uint32_t item, uint64_t user, enum priority p)
+{
+    uint32_t from = q->item[item].flow, to = queue_flow(q, queue_line(q, p, q->item[item].upstreams), queue_share(q, p, user));
+    struct item *it = &q->item[item];
+
+    if (it->state == ITEM_READY)
+        queue_unready(q, item);
+    queue_waits(q, it, -1);
+    q->rank[it->priority].items--;
+    it->priority = p;
+    it->flow = to;
+    q->rank[p].items++;
+    q->flow[to].items++;
+    queue_waits(q, it, 1);
+    if (it->state == ITEM_READY)
+        queue_ready(q, item);
+    if (--q->flow[from].items == 0)
+        queue_flow_drop(q, from);
+}
+
 void queue_rest(struct queue *q, uint32_t item, int64_t until_us)
 {
     struct item *it = &q->item[item];

@@ -59,7 +59,7 @@ enum weir_err report_token_usage(struct db *ro, const struct report_filter *f, s
 enum weir_err report_session_usage(struct db *ro, const struct report_filter *f, const char *session_id, struct sb *out)
     __attribute__((warn_unused_result));
 /* Of calls that went through Weir, without usage made elsewhere: {latency_ms:{p50,p90,p95,p99,mean}, ttft_ms, queue_wait_ms, tokens_per_second, success_rate, error_rates:[{type,
- * count, rate}], retries:{total, per_request}, score, score_parts, requests, series:[{at, p50, p95, …}], suggestions:
+ * count, rate}], retries:{total, per_request}, score, score_parts, requests, series:[{at, p50, p90, p95, p99, ttft_p95}], suggestions:
  * [{severity, text, setting, current, proposed, evidence}]}, which is the last member, for the caller to add to. Without
  * history ratios and percentiles are null and there are no suggestions.
  * score, 0 to 100, is the weighted mean of score_parts [{name, weight, value 0 … 1}]: success (50; of all but cancelled

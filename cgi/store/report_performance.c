@@ -58,8 +58,12 @@ static void series_json(struct sb *out, const struct report_series *r)
         sb_i64(out, r->sums[i].requests);
         sb_puts(out, ",\"p50\":");
         ms_json(out, hist_quantile(h, HIST_DURATION, 500000));
+        sb_puts(out, ",\"p90\":");
+        ms_json(out, hist_quantile(h, HIST_DURATION, 900000));
         sb_puts(out, ",\"p95\":");
         ms_json(out, hist_quantile(h, HIST_DURATION, 950000));
+        sb_puts(out, ",\"p99\":");
+        ms_json(out, hist_quantile(h, HIST_DURATION, 990000));
         sb_puts(out, ",\"ttft_p95\":");
         ms_json(out, hist_quantile(h, HIST_TTFT, 950000));
         sb_putc(out, '}');

@@ -12,7 +12,7 @@
 #include "web/route.h"
 #include "web/snapshot_json.h"
 
-enum { QUEUE_ENTRIES = 1000, SUGGESTIONS_MAX = 1024 * 1024, TREND_DAYS = 28, ANOMALIES_DAYS = 7 };
+enum { QUEUE_ENTRIES = 1000, SUGGESTIONS_MAX = 1024 * 1024, TREND_DAYS = 28, ANOMALIES_DAYS = 7, DETAIL_MAX = 4 * 1024 * 1024 };
 #define DAY_MS INT64_C(86400000)
 
 const char *monitor_owner(const struct exchange *x)
@@ -168,11 +168,12 @@ enum weir_err h_rate_limits(struct exchange *x)
 /* --- POST /monitoring/reset-rate-limits --- */
 
 struct reset {
-    const char *upstream;
+    const char *upstream, *reason;
 };
 
 static const struct field reset_fields[] = {
     {"upstream", FIELD_TEXT, offsetof(struct reset, upstream), 1, 128, false},
+    {"reason", FIELD_TEXT, offsetof(struct reset, reason), 1, 400, false},
 };
 
 struct noted {
@@ -186,21 +187,31 @@ static enum weir_err run_note(struct db *db, struct write_op *op)
 }
 
 /* The reset is done; its states before and after go into the audit log. */
-static enum weir_err note_reset(struct exchange *x, const char *upstream)
+static enum weir_err note_reset(struct exchange *x, const char *upstream, const char *reason)
 {
+    struct sb detail = sb_make(DETAIL_MAX);
+    enum weir_err e;
+
+    if (reason) {                            /* before the states: {"reason":…,"before":… */
+        sb_puts(&detail, "{\"reason\":");
+        sb_json(&detail, reason);
+        sb_putc(&detail, ',');
+    }
+    sb_puts(&detail, sb_str(&x->out.body) + (reason ? 1 : 0));
     struct noted n = {.op.run = run_note,
                       .entry = {.at_ms = x->arrived_ms, .actor = x->who.user_id, .action = "limits.reset",
-                                .object = upstream ? upstream : "", .detail = sb_str(&x->out.body), .request_id = x->request_id}};
-
-    return writer_call(x->web->writer, &n.op) == WEIR_OK ? WEIR_OK
+                                .object = upstream ? upstream : "", .detail = sb_str(&detail), .request_id = x->request_id}};
+    e = writer_call(x->web->writer, &n.op);
+    sb_done(&detail);
+    return e == WEIR_OK ? WEIR_OK
            : web_refuse(x, WEIR_E_STORAGE, NULL, "The limits were reset, but this could not be written to the audit log.");
 }
 
 enum weir_err h_reset_rate_limits(struct exchange *x)
 {
-    struct reset which = {NULL};
+    struct reset which = {NULL, NULL};
     struct field_fault fault = {.param = ""};
-    enum weir_err e = field_read(x->json, reset_fields, 1, "", &which, &fault);
+    enum weir_err e = field_read(x->json, reset_fields, 2, "", &which, &fault);
     struct sb *out = &x->out.body;
 
     if (e)
@@ -212,5 +223,5 @@ enum weir_err h_reset_rate_limits(struct exchange *x)
     sb_puts(out, ",\"after\":");
     limits_json(x->web, out);
     sb_puts(out, "}\n");
-    return note_reset(x, which.upstream);
+    return note_reset(x, which.upstream, which.reason);
 }

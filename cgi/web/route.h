@@ -57,7 +57,16 @@ enum route_body {
     X(GET, "/app/", ALL, PAGE, Q_ANY, h_page_chat)                                                         \
     X(GET, "/app/c/{id}", ALL, PAGE, Q_ANY, h_page_chat)                                                   \
     X(GET, "/app/dashboard", ALL, PAGE, Q_ANY, h_page_dashboard)                                           \
-    X(GET, "/app/dashboard/outlook", ALL, PAGE, "", h_page_outlook)                                        \
+    X(GET, "/app/dashboard/requests", ALL, PAGE, Q_ANY, h_page_requests)                                    \
+    X(GET, "/app/dashboard/requests/{id}", ALL, PAGE, Q_ANY, h_page_request)                                \
+    X(GET, "/app/dashboard/limits", ALL, PAGE, Q_ANY, h_page_limits)                                        \
+    X(GET, "/app/dashboard/queue", ALL, PAGE, Q_ANY, h_page_queue)                                          \
+    X(GET, "/app/dashboard/budgets", ALL, PAGE, Q_ANY, h_page_budgets)                                      \
+    X(GET, "/app/dashboard/cost", ALL, PAGE, Q_ANY, h_page_cost)                                            \
+    X(GET, "/app/dashboard/performance", ALL, PAGE, Q_ANY, h_page_performance)                              \
+    X(GET, "/app/dashboard/outlook", ALL, PAGE, Q_ANY, h_page_outlook)                                      \
+    X(GET, "/app/dashboard/alerts", OPERATE, PAGE, Q_ANY, h_page_alerts)                                    \
+    X(GET, "/app/dashboard/audit", ADMIN, PAGE, Q_ANY, h_page_audit)                                        \
     X(GET, "/app/settings", ALL, PAGE, Q_ANY, h_page_settings)                                             \
     X(GET, "/app/settings/own-tokens", ALL, PAGE, "", h_page_manage)                                       \
     X(GET, "/app/settings/browsers", ALL, PAGE, "", h_page_manage)                                         \
@@ -108,6 +117,7 @@ enum route_body {
     X(POST, "/usage/events", ALL, ROWS, "", h_usage_events)                                                \
     X(POST, "/admin/reload", ADMIN, MAYBE, "", h_reload)                                                  \
     X(GET, "/admin/audit", ADMIN, NONE, "limit cursor", h_audit_list)                                      \
+    X(POST, "/admin/queue/{id}/priority", ADMIN, JSON, "", h_queue_priority)                                \
     X(GET, "/admin/budgets", ADMIN, NONE, "", h_budgets_list)                                              \
     X(POST, "/admin/budgets", ADMIN_FRESH, JSON, "", h_budget_create)                                            \
     X(GET, "/admin/budgets/{id}", ADMIN, NONE, "", h_budget_get)                                           \

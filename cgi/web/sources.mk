@@ -4,6 +4,7 @@ libweir_a_SOURCES += \
 	cgi/web/ask.c cgi/web/ask.h \
 	cgi/web/store_keys.c cgi/web/store_keys.h \
 	cgi/web/auth.c cgi/web/auth.h \
+	cgi/web/board.c cgi/web/board.h cgi/web/board_parts.c \
 	cgi/web/candidate.c cgi/web/candidate.h \
 	cgi/web/cmd.c cgi/web/cmd.h \
 	cgi/web/cmd_audit.c \
@@ -27,6 +28,7 @@ libweir_a_SOURCES += \
 	cgi/web/h_audit.c \
 	cgi/web/h_budgets.c \
 	cgi/web/h_chat.c \
+	cgi/web/h_board_now.c cgi/web/h_board_past.c \
 	cgi/web/h_dashboard.c \
 	cgi/web/h_follow.c \
 	cgi/web/h_forecast.c \
@@ -41,7 +43,9 @@ libweir_a_SOURCES += \
 	cgi/web/h_pages.c cgi/web/h_pages.h \
 	cgi/web/h_person.c \
 	cgi/web/h_prices.c \
+	cgi/web/h_queue.c \
 	cgi/web/h_reload.c \
+	cgi/web/h_requests.c \
 	cgi/web/h_retention.c \
 	cgi/web/h_session.c \
 	cgi/web/h_own.c \

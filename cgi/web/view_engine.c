@@ -230,6 +230,16 @@ int64_t view_waiting(const struct snapshot *s)
     return n;
 }
 
+/* The priorities as an operator may set them, with the one it has. */
+static json_t *priorities(enum priority at)
+{
+    json_t *list = json_array();
+
+    for (int p = PRIORITY_HIGH; p >= PRIORITY_LOW; p--)
+        json_array_append_new(list, json_pack("{s:s, s:b}", "name", priority_name((enum priority)p), "chosen", p == (int)at));
+    return list;
+}
+
 static json_t *entries(const struct snapshot *s, const char *user_id)
 {
     json_t *list = json_array();
@@ -239,8 +249,10 @@ static json_t *entries(const struct snapshot *s, const char *user_id)
 
         if (user_id && strcmp(user_id, e->user_id) != 0)
             continue;
-        json_array_append_new(list, json_pack("{s:I, s:s, s:s, s:o, s:o, s:s}", "position", (json_int_t)e->position,
-                                              "model", e->model, "priority", priority_name(e->priority),
+        json_array_append_new(list, json_pack("{s:I, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:s}", "position", (json_int_t)e->position,
+                                              "request_id", e->request_id, "user_id", e->user_id, "model", e->model,
+                                              "priority", priority_name(e->priority), "choices", priorities(e->priority),
+                                              "tokens", view_count((double)e->tokens),
                                               "waited", view_span((double)e->waited_ms),
                                               "eta", view_span(e->eta_ms < 0 ? (double)NAN : (double)e->eta_ms),
                                               "reason", view_gate_label(e->reason)));

@@ -29,7 +29,9 @@ async function call(path, options) {
   }
 }
 
-const headers = (more = {}) => ({ "X-CSRF-Token": boot.csrf_token ?? "", ...more });
+/* The session's secret against forgery: the page's, until a sign-in on it gave another. */
+let csrf = boot.csrf_token ?? "";
+const headers = (more = {}) => ({ "X-CSRF-Token": csrf, ...more });
 
 /* GET as JSON. */
 export async function get(path, { signal } = {}) {
@@ -46,7 +48,9 @@ export async function send(method, path, body, { keepalive = false } = {}) {
     body: body === undefined ? undefined : JSON.stringify(body),
   });
   if (!response.ok) throw await refusal(response);
-  return response.status === 204 ? null : response.json().catch(() => null);
+  const answer = response.status === 204 ? null : await response.json().catch(() => null);
+  csrf = answer?.csrf_token ?? csrf;
+  return answer;
 }
 
 /* GET that costs a 304 when nothing changed: gives null then. `memo` keeps the tag between calls. */

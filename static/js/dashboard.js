@@ -1,20 +1,20 @@
-/* dashboard.js - keeps the overview fresh. The server renders every panel; when the
- * live snapshot changes, the page is fetched again and the panels that differ are
+/* dashboard.js - keeps a page of the dashboard fresh. The server renders every panel; when
+ * the live snapshot changes, the page is fetched again and the panels that differ are
  * taken over, so a figure has one way to be written. */
 import { page } from "./api.js";
 import { byId } from "./dom.js";
 import { Chart } from "./charts.js";
 import { Live } from "./live.js";
-import { clock, count, money } from "./format.js";
+import { clock } from "./format.js";
+import "./act.js";
+import "./columns.js";
+import "./drawer.js";
+import "./sieve.js";
 import "./shell.js";
 
 const POLL_MS = 5000;
-const compact = new Intl.NumberFormat("en-US", { notation: "compact", maximumFractionDigits: 1 });
-
-const charts = [
-  new Chart("tokens", { series: ["in", "out"], show: count, short: (v) => compact.format(v), nothing: "No tokens in this time." }),
-  new Chart("cost", { series: [""], show: money, short: (v) => (v === 0 ? "0" : `$${Number(v.toPrecision(2))}`), nothing: "Nothing was spent in this time." }),
-];
+const zone = byId("main").dataset.zone;
+const charts = [...document.querySelectorAll(".chart")].map((box) => new Chart(box, zone));
 let seen = new Date();
 let busy = false;
 
@@ -26,18 +26,32 @@ function inUse(panel) {
   return (chosen && !chosen.isCollapsed && panel.contains(chosen.anchorNode)) || (panel.contains(document.activeElement) && document.activeElement !== panel);
 }
 
+function put(panel, next) {
+  const left = panel.scrollLeft;
+  panel.replaceChildren(...[...next.childNodes].map((n) => document.adoptNode(n)));
+  panel.scrollLeft = left;
+  panel.dispatchEvent(new Event("weir:fresh", { bubbles: true }));
+}
+
+/* Rows that came wait behind "12 new", so that none jumps away under the pointer. False: there are no new ones. */
+function hold(panel, next) {
+  const had = new Set([...panel.querySelectorAll("tr[data-id]")].map((r) => r.dataset.id));
+  const came = [...next.querySelectorAll("tr[data-id]")].filter((r) => !had.has(r.dataset.id)).length;
+  if (!came || !had.size) return false;
+  const line = byId(panel.dataset.hold), button = line.querySelector("button");
+  button.textContent = `${came} new`;
+  button.onclick = () => { line.hidden = true; put(panel, next); };
+  line.hidden = false;
+  return true;
+}
+
 function takeOver(fresh) {
-  let series = false;
   for (const panel of panels(document)) {
     const next = fresh.querySelector(`[data-panel="${CSS.escape(panel.dataset.panel)}"]`);
     if (!next || panel.isEqualNode(next) || inUse(panel)) continue;
-    const left = panel.scrollLeft;
-    panel.replaceChildren(...[...next.childNodes].map((n) => document.adoptNode(n)));
-    panel.scrollLeft = left;
-    if (panel.dataset.panel === "tokens" || panel.dataset.panel === "cost") series = true;
+    if (!(panel.dataset.hold && hold(panel, next))) put(panel, next);
   }
-  for (const id of ["d-tokens", "d-cost"]) byId(id).textContent = fresh.getElementById(id)?.textContent ?? "";
-  if (series) for (const chart of charts) chart.draw();
+  for (const chart of charts) chart.refresh();
 }
 
 async function refresh(snapshot) {
@@ -47,14 +61,15 @@ async function refresh(snapshot) {
     busy = true;
     try { takeOver(await page(location.pathname + location.search)); } finally { busy = false; }
   }
-  byId("stamp").textContent = `Updated ${clock(seen)}`;
+  byId("stamp").textContent = `Updated ${clock(seen, true, zone)}`;
 }
 
-new Live(POLL_MS, {
+const live = new Live(POLL_MS, {
   take: (snapshot) => refresh(snapshot).catch(() => {}),
   failed(misses) {
     if (misses < 3) return;
-    byId("stale").textContent = `No update since ${clock(seen)}. The figures below are from then.`;
+    byId("stale").textContent = `No update since ${clock(seen, true, zone)}. The figures below are from then.`;
     byId("stale").hidden = false;
   },
 });
+document.addEventListener("weir:changed", () => live.now());

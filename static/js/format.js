@@ -6,6 +6,10 @@ const grouped = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
 
 export const count = (n) => (known(n) ? grouped.format(n) : NONE);
 
+const short = new Intl.NumberFormat("en-US", { notation: "compact", maximumFractionDigits: 1 });
+/* 33K: beside an axis. */
+export const compact = (n) => short.format(n);
+
 /* Below a cent six decimals, below a dollar four, else two; nothing spent is "$0.00". */
 export function money(usd) {
   if (!known(usd)) return NONE;
@@ -47,11 +51,11 @@ export const ratio = (n) => (known(n) ? n.toFixed(1) : NONE);
 export const speed = (n) => (known(n) ? (n < 10 ? n.toFixed(1) : count(Math.round(n))) : NONE);
 export const percent = (n) => (known(n) ? `${(n * 100).toFixed(n >= 0.1 || n === 0 ? 0 : 1)} %` : NONE);
 
-/* The clock time of a Date or RFC 3339 string, 24 hours. */
-export function clock(at, seconds = true) {
+/* The clock time of a Date or RFC 3339 string, 24 hours; in this browser's zone unless told another. */
+export function clock(at, seconds = true, timeZone = undefined) {
   const d = new Date(at);
   if (Number.isNaN(d.getTime())) return NONE;
-  return d.toLocaleTimeString("en-GB", seconds ? {} : { hour: "2-digit", minute: "2-digit" });
+  return d.toLocaleTimeString("en-GB", seconds ? { timeZone } : { hour: "2-digit", minute: "2-digit", timeZone });
 }
 
 /* The clock time today, with the day before that. */

@@ -1,53 +1,12 @@
 /* manage.js - the settings pages of people, tokens, budgets and the like: sends the form, asks before it
  * removes, and signs in again where that is wanted. The table is the server's; a change loads it anew. */
-import { ApiError, send } from "./api.js";
-import { boot } from "./boot.js";
+import { change, problem, sure } from "./again.js";
 import { byId } from "./dom.js";
 import "./shell.js";
 
 const path = byId("manage").dataset.path;
 const form = byId("edit");
 let changing = null;          // the id of what the form changes
-
-function problem(text) {
-  byId("problem").textContent = text;
-  byId("problem").hidden = !text;
-}
-
-/* Show a dialog; gives true if it was answered with its first button. */
-function asked(dialog) {
-  return new Promise((resolve) => {
-    dialog.returnValue = "";
-    dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true });
-    dialog.showModal();
-  });
-}
-
-async function signInAgain() {
-  const input = byId("again-proof");
-  if (!(await asked(byId("again")))) return false;
-  const proof = input.value;
-  input.value = "";
-  const me = await send("POST", "/app/login", proof.startsWith("weir_") ? { token: proof } : { name: boot.user.name, password: proof });
-  boot.csrf_token = me.csrf_token;
-  return true;
-}
-
-/* Send it, and once more after a sign-in if that is what it takes. Gives undefined if it did not work. */
-async function change(method, where, body) {
-  problem("");
-  try {
-    return await send(method, where, body);
-  } catch (e) {
-    try {
-      if (e instanceof ApiError && e.error?.code === "reauthentication_required" && (await signInAgain())) return await send(method, where, body);
-      problem(e.message);
-    } catch (again) {
-      problem(again.message);
-    }
-    return undefined;
-  }
-}
 
 /* The form's values as the interface takes them; what was left empty is not sent. */
 function values() {
@@ -94,8 +53,7 @@ document.querySelector("tbody").addEventListener("click", async (e) => {
     form.querySelector("p:not([hidden]) .field").focus();
     return;
   }
-  byId("sure-text").textContent = `Remove ${row.cells[0].textContent}?`;
-  if (!(await asked(byId("sure")))) return;
+  if (!(await sure(`Remove ${row.cells[0].textContent}?`))) return;
   if ((await change("DELETE", `${path}/${row.dataset.id}`)) !== undefined) location.reload();
 });
 

@@ -10,7 +10,7 @@
 static struct queue_entry entry(uint64_t user, uint64_t session)
 {
     return (struct queue_entry){.priority = PRIORITY_MEDIUM, .user = user, .session = session, .upstreams = 1, .input = 100,
-                                .max_output = 10, .want_output = 10, .expect_output = 10};
+                                .max_output = 10, .want_output = 10, .expect_output = 10, .owner = (void *)(uintptr_t)user};
 }
 
 /* Whoever of a line is next by the rules, found the slow way. */
@@ -92,7 +92,7 @@ static void random_step(struct queue *q, struct rng *r, int64_t *now)
 {
     uint32_t i;
 
-    switch (rng_below(r, 9)) {
+    switch (rng_below(r, 10)) {
     case 0:
     case 1: {
         struct queue_entry e = entry(1 + (uint64_t)rng_below(r, 5), (uint64_t)rng_below(r, 12));
@@ -128,6 +128,11 @@ static void random_step(struct queue *q, struct rng *r, int64_t *now)
         i = some(q, r, ITEM_RUNNING);
         if (i != QUEUE_NONE)
             queue_charge(q, i, rng_below(r, 200) - 100);
+        break;
+    case 8:
+        i = some(q, r, (enum item_state)(ITEM_READY + rng_below(r, 3)));
+        if (i != QUEUE_NONE)
+            queue_promote(q, i, (uint64_t)(uintptr_t)q->item[i].owner, (enum priority)rng_below(r, PRIORITY_COUNT));
         break;
     default:
         *now += rng_below(r, 30);
@@ -224,6 +229,27 @@ START_TEST(a_retry_keeps_its_age)
 }
 END_TEST
 
+START_TEST(who_is_moved_to_another_line_keeps_its_age_there)
+{
+    struct queue q;
+    struct queue_entry e = entry(1, 0), high = entry(1, 0);
+    uint32_t old, young;
+
+    queue_init(&q);
+    high.priority = PRIORITY_HIGH;
+    old = queue_add(&q, &e);
+    young = queue_add(&q, &high);
+    queue_promote(&q, old, 1, PRIORITY_HIGH);
+    ck_assert_uint_eq(queue_oldest(&q, PRIORITY_HIGH), old);
+    ck_assert_uint_eq(queue_oldest(&q, PRIORITY_MEDIUM), QUEUE_NONE);
+    ck_assert_uint_eq(q.waiting[PRIORITY_HIGH], 2);
+    ck_assert_uint_eq(q.waiting[PRIORITY_MEDIUM], 0);
+    queue_remove(&q, old);
+    ck_assert_uint_eq(queue_oldest(&q, PRIORITY_HIGH), young);
+    queue_done(&q);
+}
+END_TEST
+
 START_TEST(an_idle_user_saves_nothing_up)
 {
     struct queue q;
@@ -295,5 +321,6 @@ END_TEST
 
 UNIT_MAIN("queue", random_comings_and_goings_keep_the_order_of_a_naive_model,
           messages_of_one_session_go_one_after_another_also_when_one_is_cancelled, a_retry_keeps_its_age,
+          who_is_moved_to_another_line_keeps_its_age_there,
           an_idle_user_saves_nothing_up, what_was_really_used_decides_who_is_next,
           users_that_come_and_go_leave_no_memory_behind)

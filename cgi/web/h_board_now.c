@@ -1,0 +1,249 @@
+/* h_board_now.c - the pages of what is now: limits with their keys and
+ * stabilization, the queue, budgets, alerts, and the audit log. Acceptor threads. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "store/audit.h"
+#include "web/board.h"
+#include "web/pages.h"
+#include "web/route.h"
+#include "web/snapshot_json.h"
+#include "web/view_engine.h"
+
+enum { REFUSALS = 50, GOALS_DAYS = 56, LIST_MAX = 16 * 1024 * 1024 };
+#define DAY_MS INT64_C(86400000)
+
+/* --- limits --- */
+
+/* One key at one provider: what it carries of all traffic of the day, and what room it has. The key itself is nowhere. */
+static json_t *keys(const struct board *b, const struct snapshot *s, const json_t *cost)
+{
+    const json_t *list = json_object_get(cost, "by_upstream");
+    double all = view_number(json_object_get(cost, "total"), "requests");
+    json_t *rows = json_array();
+
+    for (size_t i = 0; i < s->upstream_count; i++) {
+        const struct admit_upstream_view *u = &s->upstreams[i];
+        double requests = 0, fullest = 0;
+        json_t *e;
+        size_t n;
+
+        if (!snapshot_shows(u))
+            continue;
+        json_array_foreach(list, n, e)
+            if (strcmp(json_str(e, "key", ""), u->name) == 0)
+                requests = view_number(e, "requests");
+        for (int d = 0; d < DIM_COUNT; d++)
+            if (u->dim[d].limit > 0)
+                fullest = fmax(fullest, (double)(u->dim[d].used + u->dim[d].reserved) / (double)u->dim[d].limit);
+        json_array_append_new(rows, json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name", u->name, "href",
+                                              board_href(b, "/app/dashboard/requests", "upstream", u->name), "requests",
+                                              view_count(requests), "share", view_percent(all > 0 ? requests / all : 0), "share_pct",
+                                              view_length(all > 0 ? requests / all : 0), "room", view_percent(fmax(0, 1 - fullest)), "pause",
+                                              u->cooldown_until_us > 0 ? view_span((double)u->cooldown_until_us / USEC_PER_MS) : json_string("—"),
+                                              "refusals", view_count((double)u->provider_429s_24h)));
+    }
+    return rows;
+}
+
+/* How far each provider that was refused lately is on its way back. */
+static json_t *recovering(const struct board *b, const struct snapshot *s)
+{
+    json_t *rows = json_array();
+
+    for (size_t i = 0; i < s->upstream_count; i++) {
+        const struct admit_upstream_view *u = &s->upstreams[i];
+
+        if (snapshot_shows(u) && u->stabilizing)
+            json_array_append_new(rows, json_pack("{s:s, s:o, s:o, s:o, s:o}", "name", u->name, "level",
+                                                  view_percent((double)u->rate_ppm / 1e6), "level_pct", view_length((double)u->rate_ppm / 1e6),
+                                                  "left", view_span((double)u->stabilizing_until_us / USEC_PER_MS), "until",
+                                                  board_moment(b, s->at_ms + u->stabilizing_until_us / USEC_PER_MS, VIEW_SECONDS)));
+    }
+    return rows;
+}
+
+/* Refused attempts of the last day, newest first, from the requests that failed by them or were tried again. */
+static json_t *refusals(const struct board *b)
+{
+    struct report_filter f = b->f;
+    json_t *rows = json_array(), *history, *h, *a;
+    size_t i, k;
+
+    f.from_ms = f.to_ms - DAY_MS;
+    f.limit = 1000;
+    history = board_ask(b, report_history, &f);
+    json_array_foreach(json_object_get(history, "items"), i, h)
+        json_array_foreach(json_object_get(h, "attempts"), k, a)
+            if (view_number(a, "http_status") == 429 && json_array_size(rows) < REFUSALS)
+                json_array_append_new(rows, json_pack("{s:o, s:s, s:s, s:s, s:s}", "time", board_time(b, json_object_get(a, "at"), VIEW_SHORT),
+                                                      "upstream", json_str(a, "upstream", ""), "model", json_str(a, "model", ""),
+                                                      "request_id", json_str(h, "request_id", ""), "status", json_str(h, "status", "")));
+    json_decref(history);
+    return rows;
+}
+
+enum weir_err h_page_limits(struct exchange *x)
+{
+    struct board b;
+    const struct snapshot *s;
+    enum weir_err e = board_open(x, &b);
+    struct report_filter f;
+    json_t *ctx, *cost, *back, *refused;
+
+    if (e)
+        return e;
+    f = b.f;
+    f.from_ms = f.to_ms - DAY_MS;
+    cost = board_ask(&b, report_cost_breakdown, &f);
+    s = engine_snapshot(x->web->engine);
+    ctx = board_context(&b, "limits", "Limits");
+    back = recovering(&b, s);
+    refused = refusals(&b);
+    json_object_set_new(ctx, "upstreams", view_limits(s, x->web->settings));
+    json_object_set_new(ctx, "keys", keys(&b, s, cost));
+    json_object_set_new(ctx, "is_recovering", json_boolean(json_array_size(back) > 0));
+    json_object_set_new(ctx, "recovering", back);
+    json_object_set_new(ctx, "was_refused", json_boolean(json_array_size(refused) > 0));
+    json_object_set_new(ctx, "refusals", refused);
+    snapshot_put(s);
+    json_decref(cost);
+    return pages_answer(x, "limits", ctx);
+}
+
+/* --- queue --- */
+
+enum weir_err h_page_queue(struct exchange *x)
+{
+    struct board b;
+    enum weir_err e = board_open(x, &b);
+    const struct snapshot *s;
+    json_t *ctx, *queue, *entry;
+    size_t i;
+
+    if (e)
+        return e;
+    s = engine_snapshot(x->web->engine);
+    ctx = board_context(&b, "queue", "Queue");
+    queue = view_queue(s, b.mine);
+    json_array_foreach(json_object_get(queue, "entries"), i, entry)
+        json_object_set_new(entry, "user", board_person(&b, json_str(entry, "user_id", "")));
+    json_object_set_new(ctx, "queue", queue);
+    json_object_set_new(ctx, "may_act", json_boolean(x->who.role != ROLE_MONITOR));
+    snapshot_put(s);
+    return pages_answer(x, "queue", ctx);
+}
+
+/* --- budgets --- */
+
+/* When each budget will be used up as things go, from /monitoring/forecast. */
+static json_t *foreseen(const struct board *b)
+{
+    json_t *forecast = board_answer_of(b, h_forecast), *rows = json_array(), *g;
+    size_t i;
+
+    json_array_foreach(json_object_get(forecast, "budgets"), i, g) {
+        const json_t *at = json_object_get(g, "reached_at");
+        const char *scope = json_str(g, "scope", ""), *key = json_str(g, "key", "");
+
+        json_array_append_new(rows, json_pack("{s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:s}", "scope", strcmp(scope, "all") == 0 ? "everything" : scope,
+                                              "key", strcmp(scope, "user") == 0 ? board_person(b, key) : json_string(key), "window",
+                                              json_str(g, "window", ""), "limit", board_money(g, "limit_usd"), "spent",
+                                              board_money(g, "spent_usd"), "held", board_money(g, "reserved_usd"), "left",
+                                              board_money(g, "left_usd"), "reached", json_is_string(at) ? board_time(b, at, VIEW_MINUTE)
+                                              : json_string("not in this window"), "tone", json_is_string(at) ? "warn" : ""));
+    }
+    json_decref(forecast);
+    return rows;
+}
+
+enum weir_err h_page_budgets(struct exchange *x)
+{
+    struct board b;
+    enum weir_err e = board_open(x, &b);
+    const struct snapshot *s;
+    json_t *ctx, *budgets;
+
+    if (e)
+        return e;
+    s = engine_snapshot(x->web->engine);
+    ctx = board_context(&b, "budgets", "Budgets");
+    budgets = view_budgets(s, b.mine);
+    snapshot_put(s);
+    json_object_set_new(ctx, "has_budgets", json_boolean(json_array_size(budgets) > 0));
+    json_object_set_new(ctx, "budgets", budgets);
+    json_object_set_new(ctx, "rows", foreseen(&b));
+    return pages_answer(x, "budgets", ctx);
+}
+
+/* --- alerts and the audit log --- */
+
+enum weir_err h_page_alerts(struct exchange *x)
+{
+    struct board b;
+    enum weir_err e = board_open(x, &b);
+    json_t *ctx, *list, *open = json_array(), *past = json_array(), *a;
+    size_t i;
+
+    if (e) {
+        json_decref(open);
+        json_decref(past);
+        return e;
+    }
+    ctx = board_context(&b, "alerts", "Alerts");
+    list = board_answer_of(&b, h_alerts_list);
+    json_array_foreach(json_object_get(list, "items"), i, a) {
+        bool resolved = json_is_string(json_object_get(a, "resolved_at"));
+        bool seen = json_is_string(json_object_get(a, "acknowledged_at"));
+
+        json_array_append_new(resolved ? past : open,
+                              json_pack("{s:s, s:o, s:s, s:o, s:o, s:b, s:s, s:s}", "id", json_str(a, "alert_id", ""), "kind",
+                                        board_spoken(json_str(a, "kind", "")), "text", json_str(a, "text", ""), "opened",
+                                        board_time(&b, json_object_get(a, "opened_at"), VIEW_MINUTE), "resolved",
+                                        board_time(&b, json_object_get(a, "resolved_at"), VIEW_MINUTE), "seen", seen, "state",
+                                        seen ? "seen" : "open", "tone", seen ? "" : "err"));
+    }
+    json_object_set_new(ctx, "has_open", json_boolean(json_array_size(open) > 0));
+    json_object_set_new(ctx, "open", open);
+    json_object_set_new(ctx, "has_past", json_boolean(json_array_size(past) > 0));
+    json_object_set_new(ctx, "past", past);
+    json_decref(list);
+    return pages_answer(x, "alerts", ctx);
+}
+
+enum weir_err h_page_audit(struct exchange *x)
+{
+    struct board b;
+    enum weir_err e = board_open(x, &b);
+    struct sb text = sb_make(LIST_MAX);
+    json_t *ctx, *list, *rows = json_array(), *a;
+    char cursor[24];
+    size_t i;
+
+    if (e) {
+        json_decref(rows);
+        sb_done(&text);
+        return e;
+    }
+    (void)snprintf(cursor, sizeof cursor, "%lld", (long long)b.f.cursor);
+    list = pages_parse(audit_json(x->db, b.f.cursor ? cursor : NULL, b.f.limit, &text), &text);
+    ctx = board_context(&b, "audit", "Audit");
+    json_array_foreach(json_object_get(list, "items"), i, a) {
+        const json_t *detail = json_object_get(a, "detail");
+        char *dump = detail && json_object_size(detail) ? json_dumps(detail, JSON_COMPACT | JSON_REAL_PRECISION(12)) : NULL;
+
+        json_array_append_new(rows, json_pack("{s:o, s:o, s:o, s:s, s:s, s:s}", "seq", board_count(a, "seq"), "time",
+                                              board_time(&b, json_object_get(a, "at"), VIEW_SHORT), "actor",
+                                              board_person(&b, json_str(a, "actor", "")), "action", json_str(a, "action", ""), "object",
+                                              json_str(a, "object", ""), "detail", dump ? dump : ""));
+        free(dump);
+    }
+    json_object_set_new(ctx, "rows", rows);
+    if (json_is_string(json_object_get(list, "next_cursor")))
+        json_object_set_new(ctx, "older_href", board_href(&b, x->in.path, "cursor", json_str(list, "next_cursor", "")));
+    json_decref(list);
+    return pages_answer(x, "audit", ctx);
+}

@@ -1,0 +1,42 @@
+/* act.js - what an operator does on the dashboard: a button or select with data-do.
+ * The panels are fetched anew afterwards. */
+import { asked, change, sure } from "./again.js";
+import { byId } from "./dom.js";
+import { say } from "./announce.js";
+
+const id = (node) => node.closest("tr").dataset.id;
+
+/* Each gives the sentence to say when it is done, or nothing if it was not. */
+const ACTS = {
+  async cancel(button) {
+    const row = button.closest("tr");
+    if (!(await sure(`Cancel the request at place ${row.cells[0].textContent.trim()}?`))) return "";
+    const made = await change("POST", "/chat/cancel", { request_id: id(button) });
+    return made && (made.cancelled.length ? "Cancelled" : "It had begun or ended already");
+  },
+  async priority(select) {
+    const made = await change("POST", `/admin/queue/${id(select)}/priority`, { priority: select.value });
+    select.blur();
+    return made && `Priority is ${made.priority} now, place ${made.position}`;
+  },
+  async acknowledge(button) {
+    return (await change("POST", `/admin/alerts/${id(button)}/acknowledge`, {})) && "Acknowledged";
+  },
+  async reset() {
+    if (!(await asked(byId("reset")))) return "";
+    const reason = byId("reset-reason").value.trim();
+    return (await change("POST", "/monitoring/reset-rate-limits", reason ? { reason } : {})) && "Limits are reset";
+  },
+};
+
+async function act(event) {
+  const node = event.target.closest("[data-do]");
+  if (!node || (node.tagName === "SELECT") !== (event.type === "change")) return;
+  const done = await ACTS[node.dataset.do](node);
+  if (done) say(done);
+  document.activeElement?.closest("[data-panel]") && document.activeElement.blur();
+  document.dispatchEvent(new Event("weir:changed"));
+}
+
+document.addEventListener("click", act);
+document.addEventListener("change", act);

@@ -1,0 +1,50 @@
+/* again.js - a change that may ask for a sign-in first: the page's dialogs #sure and
+ * #again, its line #problem. */
+import { ApiError, send } from "./api.js";
+import { boot } from "./boot.js";
+import { byId } from "./dom.js";
+
+export function problem(text) {
+  byId("problem").textContent = text;
+  byId("problem").hidden = !text;
+}
+
+/* Show a dialog; gives true if it was answered with its first button. */
+export function asked(dialog) {
+  return new Promise((resolve) => {
+    dialog.returnValue = "";
+    dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true });
+    dialog.showModal();
+  });
+}
+
+/* Ask #sure with this sentence. */
+export function sure(text) {
+  byId("sure-text").textContent = text;
+  return asked(byId("sure"));
+}
+
+async function signInAgain() {
+  const input = byId("again-proof");
+  if (!(await asked(byId("again")))) return false;
+  const proof = input.value;
+  input.value = "";
+  await send("POST", "/app/login", proof.startsWith("weir_") ? { token: proof } : { name: boot.user.name, password: proof });
+  return true;
+}
+
+/* Send it, and once more after a sign-in if that is what it takes. Gives undefined if it did not work: #problem says why. */
+export async function change(method, where, body) {
+  problem("");
+  try {
+    return await send(method, where, body);
+  } catch (e) {
+    try {
+      if (e instanceof ApiError && e.error?.code === "reauthentication_required" && (await signInAgain())) return await send(method, where, body);
+      problem(e.message);
+    } catch (again) {
+      problem(again.message);
+    }
+    return undefined;
+  }
+}
