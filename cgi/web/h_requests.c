@@ -69,9 +69,11 @@ static json_t *waterfall(const json_t *r)
 {
     const json_t *t = json_object_get(r, "timings"), *attempts = json_object_get(r, "attempts");
     double first = view_number(t, "ttft_ms"), writing = view_number(t, "writing_ms"), total = view_number(t, "duration_ms"), at = 0;
-    size_t n = json_array_size(attempts), failed = n - (n > 0 && first + writing > 0);
+    size_t n = json_array_size(attempts), failed = 0;
     json_t *list = json_array();
 
+    while (failed < n && *json_str(json_array_get(attempts, failed), "error_code", ""))
+        failed++;
     for (size_t i = 0; i < failed; i++) {
         const json_t *a = json_array_get(attempts, i);
         json_t *label = view_text("Attempt %zu failed", i + 1);
