@@ -18,7 +18,7 @@ enum {
     LIST_MAX = 4 * 1024 * 1024,         /* bytes of JSON about sessions or models */
     MESSAGES_MAX = 64 * 1024 * 1024,    /* bytes of JSON with a session's messages */
     SESSIONS_SHOWN = 50,
-    MESSAGES_SHOWN = 100,
+    MESSAGES_SHOWN = 50,
     MESSAGES_ALL = 1000,                /* with ?earlier=1 */
 };
 

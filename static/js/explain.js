@@ -2,7 +2,7 @@
  * attempts, what was set aside and what was used, at which price. */
 import { get } from "./api.js";
 import { el } from "./dom.js";
-import { cost, count, money, span } from "./format.js";
+import { cost, count, span } from "./format.js";
 
 const PARTS = [["queue_ms", "Queued"], ["retry_wait_ms", "Retry wait"], ["ttft_ms", "First token"], ["writing_ms", "Writing"]];
 const fact = (name, value) => [el("dt", {}, name), el("dd", {}, value)];
@@ -34,7 +34,7 @@ function attempts(list) {
 function tokens(e) {
   const both = (t) => (t ? `${count(t.input_tokens)} in, ${count(t.output_tokens)} out` : "—");
   return el("dl", { class: "facts" }, ...fact("Set aside", both(e.reserved)), ...fact("Used", both(e.used)), ...fact("Cost", cost(e.cost)),
-    ...(e.price ? fact("Price", `${money(e.price.input_usd_per_million)} / ${money(e.price.output_usd_per_million)} a million · table ${e.price.version}`) : []));
+    ...(e.price ? fact("Price", `$${e.price.input_usd_per_million} / $${e.price.output_usd_per_million} a million · table ${e.price.version}`) : []));
 }
 
 function promised(p) {

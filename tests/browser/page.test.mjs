@@ -202,3 +202,30 @@ test('formulas are drawn, amounts of money are not', async () => {
   await b.sound('formulas');
   await b.shot('state-math');
 });
+
+test('what is selected in an answer stays selected while it grows', async () => {
+  await fresh();
+  const kept = await page.evaluate(async () => {
+    const { Growing } = await import('/static/js/markdown.js');
+    const root = document.createElement('div');
+    document.getElementById('column').append(root);
+    const growing = new Growing(root);
+    growing.append('This one is read and marked.\n\nThe next one begins here\n\n');
+    getSelection().selectAllChildren(root.firstElementChild);
+    for (let i = 0; i < 200; i++) growing.append(`and goes on ${i}${i % 7 ? ' ' : '\n\n'}`);
+    growing.finish();
+    const text = getSelection().toString();
+    root.remove();
+    return text;
+  });
+  assert.equal(kept, 'This one is read and marked.');
+});
+
+test('a long conversation opens at its newest 50 messages, and the earlier ones are a click away', async () => {
+  let session;
+  for (let i = 0; i < 60; i++) session = (await weir.post('/chat/complete', { message: `message ${i}`, session_id: session })).json.session_id;
+  await page.goto(b.url(`/app/c/${session}`));
+  assert.equal(await page.locator('.msg').count(), 50);
+  await page.click('.earlier a');
+  await page.waitForFunction(() => document.querySelectorAll('.msg').length === 120);
+});

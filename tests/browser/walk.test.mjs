@@ -44,7 +44,7 @@ test('without a session a page leads to the sign-in page, and from there back', 
 });
 
 for (const scheme of ['light', 'dark'])
-  for (const width of [1400, 390])
+  for (const width of [1400, 768, 390])
     test(`chat, monitoring and dashboard, ${scheme}, ${width} px`, async () => {
       const name = `${scheme}-${width}`;
       const b = await (await openBrowser(weir, { width, scheme })).signIn();
@@ -105,6 +105,11 @@ for (const scheme of ['light', 'dark'])
 
 test('no page scrolls sideways at 320 px', async () => {
   const b = await (await openBrowser(weir, { width: 320 })).signIn();
+  await say(b.page, 'a narrow place, with $x^2$ and a_word_that_has_no_end_and_goes_on_and_on_and_on_and_on');
+  await metricsOf(b.page);
+  await b.page.click('#chat-menu summary');
+  await b.sound('a conversation, 320 px');
+  await b.shot('chat-320');
   for (const where of ['/app/', '/app/dashboard', '/app/settings', '/app/help/metrics']) {
     await b.page.goto(b.url(where));
     await b.page.waitForLoadState('networkidle');
@@ -148,8 +153,27 @@ if (process.env.WEIR_DOC_IMAGES)
     await b.page.waitForFunction(() => document.querySelector('#m-chat dd')?.textContent === '3');
     await b.page.screenshot({ path: path.join(images, 'chat.png') });
     await b.close();
+    await queuedPicture(path.join(images, 'queued.png'));
     await dashboardPicture(path.join(images, 'dashboard.png'));
   });
+
+// A message that waits: its place, when it is expected to start, and the limit that binds.
+async function queuedPicture(file) {
+  const up = await startUpstream();
+  const busy = await startWeir({ upstream: up, openai: { limits: { requests_per_minute: 12, tokens_per_minute: 40000 } } });
+  for (const message of ['Minutes of Monday', 'Why the pump stopped', 'Draft for the water board']) await busy.post('/chat/complete', { message, model: 'gpt-4.1' });
+  const waiting = Array.from({ length: 4 }, () => busy.stream({ model: 'gpt-4.1', message: 'before' }));
+  const b = await (await openBrowser(busy, { width: 1280, height: 800 })).signIn();
+  await b.page.selectOption('#model', 'gpt-4.1');
+  await b.page.check('#show-monitoring');
+  await say(b.page, 'Translate the safety notice for the night shift into plain words.');
+  await b.page.locator('.status', { hasText: /Queued: position|Queued: you are next/ }).waitFor({ timeout: 20000 });
+  await b.page.locator('#m-limits [role="meter"]').first().waitFor();
+  await b.page.screenshot({ path: file });
+  await b.close();
+  await Promise.all(waiting);
+  await busy.stop();
+}
 
 // A dashboard with something on it: two models of the stand-in, a queue, and a failure.
 async function dashboardPicture(file) {
