@@ -82,7 +82,10 @@ void report_export_doc(struct sb *out)
                  "calculate (`=`, `+`, `-`, `@`, a tab or a line end at its beginning) begins with an apostrophe.\n"
                  "- `json`: `{\"items\": […], \"totals\": {…}}`; the totals are those of `/monitoring/cost-breakdown` for the same "
                  "selection. A text that ends without them was cut off.\n"
-                 "- `ndjson`: one object a line, without totals.\n\n"
+                 "- `ndjson`: one object a line.\n\n"
+                 "With `totals=true` the other two end with the same totals: `csv` with a line that has `totals` in place of the "
+                 "request and sums below `prompt_tokens`, `completion_tokens`, `total_tokens` and `cost_usd`, `ndjson` with a line "
+                 "`{\"totals\": {…}}`. A file that ends without it was cut off.\n\n"
                  "The view `token_usage(id, user_id, session_id, tokens_used, api_endpoint, priority_level, timestamp)` of the "
                  "database `weir.db` has the same calls for programs that read SQLite.\n\n| column | what it is |\n| --- | --- |\n");
     for (int i = 0; i < COLUMNS; i++)
@@ -324,11 +327,31 @@ static void write_head(const struct report_export *x, struct sb *out)
     sb_puts(out, x->format == EXPORT_CSV ? "\r\n" : "");
 }
 
+/* A row like the others, so that whoever adds up columns knows where to stop: "totals" in place of a request. */
+static void write_csv_totals(const struct report_export *x, struct sb *out)
+{
+    struct cell c[COLUMNS];
+
+    for (int i = 0; i < COLUMNS; i++)
+        c[i] = (struct cell){.is = CELL_COUNT, .none = true};
+    c[REQUEST_ID] = text_cell("totals");
+    c[PROMPT] = count_cell(x->sums.prompt);
+    c[COMPLETION] = count_cell(x->sums.completion);
+    c[TOTAL] = count_cell(x->sums.prompt + x->sums.completion);
+    c[COST_USD] = usd_cell(x->sums.cost, x->sums.requests > x->sums.unpriced);
+    csv_row(out, c);
+}
+
 static void write_end(const struct report_export *x, struct sb *out)
 {
-    if (x->format != EXPORT_JSON)
+    if (x->format == EXPORT_CSV) {
+        if (x->totals)
+            write_csv_totals(x, out);
         return;
-    sb_puts(out, "\n],\"totals\":{");
+    }
+    if (x->format == EXPORT_NDJSON && !x->totals)
+        return;
+    sb_puts(out, x->format == EXPORT_JSON ? "\n],\"totals\":{" : "{\"totals\":{");
     report_sums_json(out, &x->sums);
     sb_puts(out, "}}\n");
 }

@@ -26,6 +26,7 @@ struct export_name {
 struct report_export {
     enum export_format format;
     const struct report_filter *f;                               /* borrowed */
+    bool totals;                                                 /* set after begin: CSV and NDJSON end with a row of totals */
     struct report_keys keys;
     int64_t after, until;                                        /* keys of events: what is still to come lies between */
     bool begun, ended;

@@ -62,7 +62,7 @@ static enum weir_err send_pieces(struct exchange *x, struct report_export *r)
 
 enum weir_err h_export(struct exchange *x)
 {
-    const char *wanted = http_query(&x->in, "format", "csv");
+    const char *wanted = http_query(&x->in, "format", "csv"), *totals = http_query(&x->in, "totals", "false");
     struct report_export *r;
     enum export_format format;
     struct report_filter f;
@@ -72,6 +72,8 @@ enum weir_err h_export(struct exchange *x)
         return e;
     if (!export_format_parse(wanted, &format))
         return web_refuse(x, WEIR_E_INVALID_FIELD, "format", "'%.20s' is no format; csv, json and ndjson are.", wanted);
+    if (strcmp(totals, "true") != 0 && strcmp(totals, "false") != 0)
+        return web_refuse(x, WEIR_E_INVALID_FIELD, "totals", "'%.20s' is neither true nor false.", totals);
     if (!enter(x->web)) {
         x->retry_after_ms = 5000;
         return web_refuse(x, WEIR_E_OVERLOADED, NULL, "As many exports as may run at a time are running; try again in a few seconds.");
@@ -80,6 +82,7 @@ enum weir_err h_export(struct exchange *x)
     db_pass_over(x->db, true);
     e = report_export_begin(r, x->db, &f, format);
     if (!e) {
+        r->totals = strcmp(totals, "true") == 0;
         set_head(x, format);
         e = send_pieces(x, r);
     }

@@ -44,6 +44,15 @@ test('totals are those of the cost breakdown for the same filter, and so are the
     assert.deepEqual(totals, (await weir.get(`/monitoring/cost-breakdown?${filter}`)).json.total, filter);
     assert.equal(items.reduce((n, x) => n + x.total_tokens, 0), totals.total_tokens);
     assert.equal(items.reduce((n, x) => n + pico(x.cost_usd), 0), pico(totals.cost_usd));
+    const lines = (await get(`format=ndjson&totals=true&${filter}`)).text.trimEnd().split('\n').map((l) => JSON.parse(l));
+    assert.deepEqual(lines.pop(), { totals }, filter);
+    assert.deepEqual(lines, items);
+    const [head, ...rows] = csv((await get(`format=csv&totals=true&${filter}`)).text);
+    const last = Object.fromEntries(rows.pop().map((v, i) => [head[i], v]));
+    assert.equal(rows.length, items.length);
+    assert.equal(last.request_id, 'totals');
+    for (const k of ['prompt_tokens', 'completion_tokens', 'total_tokens']) assert.equal(Number(last[k]), totals[k], `${k} of ${filter}`);
+    assert.equal(pico(last.cost_usd || '0'), pico(totals.cost_usd ?? '0'));
     for (const x of items) assert.equal(x.queue_ms + x.retry_wait_ms + x.ttft_ms + x.writing_ms, x.duration_ms);
   }
 });
@@ -65,7 +74,7 @@ test('a user is given their own, whatever they ask for', async () => {
 });
 
 test('a wrong format, filter or name is refused before anything is sent', async () => {
-  for (const [query, param] of [['format=xls', 'format'], ['from=yesterday', 'from'], ['limit=3', 'limit'], ['status=ok', 'status']]) {
+  for (const [query, param] of [['format=xls', 'format'], ['totals=1', 'totals'], ['from=yesterday', 'from'], ['limit=3', 'limit'], ['status=ok', 'status']]) {
     const r = await weir.get(`/monitoring/export?${query}`);
     assert.equal(assertError(r, 400, 'invalid_request_error').param, param);
     assert.equal(r.headers['content-disposition'], undefined);
