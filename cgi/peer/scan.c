@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/decimal.h"
 #include "base/utf8.h"
 
 enum { DEPTH_MAX = 64, ESCAPED_MAX = 6 };
@@ -275,50 +276,6 @@ bool scan_int(struct scan *s, int64_t *out)
     return true;
 }
 
-/* A decimal number times 10^12, rounded. False: negative, or beyond a million. */
-static bool pico_of(struct span number, int64_t *out)
-{
-    enum { DIGITS = 30, MOST_EXPONENT = 99 };
-    unsigned __int128 v = 0;
-    int power = 12, digits = 0, exponent = 0;
-    bool point = false, negative = false;
-    size_t i = 0;
-
-    for (; i < number.n && number.p[i] != 'e' && number.p[i] != 'E'; i++) {
-        char c = number.p[i];
-
-        if (c == '-')
-            return false;
-        if (c == '.') {
-            point = true;
-        } else if (digits < DIGITS) {                /* what comes after so many makes no picodollar */
-            v = v * 10 + (unsigned)(c - '0');
-            digits += v > 0;
-            power -= point;
-        } else {
-            power += !point;
-        }
-    }
-    for (i++; i < number.n; i++) {
-        if (number.p[i] == '-')
-            negative = true;
-        else if (number.p[i] != '+' && exponent < MOST_EXPONENT)
-            exponent = exponent * 10 + (number.p[i] - '0');
-    }
-    power += negative ? -exponent : exponent;
-    for (; power > 0 && v > 0; power--) {
-        v *= 10;
-        if (v > (unsigned __int128)INT64_C(1000000000000000000))
-            return false;
-    }
-    for (; power < -1 && v > 0; power++)
-        v /= 10;
-    if (power == -1)
-        v = (v + 5) / 10;
-    *out = (int64_t)v;
-    return v <= (unsigned __int128)INT64_C(1000000000000000000);
-}
-
 bool scan_dollars(struct scan *s, int64_t *pico)
 {
     char c = scan_peek(s);
@@ -329,7 +286,7 @@ bool scan_dollars(struct scan *s, int64_t *pico)
         scan_skip(s);
         return false;
     }
-    return take_number(s, &number, &whole) && pico_of(number, pico);
+    return take_number(s, &number, &whole) && decimal_scaled(number.p, number.n, 12, INT64_C(1000000000000000000), pico);
 }
 
 bool span_is(struct span s, const char *text)

@@ -7,13 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/decimal.h"
 #include "base/mem.h"
 #include "store/report.h"
 
 enum { FAULTS_SHOWN = 20 };
 #define DAY_MS INT64_C(86400000)
 #define NUMBER_MAX 1e15
-#define USD_MAX 9e6                      /* picodollars of it fit into int64 */
+#define PICO_MAX INT64_C(9000000000000000000)       /* nine million dollars */
 
 static const struct {
     const char *name;
@@ -160,15 +161,14 @@ static void take_number(struct bill_reader *r, enum bill_member m, const char *n
 
 static void take_cost(struct bill_reader *r, const char *name, const char *text)
 {
-    char *end;
-    double v = strtod(text += *text == '$', &end);
+    const char *number = text += *text == '$';
+    int64_t pico;
 
-    if (r->cents)
-        v /= 100;
-    if (end == text || *end || !(fabs(v) <= USD_MAX))
+    number += *number == '-';                 /* a credit */
+    if (!decimal_scaled(number, strlen(number), r->cents ? 10 : 12, PICO_MAX, &pico))
         bill_fault(r, "'%.40s' (%s) is no amount in dollars.", text, name);
     else
-        r->number[MEMBER_COST] += llround(v * 1e12);
+        r->number[MEMBER_COST] += number > text ? -pico : pico;
 }
 
 /* "GPT-4o mini, input" -> "gpt-4o-mini" */

@@ -44,3 +44,7 @@ check_PROGRAMS += tests/unit/test_password
 tests_unit_test_password_SOURCES = tests/unit/test_password.c tests/unit/unit.h
 tests_unit_test_password_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_password_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += tests/unit/test_decimal
+tests_unit_test_decimal_SOURCES = tests/unit/test_decimal.c
+tests_unit_test_decimal_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_decimal_LDADD = $(UNIT_LDADD)

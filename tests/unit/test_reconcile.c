@@ -90,6 +90,10 @@ START_TEST(cells_may_be_quoted_and_separated_by_semicolons)
 
     ROW(&b, 0, DAY, "a;\"b\"", 0, 1, 0, 2, INT64_C(500000000000));
     bill_done(&b);
+    b = read_bill("day,model,cost\n2026-11-22,m,1234567.123456789012\n2026-11-22,n,-0.000000000001\n");
+    ROW(&b, 0, DAY, "m", 0, 0, 0, 0, INT64_C(1234567123456789012));        /* a double would be off by 12 */
+    ROW(&b, 1, DAY, "n", 0, 0, 0, 0, -1);
+    bill_done(&b);
 }
 END_TEST
 
