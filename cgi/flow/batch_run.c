@@ -463,7 +463,7 @@ enum batch_end batch_run(const struct batch_setup *s, struct sb *why)
     }
     (void)curl_multi_cleanup(r.multi);
     free(r.workers);
-    s->tick(s->ctx, seconds(&r), 0);
+    s->tick(s->ctx, seconds(&r), -1);
     if (r.end != BATCH_END_FILE && !batch_log_checkpoint(s->log, seconds(&r), why))
         r.end = BATCH_END_FILE;
     curl_global_cleanup();

@@ -34,7 +34,7 @@ struct batch_setup {
     const struct batch_input *in;
     struct batch_log *log;
     volatile sig_atomic_t *stop;         /* how often the user asked for the end */
-    void (*tick)(void *ctx, int64_t seconds, int64_t in_flight);      /* four times a second */
+    void (*tick)(void *ctx, int64_t seconds, int64_t in_flight);      /* four times a second; -1 in flight: all is over */
     void *ctx;
 };
 

@@ -168,7 +168,7 @@ static void show(void *ctx, int64_t seconds, int64_t in_flight)
     const struct batch_counts *c = batch_log_counts(s->log);
     int64_t n = (int64_t)s->in->n, done = c->succeeded + c->parked, now = done - b->done_before, left = n - done;
     char spent[TIME_SIZE], eta[TIME_SIZE], cost[USD_SIZE], budget[USD_SIZE] = "";
-    bool last = in_flight == 0;
+    bool last = in_flight < 0;
 
     if (s->limit > 0 && s->limit - now < left)
         left = s->limit - now;
