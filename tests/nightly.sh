@@ -29,6 +29,7 @@ part() {
 echo "$(date -u +%Y-%m-%dT%H:%M:%SZ) $(uname -sm), $(nproc) cores, $(git -C "$top" describe --always --dirty 2>/dev/null)" | tee "$result"
 long "$(part 1000) losses of power in each case" env WEIR_CRASH_POINTS="$(part 1000)" CK_TIMEOUT_MULTIPLIER=10 tests/unit/test_power
 long "$(part 200) times kill -9" env WEIR_KILLS="$(part 200)" WEIR_BUILD="$build" "$node" --test "$top/tests/e2e/kill.test.mjs"
+long "a batch of $((10 * $(part 50))) killed $(part 50) times" env WEIR_BATCH_KILLS="$(part 50)" WEIR_BUILD="$build" "$node" --test "$top/tests/e2e/batch.test.mjs"
 long "$(part 2000) calls that fail" env WEIR_FAIL_POINTS="$(part 2000)" WEIR_FAIL_SEED="$(date +%j)" WEIR_BUILD="$build" "$node" --test "$top/tests/e2e/fail.test.mjs"
 long "cppcheck, gcc -fanalyzer, clang-tidy" make -s lint
 long "ways to break Weir, each noticed" make -s check-the-checks
