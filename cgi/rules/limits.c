@@ -180,12 +180,24 @@ int64_t limits_fit_output(const struct limits *l, int64_t input, int64_t output)
     return output < 1 ? 1 : output;
 }
 
-/* How far the window would be over, were n added. More than a whole window is never asked to be free. */
-static int64_t window_over(const struct limits_dim *d, int64_t used, int64_t n, bool all)
+/* What may be produced before a call that starts now reaches the provider: what is set aside, or more where streams are few
+ * or fast. */
+static int64_t ahead(const struct limits *l, enum dim i)
 {
-    int64_t room = all ? d->room : d->room_low;
+    int64_t held = l->dim[i].held, each = l->speed * LIMITS_AHEAD_US / MILLION, most = l->streams * each;
 
-    return used + d->held + (n < room ? n : room) - room;
+    if (!limits_counts_output(i) || most <= held)
+        return held;
+    at_most(&most, 2 * held + each);
+    return most;
+}
+
+/* How far the window would be over, were n added. More than a whole window is never asked to be free. */
+static int64_t window_over(const struct limits *l, enum dim i, int64_t used, int64_t n, bool all)
+{
+    int64_t room = all ? l->dim[i].room : l->dim[i].room_low;
+
+    return used + ahead(l, i) + (n < room ? n : room) - room;
 }
 
 int64_t limits_wait_us(const struct limits *l, const struct limits_need *need, enum gate *why)
@@ -201,7 +213,7 @@ int64_t limits_wait_us(const struct limits *l, const struct limits_need *need, e
             continue;
         n = limits_amount((enum dim)i, need->input, need->output);
         wait = bucket_wait_us(&d->bucket, n, all ? 0 : d->keep);
-        over = window_over(d, d->window.sum, n, all);
+        over = window_over(l, (enum dim)i, d->window.sum, n, all);
         if (over > 0) {
             int64_t leaves = window_wait_us(&d->window, over, l->now_us);
 
@@ -228,7 +240,8 @@ bool limits_fits(const struct limits *l, const struct limits_need *need)
         const struct limits_dim *d = &l->dim[i];
         int64_t n = limits_amount((enum dim)i, need->input, need->output);
 
-        if (d->limit && (bucket_wait_us(&d->bucket, n, all ? 0 : d->keep) > 0 || window_over(d, d->window.sum, n, all) > 0))
+        if (d->limit && (bucket_wait_us(&d->bucket, n, all ? 0 : d->keep) > 0 ||
+                         window_over(l, (enum dim)i, d->window.sum, n, all) > 0))
             return false;
     }
     return limits_spread_wait_us(l, need) == 0;
@@ -261,7 +274,7 @@ void limits_slack(const struct limits *l, const struct limits_need *need, int64_
             slack[i] = 0;
             continue;
         }
-        over = window_over(d, window_sum_at(&d->window, l->now_us + wait_us), n, all);
+        over = window_over(l, (enum dim)i, window_sum_at(&d->window, l->now_us + wait_us), n, all);
         bucket = bucket_slack(&d->bucket, n, all ? 0 : d->keep, wait_us);
         slack[i] = over >= 0 ? 0 : -over < bucket ? -over : bucket;
     }

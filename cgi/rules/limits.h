@@ -74,11 +74,16 @@ struct limits {
     int64_t high_seen_us;         /* a High asked */
     int64_t pause_us;
     int64_t next_step_us;         /* a rate changes by itself */
+    int64_t streams;              /* calls under way whose output counts as it is produced */
+    int64_t speed;                /* tokens a second of a stream: those of the fast lately */
     int32_t safety_ppm, reserve_ppm;
     int64_t most_input, most_output, most_total;   /* of one call: the least ceilings */
     struct limits_spread spread;
     struct limits_dim dim[DIM_COUNT];
 };
+
+/* A call that starts now reaches its provider within this time; until then those under way go on producing. */
+#define LIMITS_AHEAD_US (INT64_C(700) * 1000)
 
 enum limits_who {
     LIMITS_USUAL,
@@ -96,7 +101,8 @@ struct limits_need {
 struct limits_hold {
     int64_t at_us;
     int64_t input, output;
-    int64_t produced;             /* of output: already counted as used */
+    int64_t produced;             /* of output: already counted as used; … */
+    int64_t produced_us;          /* … so far last told then */
     bool output_at_start;         /* the provider counts it when the call begins, not as it is produced */
 };
 

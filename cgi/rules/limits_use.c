@@ -1,12 +1,18 @@
 /* limits_use.c - what calls take: set aside, produced, settled or given back. */
 #include "rules/limits_inside.h"
 
+#define SECOND_US INT64_C(1000000)
+/* The speed of a stream is looked at over so long at the least, and a faster one is forgotten over so many looks. */
+#define SPEED_LEAST_US (INT64_C(100) * 1000)
+enum { SPEED_FORGETS = 64 };
+
 struct limits_hold limits_take(struct limits *l, const struct limits_need *need, bool output_at_start)
 {
     struct limits_hold h = {.at_us = l->now_us, .input = need->input, .output = need->output,
-                            .output_at_start = output_at_start};
+                            .produced_us = l->now_us, .output_at_start = output_at_start};
 
     l->last_start_us = l->now_us;
+    l->streams += !output_at_start;
     for (int i = 0; i < DIM_COUNT; i++) {
         struct limits_dim *d = &l->dim[i];
         int64_t n = limits_amount((enum dim)i, need->input, need->output);
@@ -45,6 +51,18 @@ static void dim_grow(struct limits_dim *d, int64_t n, bool output_at_start)
         d->held += n;
 }
 
+/* Fast streams are believed at once, slow ones bit by bit: a token too many set aside costs less than one too few. */
+static void note_speed(struct limits *l, const struct limits_hold *h, int64_t fresh)
+{
+    int64_t took = l->now_us - h->produced_us;
+    int64_t speed = took >= SPEED_LEAST_US ? fresh * SECOND_US / took : 0;
+
+    if (speed > l->speed)
+        l->speed = speed;
+    else if (took >= SPEED_LEAST_US)
+        l->speed -= (l->speed - speed) / SPEED_FORGETS;
+}
+
 void limits_produced(struct limits *l, struct limits_hold *h, int64_t output, int64_t reserve)
 {
     /* Before it is outgrown: whoever is sent meanwhile must still find room when it arrives. */
@@ -62,8 +80,12 @@ void limits_produced(struct limits *l, struct limits_hold *h, int64_t output, in
     }
     if (more > 0)
         h->output = reserve;
-    if (fresh > 0)
+    if (fresh > 0 && !h->output_at_start)
+        note_speed(l, h, fresh);
+    if (fresh > 0) {
         h->produced = output;
+        h->produced_us = l->now_us;
+    }
 }
 
 /* Input of an ended call: `reserved` counted at the start, `used` in truth. Returns the difference. */
@@ -92,6 +114,7 @@ static int64_t settle_output(struct limits_dim *d, const struct limits_hold *h, 
 
 void limits_settle(struct limits *l, const struct limits_hold *h, int64_t input, int64_t output)
 {
+    l->streams -= !h->output_at_start;
     for (int i = 0; i < DIM_COUNT; i++) {
         struct limits_dim *d = &l->dim[i];
         int64_t more = 0;
@@ -114,6 +137,7 @@ void limits_settle(struct limits *l, const struct limits_hold *h, int64_t input,
 
 void limits_release(struct limits *l, const struct limits_hold *h, bool reached)
 {
+    l->streams -= !h->output_at_start;
     for (int i = 0; i < DIM_COUNT; i++) {
         struct limits_dim *d = &l->dim[i];
         int64_t counted = 0, held = 0;

@@ -225,7 +225,7 @@ static void refused(struct world *w, struct job *j)
         if (!s->limit || !j->begun_at[d])
             continue;
         if (j->begun_at[d] > s->first)
-            s->sum -= s->event[j->begun_at[d] - 1].n;
+            s->sliding -= s->event[j->begun_at[d] - 1].n;
         s->event[j->begun_at[d] - 1].n = 0;
     }
 }

@@ -12,10 +12,11 @@
 
 #include "rules/gate.h"
 
-/* STRICT_SECONDS: a sixtieth of the limit in each second. */
-enum strict_kind { STRICT_BUCKET, STRICT_SLIDING, STRICT_FIXED, STRICT_SECONDS };
+/* STRICT_SECONDS: a sixtieth of the limit in each second. STRICT_EACH: as bucket, sliding and fixed window at once; it
+ * refuses what any of them would, so that who is never refused by it would be by none, in one run. */
+enum strict_kind { STRICT_BUCKET, STRICT_SLIDING, STRICT_FIXED, STRICT_SECONDS, STRICT_EACH };
 
-static const char *const strict_names[] = {"token bucket", "sliding window", "fixed window", "single seconds"};
+static const char *const strict_names[] = {"token bucket", "sliding window", "fixed window", "single seconds", "each way of counting"};
 
 struct strict_event {
     int64_t at_us, n;
@@ -26,7 +27,8 @@ struct strict_limit {
     int64_t limit, window_us;      /* limit 0: none */
     double level;                  /* bucket */
     int64_t at_us;
-    int64_t sum, epoch;            /* sliding and fixed */
+    int64_t sliding, fixed;        /* sums */
+    int64_t epoch;                 /* of the fixed window */
     struct strict_event *event;    /* sliding: all so far */
     size_t first, count, cap;
 };
@@ -42,32 +44,36 @@ static inline void strict_init(struct strict_limit *s, enum strict_kind kind, in
                                .epoch = now_us / window_us};
 }
 
+static inline bool strict_counts_as(const struct strict_limit *s, enum strict_kind kind)
+{
+    return s->kind == kind || s->kind == STRICT_EACH;
+}
+
 static inline void strict_advance(struct strict_limit *s, int64_t now_us)
 {
-    switch (s->kind) {
-    case STRICT_BUCKET:
-        s->level += (double)(now_us - s->at_us) * (double)s->limit / (double)s->window_us;
-        s->level = s->level > (double)s->limit ? (double)s->limit : s->level;
-        break;
-    case STRICT_SLIDING:
-        while (s->first < s->count && s->event[s->first].at_us <= now_us - s->window_us)
-            s->sum -= s->event[s->first++].n;
-        break;
-    case STRICT_FIXED:
-        if (now_us / s->window_us > s->epoch) {
-            s->epoch = now_us / s->window_us;
-            s->sum = 0;
-        }
-        break;
-    case STRICT_SECONDS: break;
+    s->level += (double)(now_us - s->at_us) * (double)s->limit / (double)s->window_us;
+    s->level = s->level > (double)s->limit ? (double)s->limit : s->level;
+    while (s->first < s->count && s->event[s->first].at_us <= now_us - s->window_us)
+        s->sliding -= s->event[s->first++].n;
+    if (now_us / s->window_us > s->epoch) {
+        s->epoch = now_us / s->window_us;
+        s->fixed = 0;
     }
     s->at_us = now_us;
 }
 
 static inline int64_t strict_remaining(struct strict_limit *s, int64_t now_us)
 {
+    int64_t least = s->limit;
+
     strict_advance(s, now_us);
-    return s->kind == STRICT_BUCKET ? (int64_t)s->level : s->limit - s->sum;
+    if (strict_counts_as(s, STRICT_BUCKET) && (int64_t)s->level < least)
+        least = (int64_t)s->level;
+    if (strict_counts_as(s, STRICT_SLIDING) && s->limit - s->sliding < least)
+        least = s->limit - s->sliding;
+    if (strict_counts_as(s, STRICT_FIXED) && s->limit - s->fixed < least)
+        least = s->limit - s->fixed;
+    return least;
 }
 
 /* Would n more be refused? */
@@ -76,7 +82,9 @@ static inline bool strict_refuses(struct strict_limit *s, int64_t n, int64_t now
     if (!s->limit)
         return false;
     strict_advance(s, now_us);
-    return s->kind == STRICT_BUCKET ? s->level < (double)n - 1e-3 : s->sum + n > s->limit;
+    return (strict_counts_as(s, STRICT_BUCKET) && s->level < (double)n - 1e-3) ||
+           (strict_counts_as(s, STRICT_SLIDING) && s->sliding + n > s->limit) ||
+           (strict_counts_as(s, STRICT_FIXED) && s->fixed + n > s->limit);
 }
 
 static inline void strict_count(struct strict_limit *s, int64_t n, int64_t now_us)
@@ -85,9 +93,10 @@ static inline void strict_count(struct strict_limit *s, int64_t n, int64_t now_u
         return;
     strict_advance(s, now_us);
     s->level -= (double)n;
-    s->sum += n;
-    if (s->kind != STRICT_SLIDING)
+    s->fixed += n;
+    if (!strict_counts_as(s, STRICT_SLIDING))
         return;
+    s->sliding += n;
     if (s->count == s->cap) {
         s->cap = s->cap ? s->cap * 2 : 1024;
         s->event = realloc(s->event, s->cap * sizeof *s->event);
