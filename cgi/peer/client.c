@@ -10,31 +10,19 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "peer/fcgi_record.h"
+
 enum {
-    FCGI_VERSION = 1,
-    FCGI_END_REQUEST = 3,
-    FCGI_STDOUT = 6,
-    HEAD_BYTES = 8,
+    HEAD_BYTES = FCGI_HEAD_BYTES,
     RECORD_MAX = 65528,                  /* the largest content that needs no padding */
     END_BYTES = HEAD_BYTES + HEAD_BYTES + 8,   /* empty STDOUT, END_REQUEST and its body */
 };
 
-static void record_head(unsigned char h[HEAD_BYTES], uint8_t type, uint16_t id, size_t n)
-{
-    h[0] = FCGI_VERSION;
-    h[1] = type;
-    h[2] = (unsigned char)(id >> 8);
-    h[3] = (unsigned char)(id & 0xff);
-    h[4] = (unsigned char)(n >> 8);
-    h[5] = (unsigned char)(n & 0xff);
-    h[6] = h[7] = 0;
-}
-
 /* The records that close the stream and the request: status 0, FCGI_REQUEST_COMPLETE. */
 static void end_records(unsigned char e[END_BYTES], uint16_t id)
 {
-    record_head(e, FCGI_STDOUT, id, 0);
-    record_head(e + HEAD_BYTES, FCGI_END_REQUEST, id, 8);
+    fcgi_record_head(e, FCGI_STDOUT, id, 0);
+    fcgi_record_head(e + HEAD_BYTES, FCGI_END_REQUEST, id, 8);
     memset(e + 2 * HEAD_BYTES, 0, 8);
 }
 
@@ -120,7 +108,7 @@ static int put_records(struct peer_client *c, const char *p, size_t n, bool last
         struct iovec iov[3];
 
         if (part > 0) {
-            record_head(head, FCGI_STDOUT, c->fcgi_id, part);
+            fcgi_record_head(head, FCGI_STDOUT, c->fcgi_id, part);
             iov[count++] = (struct iovec){head, sizeof head};
             iov[count++] = (struct iovec){(void *)(uintptr_t)p, part};
         }

@@ -11,18 +11,21 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { BEGIN_REQUEST = 1, END_REQUEST = 3, PARAMS = 4, STDIN = 5, STDOUT = 6, RESPONDER = 1, RECORD_MAX = 32768, SENT_MAX = 16 << 20, TIMEOUT_S = 30 };
+#include "peer/fcgi_record.h"
 
-static void add_record(struct sb *to, int type, const void *p, size_t n)
+enum { REQUEST = 1, RESPONDER = 1, RECORD_MAX = 32768, SENT_MAX = 16 << 20, TIMEOUT_S = 30 };
+
+static void add_record(struct sb *to, enum fcgi_record type, const void *p, size_t n)
 {
-    const unsigned char head[8] = {1, (unsigned char)type, 0, 1, (unsigned char)(n >> 8), (unsigned char)(n & 255), 0, 0};
+    unsigned char head[FCGI_HEAD_BYTES];
 
+    fcgi_record_head(head, type, REQUEST, n);
     sb_put(to, head, sizeof head);
     sb_put(to, p, n);
 }
 
 /* A stream: its content in records, then an empty one. */
-static void add_stream(struct sb *to, int type, const char *p, size_t n)
+static void add_stream(struct sb *to, enum fcgi_record type, const char *p, size_t n)
 {
     for (size_t done = 0, part; done < n; done += part) {
         part = n - done < RECORD_MAX ? n - done : RECORD_MAX;
@@ -55,7 +58,7 @@ static void add_params(struct sb *to, const char *const *params)
         sb_put(&pairs, *params, name);
         sb_puts(&pairs, value);
     }
-    add_stream(to, PARAMS, sb_str(&pairs), pairs.len);
+    add_stream(to, FCGI_PARAMS, sb_str(&pairs), pairs.len);
     sb_done(&pairs);
 }
 
@@ -122,9 +125,9 @@ static bool read_answer(int fd, struct sb *out)
         n = (size_t)head[4] << 8 | head[5];
         if (!receive(fd, text, n + head[6]))
             return false;
-        if (head[1] == END_REQUEST)
+        if (head[1] == FCGI_END_REQUEST)
             return true;
-        if (head[1] == STDOUT)
+        if (head[1] == FCGI_STDOUT)
             sb_put(out, text, n);
     }
 }
@@ -138,9 +141,9 @@ enum fcgi_call_result fcgi_call(const char *socket_path, const char *const *para
 
     if (fd < 0)
         return FCGI_CALL_NOBODY;
-    add_record(&request, BEGIN_REQUEST, begin, sizeof begin);
+    add_record(&request, FCGI_BEGIN_REQUEST, begin, sizeof begin);
     add_params(&request, params);
-    add_stream(&request, STDIN, body, n);
+    add_stream(&request, FCGI_STDIN, body, n);
     ok = sb_ok(&request) && send_all(fd, sb_str(&request), request.len) && read_answer(fd, out) && sb_ok(out);
     (void)close(fd);
     explicit_bzero(request.p, request.len);

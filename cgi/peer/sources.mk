@@ -4,7 +4,7 @@ libweir_a_SOURCES += \
 	cgi/peer/anthropic_writer.c cgi/peer/anthropic.h \
 	cgi/peer/builtin.c cgi/peer/builtin.h \
 	cgi/peer/client.c cgi/peer/client.h \
-	cgi/peer/fcgi_call.c cgi/peer/fcgi_call.h \
+	cgi/peer/fcgi_call.c cgi/peer/fcgi_call.h cgi/peer/fcgi_record.h \
 	cgi/peer/head.c cgi/peer/head.h \
 	cgi/peer/openai.c cgi/peer/openai_judge.c cgi/peer/openai_request.c cgi/peer/openai_responses.c \
 	cgi/peer/openai_writer.c cgi/peer/openai.h \

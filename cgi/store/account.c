@@ -113,6 +113,23 @@ enum weir_err account_by_cookie(struct db *ro, const char *cookie, int64_t now_m
     return e ? e : found ? WEIR_OK : WEIR_E_UNAUTHENTICATED;
 }
 
+enum weir_err account_user_state(struct db *ro, const char *user_id, struct account_state *out)
+{
+    struct query q = query(ro, "SELECT name, role, disabled_ms IS NOT NULL FROM users WHERE user_id = ?1 AND removed_ms IS NULL");
+    bool found;
+    enum weir_err e;
+
+    query_text(&q, user_id);
+    found = query_row(&q);
+    if (found) {
+        copy_col(out->name, sizeof out->name, &q, 0);
+        out->role = (enum role)query_col_i64(&q, 1);
+        out->disabled = query_col_i64(&q, 2) != 0;
+    }
+    e = query_stop(&q);
+    return e ? e : found ? WEIR_OK : WEIR_E_NOT_FOUND;
+}
+
 const char *account_token_of(const struct identity *who)
 {
     return *who->token_id ? who->token_id : *who->by_token ? who->by_token : NULL;

@@ -89,6 +89,12 @@ enum weir_err account_users_json(struct db *ro, const char *cursor, int64_t limi
     __attribute__((warn_unused_result));
 /* One of them. E_NOT_FOUND. */
 enum weir_err account_user_json(struct db *ro, const char *user_id, struct sb *out) __attribute__((warn_unused_result));
+struct account_state {
+    char name[ACCOUNT_NAME_MAX + 1];
+    enum role role;
+    bool disabled;
+};
+enum weir_err account_user_state(struct db *ro, const char *user_id, struct account_state *out) __attribute__((warn_unused_result));
 /* Tokens; of `user_id` alone unless NULL, and revoked or expired ones only with `all`. */
 enum weir_err account_tokens_json(struct db *ro, const char *user_id, bool all, int64_t now_ms, const char *cursor, int64_t limit,
                                   struct sb *out) __attribute__((warn_unused_result));

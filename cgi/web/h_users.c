@@ -160,42 +160,22 @@ enum weir_err h_user_create(struct exchange *x)
     return e;
 }
 
-/* The role and name as they are. */
-static enum weir_err look_up(struct exchange *x, char name[ACCOUNT_NAME_MAX + 1], int *role, bool *disabled)
-{
-    struct sb text = sb_make(FILTER_JSON_MAX + 4096);
-    enum weir_err e = account_user_json(x->db, x->arg[0], &text);
-    json_t *user = e ? NULL : json_loads(sb_str(&text), 0, NULL);
-
-    *role = -1;
-    (void)snprintf(name, ACCOUNT_NAME_MAX + 1, "%s", json_string_value(json_object_get(user, "name")) ? json_string_value(json_object_get(user, "name")) : "");
-    *disabled = json_is_string(json_object_get(user, "disabled_at"));
-    for (int r = 0; user && r < ROLE_COUNT; r++)
-        if (strcmp(json_string_value(json_object_get(user, "role")), role_name((enum role)r)) == 0)
-            *role = r;
-    json_decref(user);
-    sb_done(&text);
-    return e;
-}
-
 enum weir_err h_user_patch(struct exchange *x)
 {
-    char name[ACCOUNT_NAME_MAX + 1];
-    int role;
-    bool disabled;
+    struct account_state now;
     struct change c;
-    enum weir_err e = look_up(x, name, &role, &disabled);
+    enum weir_err e = account_user_state(x->db, x->arg[0], &now);
 
     if (e)
         return e;
-    e = read_change(x, name, &c);
+    e = read_change(x, now.name, &c);
     c.user_id = x->arg[0];
-    if (c.role == role)
+    if (c.role == (int)now.role)
         c.role = -1;                 /* said again */
-    if (c.disabled == (int)disabled)
+    if (c.disabled == (int)now.disabled)
         c.disabled = -1;
     if (!e && (e = admin_apply(x, "user.change", c.user_id, make_patch, &c)) == WEIR_E_CONFLICT)
-        e = *c.name && strcmp(c.name, name) != 0
+        e = *c.name && strcmp(c.name, now.name) != 0
             ? web_refuse(x, e, "name", "There is a user '%.100s' already, or this is the last administrator.", c.name)
             : web_refuse(x, e, NULL, "This is the last administrator; make another one first.");
     if (!e && (c.role >= 0 || c.disabled == 1))
