@@ -1,6 +1,7 @@
 /* chat.js - the chat page: puts its parts together and lets one request run at a time. */
 import { boot } from "./boot.js";
-import { get } from "./api.js";
+import { get, send } from "./api.js";
+import { alert } from "./announce.js";
 import { byId, part } from "./dom.js";
 import { cut } from "./branch.js";
 import { Composer } from "./composer.js";
@@ -84,7 +85,8 @@ function makeRoom(node) {
 
 function begin(text, model) {
   byId("empty")?.remove();
-  const turn = new Turn(column, text, model, { act: (name) => act(name, turn), grew: () => pin.grew() });
+  const turn = new Turn(column, text, model, {
+    act: (name) => act(name, turn), grew: () => pin.grew(), raise: boot.user?.role === "admin" && composer.priority.value !== "High" });
   makeRoom(turn.node);
   pin.jump();
   return turn;
@@ -198,6 +200,7 @@ async function recover(request, turn) {
 
 function act(name, turn) {
   if (name === "cancel") run?.stop();
+  else if (name === "raise") raise(turn);
   else if (name === "reconnect") run?.hurry();
   else if (name === "continue" && !run) ask("Continue exactly where you stopped.", chosen());
   else if (name === "signin") location.assign(`/app/login?next=${encodeURIComponent(location.pathname)}`);
@@ -207,6 +210,11 @@ function act(name, turn) {
     if (!turn.answerText) turn.node.remove();
     ask(turn.text, { ...chosen(), parent: turn.parent });
   }
+}
+
+async function raise(turn) {
+  turn.raise = false;
+  try { await send("POST", `/admin/queue/${run?.requestId}/priority`, { priority: "High" }); } catch (x) { alert(`The priority stays: ${x.message}`); }
 }
 
 const chosen = () => ({ model: composer.model.value, priority: composer.priority.value });

@@ -5,6 +5,7 @@ import { copy } from "./copy.js";
 
 const LABELS = {
   cancel: "Cancel", retry: "Try again", edit: "Edit message", reload: "Reload page", signin: "Sign in", reconnect: "Reconnect now",
+  continue: "Continue", raise: "High priority",
 };
 
 export class Status {

@@ -78,7 +78,7 @@ const ERRORS = {
   invalid_request_error: { head: "This request was refused.", todo: "Change the message, or choose another model.", actions: ["edit", "retry"] },
   upstream_error: { head: null, todo: "Try again, or choose another model.", actions: ["retry", "edit"] },
   network: { head: "Weir could not be reached.", todo: "Check the connection and try again; your message is kept.", actions: ["retry", "edit"] },
-  interrupted: { head: "The connection ended before the answer did.", todo: "What arrived is kept above.", actions: ["retry"] },
+  interrupted: { head: "The connection ended before the answer did.", todo: "What arrived is kept above.", actions: ["reload", "continue", "retry"] },
 };
 
 /* {head, todo, actions} for an error object. */

@@ -32,8 +32,10 @@ export class Turn {
   #act; #answer; #body; #status; #grow; #grew; #reasoning = null;
   #buffer = ""; #thoughts = ""; #frame = 0; #started = 0; #chars = 0; #heard = 0; #retrying = false;
 
-  /* `where` takes the nodes; act(name) answers the card's buttons; grew() is told of every growth. */
-  constructor(where, text, model, { act, grew }) {
+  /* `where` takes the nodes; act(name) answers the card's buttons; grew() is told of every growth;
+   * with `raise` the card of a waiting message offers a higher priority. */
+  constructor(where, text, model, { act, grew, raise }) {
+    this.raise = raise;
     this.#grew = grew;
     this.#act = act;
     this.text = text;
@@ -93,7 +95,7 @@ export class Turn {
     this.#retrying = false;
     if (q.reason === "pacing" && (q.eta_ms ?? 0) < 1000) return;
     const until = q.eta_ms === null || q.eta_ms === undefined ? null : Date.now() + q.eta_ms;
-    this.#card({ tone: "info", until, moving: true, actions: ["cancel"],
+    this.#card({ tone: "info", until, moving: true, actions: this.raise ? ["cancel", "raise"] : ["cancel"],
       text: until === null ? queued(q) : (left) => queued({ ...q, eta_ms: left }) });
     say(queued(q).head, q.position === 1 ? 0 : 5000);
   }

@@ -22,6 +22,8 @@ test('a message that waits tells its place, when it is expected to start and why
   assert.equal(await page.locator('.session.current .chip').innerText(), 'queued');
   await b.sound('queued');
   await b.shot('state-queued');
+  const [raised] = await Promise.all([page.waitForResponse((r) => /\/admin\/queue\/req_\w+\/priority$/.test(r.url())), card().locator('button[data-act="raise"]').click()]);
+  assert.equal(raised.status(), 200);
   await weir.post('/chat/cancel', { request_id: held.first('accepted').request_id });
   assert.match(await metricsOf(page), /Queued [\d.]+ s/);
   assert.match(await page.locator('.turn .assistant .body').last().innerText(), /waits its turn/);
