@@ -51,7 +51,7 @@ static struct way way_of(struct job *j, size_t i)
                             .prompt = budget_prompt(a->prompt_tokens, c->tokens.exact),
                             .max_tokens = {&a->max_tokens, &a->max_tokens}, .short_of_money = &c->short_of_money};
     }
-    return (struct way){.model = j->rec.model, .price = j->price, .free = j->builtin_reply != NULL, .open = true,
+    return (struct way){.model = j->rec.model, .price = j->price, .free = j->builtin_reply || j->wire == WIRE_COUNT_TOKENS, .open = true,
                         .prompt = budget_prompt(j->rec.prompt_tokens_counted, j->tokens.exact),
                         .max_tokens = {&j->ask.max_tokens, &j->rec.max_tokens}, .short_of_money = &j->short_of_money};
 }

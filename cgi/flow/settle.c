@@ -54,7 +54,7 @@ static bool cost_of(const struct engine *e, const struct job *j, const struct us
     const struct price *p;
 
     *c = (struct cost){0};
-    if (j->builtin_reply && !e->up[j->grant.upstream])
+    if (j->wire == WIRE_COUNT_TOKENS || (j->builtin_reply && !e->up[j->grant.upstream]))
         return true;                                    /* free is a price */
     p = j->attempt && j->attempt->reply.has_service ? price_for(j->price, j->attempt->reply.service) : j->price;
     return p && price_cost(p, u, c);

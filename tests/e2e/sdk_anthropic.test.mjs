@@ -207,6 +207,8 @@ test('a budget that is used up is a 402 that nobody tries again', async () => {
   for (const stream of [false, true])
     await assert.rejects(patient.messages.create(say('too dear', { model: 'claude-haiku-4-5', stream })), (e) => e.status === 402 && e.error.error.type === 'billing_error' && e.headers.get('x-should-retry') === 'false' && e.error.error.budget.scope === 'model');
   assert.equal((await up.judge()).calls, before);
+  const { input_tokens: n } = await patient.messages.countTokens({ model: 'claude-haiku-4-5', messages: [{ role: 'user', content: 'this is free' }] });
+  assert.equal(n, 10);
 });
 
 test('a stream that costs more than is left ends as if its cap were reached', async () => {
