@@ -1,7 +1,7 @@
-/* admit.c - asks come, wait, start and end.
+/* admit.c - asks come, wait and start.
  *
- * The rules decide (pick.h); this file keeps a ticket for each ask, its
- * deadline, and what is learned when it ends. */
+ * The rules decide (pick.h); this file keeps a ticket for each ask and its
+ * deadline. */
 #include "flow/admit.h"
 
 #include <stdlib.h>
@@ -62,16 +62,6 @@ int64_t admit_waiting(const struct admit *a)
 void admit_changed(struct admit *a)
 {
     a->changed = a->stale = true;
-}
-
-static struct item *item_of(struct admit *a, const struct admit_ticket *t)
-{
-    return &a->pick.queue.item[t->item];
-}
-
-static struct pick_upstream *upstream_of(struct admit *a, const struct admit_ticket *t)
-{
-    return &a->pick.upstream[item_of(a, t)->upstream];
 }
 
 /* --- looking ahead --- */
@@ -142,13 +132,6 @@ static bool starts_now(struct admit *a, const struct item *it, int64_t before, i
 
 /* --- in line --- */
 
-/* The candidates of an ask, as its ticket will have them; n is 0 if there is one model. */
-struct candidates {
-    struct candidate of[ASK_CANDIDATES_MAX];
-    int n;
-    uint64_t upstreams;
-};
-
 /* Its line, with clocks that stand at now. */
 static const struct line *line_of(struct admit *a, const struct admit_ticket *t, int64_t now_us)
 {
@@ -210,7 +193,7 @@ static void wake_resting(struct admit *a, int64_t now_us)
     }
 }
 
-static struct admit_ticket *ticket_new(struct admit *a, const struct ask *ask, const struct candidates *c, int from_stage,
+static struct admit_ticket *ticket_new(struct admit *a, const struct ask *ask, const struct admit_candidates *c, int from_stage,
                                        int64_t now_us)
 {
     struct admit_ticket *t = mem_zalloc(1, sizeof *t + (size_t)c->n * sizeof *t->candidate);
@@ -272,131 +255,12 @@ void admit_drop(struct admit *a, struct admit_ticket *t, int64_t now_us)
     admit_changed(a);
 }
 
-/* --- candidates --- */
-
-/* What this answer is expected to cost. */
-static int64_t expected_cost(const struct ask_candidate *c, int64_t output)
-{
-    const struct usage_tokens u = {.prompt = c->prompt_tokens, .completion = output};
-    struct cost cost;
-
-    if (c->free)
-        return 0;
-    return c->price && price_cost(c->price, &u, &cost) ? cost.total : INT64_MAX;
-}
-
-static bool goes_before(const struct candidate *a, const struct candidate *b)
-{
-    return a->stage != b->stage ? a->stage < b->stage : a->cost < b->cost;
-}
-
-/* The upstreams of these at which a call of this size could ever pass. */
-static uint64_t where_it_fits(const struct admit *a, const struct item *it, uint64_t upstreams)
-{
-    struct limits_need need;
-    uint64_t fits = 0;
-
-    for (uint64_t left = upstreams; left; left &= left - 1) {
-        int i = __builtin_ctzll(left);
-
-        if (i < (int)a->pick.upstreams && pick_need(&a->pick, it, i, 0, &need))
-            fits |= UINT64_C(1) << i;
-    }
-    return fits;
-}
-
-/* By stage, then by expected cost; within a stage an upstream stands for the first that it serves. */
-static void candidates_make(struct admit *a, const struct ask *ask, struct candidates *out)
-{
-    *out = (struct candidates){.n = 0};
-    for (size_t i = 0; i < ask->candidate_count && i < ASK_CANDIDATES_MAX; i++) {
-        const struct ask_candidate *from = &ask->candidates[i];
-        const struct item size = {.priority = ask->priority, .input = from->prompt_tokens, .max_output = from->max_tokens,
-                                  .want_output = 1};
-        struct learned_guess guess = learned_guess(&a->learned, from->model, ask->user, from->max_tokens);
-        struct candidate c = {
-            .upstreams = where_it_fits(a, &size, from->upstreams), .input = from->prompt_tokens, .max_output = from->max_tokens,
-            .want_output = guess.reserve, .expect_output = guess.expect, .cost = expected_cost(from, guess.expect),
-            .model = from->model, .stage = from->stage, .number = (int)i,
-        };
-        int at = out->n++;
-
-        for (; at > 0 && goes_before(&c, &out->of[at - 1]); at--)
-            out->of[at] = out->of[at - 1];
-        out->of[at] = c;
-    }
-    for (int i = 0; i < out->n; i++) {
-        for (int k = 0; k < i; k++)
-            if (out->of[k].stage == out->of[i].stage)
-                out->of[i].upstreams &= ~out->of[k].upstreams;
-        out->upstreams |= out->of[i].upstreams;
-    }
-}
-
-/* The next stage after this one that has an upstream; -1: none. */
-static int stage_after(const struct candidate *c, int n, int stage)
-{
-    for (int i = 0; i < n; i++)
-        if (c[i].stage > stage && c[i].upstreams)
-            return c[i].stage;
-    return -1;
-}
-
-/* As much of an item as pick_need() and pick_where() look at. */
-static struct item item_like(const struct ask *ask, const struct candidates *c)
-{
-    struct item it = {.priority = ask->priority, .upstreams = ask->upstreams, .input = ask->prompt_tokens,
-                      .max_output = ask->max_tokens, .want_output = 1};
-
-    if (c->n) {
-        it.upstreams = c->upstreams;
-        it.candidates = c->of;
-        it.candidate_count = c->n;
-    }
-    return it;
-}
-
-enum weir_err admit_unservable(const struct admit *a, const struct item *it)
-{
-    const struct candidate own = {.upstreams = it->upstreams, .stage = it->from_stage};
-    enum weir_err e = WEIR_E_NO_UPSTREAM;
-
-    for (int c = 0; c < (it->candidates ? it->candidate_count : 1); c++) {
-        const struct candidate *of = it->candidates ? &it->candidates[c] : &own;
-
-        for (uint64_t left = of->stage < it->from_stage ? 0 : of->upstreams; left; left &= left - 1) {
-            int i = __builtin_ctzll(left);
-            struct limits_need need;
-
-            if (i >= (int)a->pick.upstreams || a->pick.upstream[i].down)
-                continue;
-            if (pick_need(&a->pick, it, i, of->stage, &need))
-                return WEIR_OK;
-            e = WEIR_E_REQUEST_TOO_LARGE_FOR_LIMIT;
-        }
-    }
-    return e;
-}
-
-/* Why this ask cannot be taken at all, whatever the load. */
-static enum weir_err refused_outright(const struct admit *a, const struct ask *ask, const struct candidates *c)
-{
-    const struct item it = item_like(ask, c);
-    enum weir_err e = admit_unservable(a, &it);
-
-    for (size_t i = 0; e == WEIR_E_NO_UPSTREAM && i < ask->candidate_count; i++)      /* one that is up was too small */
-        for (uint64_t left = ask->candidates[i].upstreams; left; left &= left - 1)
-            if (!a->pick.upstream[__builtin_ctzll(left)].down)
-                e = WEIR_E_REQUEST_TOO_LARGE_FOR_LIMIT;
-    return e;
-}
-
 /* What can start at once needs no place. And a full queue still has room for those who have less than half their part
  * of it waiting, or one user could shut all others out: a tenth more. */
-static bool queue_full(struct admit *a, const struct ask *ask, const struct candidates *c, int64_t now_us)
+static bool queue_full(struct admit *a, const struct ask *ask, const struct admit_candidates *c, int64_t now_us)
 {
     const struct queue *q = &a->pick.queue;
-    const struct item it = item_like(ask, c);
+    const struct item it = admit_item_like(ask, c);
     int64_t room = a->config.queue_max - admit_waiting(a);
 
     if (room > 0)
@@ -424,14 +288,14 @@ static int64_t expected_wait(struct admit *a, struct admit_ticket *t, int64_t no
 
 /* Put in line with the first stage that begins in time, as far as can be foretold; if none does, with the last.
  * *wait_us is the shortest of the waits. */
-static struct admit_ticket *line_up(struct admit *a, const struct ask *ask, const struct candidates *c, int64_t now_us,
+static struct admit_ticket *line_up(struct admit *a, const struct ask *ask, const struct admit_candidates *c, int64_t now_us,
                                     int64_t *wait_us)
 {
     int64_t least_us = INT64_MAX;
 
     for (int stage = 0;;) {
         struct admit_ticket *t = ticket_new(a, ask, c, stage, now_us);
-        int next = stage_after(c->of, c->n, pick_where(&a->pick, item_of(a, t), now_us).stage);
+        int next = admit_stage_after(c->of, c->n, pick_where(&a->pick, item_of(a, t), now_us).stage);
 
         admit_changed(a);
         *wait_us = expected_wait(a, t, now_us);
@@ -451,11 +315,11 @@ static struct admit_ticket *line_up(struct admit *a, const struct ask *ask, cons
 enum weir_err admit_enqueue(struct admit *a, const struct ask *ask, int64_t now_us, struct admit_ticket **ticket,
                             int64_t *wait_us)
 {
-    struct candidates c;
+    struct admit_candidates c;
     enum weir_err e;
 
-    candidates_make(a, ask, &c);
-    e = refused_outright(a, ask, &c);
+    admit_candidates(a, ask, &c);
+    e = admit_refused_outright(a, ask, &c);
     *wait_us = -1;
     if (!e && queue_full(a, ask, &c, now_us))
         e = WEIR_E_QUEUE_FULL;
@@ -480,11 +344,11 @@ enum weir_err admit_enqueue(struct admit *a, const struct ask *ask, int64_t now_
 
 enum weir_err admit_forecast(struct admit *a, const struct ask *ask, int64_t now_us, struct admit_prospect *out)
 {
-    struct candidates c;
+    struct admit_candidates c;
     enum weir_err e;
 
-    candidates_make(a, ask, &c);
-    e = refused_outright(a, ask, &c);
+    admit_candidates(a, ask, &c);
+    e = admit_refused_outright(a, ask, &c);
     out->wait_us = -1;
     out->least_output[0] = learned_guess(&a->learned, ask->model, ask->user, ask->max_tokens).least;
     for (size_t i = 0; i < ask->candidate_count && i < ASK_CANDIDATES_MAX; i++)
@@ -581,60 +445,4 @@ void admit_promote(struct admit *a, struct admit_ticket *t, enum priority p, int
         pick_high_asked(&a->pick, item_of(a, t)->upstreams, now_us);
     t->promised_us = -1;                              /* it was told for another line */
     admit_changed(a);
-}
-
-int64_t admit_expects(const struct admit *a, const struct admit_ticket *t)
-{
-    const struct item *it = &a->pick.queue.item[t->item];
-
-    return it->input + it->want_output;
-}
-
-/* --- running --- */
-
-void admit_topup(struct admit *a, struct admit_ticket *t, int64_t output_tokens, int64_t now_us)
-{
-    struct item *it = item_of(a, t);
-    struct limits *l = &a->pick.limits[upstream_of(a, t)->group];
-    int64_t reserve = output_tokens + output_tokens / 4 + 16;
-
-    limits_tick(l, now_us);
-    if (reserve > it->max_output)
-        reserve = it->max_output > output_tokens ? it->max_output : output_tokens;
-    limits_produced(l, &it->hold, output_tokens, reserve);
-}
-
-/* What a call that ended tells about the next ones. */
-static void learn(struct admit *a, const struct admit_ticket *t, int64_t output, int64_t now_us)
-{
-    struct pick_upstream *u = upstream_of(a, t);
-    int64_t took = now_us - item_of(a, t)->began_us;
-
-    learned_tell(&a->learned, t->model, t->user, output);
-    if (u->call_output == 0) {
-        u->call_us = took;
-        u->call_output = output > 0 ? output : 1;
-        return;
-    }
-    u->call_us += (took - u->call_us) / 16;
-    u->call_output += (output - u->call_output) / 16;
-    if (u->call_output < 1)
-        u->call_output = 1;
-}
-
-void admit_settle(struct admit *a, struct admit_ticket *t, int64_t input_tokens, int64_t output_tokens, int64_t now_us)
-{
-    limits_tick(&a->pick.limits[upstream_of(a, t)->group], now_us);
-    learn(a, t, output_tokens, now_us);
-    if (output_tokens > 0)
-        pick_answered(&a->pick, item_of(a, t)->upstream);
-    pick_settle(&a->pick, t->item, input_tokens, output_tokens);
-    admit_drop(a, t, now_us);
-}
-
-void admit_release(struct admit *a, struct admit_ticket *t, int64_t now_us)
-{
-    limits_tick(&a->pick.limits[upstream_of(a, t)->group], now_us);
-    pick_release(&a->pick, t->item, false);
-    admit_drop(a, t, now_us);
 }

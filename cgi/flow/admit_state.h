@@ -1,6 +1,7 @@
 /* admit_state.h - what is inside struct admit, for the files that make it up:
- * admit.c (asks come and go), admit_change.c (upstreams come and go), admit_told.c (what providers say and do),
- * admit_view.c (what is shown), admit_save.c (what outlives a restart), admit_outlook.c (what is expected). */
+ * admit.c (asks come and start), admit_candidates.c (where they may go), admit_run.c (what they take, and how they end),
+ * admit_change.c (upstreams come and go), admit_told.c (what providers say and do), admit_view.c (what is shown),
+ * admit_save.c (what outlives a restart), admit_outlook.c (what is expected). */
 #ifndef WEIR_ADMIT_STATE_H
 #define WEIR_ADMIT_STATE_H
 
@@ -64,6 +65,31 @@ struct admit {
     bool stale;                       /* since the last forecast */
 };
 
+/* The candidates of an ask, as its ticket will have them; n is 0 if there is one model. */
+struct admit_candidates {
+    struct candidate of[ASK_CANDIDATES_MAX];
+    int n;
+    uint64_t upstreams;
+};
+
+static inline struct item *item_of(struct admit *a, const struct admit_ticket *t)
+{
+    return &a->pick.queue.item[t->item];
+}
+
+static inline struct pick_upstream *upstream_of(struct admit *a, const struct admit_ticket *t)
+{
+    return &a->pick.upstream[item_of(a, t)->upstream];
+}
+
+/* By stage, then by expected cost; within a stage an upstream stands for the first that it serves. */
+void admit_candidates(struct admit *a, const struct ask *ask, struct admit_candidates *out);
+/* The next stage after this one that has an upstream; -1: none. */
+int admit_stage_after(const struct candidate *c, int n, int stage);
+/* As much of an item as pick_need() and pick_where() look at. */
+struct item admit_item_like(const struct ask *ask, const struct admit_candidates *c);
+/* Why this ask cannot be taken at all, whatever the load. */
+enum weir_err admit_refused_outright(const struct admit *a, const struct ask *ask, const struct admit_candidates *c);
 /* Why an item cannot be served at all, whatever the load; OK if it can. */
 enum weir_err admit_unservable(const struct admit *a, const struct item *it);
 /* Who sets the limits of a group: the first in the order of configuration; NULL: all of it are gone. */

@@ -3,8 +3,10 @@ libweir_a_SOURCES += \
 	cgi/flow/access.c \
 	cgi/flow/admission.c cgi/flow/admission.h \
 	cgi/flow/admit.c cgi/flow/admit.h \
+	cgi/flow/admit_candidates.c \
 	cgi/flow/admit_change.c \
 	cgi/flow/admit_outlook.c \
+	cgi/flow/admit_run.c \
 	cgi/flow/admit_save.c \
 	cgi/flow/admit_state.h \
 	cgi/flow/admit_told.c \
