@@ -205,6 +205,17 @@ static void look_at_odds(const struct alarm *a, struct signals *s, const struct 
         odd_key(&a->odd[i], add(s, r, (int64_t)(fabs(a->odd[i].score) * 1000), (int64_t)(TREND_OUTSIDE * 1000), true)->id.key);
 }
 
+static void look_at_suspects(const struct alarm *a, struct signals *s, const struct alert_rule *r)
+{
+    struct alerts_suspect found[ALERTS_SUSPECT_MAX];
+    size_t n;
+
+    if (alerts_suspect(a->ro, clock_utc_ms(), found, &n))
+        return;
+    for (size_t i = 0; i < n; i++)
+        memcpy(add(s, r, found[i].requests, 1, true)->id.key, found[i].upstream, ALERT_KEY_SIZE);
+}
+
 static void look_at(struct alarm *a, struct signals *s, const struct alert_rule *r, const struct snapshot *now)
 {
     switch (r->kind) {
@@ -223,6 +234,7 @@ static void look_at(struct alarm *a, struct signals *s, const struct alert_rule 
             (void)add(s, r, a->ledger_failures, 1, true);
         break;
     case ALERT_ANOMALY: look_at_odds(a, s, r); break;
+    case ALERT_USAGE_SUSPECT: look_at_suspects(a, s, r); break;
     case ALERT_KINDS: break;
     }
 }
@@ -300,6 +312,10 @@ static void put_text(struct sb *out, const struct alarm *a, const struct alert_r
             if (strcmp(key, c->id.key) == 0)
                 odd_text(out, &a->odd[i]);
         }
+        break;
+    case ALERT_USAGE_SUSPECT:
+        sb_putf(out, "Upstream %s told implausible usage for %" PRId64 " of its requests of the last 15 minutes; the larger"
+                " of its count and Weir's was charged. Compare its bill (`weir reconcile`).", c->id.key, c->value);
         break;
     case ALERT_KINDS:
         break;

@@ -21,7 +21,7 @@ struct alert_book {
 static const char *const names[ALERT_KINDS] = {
     [ALERT_COST] = "cost", [ALERT_BUDGET] = "budget", [ALERT_LIMIT_USE] = "limit_use", [ALERT_ERROR_RATE] = "error_rate",
     [ALERT_QUEUE_WAIT] = "queue_wait", [ALERT_STORAGE] = "storage", [ALERT_UPSTREAM_DOWN] = "upstream_down",
-    [ALERT_LEDGER_CHECK] = "ledger_check", [ALERT_ANOMALY] = "anomaly",
+    [ALERT_LEDGER_CHECK] = "ledger_check", [ALERT_ANOMALY] = "anomaly", [ALERT_USAGE_SUSPECT] = "usage_suspect",
 };
 
 const char *alert_kind_name(enum alert_kind k)

@@ -24,6 +24,7 @@ enum alert_kind {
     ALERT_UPSTREAM_DOWN,   /* an upstream was taken out: key refused, quota gone [none] */
     ALERT_LEDGER_CHECK,    /* the ledger does not add up, or is not as it was written [findings] */
     ALERT_ANOMALY,         /* the newest hour or day lies outside its band [thousandths of a robust standard deviation] */
+    ALERT_USAGE_SUSPECT,   /* an upstream told implausible usage in the last quarter of an hour [requests] */
     ALERT_KINDS
 };
 const char *alert_kind_name(enum alert_kind k);                     /* "cost" … */

@@ -133,6 +133,7 @@ void alert_rule_json(const struct alert_rule *r, struct sb *out)
     case ALERT_UPSTREAM_DOWN:
     case ALERT_LEDGER_CHECK:
     case ALERT_ANOMALY:
+    case ALERT_USAGE_SUSPECT:
     case ALERT_KINDS:
         break;
     }

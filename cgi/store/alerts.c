@@ -5,12 +5,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "store/ledger.h"
 #include "store/list.h"
 
 #define COLUMNS "a.id, a.alert_id, r.rule_id, r.kind, a.key, a.level, a.value, a.threshold, a.text, a.window_ms, a.opened_ms," \
                 " a.acknowledged_ms, a.acknowledged_by, a.resolved_ms FROM alerts a JOIN alert_rules r ON r.id = a.rule"
 #define NEXT_VERSION "(SELECT coalesce(max(version), 0) + 1 FROM alerts)"
-enum { MINUTE_MS = 60000, QUARTER_MS = 900000, COMBO_BITS = 24 };
 
 enum weir_err alerts_unresolved(struct db *ro, void (*visit)(void *ctx, const struct alert_id *id), void *ctx)
 {
@@ -102,6 +102,7 @@ static void amount(struct sb *out, const char *name, enum alert_kind k, int64_t 
     case ALERT_STORAGE:
     case ALERT_UPSTREAM_DOWN:
     case ALERT_LEDGER_CHECK:
+    case ALERT_USAGE_SUSPECT:
     case ALERT_KINDS:
         break;
     }
@@ -195,6 +196,20 @@ enum weir_err alerts_recent(struct db *ro, int64_t now_ms, int64_t *requests, in
     if (query_row(&q)) {
         *requests = query_col_i64(&q, 0);
         *failed = query_col_i64(&q, 1);
+    }
+    return query_end(&q);
+}
+
+enum weir_err alerts_suspect(struct db *ro, int64_t now_ms, struct alerts_suspect out[ALERTS_SUSPECT_MAX], size_t *n)
+{
+    struct query q = query(ro, "SELECT w.text, count(*) FROM events e JOIN words w ON w.id = e.upstream WHERE e.suspect = 1 AND e.id >= ?1"
+                               " AND e.state = 2 GROUP BY 1 LIMIT ?2");
+
+    query_i64(&q, (now_ms - QUARTER_MS) << EVENT_BITS);
+    query_i64(&q, ALERTS_SUSPECT_MAX);
+    for (*n = 0; query_row(&q); ++*n) {
+        (void)snprintf(out[*n].upstream, sizeof out[*n].upstream, "%s", query_col_text(&q, 0));
+        out[*n].requests = query_col_i64(&q, 1);
     }
     return query_end(&q);
 }

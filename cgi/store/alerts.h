@@ -82,6 +82,14 @@ int64_t alerts_version(struct db *ro);
 
 /* Requests of the last quarter of an hour that ended, and those of them that failed: errors and time-outs. */
 enum weir_err alerts_recent(struct db *ro, int64_t now_ms, int64_t *requests, int64_t *failed) __attribute__((warn_unused_result));
+/* Upstreams that told implausible usage in the last quarter of an hour, and for how many requests. */
+enum { ALERTS_SUSPECT_MAX = 32 };
+struct alerts_suspect {
+    char upstream[ALERT_KEY_SIZE];
+    int64_t requests;
+};
+enum weir_err alerts_suspect(struct db *ro, int64_t now_ms, struct alerts_suspect out[ALERTS_SUSPECT_MAX], size_t *n)
+    __attribute__((warn_unused_result));
 /* What the calls that the rule counts have cost since from_ms (a quarter of an hour's beginning). */
 enum weir_err alerts_cost(struct db *ro, const struct alert_rule *r, int64_t from_ms, int64_t *cost)
     __attribute__((warn_unused_result));

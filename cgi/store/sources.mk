@@ -19,7 +19,8 @@ SCHEMA = \
 	schema/016_saved.sql \
 	schema/017_lean.sql \
 	schema/018_words.sql \
-	schema/019_signed_in_by.sql
+	schema/019_signed_in_by.sql \
+	schema/020_suspect_rule.sql
 libweir_a_SOURCES += \
 	cgi/store/account.c cgi/store/account.h cgi/store/account_list.c cgi/store/account_secret.c cgi/store/account_write.c \
 	cgi/store/alert_rules.c cgi/store/alerts.c cgi/store/alerts.h \

@@ -135,7 +135,7 @@ static enum weir_err read_new(struct exchange *x, const struct wish *w, struct a
     enum weir_err e;
 
     if (!w->kind || !alert_kind_parse(w->kind, &r->kind))
-        return refuse(x, "kind", "'kind' must be \"cost\", \"budget\", \"limit_use\", \"error_rate\", \"queue_wait\", \"storage\", \"upstream_down\", \"ledger_check\" or \"anomaly\".");
+        return refuse(x, "kind", "'kind' must be \"cost\", \"budget\", \"limit_use\", \"error_rate\", \"queue_wait\", \"storage\", \"upstream_down\", \"ledger_check\", \"anomaly\" or \"usage_suspect\".");
     if (r->kind != ALERT_COST && (w->scope || w->key || w->window || w->tz))
         return refuse(x, w->scope ? "scope" : w->key ? "key" : w->window ? "window" : "tz", "Only an alert of kind \"cost\" has this field.");
     e = r->kind == ALERT_COST ? read_cost(x, w, r) : WEIR_OK;

@@ -47,7 +47,7 @@ static const struct section sections[] = {
       "tz|Time zone|text", "*limit_usd|Limit, $|number"}, NULL},
     {"alerts", "Alerts", "/admin/alerts", "rules", "rule_id", h_alerts_list, true, true,
      {"kind|Kind", "scope|Of", "key|Whose", "window|Per", "limit_usd|Limit, $", "share|Share", "enabled|On"},
-     {"kind|Kind|cost/budget/limit_use/error_rate/queue_wait/storage/upstream_down/ledger_check", "window|Per (cost)|/day/week/month",
+     {"kind|Kind|cost/budget/limit_use/error_rate/queue_wait/storage/upstream_down/ledger_check/anomaly/usage_suspect", "window|Per (cost)|/day/week/month",
       "*limit_usd|Limit, $ (cost)|number", "*share|Share, 0 to 1 (limit_use, error_rate)|number", "*wait_ms|Wait, ms (queue_wait)|number", "*enabled|On|check"}, NULL},
     {"webhooks", "Webhooks", "/admin/webhooks", "items", "webhook_id", h_webhooks_list, true, true,
      {"url|Address", "events|Events", "enabled|On", "created_at|Since"}, {"*url|Address|text", "*events|Events (nothing: all)|list", "!enabled|On|check"}, NULL},

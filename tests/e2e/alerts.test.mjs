@@ -101,7 +101,7 @@ test('a budget that is used up opens an alert, the receiver is told, and it can 
 test('an upstream whose key is refused and a high rate of errors are alerted', async () => {
   const weir = await startWeir({ upstream: up, config: { retry: { budget: 0 } } });
   const rules = (await alerts(weir)).rules;
-  assert.deepEqual(rules.map((r) => r.kind), ['budget', 'limit_use', 'error_rate', 'queue_wait', 'storage', 'upstream_down', 'ledger_check', 'anomaly']);
+  assert.deepEqual(rules.map((r) => r.kind), ['budget', 'limit_use', 'error_rate', 'queue_wait', 'storage', 'upstream_down', 'ledger_check', 'anomaly', 'usage_suspect']);
   const rate = rules.find((r) => r.kind === 'error_rate');
   assert.deepEqual([rate.share, rate.least_requests, rate.enabled], [0.05, 20, true]);
   const changed = await weir.request('PATCH', `/admin/alerts/${rate.rule_id}`, { least_requests: 1, share: 0.5 });
@@ -116,6 +116,16 @@ test('an upstream whose key is refused and a high rate of errors are alerted', a
   assert.equal((await weir.request('PATCH', `/admin/alerts/${off}`, { enabled: false })).json.enabled, false);
   assert.equal((await weir.request('DELETE', `/admin/alerts/${off}`)).status, 204);
   assertError(await weir.request('DELETE', `/admin/alerts/${off}`), 404, 'not_found');
+  await weir.stop();
+});
+
+test('usage that is not believed is alerted, by upstream', async () => {
+  const weir = await startWeir({ upstream: up });
+  await (await weir.stream({ model, message: 'plain' })).end();
+  await (await weir.stream({ model, message: '#fault-usage-less x' })).end();
+  const alert = await opened(weir, 'usage_suspect');
+  assert.equal(alert.key, 'openai');
+  assert.match(alert.text, /^Upstream openai told implausible usage for 1 of its requests/);
   await weir.stop();
 });
 
