@@ -175,6 +175,18 @@ test('a response that fails in its stream ends with an error, one that is cut sh
   await assert.rejects(async () => { for await (const e of failed) last = e; });
 });
 
+test('a response that outgrows what a budget pays for is cut, and says that it is incomplete', async () => {
+  await weir.post('/admin/budgets', { scope: 'model', key: 'gpt-4.1', window: 'total', limit_usd: 0.02 });
+  const input = 'word '.repeat(3000);              // 0.006 to read, and this provider gives it all back whatever the cap
+  let last, text = '';
+  for await (const e of await client.responses.create({ model: 'gpt-4.1', input, stream: true })) {
+    last = e;
+    if (e.type === 'response.output_text.delta') text += e.delta;
+  }
+  assert.deepEqual([last.type, last.response.status, last.response.incomplete_details], ['response.incomplete', 'incomplete', { reason: 'max_output_tokens' }]);
+  assert.ok(text.length > 1000 && text.length < input.length && last.response.usage.output_tokens < 2500, `${text.length}, ${last.response.usage.output_tokens}`);
+});
+
 test('a stream that fails in the middle ends with an error the client throws', async () => {
   const stream = await client.chat.completions.create(say('#fault-mid-error please', { stream: true }));
   let text = '';
