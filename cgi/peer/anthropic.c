@@ -168,6 +168,7 @@ static void read_block(struct provider_reply *r, struct scan *s, bool begins, co
     r->call_open = span_is(type, "tool_use");
     if (r->call_open) {
         p.index = r->calls++;
+        r->call_bare = begins;
         if (begins)
             tell_call(r, &p, sink);
         else
@@ -228,12 +229,25 @@ static void read_delta(struct provider_reply *r, struct scan *s, const struct pr
         } else if (scan_string(s, &piece)) {
             struct wire_piece p = {.index = r->calls - 1, .arguments = piece};
 
+            r->call_bare = r->call_bare && piece.n == 0;
             if (r->call_open)
                 tell_call(r, &p, sink);
             else
                 r->unshown_bytes += (int64_t)piece.n;
         }
     }
+}
+
+/* A call that ends without any input has an empty one, which other protocols have to say. */
+static void end_block(struct provider_reply *r, const struct provider_sink *sink)
+{
+    static const char none[] = "{}";
+    const struct wire_piece p = {.index = r->calls - 1, .arguments = {none, sizeof none - 1}};
+
+    if (r->call_open && r->call_bare && sink->call)
+        sink->call(sink->ctx, &p);
+    r->call_open = false;
+    r->block = 0;
 }
 
 /* --- whole texts --- */
@@ -324,7 +338,7 @@ enum weir_err anthropic_read(struct provider_reply *r, const char *data, size_t 
     if (span_is(type, "content_block_start"))
         r->block = index + 1;
     else if (span_is(type, "content_block_stop"))
-        r->block = 0;
+        end_block(r, sink);
     if (span_is(type, "ping"))
         r->event = REPLY_IDLE;
     if (span_is(type, "message_stop")) {

@@ -61,6 +61,7 @@ struct provider_reply {
     enum price_service service;
     int64_t calls;                   /* tool calls so far, and whether the last block is one: where blocks have no other number */
     bool call_open;
+    bool call_bare;                  /* nothing of its input came yet */
     int64_t block;                   /* that is open in a stream of blocks: its index plus one; 0: none, or there are none */
     int64_t unshown_bytes;           /* of output that is neither text nor reasoning: tool calls, further choices */
     enum reply_event event;
