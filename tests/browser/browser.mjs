@@ -81,6 +81,23 @@ class Browser {
     assert.deepEqual(this.reports, [], `${name}: reports`);
   }
 
+  // This state in both themes and at four widths: no sideways scroll and no reports in each, axe in the narrow dark one.
+  async everywhere(name) {
+    const { page } = this;
+    const before = page.viewportSize();
+    for (const colorScheme of ['light', 'dark'])
+      for (const width of [1400, 768, 390, 320]) {
+        await page.emulateMedia({ colorScheme });
+        await page.setViewportSize({ width, height: width < 700 ? 844 : 900 });
+        await this.calm(`${name}, ${colorScheme}, ${width} px`);
+        if (colorScheme === 'dark' && width === 390) await this.sound(`${name}, dark, 390 px`);
+        await this.shot(`${name.replace(/\W+/g, '-')}-${colorScheme}-${width}`);
+      }
+    await page.emulateMedia({ colorScheme: 'light' });
+    await page.setViewportSize(before);
+    await this.sound(name);
+  }
+
   async close() {
     opened.delete(this);
     await this.context.close();
