@@ -78,13 +78,14 @@ void admit_look_ahead(struct admit *a, bool anew, int64_t now_us)
     a->stale = false;
 }
 
-void admit_promise(struct admit_ticket *t, const struct forecast_place *place, int64_t now_us)
+void admit_promise(struct admit *a, struct admit_ticket *t, const struct forecast_place *place, int64_t now_us)
 {
     if (t->promised_us >= 0 || place->guessed || place->start_us == FORECAST_NEVER)
         return;
     t->promised_us = place->start_us;
     t->promised_position = place->position;
     t->promised_at_us = now_us;
+    queue_promise(&a->pick.queue, t->item, place->start_us);
 }
 
 /* A promise is of the start that follows it; one after that is a retry. */
@@ -280,7 +281,7 @@ static int64_t expected_wait(struct admit *a, struct admit_ticket *t, int64_t no
         return 0;
     admit_look_ahead(a, false, now_us);
     place = forecast_of(&a->forecast, &a->pick, t->item, now_us);
-    admit_promise(t, &place, now_us);
+    admit_promise(a, t, &place, now_us);
     if (place.start_us == FORECAST_NEVER)
         return -1;
     return place.start_us > now_us ? place.start_us - now_us : 0;

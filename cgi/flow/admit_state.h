@@ -110,8 +110,8 @@ void admit_outlook_begin(struct admit *a, uint32_t group, int64_t now_us);      
 void admit_outlook_turn(struct admit *a, int64_t now_us);
 void admit_outlook_note(struct admit *a, uint32_t item, int64_t now_us);
 void admit_outlook_view(struct admit *a, uint32_t group, struct admit_outlook *out);
-/* Remember the first full forecast a waiting ask was told. */
-void admit_promise(struct admit_ticket *t, const struct forecast_place *place, int64_t now_us);
+/* Remember the first full forecast a waiting ask was told, and let the queue go by it. */
+void admit_promise(struct admit *a, struct admit_ticket *t, const struct forecast_place *place, int64_t now_us);
 /* It leaves the queue without having started, and not by its client's will. */
 void admit_promise_broken(struct admit *a, const struct admit_ticket *t, int64_t now_us);
 

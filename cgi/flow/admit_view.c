@@ -43,7 +43,7 @@ void admit_place(struct admit *a, const struct admit_ticket *t, int64_t now_us, 
 
     admit_look_ahead(a, true, now_us);
     place = forecast_of(&a->forecast, &a->pick, t->item, now_us);
-    admit_promise(own, &place, now_us);
+    admit_promise(a, own, &place, now_us);
     place_out(a, t->item, &place, now_us, out);
 }
 
@@ -68,7 +68,7 @@ void admit_each_waiting(struct admit *a, int64_t now_us,
 
         if (!forecast_knows(&a->forecast, &a->pick, item) || place->guessed || !waits(&q->item[item]))
             continue;                             /* it left since */
-        admit_promise(t, place, now_us);
+        admit_promise(a, t, place, now_us);
         place_out(a, item, place, now_us, &out);
         visit(ctx, t->job, &out);
     }

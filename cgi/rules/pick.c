@@ -358,6 +358,29 @@ static uint32_t pick_overdue(struct pick *p, int64_t now_us)
     return QUEUE_NONE;
 }
 
+/* Start the item of a priority that was told to have started by now, if it may go before the others. */
+static bool sweep_promised(struct pick *p, struct sweep *s, enum priority rank)
+{
+    uint32_t item = queue_promised(&p->queue, rank);
+    const struct item *it = &p->queue.item[item];
+
+    if (item == QUEUE_NONE || it->promised_us >= s->now_us || p->kept[rank] >= PICK_KEPT)
+        return false;
+    if (queue_ahead(&p->queue, item) > PICK_CREDIT * (it->input + it->expect_output) || !sweep_try(p, s, item))
+        return false;
+    p->kept[rank]++;
+    return true;
+}
+
+/* In the order of the priority, as far as no promise has come due. */
+static bool sweep_ordered(struct pick *p, struct sweep *s, enum priority rank)
+{
+    if (!sweep_rank(p, s, rank))
+        return false;
+    p->kept[rank] = 0;
+    return true;
+}
+
 bool pick_next(struct pick *p, int64_t now_us, uint32_t *item)
 {
     int64_t slack[PICK_UPSTREAMS][DIM_COUNT];
@@ -378,7 +401,9 @@ bool pick_next(struct pick *p, int64_t now_us, uint32_t *item)
     }
     s.due = false;
     for (int rank = PRIORITY_HIGH; rank >= PRIORITY_LOW; rank--) {
-        if (p->queue.rank[rank].ready && sweep_rank(p, &s, (enum priority)rank)) {
+        if (!p->queue.rank[rank].ready)
+            continue;
+        if (sweep_promised(p, &s, (enum priority)rank) || sweep_ordered(p, &s, (enum priority)rank)) {
             *item = s.started;
             return true;
         }

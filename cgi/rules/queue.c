@@ -19,14 +19,17 @@ void queue_done(struct queue *q)
 {
     for (uint32_t i = 0; i < q->lines; i++)
         heap_done(&q->line[i].flows);
-    for (int p = 0; p < PRIORITY_COUNT; p++)
+    for (int p = 0; p < PRIORITY_COUNT; p++) {
         heap_done(&q->rank[p].oldest);
+        heap_done(&q->rank[p].promised);
+    }
     heap_done(&q->resting);
     idmap_done(&q->session_last);
     idmap_done(&q->flow_of);
     idmap_done(&q->share_of);
     free(q->item);
     free(q->rest_pos);
+    free(q->promised_pos);
     free(q->flow);
     free(q->line_pos);
     free(q->oldest_pos);
@@ -44,6 +47,7 @@ static void queue_room_items(struct queue *q, uint32_t n)
     q->item_cap = n < 64 ? 64 : n + n / 2;
     q->item = mem_grow(q->item, q->item_cap, sizeof *q->item);
     q->rest_pos = mem_grow(q->rest_pos, q->item_cap, sizeof *q->rest_pos);
+    q->promised_pos = mem_grow(q->promised_pos, q->item_cap, sizeof *q->promised_pos);
 }
 
 static void queue_room_flows(struct queue *q, uint32_t n)
@@ -87,6 +91,7 @@ void queue_copy(struct queue *to, const struct queue *from)
     queue_room_lines(to, from->lines);
     copy_array(to->item, from->item, from->items, sizeof *to->item);
     copy_array(to->rest_pos, from->rest_pos, from->items, sizeof *to->rest_pos);
+    copy_array(to->promised_pos, from->promised_pos, from->items, sizeof *to->promised_pos);
     copy_array(to->flow, from->flow, from->flows, sizeof *to->flow);
     copy_array(to->line_pos, from->line_pos, from->flows, sizeof *to->line_pos);
     copy_array(to->oldest_pos, from->oldest_pos, from->flows, sizeof *to->oldest_pos);
@@ -99,11 +104,13 @@ void queue_copy(struct queue *to, const struct queue *from)
         to->line[i].flows = flows;
     }
     for (int p = 0; p < PRIORITY_COUNT; p++) {
-        struct heap oldest = to->rank[p].oldest;
+        struct heap oldest = to->rank[p].oldest, promised = to->rank[p].promised;
 
         heap_copy(&oldest, &from->rank[p].oldest);
+        heap_copy(&promised, &from->rank[p].promised);
         to->rank[p] = from->rank[p];
         to->rank[p].oldest = oldest;
+        to->rank[p].promised = promised;
         to->waiting[p] = from->waiting[p];
     }
     heap_copy(&to->resting, &from->resting);
@@ -291,6 +298,8 @@ static void queue_ready(struct queue *q, uint32_t item)
     else
         q->item[it->next].prev = item;
     q->rank[it->priority].ready++;
+    if (it->promised_us != QUEUE_UNPROMISED)
+        heap_push(&q->rank[it->priority].promised, q->promised_pos, it->promised_us, it->age, item);
     if (s->ready++ == 0 && s->counter < q->rank[it->priority].virtual)
         queue_count(q, f->share, q->rank[it->priority].virtual - s->counter);   /* idling saves nothing up */
     else
@@ -311,6 +320,8 @@ static void queue_unready(struct queue *q, uint32_t item)
     else
         q->item[it->next].prev = it->prev;
     q->rank[it->priority].ready--;
+    if (q->promised_pos[item] != HEAP_ABSENT)
+        heap_remove(&q->rank[it->priority].promised, q->promised_pos, q->promised_pos[item]);
     q->share[f->share].ready--;
     flow_place(q, it->flow);
 }
@@ -362,8 +373,9 @@ static uint32_t queue_put(struct queue *q, const struct queue_entry *e, uint32_t
         .upstreams = e->upstreams, .arrived_us = e->arrived_us, .input = e->input, .max_output = e->max_output,
         .want_output = e->want_output, .expect_output = e->expect_output, .owner = e->owner,
         .candidates = e->candidates, .candidate_count = e->candidate_count, .choice = CHOICE_ONLY,
+        .promised_us = QUEUE_UNPROMISED,
     };
-    q->rest_pos[i] = HEAP_ABSENT;
+    q->rest_pos[i] = q->promised_pos[i] = HEAP_ABSENT;
     q->flow[flow].items++;
     q->rank[e->priority].items++;
     queue_waits(q, &q->item[i], 1);
@@ -447,12 +459,13 @@ void queue_start(struct queue *q, uint32_t item, int64_t tokens)
     struct item *it = &q->item[item];
     uint32_t share = q->flow[it->flow].share;
     struct rank *r = &q->rank[it->priority];
+    int64_t least = q->line[q->flow[it->flow].line].flows.v[0].key;    /* whoever goes out of turn takes nobody along */
 
     queue_unready(q, item);
     it->state = ITEM_RUNNING;
     queue_waits(q, it, -1);
-    if (q->share[share].counter > r->virtual)
-        r->virtual = q->share[share].counter;
+    if (least > r->virtual)
+        r->virtual = least;
     it->charged = tokens;
     queue_count(q, share, tokens);
 }
@@ -502,6 +515,29 @@ uint32_t queue_wake(struct queue *q, int64_t now_us)
     item = heap_pop(&q->resting, q->rest_pos).id;
     queue_ready(q, item);
     return item;
+}
+
+void queue_promise(struct queue *q, uint32_t item, int64_t start_us)
+{
+    struct item *it = &q->item[item];
+
+    it->promised_us = start_us;
+    if (it->state == ITEM_READY)
+        heap_push(&q->rank[it->priority].promised, q->promised_pos, start_us, it->age, item);
+}
+
+uint32_t queue_promised(const struct queue *q, enum priority p)
+{
+    const struct heap *h = &q->rank[p].promised;
+
+    return h->n ? h->v[0].id : QUEUE_NONE;
+}
+
+int64_t queue_ahead(const struct queue *q, uint32_t item)
+{
+    const struct item *it = &q->item[item];
+
+    return q->share[q->flow[it->flow].share].counter - q->rank[it->priority].virtual;
 }
 
 uint32_t queue_oldest(const struct queue *q, enum priority p)

@@ -21,6 +21,7 @@
 #include "rules/limits.h"
 
 #define QUEUE_NONE UINT32_MAX
+#define QUEUE_UNPROMISED INT64_MAX
 
 enum item_state {
     ITEM_FREE,
@@ -52,6 +53,7 @@ struct item {
     uint64_t upstreams;               /* of all candidates */
     int64_t arrived_us;
     int64_t rest_until_us;
+    int64_t promised_us;              /* it was told that it starts then; QUEUE_UNPROMISED */
     int64_t input, max_output;        /* tokens; with candidates: of the one chosen last */
     int64_t want_output;              /* to set aside where the provider counts what is produced */
     int64_t expect_output;            /* to plan with */
@@ -97,6 +99,7 @@ struct line {
 
 struct rank {                         /* of one priority */
     struct heap oldest;               /* flows with ready items, by age of their head */
+    struct heap promised;             /* ready items that were told when they start, by that time, then age */
     int64_t virtual;                  /* counter of whom was served last */
     uint32_t ready;
     uint32_t items;                   /* in any state */
@@ -107,7 +110,7 @@ struct queue {
     struct flow *flow;
     struct share *share;
     struct line *line;
-    uint32_t *rest_pos;               /* by item */
+    uint32_t *rest_pos, *promised_pos;        /* by item */
     uint32_t *line_pos, *oldest_pos;  /* by flow */
     uint32_t item_cap, flow_cap, share_cap, line_cap;
     uint32_t items, flows, shares, lines;             /* slots in use or once used */
@@ -164,6 +167,12 @@ void queue_rest(struct queue *q, uint32_t item, int64_t until_us);
 /* One whose rest is over becomes ready: its number, or QUEUE_NONE. */
 uint32_t queue_wake(struct queue *q, int64_t now_us);
 
+/* A waiting item was told that it starts then; once. */
+void queue_promise(struct queue *q, uint32_t item, int64_t start_us);
+/* The ready item of a priority that was told the earliest start; QUEUE_NONE. */
+uint32_t queue_promised(const struct queue *q, enum priority p);
+/* How many tokens more its user has had than whoever of this priority was served last in turn. */
+int64_t queue_ahead(const struct queue *q, uint32_t item);
 /* The oldest ready item of a priority; QUEUE_NONE. */
 uint32_t queue_oldest(const struct queue *q, enum priority p);
 /* Note what holds a line from now on. */

@@ -16,7 +16,7 @@ static struct sim a_sim(int users, uint64_t seed)
     };
 }
 
-static void judge(struct sim *s, const char *what)
+static void judge(struct sim *s, const char *what, double least)
 {
     struct admit_counters n;
     double kept;
@@ -28,7 +28,7 @@ static void judge(struct sim *s, const char *what)
            what, s->users, (unsigned long long)s->seed, kept * 100, (long long)n.promises, (double)n.eta_error_us / 1e6,
            (long long)s->rejected, (long long)s->expired);
     ck_assert_int_gt(n.promises, 1000);
-    ck_assert_msg(kept >= 0.9, "only %.3f of the promises were kept", kept);
+    ck_assert_msg(kept >= least, "only %.3f of the promises were kept", kept);
     ck_assert_int_lt(s->expired * 20, s->started);      /* who cannot be served in time is told at once, not after the wait */
     sim_done(s);
 }
@@ -40,7 +40,7 @@ START_TEST(nine_of_ten_promises_are_kept_when_requests_are_what_is_short)
 
         s.upstream[0].limit[DIM_REQUESTS_PER_MINUTE] = 60;
         s.per_second = 1.3;
-        judge(&s, "requests");
+        judge(&s, "requests", users == 1 ? 0.99 : 0.95);
     }
 }
 END_TEST
@@ -53,7 +53,27 @@ START_TEST(nine_of_ten_promises_are_kept_when_tokens_are_what_is_short)
         s.upstream[0].limit[DIM_REQUESTS_PER_MINUTE] = 1000;
         s.upstream[0].limit[DIM_TOKENS_PER_MINUTE] = 150000;
         s.per_second = users == 1 ? 7 : 3;
-        judge(&s, "tokens");
+        judge(&s, "tokens", users == 1 ? 0.99 : 0.92);
+    }
+}
+END_TEST
+
+/* Few calls fit in the tolerance here: a promise to one of several users hangs on what each of the others sends next, and
+ * where output is short, on how long the answers ahead will be, which nobody knows: N of them are off by about 0.95 / sqrt(N)
+ * of the wait, so that only long waits come near. */
+START_TEST(where_little_fits_most_promises_are_kept)
+{
+    static const double least[2][3] = {{0.93, 0.82, 0.8}, {0, 0.84, 0.84}};
+
+    for (int users = 1; users <= 5; users += 2) {
+        struct sim tokens = a_sim(users, 26), output = a_sim(users, 27);
+
+        tokens.upstream[0].limit[DIM_TOKENS_PER_MINUTE] = 60000;
+        tokens.per_second = 1.3;
+        judge(&tokens, "tokens, tight", least[0][users / 2]);
+        output.upstream[0].limit[DIM_OUTPUT_TOKENS_PER_MINUTE] = 20000;
+        output.per_second = 2.1;
+        judge(&output, "output", least[1][users / 2]);
     }
 }
 END_TEST
@@ -102,5 +122,5 @@ START_TEST(with_mixed_priorities_high_and_most_of_the_others_are_told_the_truth)
 END_TEST
 
 UNIT_MAIN("promises", nine_of_ten_promises_are_kept_when_requests_are_what_is_short,
-          nine_of_ten_promises_are_kept_when_tokens_are_what_is_short,
+          nine_of_ten_promises_are_kept_when_tokens_are_what_is_short, where_little_fits_most_promises_are_kept,
           with_mixed_priorities_high_and_most_of_the_others_are_told_the_truth)
