@@ -18,33 +18,26 @@ static bool has_words(const struct openai_turn *t)
 
 static void put_system(struct sb *out, const struct openai_turn *turns, size_t n)
 {
-    size_t all = 0, len = 0;
-    char *text;
+    struct sb text;
+    size_t all = 1;
 
     for (size_t i = 0; i < n; i++)
         all += is_system(&turns[i]) ? strlen(turns[i].text) + 2 : 0;
-    text = all ? malloc(all + 1) : NULL;
-    if (all && !text) {
-        out->failed = out->starved = true;
-        return;
-    }
+    text = sb_make(all);
     for (size_t i = 0; i < n; i++) {
-        size_t size = strlen(turns[i].text);
-
         if (!is_system(&turns[i]) || !has_words(&turns[i]))
             continue;
-        if (len)
-            len = (size_t)((char *)mempcpy(text + len, "\n\n", 2) - text);
-        memcpy(text + len, turns[i].text, size);
-        len += size;
+        sb_puts(&text, text.len ? "\n\n" : "");
+        sb_puts(&text, turns[i].text);
     }
-    if (len) {
-        text[len] = '\0';
+    if (text.starved) {
+        out->failed = out->starved = true;
+    } else if (text.len) {
         sb_puts(out, "\"system\":");
-        sb_json(out, text);
+        sb_json(out, sb_str(&text));
         sb_putc(out, ',');
     }
-    free(text);
+    sb_done(&text);
 }
 
 /* A string, or a list of them, as a list. */

@@ -265,7 +265,7 @@ static size_t without_stream(const struct job_body *b)
     static const char stream[] = ",\"stream\":true";
     size_t n = sizeof stream - 1;
 
-    return b->len > n && memcmp(b->text + b->len - n, stream, n) == 0 ? b->len - n : b->len;
+    return b->text && b->len > n && memcmp(b->text + b->len - n, stream, n) == 0 ? b->len - n : b->len;
 }
 
 /* What is asked, by whom, and of which models: the same words from the same person. */
