@@ -118,4 +118,4 @@ EXTRA_DIST += tests/browser/board.test.mjs tests/browser/browser.mjs tests/brows
 	tests/browser/page.test.mjs tests/browser/states.test.mjs tests/browser/talk.test.mjs tests/browser/walk.test.mjs
 
 # pictures for README.md, made by the browser tests with WEIR_DOC_IMAGES=1
-EXTRA_DIST += docs/images/chat.png docs/images/dashboard.png docs/images/queued.png
+EXTRA_DIST += docs/images/chat.png docs/images/dashboard.png docs/images/dashboard-dark.png docs/images/queued.png

@@ -2,7 +2,7 @@
  * webhooks, prices, the audit log, and one's own tokens and browsers.
  *
  * Each is one line of a table: the list that the HTTP interface gives, which of
- * its members are columns, and the fields of the form that adds or changes one.
+ * its members are columns, and the fields of the form that adds or changes one; rows NULL: the answer is the one row.
  * The page itself is served whole; manage.js only sends the form. */
 #include <stdio.h>
 #include <string.h>
@@ -56,6 +56,12 @@ static const struct section sections[] = {
      {"provider|Provider, as openai|text", "model|Model|text", "*input_per_million_usd|Input, $ per million tokens|number",
       "*output_per_million_usd|Output, $ per million tokens|number", "*cached_per_million_usd|Cached input|number"},
      "They lie over the table Weir was built with, from the next call on."},
+    {"providers", "Providers", "/monitoring/rate-limits", "upstreams", "name", h_rate_limits, true, false,
+     {"name|Provider", "status|Status", "stabilization|Recovery", "cooldown|Pause", "provider_429s_24h|Refusals in 24 h"}, {NULL},
+     "How each is doing. Keys are set in the configuration and shown nowhere."},
+    {"retention", "Retention", "/admin/retention", NULL, "", h_retention, true, false,
+     {"content_days|Texts, days", "content_bytes|Texts, bytes", "usage_days|Numbers, days", "anonymize_days|Names, days", "audit_days|Audit log, days",
+      "next_run_at|Next clearing", "last_run|Last clearing"}, {NULL}, "What is kept, for how long, and what was taken out last. It is set in the configuration."},
     {"audit", "Audit", "/admin/audit", "items", "seq", h_audit_list, true, false,
      {"seq|No.", "at|At", "actor|Who", "action|Did", "object|To", "detail|Detail"}, {NULL}, NULL},
 };
@@ -204,7 +210,7 @@ static json_t *tabs(const struct exchange *x, const struct section *at)
 enum weir_err h_page_manage(struct exchange *x)
 {
     const struct section *s = sections;
-    json_t *ctx, *list, *columns = json_array(), *fields = json_array();
+    json_t *ctx, *list, *items, *columns = json_array(), *fields = json_array();
     enum weir_err e;
 
     while (strcmp(s->name, strrchr(x->in.path, '/') + 1) != 0)        /* the table of routes has no others */
@@ -223,15 +229,17 @@ enum weir_err h_page_manage(struct exchange *x)
         (void)json_array_append_new(columns, json_pack("{s:o}", "label", part(s->columns[i], 1)));
     for (int i = 0; i < 10 && s->fields[i]; i++)
         (void)json_array_append_new(fields, field_of(s->fields[i]));
+    items = s->rows ? json_incref(json_object_get(list, s->rows)) : json_pack("[O]", list);
     (void)json_object_set_new(ctx, "heading", json_string(s->title));
     (void)json_object_set_new(ctx, "path", json_string(s->path));
     (void)json_object_set_new(ctx, "hint", s->hint ? json_string(s->hint) : json_null());
     (void)json_object_set_new(ctx, "sections", tabs(x, s));
     (void)json_object_set_new(ctx, "columns", columns);
-    (void)json_object_set_new(ctx, "rows", rows_of(s, json_object_get(list, s->rows)));
+    (void)json_object_set_new(ctx, "rows", rows_of(s, items));
     (void)json_object_set_new(ctx, "more", json_boolean(json_is_string(json_object_get(list, "next_cursor"))));
     (void)json_object_set_new(ctx, "has_form", json_boolean(s->fields[0] != NULL));
     (void)json_object_set_new(ctx, "fields", fields);
+    json_decref(items);
     json_decref(list);
     return pages_answer(x, "manage", ctx);
 }

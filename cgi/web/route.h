@@ -76,6 +76,8 @@ enum route_body {
     X(GET, "/app/settings/alerts", ADMIN, PAGE, "", h_page_manage)                                         \
     X(GET, "/app/settings/webhooks", ADMIN, PAGE, "", h_page_manage)                                       \
     X(GET, "/app/settings/prices", ADMIN, PAGE, "", h_page_manage)                                         \
+    X(GET, "/app/settings/providers", ADMIN, PAGE, "", h_page_manage)                                      \
+    X(GET, "/app/settings/retention", ADMIN, PAGE, "", h_page_manage)                                      \
     X(GET, "/app/settings/audit", ADMIN, PAGE, "", h_page_manage)                                          \
     X(GET, "/app/help", ALL, PAGE, Q_ANY, h_page_help)                                                     \
     X(GET, "/app/help/metrics", ALL, PAGE, Q_ANY, h_page_help)                                             \

@@ -56,10 +56,14 @@ test('a user is changed and removed with the form and its buttons; a refusal is 
 });
 
 test('every settings page is sound, and a user without rights sees their own alone', async () => {
-  for (const name of ['own-tokens', 'browsers', 'users', 'tokens', 'budgets', 'alerts', 'webhooks', 'prices', 'audit']) {
+  for (const name of ['own-tokens', 'browsers', 'users', 'tokens', 'budgets', 'alerts', 'webhooks', 'prices', 'providers', 'retention', 'audit']) {
     await page.goto(b.url(`/app/settings/${name}`));
     await b.calm(name);
   }
+  await page.goto(b.url('/app/settings/providers'));
+  assert.match(await row('openai').innerText(), /healthy/);
+  await page.goto(b.url('/app/settings/retention'));
+  assert.match(await page.innerText('tbody'), /\d{4}-\d\d-\d\d \d\d:\d\d|—/);
   await page.goto(b.url('/app/settings/users'));
   await b.sound('users');
   await weir.post('/admin/users', { name: 'olga', role: 'user', password: 'seven green tomatoes' });

@@ -1,6 +1,6 @@
 // The way of a newcomer: the one-time link, a chat with the built-in model, its
 // figures, the monitor panel, the dashboard – in both themes, wide and narrow.
-// WEIR_DOC_IMAGES=1 also writes docs/images/chat.png and dashboard.png.
+// WEIR_DOC_IMAGES=1 also writes docs/images.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -154,7 +154,7 @@ if (process.env.WEIR_DOC_IMAGES)
     await b.page.screenshot({ path: path.join(images, 'chat.png') });
     await b.close();
     await queuedPicture(path.join(images, 'queued.png'));
-    await dashboardPicture(path.join(images, 'dashboard.png'));
+    await dashboardPictures(images);
   });
 
 // A message that waits: its place, when it is expected to start, and the limit that binds.
@@ -176,7 +176,7 @@ async function queuedPicture(file) {
 }
 
 // A dashboard with something on it: two models of the stand-in, a queue, and a failure.
-async function dashboardPicture(file) {
+async function dashboardPictures(images) {
   const up = await startUpstream();
   const busy = await startWeir({ upstream: up, openai: { max_concurrent: 4, limits: { requests_per_minute: 500, tokens_per_minute: 200000, requests_per_hour: 3000, tokens_per_hour: 1000000 } } });
   const topics = ['Minutes of Monday', 'Why the pump stopped', 'Translate the safety notice', 'Draft for the water board', 'Names for the new boat', 'Questions for the inspection'];
@@ -189,11 +189,13 @@ async function dashboardPicture(file) {
   }));
   await busy.post('/chat/complete', { message: '#fault-400 a mistake', model: 'gpt-4o-mini' });
   const running = await Promise.all(Array.from({ length: 7 }, (_, i) => busy.stream({ model: 'gpt-4.1', message: `#slow-0-50-1000 chapter ${i}`, priority: i % 2 ? 'Low' : 'High' })));
-  const b = await (await openBrowser(busy, { width: 1280, height: 1400 })).signIn();
-  await b.page.goto(b.url('/app/dashboard?range=1h'));
-  await b.page.waitForSelector('#c-cost canvas');
-  await b.page.screenshot({ path: file });
-  await b.close();
+  for (const [scheme, name] of [['light', 'dashboard.png'], ['dark', 'dashboard-dark.png']]) {
+    const b = await (await openBrowser(busy, { width: 1280, height: 1300, scheme })).signIn();
+    await b.page.goto(b.url('/app/dashboard?range=1h'));
+    await b.page.waitForSelector('#c-cost canvas');
+    await b.page.screenshot({ path: path.join(images, name) });
+    await b.close();
+  }
   for (const s of running) await busy.post('/chat/cancel', { request_id: s.first('accepted')?.request_id ?? (await s.next('accepted')).request_id });
   await busy.stop();
 }
