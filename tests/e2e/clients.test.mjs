@@ -177,8 +177,10 @@ test('nginx reloads and no stream notices; it restarts, and what it cut off is c
     return s;
   };
   const through = await many(5, (i) => begin(`reload ${i}`, 60));
+  const workers = () => fs.readFileSync(`/proc/${weir.nginx.pid}/task/${weir.nginx.pid}/children`, 'utf8').trim().split(' ');
+  const before = workers();
   weir.nginx.child.kill('SIGHUP');
-  await waitFor('the new workers', () => fs.readFileSync(path.join(weir.state, 'nginx-error.log'), 'utf8') !== undefined);
+  await waitFor('new workers', () => workers().some((pid) => !before.includes(pid)));
   for (const s of through) {
     assertStream(await s.end());
     assert.equal(s.terminals()[0].event, 'done');
