@@ -58,7 +58,8 @@ static json_t *recovering(const struct board *b, const struct snapshot *s)
         const struct admit_upstream_view *u = &s->upstreams[i];
 
         if (snapshot_shows(u) && u->stabilizing)
-            json_array_append_new(rows, json_pack("{s:s, s:o, s:o, s:o, s:o}", "name", u->name, "level",
+            json_array_append_new(rows, json_pack("{s:s, s:I, s:o, s:o, s:o, s:o}", "name", u->name, "now",
+                                                  (json_int_t)(u->rate_ppm / 10000), "level",
                                                   view_percent((double)u->rate_ppm / 1e6), "level_pct", view_length((double)u->rate_ppm / 1e6),
                                                   "left", view_span((double)u->stabilizing_until_us / USEC_PER_MS), "until",
                                                   board_moment(b, s->at_ms + u->stabilizing_until_us / USEC_PER_MS, VIEW_SECONDS)));

@@ -148,6 +148,10 @@ test('a provider that asks to wait is waited for, and the pill says that Weir re
   assert.match(await c.page.innerText('[data-panel="health"]'), /Stabilizing/);
   assert.match(await c.page.innerText('[data-panel="limits"]'), /running at \d+ %/);
   await c.sound('dashboard while stabilizing');
+  await c.page.goto(c.url('/app/dashboard/limits'));
+  assert.match(await c.page.innerText('[data-panel="stabilization"]'), /at \d+ %[^]*back to all at \d\d:\d\d:\d\d, in /);
+  assert.match(await c.page.innerText('[data-panel="stabilization"] table'), /openai\s+gpt-4o-mini\s+success/);
+  await c.sound('limits while stabilizing');
   await c.close();
   await gentle.stop();
 });
