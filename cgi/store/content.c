@@ -133,7 +133,7 @@ static enum weir_err open_sealed(int64_t user, int64_t id, const void *sealed, s
 enum weir_err content_forget(struct db *db, int64_t from, int64_t to)
 {
     static const char *const sql[] = {"INSERT INTO contents_words(contents_words, rowid, text) SELECT 'delete', id, text FROM contents"
-                                      " WHERE id BETWEEN ?1 AND ?2 AND sealed IS NULL",
+                                      " WHERE id BETWEEN ?1 AND ?2 AND sealed IS NULL AND marked IS NULL",
                                       "DELETE FROM contents WHERE id BETWEEN ?1 AND ?2"};
     enum weir_err e = WEIR_OK;
 
@@ -168,16 +168,9 @@ enum weir_err content_merge_words(struct db *db, int64_t pages, bool *left)
     return e;
 }
 
-enum weir_err content_put(struct db *db, int64_t id, int64_t at_ms, const struct content *c)
+static enum weir_err add_plain(struct db *db, int64_t id, bool whole, const struct content *c)
 {
-    enum weir_err e = content_forget(db, id, id);
-
-    return e ? e : content_add(db, id, at_ms, c);
-}
-
-static enum weir_err add_plain(struct db *db, int64_t id, const struct content *c)
-{
-    struct query q = query(db, "INSERT INTO contents(id, text, reasoning) VALUES (?1, ?2, ?3)");
+    struct query q = query(db, "INSERT INTO contents(id, text, reasoning, marked) VALUES (?1, ?2, ?3, iif(?4, NULL, 1))");
     enum weir_err e;
 
     query_i64(&q, id);
@@ -186,24 +179,37 @@ static enum weir_err add_plain(struct db *db, int64_t id, const struct content *
         query_text_n(&q, c->reasoning, c->reasoning_bytes);
     else
         query_null(&q);
+    query_i64(&q, whole);
     e = query_end(&q);
-    return e ? e : add_words(db, id, c);
+    return e || !whole ? e : add_words(db, id, c);
 }
 
-enum weir_err content_add(struct db *db, int64_t id, int64_t at_ms, const struct content *c)
+static enum weir_err add(struct db *db, int64_t id, int64_t at_ms, bool whole, const struct content *c)
 {
     enum weir_err e;
     struct query q;
 
     if (!content_kept())
         return WEIR_OK;
-    e = content_key_set() ? add_sealed(db, id, c) : add_plain(db, id, c);
+    e = content_key_set() ? add_sealed(db, id, c) : add_plain(db, id, whole, c);
     if (e)
         return e;
     q = query(db, "UPDATE sessions SET texts_ms = ?2 WHERE id = ?1 AND (texts_ms IS NULL OR texts_ms > ?2)");
     query_i64(&q, id >> SEQ_BITS);
     query_i64(&q, at_ms);
     return query_end(&q);
+}
+
+enum weir_err content_add(struct db *db, int64_t id, int64_t at_ms, const struct content *c)
+{
+    return add(db, id, at_ms, true, c);
+}
+
+enum weir_err content_mark(struct db *db, int64_t id, int64_t at_ms, const struct content *c)
+{
+    enum weir_err e = content_forget(db, id, id);
+
+    return e ? e : add(db, id, at_ms, false, c);
 }
 
 enum weir_err content_oldest(struct db *db, int64_t session)

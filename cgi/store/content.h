@@ -39,8 +39,9 @@ enum weir_err content_title_put(int64_t user, const char *session_id, const char
 enum weir_err content_title_get(int64_t user, const char *session_id, const char *stored, struct sb *out)
     __attribute__((warn_unused_result));
 
-/* The same, in place of what there is; and away with all from id `from` to `to`. Writer only. */
-enum weir_err content_put(struct db *db, int64_t id, int64_t at_ms, const struct content *c) __attribute__((warn_unused_result));
+/* What a running answer has come to, in place of what there is: it is found by its words once it is added whole. And away with
+ * all from id `from` to `to`. Writer only. */
+enum weir_err content_mark(struct db *db, int64_t id, int64_t at_ms, const struct content *c) __attribute__((warn_unused_result));
 enum weir_err content_forget(struct db *db, int64_t from, int64_t to) __attribute__((warn_unused_result));
 
 /* A deleted text's words stay in the index until its parts are merged: merge at most about `pages` of them; *left is false

@@ -26,23 +26,15 @@
 
 enum {
     BUSY_MS = 2000, CHECKPOINT_PAGES = 4000, PROGRESS_STEPS = 20000,
-    PAGE_BYTES = 4096, PAGE_SLOTS = 4096,
     GIVE_BACK = 64,                  /* pages at a time */
     CHECK_MAX_BYTES = 64 << 20, IN_MEMORY_MAX = 256 << 20
 };
 
-/* SQLite's allocation statistics take a global mutex on every allocation, which two busy threads would share. The pages
- * that connections keep lie in room taken whole and touched at the start, so that a Weir does not grow while its caches
- * fill: the writer's 8 MiB and the keeper's; what others keep beside them comes from the heap. */
+/* SQLite's allocation statistics take a global mutex on every allocation, which two busy threads would share. */
 static void configure_sqlite(void)
 {
-    int head = 0, slot, rc = sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+    int rc = sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 
-    (void)sqlite3_config(SQLITE_CONFIG_PCACHE_HDRSZ, &head);
-    slot = (PAGE_BYTES + head + 7) / 8 * 8;
-    if (rc == SQLITE_OK)
-        rc = sqlite3_config(SQLITE_CONFIG_PAGECACHE, memset(mem_zalloc(PAGE_SLOTS, (size_t)slot), 1, PAGE_SLOTS * (size_t)slot),
-                            slot, PAGE_SLOTS);
     if (rc != SQLITE_OK)
         log_error("SQLite was used before it was set up (%d); it works, with more memory", rc);
 }
@@ -151,7 +143,7 @@ static enum weir_err check_after_crash(struct db *db, char why[DB_WHY_SIZE])
 static enum weir_err set_up_writer(struct db *db, char why[DB_WHY_SIZE])
 {
     static const char pragmas[] = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
-                                  "PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8192;"
+                                  "PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -2048;"
                                   "PRAGMA journal_size_limit = 16777216";
 
     if (sqlite3_db_readonly(db->h, "main") != 0)

@@ -29,7 +29,7 @@ enum weir_err db_open(const char *path, struct db **out, char why[DB_WHY_SIZE]) 
 /* Open read-only; the file must have been opened for writing before. Results as above. */
 enum weir_err db_open_reader(const char *path, struct db **out, char why[DB_WHY_SIZE])
     __attribute__((warn_unused_result));
-/* A reader that passes over the whole database once: keep little of it in memory, until `on` is false again. */
+/* A reader that passes over the whole database, or seldom reads: keep little of it in memory, until `on` is false again. */
 void db_pass_over(struct db *ro, bool on);
 /* Close; NULL is fine. An open transaction is rolled back. */
 void db_close(struct db *db);

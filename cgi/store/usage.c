@@ -519,7 +519,7 @@ enum weir_err usage_mark(struct db *db, const struct usage_mark *m)
     query_i64(&q, m->cost_out);
     e = query_end(&q);
     if (!e && (m->text || m->reasoning) && v.session && v.answer && v.answerable)
-        e = content_put(db, v.session << SEQ_BITS | v.answer, v.id >> EVENT_BITS, &c);
+        e = content_mark(db, v.session << SEQ_BITS | v.answer, v.id >> EVENT_BITS, &c);
     return e;
 }
 

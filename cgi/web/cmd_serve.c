@@ -253,6 +253,8 @@ static int open_readers(struct serve *v)
 
     if (db_open_reader(v->database, &v->keeper_reader, why) || db_open_reader(v->database, &v->courier_reader, why))
         return fail(EX_IOERR, why);
+    db_pass_over(v->keeper_reader, true);
+    db_pass_over(v->courier_reader, true);
     v->n_readers = (size_t)v->settings->http.acceptors;
     v->readers = mem_zalloc(v->n_readers, sizeof(struct db *));
     for (size_t i = 0; i < v->n_readers; i++) {

@@ -5,7 +5,6 @@ import { alert } from "./announce.js";
 import { byId, part } from "./dom.js";
 import { cut } from "./branch.js";
 import { Composer } from "./composer.js";
-import { Estimate } from "./estimate.js";
 import { lazy } from "./lazy.js";
 import { Live } from "./live.js";
 import { Monitor } from "./monitor.js";
@@ -40,12 +39,17 @@ function bodyOf(text, { model, priority, parent }) {
   return body;
 }
 
-const composer = new Composer(session, { onSend: ask, onStop: () => run?.stop(), onChange: () => estimate?.soon() });
-const estimate = new Estimate(() => {
+const composer = new Composer(session, { onSend: ask, onStop: () => run?.stop(), onChange: estimating });
+function bodyToSend() {
   const text = composer.box.value.trim();
   return text ? bodyOf(text, { model: composer.model.value, priority: composer.priority.value, parent: composer.parent }) : null;
-}, (e) => monitor.context(e));
-estimate.soon();
+}
+let estimate = null;                    /* a promise of it: loaded with the first letter */
+function estimating() {
+  if (!estimate && !bodyToSend()) return;
+  estimate ??= import("./estimate.js").then(({ Estimate }) => new Estimate(bodyToSend, (e) => monitor.context(e)));
+  estimate.then((e) => e.soon());
+}
 
 const live = new Live(10_000, { take: (s) => { reach.came(); monitor.take(s); if (s) showHealth(s); }, failed: () => reach.missed() });
 const reach = new Reach({ changed: (reachable) => composer.setOffline(!reachable), retry: () => live.now() });
@@ -237,6 +241,7 @@ for (const example of document.querySelectorAll(".examples .btn")) {
   example.addEventListener("click", () => { composer.restore(example.textContent); });
 }
 composer.model.addEventListener("change", () => monitor.take(null));
+estimating();
 byId("budget-near").addEventListener("click", () => { if (!monitor.shown) byId("show-monitoring").click(); });
 document.addEventListener("keydown", (e) => {
   if (e.altKey && !e.ctrlKey && shortcut(e)) { e.preventDefault(); return; }

@@ -136,6 +136,8 @@ for (const strategy of ['REALTIME', 'ASYNC']) {
       const last = json.items.at(-1), text = last.content ?? last.text;
       assert.equal(last.role, 'assistant', JSON.stringify(json));
       assert.ok(text.length > 20 && s.deltas().startsWith(text), text);
+      const [word] = /[a-z]{4,}/.exec(text);
+      if (i === 0) assert.ok((await weir.get(`/chat/sessions?query=${word}&limit=100`)).json.items.some((x) => x.session_id === session), `${word} is found`);
     }
     const verified = await run(path.join(build, 'weir'), ['verify'], { env: weir.env });
     assert.equal(verified.code, 0, verified.output);
