@@ -158,6 +158,22 @@ test('cost by any group adds up to the figure on the overview', async () => {
   }
 });
 
+test('a month of history gives a forecast with its band, and the day that was out of bounds is marked', async () => {
+  const days = Array.from({ length: 27 }, (_, i) => i + 1);
+  const events = days.map((d) => ({ request_id: `past-${d}`, at: new Date(Date.now() - d * 86400000).toISOString(), model: 'gpt-4o-mini', api_endpoint: '/batch',
+    priority: 'Low', usage: { prompt_tokens: d === 3 ? 900000 : 9000 + 100 * (d % 5), completion_tokens: 1000 } }));
+  const made = await weir.post('/usage/events', { events });
+  assert.equal(made.status, 200, made.text);
+  await page.goto(board('/outlook?metric=tokens'));
+  await page.waitForSelector('#c-outlook canvas');
+  assert.equal(await page.locator('#t-outlook tr[data-mark]').count(), 1);
+  assert.match(await page.getAttribute('#t-outlook tr[data-mark]', 'data-mark'), /^expected [\d,]+–[\d,]+, was 901,000$/);
+  const ahead = await page.locator('#t-outlook tbody tr').last().locator('[data-v]').evaluateAll((c) => c.map((x) => Number(x.dataset.v)));
+  assert.ok(ahead[2] <= ahead[1] && ahead[1] <= ahead[3] && ahead[3] > 0, String(ahead));
+  await b.sound('outlook with history');
+  await b.shot('board-outlook-history');
+});
+
 test('every chart can be read as a table', async () => {
   for (const where of ['', '/cost', '/performance']) {
     await page.goto(board(where));
