@@ -215,7 +215,8 @@ void sb_json_n(struct sb *b, const char *s, size_t n)
         }
         i += k;
     }
-    sb_put(b, s + from, n - from);
+    if (n > from)
+        sb_put(b, s + from, n - from);       /* nothing may also be at NULL */
     sb_putc(b, '"');
 }
 
