@@ -231,6 +231,7 @@ json_t *board_requests(const struct board *b, const json_t *history)
         const json_t *usage = json_object_get(h, "usage"), *m = json_object_get(h, "metrics");
         const char *status = json_str(h, "status", ""), *session = json_str(h, "session_id", ""), *approx;
         json_t *row = json_object(), *href = NULL;
+        bool used = json_int(usage, "total_tokens", 0) > 0, answered = json_int(usage, "completion_tokens", 0) > 0;
 
         approx = json_is_true(json_object_get(usage, "estimated")) ? "≈ " : "";
         json_object_set_new(row, "session", *session ? board_key(b, "session_id", session, &href) : json_string("—"));
@@ -245,7 +246,8 @@ json_t *board_requests(const struct board *b, const json_t *history)
         json_object_update_new(row, json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "tokens_in",
                                               board_worded(approx, board_count(usage, "prompt_tokens"), ""), "tokens_out",
                                               board_worded(approx, board_count(usage, "completion_tokens"), ""), "cost",
-                                              view_cost(json_object_get(h, "cost")), "ttft", board_span(m, "ttft_ms"), "total",
+                                              used ? view_cost(json_object_get(h, "cost")) : json_string("—"), "ttft",
+                                              answered ? board_span(m, "ttft_ms") : json_string("—"), "total",
                                               board_span(m, "duration_ms"), "queued", board_span(m, "queue_ms"), "retries",
                                               board_count(m, "retries")));
         json_array_append_new(list, row);

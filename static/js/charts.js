@@ -36,6 +36,9 @@ function columns(table) {
   };
 }
 
+/* Room for the longest label of an axis. */
+const wide = (_, labels) => Math.max(40, 16 + 7 * Math.max(0, ...(labels ?? []).map((l) => l.length)));
+
 /* Each series plus those before it, the highest first, so that the lower ones are drawn over it. No bar for nothing. */
 function stacked(values) {
   const sums = [];
@@ -100,7 +103,7 @@ export class Chart {
       cursor: { y: false, points: { show: false }, drag: { x: false, y: false } },
       scales: { x: { range: (_, low, high) => [low - half, high + half] }, y: { range: top } },
       padding: [12, 16, 0, 0],
-      axes: [{ ...axis, grid: { show: false }, values: ticks(this.#zone), space: 70, size: 32 }, { ...axis, size: 64, values: (_, list) => list.map((v) => SHORT[unit](v)) }],
+      axes: [{ ...axis, grid: { show: false }, values: ticks(this.#zone), space: 70, size: 32 }, { ...axis, size: wide, values: (_, list) => list.map((v) => SHORT[unit](v)) }],
       series: [{}, ...this.#series(kind, values, names)],
       bands: kind === "band" ? [{ series: [4, 3], fill: faint(colour("s1")) }] : [],
       hooks: { setCursor: [(u) => this.#say(u.cursor.idx, data, unit)], draw: [(u) => this.#marks(u, data)] },

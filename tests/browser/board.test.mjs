@@ -26,6 +26,9 @@ test('filters are in the address, apply to table and sums alike, and go by their
   await page.goto(board('/requests'));
   await rows('#requests-table').first().waitFor();
   assert.equal(await rows('#requests-table').count(), 4);
+  const refused400 = await page.locator('#requests-table tr', { hasText: 'fault-400' }).innerText();
+  assert.doesNotMatch(refused400, /free/, 'nothing was used: no cost, and no first token');
+  assert.equal(refused400.match(/—/g).length, 2, refused400);
   await page.click('#filter summary');
   await page.fill('[name="model"]', 'gpt-4.1');
   await page.selectOption('[name="priority"]', 'High');
