@@ -7,7 +7,7 @@
 // Each case first loads the plain proxy, then Weir, with the same traffic. CPU is
 // that of the named processes alone, from their CPU clocks. Nothing else should
 // run on the machine. WEIR_BUILD names the build folder.
-import { execFile } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import http from 'node:http';
 import os from 'node:os';
@@ -44,7 +44,10 @@ const up = await startUpstream();
 
 async function startProxy() {
   const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'weir-bench-'));
-  const port = await freePort();
+  const [port, tls, once] = [await freePort(), await freePort(), await freePort()];
+  execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2', '-subj', '/CN=localhost',
+    '-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', `${dir}/key.pem`, '-out', `${dir}/cert.pem`], { stdio: 'ignore' });
+  const secure = `ssl_certificate ${dir}/cert.pem; ssl_certificate_key ${dir}/key.pem; location / { proxy_buffering off; proxy_pass http://standin; }`;
   const temps = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((t) => `${t}_temp_path ${dir}/${t};`).join(' ');
   fs.writeFileSync(`${dir}/nginx.conf`, `
     ${process.getuid() === 0 ? 'user root;' : ''}
@@ -59,10 +62,12 @@ async function startProxy() {
         location /v1/ { proxy_pass http://standin; }
         location /stream/ { proxy_buffering off; proxy_pass http://standin/v1/; }
       }
+      server { listen 127.0.0.1:${tls} ssl backlog=4096; ${secure} }
+      server { listen 127.0.0.1:${once} ssl backlog=4096; keepalive_timeout 0; ${secure} }
     }`);
   const program = new Program('proxy', 'nginx', ['-e', `${dir}/error.log`, '-c', `${dir}/nginx.conf`, '-g', 'daemon off;']);
   await waitFor('the proxy', async () => (await request({ port, path: '/v1/models' })).status === 200);
-  return { port, program, stop: () => program.stop('SIGQUIT').then(() => fs.rmSync(dir, { recursive: true })) };
+  return { port, program, tls, once, certificate: `${dir}/cert.pem`, stop: () => program.stop('SIGQUIT').then(() => fs.rmSync(dir, { recursive: true })) };
 }
 
 const proxy = await startProxy();
@@ -127,6 +132,27 @@ const cases = {
   translate_to_anthropic: () => streams('5,000 streams at 4/s, OpenAI to Anthropic', 5000, 'chunks-120-4', 8, 700, { ratio: 2, idleKib: () => idleKib ?? 0 }, ways.to_anthropic),
   translate_to_openai: () => streams('5,000 streams at 4/s, Anthropic to OpenAI', 5000, 'chunks-120-4', 8, 700, { ratio: 2, idleKib: () => idleKib ?? 0 }, ways.to_openai),
   streams2000: () => streams('2,000 streams at 50/s', 2000, 'chunks-600-50', 6, 500, {}),
+  // Through TLS to the provider: what a stream's connection holds, and what a new one costs.
+  async tls() {
+    const at = (name, port) => ({ name, base_url: `https://127.0.0.1:${port}/v1`, api_key: 'sk-bench', max_concurrent: 10000, models: ['chunks-120-4', 'echo'], limits: unlimited });
+    const start = (upstream) => startWeir({ config: { ...settings().config, ca_file: proxy.certificate, upstreams: [upstream] } });
+    const n = 2000;
+    let weir = await start(at('kept', proxy.tls));
+    const idle = Number(/VmRSS:\s+(\d+)/.exec(fs.readFileSync(`/proc/${weir.program.pid}/status`, 'utf8'))[1]);
+    const s = await load('streams', { connections: n, seconds: 8, ramp: 400, port: weir.port, path: '/v1/chat/completions', token: weir.token, body: plainBody('chunks-120-4'), watch: weirPids(weir) });
+    const kib = (s.watch.weir.rss_begin_kib - idle) / n;
+    row('TLS to the provider: memory an open stream', '<= 96 KiB', `${kib.toFixed(1)} KiB; ${s.failed + s.open} of ${s.streams} failed`, kib <= 96 && s.failed + s.open === 0);
+    await weir.stop();
+    const each = {};
+    for (const [name, port] of [['kept', proxy.tls], ['new', proxy.once]]) {
+      weir = await start(at(name, port));
+      const r = await load('requests', { connections: 16, seconds: 5, port: weir.port, path: '/v1/chat/completions', token: weir.token, body: JSON.stringify({ model: 'echo', messages: [{ role: 'user', content: 'hello' }] }), watch: weirPids(weir) });
+      each[name] = { us: r.watch.weir.cpu_ns / r.requests / 1000, failed: r.failed };
+      await weir.stop();
+    }
+    const cost = each.new.us - each.kept.us;
+    row('TLS to the provider: CPU of a new connection', '<= 2.0 ms', `${us(Math.round(cost))} (${us(Math.round(each.new.us))} a request with one, ${us(Math.round(each.kept.us))} without); ${each.new.failed + each.kept.failed} failed`, cost <= 2000 && each.new.failed + each.kept.failed === 0);
+  },
   async waiting() {
     const weir = await startWeir(settings({ openai: { max_concurrent: 3 } }));
     await Promise.all(Array.from({ length: 12 }, () => weir.post('/chat/complete', JSON.parse(weirBody('slow-1000-0-1')))));     // so that it knows how long they take
