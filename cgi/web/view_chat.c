@@ -76,12 +76,21 @@ static const char *chip_of(const json_t *m, const char **tone)
     return "This answer broke off";
 }
 
-static json_t *answer(const json_t *m)
+/* Is there more to come of it, if it is asked for? */
+static bool is_unfinished(const json_t *m, const char *tone)
+{
+    const char *reason = json_str(m, "finish_reason", "");
+
+    return strcmp(reason, "length") == 0 || strcmp(reason, "cancelled") == 0 || strcmp(tone, "err") == 0;
+}
+
+static json_t *answer(const json_t *m, bool last)
 {
     const char *tone = "", *chip = chip_of(m, &tone);
     json_t *metrics = view_metrics(m);
 
-    return json_pack("{s:b, s:s, s:s, s:s, s:s*, s:s, s:b, s:o*}", "is_user", false, "content", json_str(m, "content", not_kept),
+    return json_pack("{s:b, s:b, s:s, s:s, s:s, s:s*, s:s, s:b, s:o*}", "is_user", false, "unfinished",
+                     last && chip && *json_str(m, "content", "") && is_unfinished(m, tone), "content", json_str(m, "content", not_kept),
                      "model", json_str(m, "model", "Answer"), "request_id", json_str(m, "request_id", ""), "chip", chip,
                      "chip_tone", tone, "has_metrics", metrics != NULL, "metrics", metrics);
 }
@@ -114,7 +123,7 @@ json_t *view_messages(const json_t *items)
         if (strcmp(role, "user") == 0)
             one = json_pack("{s:b, s:s}", "is_user", true, "content", json_str(m, "content", not_kept));
         else if (strcmp(role, "assistant") == 0)
-            one = answer(m);
+            one = answer(m, i + 1 == json_array_size(items));
         else
             continue;
         json_object_set_new(one, "message_id", json_string(json_str(m, "message_id", "")));

@@ -228,11 +228,12 @@ function press(article, name) {
   if (name === "explain") import("./explain.js").then(({ explain }) => explain(article.dataset.request));
   else if (run) return;
   else if (name === "again") ask("", { ...chosen(), parent: article.dataset.parent });
+  else if (name === "go-on") { part(article, name).remove(); act("continue"); }
   else if (name === "edit") composer.edit(part(article, "body").textContent, article.dataset.parent);
 }
 
 column.addEventListener("click", (e) => {
-  const button = e.target.closest('[data-part="again"], [data-part="edit"], [data-part="explain"]');
+  const button = e.target.closest('[data-part="again"], [data-part="edit"], [data-part="explain"], [data-part="go-on"]');
   if (button) press(button.closest(".msg"), button.dataset.part);
 });
 

@@ -256,3 +256,24 @@ test('a budget that is nearly used up, and one that is, say so', async () => {
   await c.close();
   await poor.stop();
 });
+
+test('a restart ends what runs with a sentence, keeps what came, and Continue goes on with it', async () => {
+  const short = await startWeir({ upstream: up, config: { drain: 0.3, default_model: 'gpt-4o-mini' } });
+  const other = await (await openBrowser(short)).signIn();
+  const p = other.page, last = () => p.locator('.turn').last();
+  await p.goto(other.url('/app/'));
+  await say(p, '#slow-0-20-400 a long answer');
+  await p.waitForFunction(() => (document.querySelector('.turn .assistant .body')?.innerText.length ?? 0) > 40);
+  await short.kill('SIGTERM');
+  await last().locator('.status').filter({ hasText: /restart/i }).waitFor();
+  const came = await last().locator('.assistant .body').innerText();
+  assert.ok(came.length > 40, came);
+  await short.start();
+  await p.reload();
+  assert.ok((await p.locator('.msg.assistant .body').innerText()).startsWith(came.slice(0, 40)));
+  await p.locator('.msg.assistant button', { hasText: 'Continue' }).click();
+  assert.match(await metricsOf(p), /Tokens/);
+  assert.match(await p.locator('.msg.user .body').last().innerText(), /Continue exactly where you stopped/);
+  assert.equal(await p.locator('.msg.assistant button', { hasText: 'Continue' }).count(), 0);
+  await short.stop();
+});
