@@ -89,6 +89,7 @@ struct upstream_settings {
     char *api_version;                   /* Azure's deployments are addressed with it; NULL = elsewhere */
     enum stream_usage stream_usage;
     enum upstream_has responses;         /* it has /responses; auto: if it is api.openai.com */
+    bool priority_tier;                  /* what names no service tier gets its dearer one */
     struct cfg_list models;              /* model ids; empty = ask its /models */
     char *quota_group;                   /* upstreams of one group share limits; NULL = its own */
     struct tuning_settings tune;

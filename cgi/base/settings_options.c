@@ -314,6 +314,8 @@ static const struct cfg_option upstream_options[] = {
              "`stream_options`; then Weir counts and says so."},
     {.key = "responses", .type = CFG_CHOICE, .at = AT(responses), .choices = "auto on off", .fallback = "auto",
      .help = "Whether it has OpenAI's `/responses`, which `/v1/responses` is passed on to; `auto`: if it is api.openai.com."},
+    {.key = "priority_tier", .type = CFG_BOOL, .at = AT(priority_tier), .fallback = "false",
+     .help = "The account there is set to the priority service tier, so that requests which name none cost its prices; budgets then set aside as much."},
     {.key = "models", .type = CFG_LIST, .at = AT(models),
      .help = "Model ids it serves; asked from its `/models` unless set."},
     {.key = "quota_group", .restart = true, .type = CFG_TEXT, .at = AT(quota_group), .max = 32, .ok = ok_name,

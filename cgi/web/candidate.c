@@ -29,7 +29,7 @@ static const struct price *price_of(const struct web *w, const struct upstream_s
     return p ? p : w->fallback_price;
 }
 
-/* A model's price is that of the first upstream that serves it. */
+/* A model's price is that of the first upstream that serves it, or its dearer tier's where one of them gives that unasked. */
 static void add_model(const struct web *w, const char *model, int stage, const struct filters *f, struct candidate_list *l)
 {
     uint64_t upstreams = filters_allow(f, model) ? engine_upstreams_for(w->engine, model) : 0;
@@ -41,6 +41,9 @@ static void add_model(const struct web *w, const char *model, int stage, const s
         return;
     first = &s->upstreams[__builtin_ctzll(upstreams)];
     price = price_of(w, first, model);
+    for (size_t i = 0; price && i < s->n_upstreams; i++)
+        if ((upstreams >> i & 1) && s->upstreams[i].priority_tier)
+            price = price_for(price, PRICE_PRIORITY);
     l->of[l->n++] = (struct candidate_model){.model = model, .upstreams = upstreams, .price = price,
                                              .builtin = first->protocol == PROTOCOL_BUILTIN, .stage = stage,
                                              .tokens = tokens_for(w->tokens, model), .context = price ? price->context : 0};

@@ -30,6 +30,21 @@ const worst = async (weir, ask) => {
   return pico(e.json.cost_high_usd);
 };
 
+test('an account whose own default is the dearer service tier passes no budget either', async () => {
+  await up.reset();
+  const weir = await startWeir({ upstream: up, openai: { priority_tier: true }, config: { queue: { max_size: 500 } } });
+  const ask = { model, message: `#tier-priority ${'twenty of these fit '.repeat(30)}`, max_tokens: 60 };      // all of it is used
+  const limit = 20 * await worst(weir, ask);
+  await budget(weir, { limit_usd: usd(limit) });
+  const all = await Promise.all(Array.from({ length: 200 }, () => weir.post('/chat/complete', ask)));
+  assert.ok(all.filter((r) => r.status === 200).length >= 20);
+  assert.ok(all.filter((r) => r.status === 402).length > 0);
+  const [{ c }] = weir.sql('SELECT SUM(cost_in + cost_out) AS c FROM events');
+  assert.equal(c, 2 * await billed(), 'the provider charges the dearer tier');
+  assert.ok(c <= limit, `${c} of ${limit}`);
+  await weir.stop();
+});
+
 test('a budget is set, listed, changed and removed', async () => {
   const weir = await startWeir({ upstream: up });
   const me = (await weir.get('/app/me')).json.user_id;
