@@ -92,8 +92,9 @@ test('after five weeks of three requests an hour there are a forecast, an anomal
   assert.equal(trend.days, 13);
   assert.ok(Math.abs(trend.requests.change - 47 / (14 * 72)) < 0.02, trend.requests.change);
   const page = await weir.get('/app/dashboard/outlook');
-  assert.match(page.text, /Expected cost by day/);
-  assert.match(page.text, /Anomalies of the last 7 days/);
+  assert.match(page.text, /<th scope="col" class="num">Expected/);
+  assert.doesNotMatch(page.text, /class="none whole"/, 'there is enough history for a forecast');
+  assert.match(page.text, /<caption class="sr">Anomalies of the last 28 days/);
 });
 
 test('weeks, months and the cost of one are there and add up', async () => {
