@@ -163,7 +163,7 @@ enum weir_err h_page_request(struct exchange *x)
 {
     struct board b;
     enum weir_err e = board_open(x, &b);
-    json_t *ctx, *r, *tokens = json_array();
+    json_t *ctx = NULL, *r, *tokens = json_array();
     const json_t *reserved, *used;
     const char *status;
 
@@ -173,6 +173,7 @@ enum weir_err h_page_request(struct exchange *x)
         e = h_request(x);
     }
     if (e) {
+        json_decref(ctx);
         json_decref(tokens);
         return e;
     }
