@@ -48,7 +48,7 @@ let estimate = null;                    /* a promise of it: loaded with the firs
 function estimating() {
   if (!estimate && !bodyToSend()) return;
   estimate ??= import("./estimate.js").then(({ Estimate }) => new Estimate(bodyToSend, (e) => monitor.context(e)));
-  estimate.then((e) => e.soon());
+  estimate.then((e) => e.soon(), () => {});           /* offline: none until the page is loaded again */
 }
 
 const live = new Live(10_000, { take: (s) => { reach.came(); monitor.take(s); if (s) showHealth(s); }, failed: () => reach.missed() });

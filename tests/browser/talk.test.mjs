@@ -62,7 +62,7 @@ test('a message explains itself', async () => {
   await b.everywhere('explained');
   await b.shot('state-explained');
   await page.keyboard.press('Escape');
-  assert.equal(await page.locator('dialog').count(), 0);
+  await page.locator('dialog').waitFor({ state: 'detached' });
   assert.equal(await button.evaluate((n) => n === document.activeElement), true, 'the focus is back');
 });
 
