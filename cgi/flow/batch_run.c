@@ -427,9 +427,9 @@ static void loop(struct run *r)
             r->over = true;
             r->end = BATCH_END_STOPPED;
         }
-        step_workers(r);
         (void)curl_multi_perform(r->multi, &running);
         take_answers(r);
+        step_workers(r);                 /* what it begins makes the poll below return at once */
         save(r);
         if (clock_mono_us() - ticked_us >= TICK_MS * USEC_PER_MS) {
             ticked_us = clock_mono_us();
