@@ -141,11 +141,11 @@ test('Ctrl+C waits for what is in flight, says how to go on, and --resume does',
 });
 
 test('kill -9 of Weir repeats only what was in flight, marked, with its first charge', async () => {
-  write('weir.jsonl', 24, (i) => `#slow-30-20-10 weir ${i}`);
+  write('weir.jsonl', 24, (i) => `#slow-30-50-10 weir ${i}`);
   const before = await calls();
   const child = start('weir.jsonl', 'weir.out.jsonl', '--workers', '4');
   const end = ended(child);
-  await waitFor('answers', () => lineCount('weir.out.jsonl') >= 6);
+  await waitFor('answers, and the provider in the middle of four more', async () => lineCount('weir.out.jsonl') >= 6 && (await up.judge()).in_flight === 4);
   await weir.kill('SIGKILL');
   await weir.restart();
   const r = await end;
