@@ -46,11 +46,6 @@ const struct batch_counts *batch_log_counts(const struct batch_log *l)
     return &l->counts;
 }
 
-const char *batch_log_folder(const struct batch_log *l)
-{
-    return sb_str(&l->folder);
-}
-
 const char *batch_log_errors(const struct batch_log *l)
 {
     return sb_str(&l->errors_path);

@@ -45,7 +45,6 @@ void batch_log_close(struct batch_log *l);
 const char *batch_log_id(const struct batch_log *l);                  /* of the batch, the same in all its runs */
 enum batch_state batch_log_state(const struct batch_log *l, size_t item);   /* `l` NULL: open */
 const struct batch_counts *batch_log_counts(const struct batch_log *l);
-const char *batch_log_folder(const struct batch_log *l);              /* of checkpoints */
 const char *batch_log_errors(const struct batch_log *l);              /* file of the items given up */
 
 /* False, with a sentence in `why`: it cannot be written, and the run has to end. */
@@ -53,7 +52,7 @@ bool batch_log_answer(struct batch_log *l, size_t item, const struct batch_resul
 /* checkpoint_latest.json, and every five minutes one with its time that stays (the newest ten). `seconds`: of this run. */
 bool batch_log_checkpoint(struct batch_log *l, int64_t seconds, struct sb *why) __attribute__((warn_unused_result));
 
-/* By model, for the summary; the last has no model. Valid until the next answer. */
+/* By model, for the summary; what is beyond 31 of them is "others". Valid until the next answer. */
 struct batch_model {
     char model[128];
     int64_t calls, cost, tokens_in, tokens_out;

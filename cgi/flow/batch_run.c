@@ -146,8 +146,10 @@ static void send_item(struct run *r, struct worker *w, enum stage stage)
     }
     sb_done(&path);
     w->stage = stage;
-    if (!ok || curl_multi_add_handle(r->multi, c->easy) != CURLM_OK)
+    if (!ok || curl_multi_add_handle(r->multi, c->easy) != CURLM_OK) {
         finish_because(r, BATCH_END_FILE, "There is not enough memory.");
+        release(r, w);
+    }
 }
 
 static void wait_for(struct worker *w, enum stage next, int64_t ms)
@@ -273,25 +275,27 @@ static void refused(struct run *r, struct worker *w, int status, const json_t *a
         park(r, w, answer, code, why);
 }
 
+/* A member in dollars as picodollars; -1: there is none. */
+static int64_t dollars_of(const json_t *o, const char *name)
+{
+    char *text = json_dumps(json_object_get(o, name), JSON_ENCODE_ANY);
+    int64_t pico = text ? batch_dollars(text) : -1;
+
+    free(text);
+    return pico;
+}
+
 /* What the call before came to is known, or not; on with its second. */
 static void charged(struct run *r, struct worker *w, const json_t *answer)
 {
-    const json_t *cost = json_object_get(answer, "cost");
-    json_t *total = json_object_get(cost, "total_usd");
-    char *text = total ? json_dumps(total, JSON_ENCODE_ANY) : NULL;
-
-    w->first_cost = text ? batch_dollars(text) : -1;
-    free(text);
+    w->first_cost = dollars_of(json_object_get(answer, "cost"), "total_usd");
     send_item(r, w, CALLING);
 }
 
 static void estimated(struct run *r, struct worker *w, const json_t *answer)
 {
-    json_t *high = json_object_get(answer, "cost_high_usd");
-    char *text = high ? json_dumps(high, JSON_ENCODE_ANY) : NULL;
-    int64_t cost = text ? batch_dollars(text) : -1, spent = batch_log_counts(r->s->log)->cost;
+    int64_t cost = dollars_of(answer, "cost_high_usd"), spent = batch_log_counts(r->s->log)->cost;
 
-    free(text);
     if (cost < 0) {
         finish_because(r, BATCH_END_BUDGET, "What the item '%.100s' could cost is not known (%s), so --budget cannot be kept.",
                        item_of(r, w)->custom_id, answer ? "its model has no price" : "Weir has no estimate of it");
@@ -496,20 +500,13 @@ static enum batch_end ask_now(struct batch_call *c, const struct batch_setup *s,
 
 static void add_estimate(struct batch_estimate *out, const json_t *j)
 {
-    static const char *const names[] = {"cost_low_usd", "cost_high_usd"};
-    int64_t cost[2];
+    int64_t low = dollars_of(j, "cost_low_usd"), high = dollars_of(j, "cost_high_usd");
 
     out->sampled++;
-    for (int i = 0; i < 2; i++) {
-        char *text = json_dumps(json_object_get(j, names[i]), JSON_ENCODE_ANY);
-
-        cost[i] = text ? batch_dollars(text) : -1;
-        free(text);
-    }
-    out->unpriced += cost[0] < 0;
+    out->unpriced += low < 0;
     out->tokens_in += json_int(j, "prompt_tokens", 0);
-    out->cost_low += cost[0] > 0 ? cost[0] : 0;
-    out->cost_high += cost[1] > 0 ? cost[1] : 0;
+    out->cost_low += low > 0 ? low : 0;
+    out->cost_high += high > 0 ? high : 0;
 }
 
 static int64_t scaled(int64_t sum, const struct batch_estimate *e)

@@ -123,3 +123,21 @@ enum weir_err translate_members(struct translation *t, const struct translate_ru
     }
     return WEIR_OK;
 }
+
+enum weir_err translate_known(struct translation *t, const char *at, const json_t *v, const char *const *known, size_t n)
+{
+    const char *name;
+    json_t *member;
+
+    json_object_foreach((json_t *)(uintptr_t)v, name, member) {
+        char path[TRANSLATE_PATH];
+        size_t i = 0;
+
+        while (i < n && strcmp(known[i], name) != 0)
+            i++;
+        translate_path(path, at, name, -1);
+        if (i == n && !json_is_null(member))
+            return translate_nothing_like(t, path);
+    }
+    return WEIR_OK;
+}

@@ -269,22 +269,10 @@ static enum weir_err check_tool(struct translation *t, const char *at, const jso
 {
     static const char *const known[] = {"name", "description", "input_schema", "strict", "type", "cache_control",
                                         "eager_input_streaming"};      /* how finely it is cut: of no consequence */
-    const char *name;
-    json_t *v;
 
     if (strcmp(json_str(tool, "type", "custom"), "custom") != 0)
         return translate_nothing_like(t, at);
-    json_object_foreach((json_t *)(uintptr_t)tool, name, v) {
-        char path[TRANSLATE_PATH];
-        size_t i = 0;
-
-        while (i < sizeof known / sizeof *known && strcmp(known[i], name) != 0)
-            i++;
-        translate_path(path, at, name, -1);
-        if (i == sizeof known / sizeof *known && !json_is_null(v))
-            return translate_nothing_like(t, path);
-    }
-    return WEIR_OK;
+    return translate_known(t, at, tool, known, sizeof known / sizeof *known);
 }
 
 static enum weir_err tools(struct translation *t, const char *at, const json_t *v)

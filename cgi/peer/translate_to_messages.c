@@ -173,20 +173,8 @@ static enum weir_err check_message(struct translation *t, const char *at, const 
 {
     static const char *const known[] = {"role", "content", "tool_calls", "tool_call_id", "refusal", "annotations",
                                         "reasoning_content", "reasoning"};
-    const char *name;
-    json_t *v;
 
-    json_object_foreach((json_t *)(uintptr_t)m, name, v) {
-        char path[TRANSLATE_PATH];
-        size_t i = 0;
-
-        while (i < sizeof known / sizeof *known && strcmp(known[i], name) != 0)
-            i++;
-        translate_path(path, at, name, -1);
-        if (i == sizeof known / sizeof *known && !json_is_null(v))
-            return translate_nothing_like(t, path);
-    }
-    return WEIR_OK;
+    return translate_known(t, at, m, known, sizeof known / sizeof *known);
 }
 
 static enum weir_err message(struct translation *t, const char *at, const json_t *m)
