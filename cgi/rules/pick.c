@@ -362,9 +362,12 @@ static uint32_t pick_overdue(struct pick *p, int64_t now_us)
 static bool sweep_promised(struct pick *p, struct sweep *s, enum priority rank)
 {
     uint32_t item = queue_promised(&p->queue, rank);
-    const struct item *it = &p->queue.item[item];
+    const struct item *it;
 
-    if (item == QUEUE_NONE || it->promised_us >= s->now_us || p->kept[rank] >= PICK_KEPT)
+    if (item == QUEUE_NONE)
+        return false;
+    it = &p->queue.item[item];
+    if (it->promised_us >= s->now_us || p->kept[rank] >= PICK_KEPT)
         return false;
     if (queue_ahead(&p->queue, item) > PICK_CREDIT * (it->input + it->expect_output) || !sweep_try(p, s, item))
         return false;

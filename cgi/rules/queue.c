@@ -486,6 +486,7 @@ void queue_promote(struct queue *q, uint32_t item, uint64_t user, enum priority 
     queue_waits(q, it, -1);
     q->rank[it->priority].items--;
     it->priority = p;
+    it->promised_us = QUEUE_UNPROMISED;           /* it was told for another line */
     it->flow = to;
     q->rank[p].items++;
     q->flow[to].items++;

@@ -160,7 +160,7 @@ void queue_remove(struct queue *q, uint32_t item);
 void queue_start(struct queue *q, uint32_t item, int64_t tokens);
 /* Charge more, or less, once the real use is known. */
 void queue_charge(struct queue *q, uint32_t item, int64_t tokens);
-/* What waits gets another priority, age kept: it goes to that user's place in the other line. */
+/* What waits gets another priority, age kept and its promise forgotten: it goes to that user's place in the other line. */
 void queue_promote(struct queue *q, uint32_t item, uint64_t user, enum priority p);
 /* A running item waits again, age kept, not before until_us. */
 void queue_rest(struct queue *q, uint32_t item, int64_t until_us);

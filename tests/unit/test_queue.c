@@ -250,6 +250,26 @@ START_TEST(who_is_moved_to_another_line_keeps_its_age_there)
 }
 END_TEST
 
+START_TEST(who_is_moved_to_another_line_is_promised_anew_and_counted_once)
+{
+    struct queue q;
+    struct queue_entry a = entry(1, 0);
+    uint32_t item;
+
+    queue_init(&q);
+    item = queue_add(&q, &a);
+    queue_promise(&q, item, 1000);
+    queue_promote(&q, item, 1, PRIORITY_HIGH);
+    ck_assert_uint_eq(queue_promised(&q, PRIORITY_MEDIUM), QUEUE_NONE);
+    ck_assert_uint_eq(queue_promised(&q, PRIORITY_HIGH), QUEUE_NONE);
+    queue_promise(&q, item, 500);
+    ck_assert_uint_eq(queue_promised(&q, PRIORITY_HIGH), item);
+    queue_remove(&q, item);
+    ck_assert_uint_eq(queue_promised(&q, PRIORITY_HIGH), QUEUE_NONE);
+    queue_done(&q);
+}
+END_TEST
+
 START_TEST(an_idle_user_saves_nothing_up)
 {
     struct queue q;
@@ -321,6 +341,6 @@ END_TEST
 
 UNIT_MAIN("queue", random_comings_and_goings_keep_the_order_of_a_naive_model,
           messages_of_one_session_go_one_after_another_also_when_one_is_cancelled, a_retry_keeps_its_age,
-          who_is_moved_to_another_line_keeps_its_age_there,
+          who_is_moved_to_another_line_keeps_its_age_there, who_is_moved_to_another_line_is_promised_anew_and_counted_once,
           an_idle_user_saves_nothing_up, what_was_really_used_decides_who_is_next,
           users_that_come_and_go_leave_no_memory_behind)
