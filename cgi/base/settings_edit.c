@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/file.h"
 #include "base/mem.h"
@@ -338,41 +337,6 @@ struct settings *settings_load_with(const char *path, const struct settings_edit
 
 /* --- written --- */
 
-/* All of the text, on the disk before it returns. */
-static bool fill(int fd, const char *text, size_t n)
-{
-    for (size_t at = 0; at < n;) {
-        ssize_t put_now = write(fd, text + at, n - at);
-
-        if (put_now < 0 && errno != EINTR)
-            return false;
-        at += put_now > 0 ? (size_t)put_now : 0;
-    }
-    return fsync(fd) == 0;
-}
-
-/* A whole file that takes the place of `path` in one step. */
-static bool replace(const char *path, mode_t mode, const char *text, size_t n, struct sb *why)
-{
-    struct sb made = sb_make(PATH_LEN);
-    bool ok = false;
-    int fd;
-
-    sb_putf(&made, "%s.XXXXXX", path);
-    fd = sb_ok(&made) ? mkstemp(made.p) : -1;
-    if (fd >= 0) {
-        ok = fchmod(fd, mode) == 0 && fill(fd, text, n);
-        ok = close(fd) == 0 && ok && rename(made.p, path) == 0;
-    }
-    if (!ok) {
-        sb_putf(why, "%s cannot be written: %s.", path, strerror(errno));
-        if (fd >= 0)
-            (void)unlink(made.p);
-    }
-    sb_done(&made);
-    return ok;
-}
-
 /* What stands in the file now is kept beside it. */
 static bool keep(const char *path, mode_t mode, struct sb *why)
 {
@@ -380,7 +344,7 @@ static bool keep(const char *path, mode_t mode, struct sb *why)
     bool ok = file_read(path, &text, why);
 
     sb_putf(&beside, "%s.before-tune", path);
-    ok = ok && replace(sb_str(&beside), mode, sb_str(&text), text.len, why);
+    ok = ok && file_replace(sb_str(&beside), mode, sb_str(&text), text.len, why);
     if (text.len)
         explicit_bzero(text.p, text.len);
     sb_done(&text);
@@ -403,7 +367,7 @@ bool settings_write(const char *path, const struct settings_edit *c, size_t n, s
         sb_putf(why, "%s cannot be read: %s.", from ? from : new_file, strerror(errno));
     sb_puts(&whole, text);
     sb_putc(&whole, '\n');
-    ok = ok && (!from || keep(file, st.st_mode & 0777, why)) && replace(file, st.st_mode & 0777, sb_str(&whole), whole.len, why);
+    ok = ok && (!from || keep(file, st.st_mode & 0777, why)) && file_replace(file, st.st_mode & 0777, sb_str(&whole), whole.len, why);
     if (text)
         explicit_bzero(text, strlen(text));
     explicit_bzero(whole.p, whole.len);

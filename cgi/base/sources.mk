@@ -4,6 +4,7 @@ libweir_a_SOURCES += \
 	cgi/base/broken.h \
 	cgi/base/cfg.c cgi/base/cfg.h cgi/base/cfg_value.c \
 	cgi/base/clock.c cgi/base/clock.h \
+	cgi/base/csv.c cgi/base/csv.h \
 	cgi/base/decimal.c cgi/base/decimal.h \
 	cgi/base/err.c cgi/base/err.h \
 	cgi/base/file.c cgi/base/file.h \

@@ -19,6 +19,15 @@ int64_t batch_dollars(const char *text)
     return n > 0 && scan_dollars(&s, &pico) ? pico : -1;
 }
 
+int64_t batch_dollars_of(const json_t *o, const char *name)
+{
+    char *text = json_dumps(json_object_get(o, name), JSON_ENCODE_ANY);
+    int64_t pico = text ? batch_dollars(text) : -1;
+
+    free(text);
+    return pico;
+}
+
 /* The value of a header line if it is `name`'s, else NULL. */
 static const char *value_of(const char *line, size_t n, const char *name)
 {

@@ -5,6 +5,7 @@
 
 #include <curl/curl.h>
 
+#include "base/json.h"
 #include "base/sb.h"
 #include "flow/batch_input.h"
 
@@ -27,5 +28,7 @@ bool batch_call_set(struct batch_call *c, const char *url, const char *token, co
 int batch_call_status(const struct batch_call *c);
 /* "0.0001234" as picodollars; -1: it is none. */
 int64_t batch_dollars(const char *text);
+/* A member of an answer, in dollars, as picodollars; -1: there is none. */
+int64_t batch_dollars_of(const json_t *o, const char *name);
 
 #endif

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/csv.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
@@ -171,46 +172,32 @@ static void read_lines(struct reader *r, const char *text, size_t n, bool object
     }
 }
 
-/* --- CSV, RFC 4180 --- */
-
-/* The next cell; *over: it was the last of its row. */
-static void next_cell(struct reader *r, const char **at, const char *end, struct sb *cell, bool *over)
-{
-    const char *p = *at;
-    bool quoted = p < end && *p == '"';
-
-    sb_reset(cell);
-    for (p += quoted; p < end; p++) {
-        if (quoted && *p == '"' && p + 1 < end && p[1] == '"')
-            p++;
-        else if (quoted && *p == '"') {
-            quoted = false;
-            continue;
-        } else if (!quoted && (*p == ',' || *p == '\n'))
-            break;
-        r->line += *p == '\n';
-        if (!(*p == '\r' && !quoted))
-            sb_putc(cell, *p);
-    }
-    if (quoted)
-        fault(r, "a quotation mark is not closed.");
-    *over = p == end || *p == '\n';
-    *at = p + (p < end);
-}
+/* --- CSV --- */
 
 enum column { COLUMN_OTHER, COLUMN_PROMPT, COLUMN_ID, COLUMN_MODEL, COLUMN_SYSTEM, COLUMN_MAX_TOKENS, COLUMNS };
 static const char *const column_names[COLUMNS] = {"", "prompt", "custom_id", "model", "system", "max_tokens"};
 
-static void read_header(struct reader *r, const char **at, const char *end, enum column columns[COLUMNS_MAX])
+/* The next cell, and what is wrong with it. */
+static void next_cell(struct reader *r, struct csv *c, struct sb *cell)
+{
+    if (csv_cell(c, cell))
+        return;
+    if (sb_ok(cell))
+        fault(r, "a quotation mark is not closed.");
+    else
+        fault(r, "a cell has more than %d bytes.", CELL_MAX);
+}
+
+static void read_header(struct reader *r, struct csv *c, enum column columns[COLUMNS_MAX])
 {
     struct sb cell = sb_make(CELL_MAX);
-    bool over = *at == end, prompt = false;
+    bool prompt = false;
 
-    r->line = 1;
-    for (size_t i = 0; !over; i++) {
+    r->line = c->line;
+    for (size_t i = 0; !c->row_over; i++) {
         int k = COLUMNS - 1;
 
-        next_cell(r, at, end, &cell, &over);
+        next_cell(r, c, &cell);
         while (k > 0 && strcasecmp(sb_str(&cell), column_names[k]) != 0)
             k--;
         prompt = prompt || k == COLUMN_PROMPT;
@@ -224,20 +211,18 @@ static void read_header(struct reader *r, const char **at, const char *end, enum
 
 static void read_csv(struct reader *r, const char *text, size_t n)
 {
-    const char *at = text, *end = text + n;
+    struct csv c = csv_make(text, n, ',');
     enum column columns[COLUMNS_MAX] = {COLUMN_OTHER};
 
-    read_header(r, &at, end, columns);
-    while (at < end && !r->faults) {
+    read_header(r, &c, columns);
+    while (c.at < c.end && !r->faults) {
         struct sb cell = sb_make(CELL_MAX);
         char *of[COLUMNS] = {NULL};
-        bool over = false;
 
-        r->line++;
-        for (size_t i = 0; !over; i++) {
-            next_cell(r, &at, end, &cell, &over);
-            if (!sb_ok(&cell))
-                fault(r, "a cell has more than %d bytes.", CELL_MAX);
+        r->line = c.line;
+        c.row_over = false;
+        for (size_t i = 0; !c.row_over; i++) {
+            next_cell(r, &c, &cell);
             if (i < COLUMNS_MAX && columns[i] != COLUMN_OTHER && !of[columns[i]] && cell.len)
                 of[columns[i]] = mem_strdup(sb_str(&cell));
         }

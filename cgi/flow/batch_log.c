@@ -156,37 +156,14 @@ static void put_checkpoint(const struct batch_log *l, struct sb *out)
     sb_puts(out, "}\n");
 }
 
-static bool write_all(int fd, const char *p, size_t n)
-{
-    while (n > 0) {
-        ssize_t sent = write(fd, p, n);
-
-        if (sent < 0 && errno == EINTR)
-            continue;
-        if (sent <= 0)
-            return false;
-        p += sent;
-        n -= (size_t)sent;
-    }
-    return true;
-}
-
-/* A file that is whole or not there. */
 static bool put_file(const struct batch_log *l, const char *name, const struct sb *text, struct sb *why)
 {
-    struct sb path = sb_make(PATH_BYTES), fresh = sb_make(PATH_BYTES);
+    struct sb path = sb_make(PATH_BYTES);
     bool ok;
-    int fd;
 
     sb_putf(&path, "%s/%s", sb_str(&l->folder), name);
-    sb_putf(&fresh, "%s.new", sb_str(&path));
-    fd = open(sb_str(&fresh), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    ok = fd >= 0 && write_all(fd, text->p, text->len) && fsync(fd) == 0;
-    ok = (fd < 0 || close(fd) == 0) && ok && rename(sb_str(&fresh), sb_str(&path)) == 0 && file_sync_directory_of(sb_str(&path));
-    if (!ok)
-        sb_putf(why, "%s cannot be written: %s", sb_str(&path), strerror(errno));
+    ok = file_replace(sb_str(&path), 0600, sb_str(text), text->len, why);
     sb_done(&path);
-    sb_done(&fresh);
     return ok;
 }
 
@@ -380,7 +357,7 @@ bool batch_log_answer(struct batch_log *l, size_t item, const struct batch_resul
     } else
         sb_puts(&line, "null");
     sb_puts(&line, "}\n");
-    ok = sb_ok(&line) && write_all(parked ? l->errors : l->out, line.p, line.len);
+    ok = sb_ok(&line) && file_write(parked ? l->errors : l->out, line.p, line.len);
     if (!ok)
         sb_putf(why, "%s cannot be written: %s", sb_str(parked ? &l->errors_path : &l->out_path), sb_ok(&line) ? strerror(errno) : "the answer is too large");
     else if (parked) {

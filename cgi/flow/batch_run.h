@@ -41,12 +41,4 @@ struct batch_setup {
 /* `why` gets a sentence for all ends but ALL, STOPPED and LIMIT. */
 enum batch_end batch_run(const struct batch_setup *s, struct sb *why);
 
-/* What the open items will come to, asked of /chat/estimate for up to `samples` of them and scaled. */
-struct batch_estimate {
-    int64_t items, sampled, unpriced;
-    int64_t tokens_in, cost_low, cost_high;      /* picodollars */
-};
-/* BATCH_END_ALL, TOKEN or UNREACHABLE. Also checks the token, with samples 0 that alone. */
-enum batch_end batch_estimate(const struct batch_setup *s, int64_t samples, struct batch_estimate *out, struct sb *why);
-
 #endif

@@ -15,6 +15,7 @@ libweir_a_SOURCES += \
 	cgi/flow/allowance.c \
 	cgi/flow/attempt.c \
 	cgi/flow/batch_call.c cgi/flow/batch_call.h \
+	cgi/flow/batch_estimate.c cgi/flow/batch_estimate.h \
 	cgi/flow/batch_input.c cgi/flow/batch_input.h \
 	cgi/flow/batch_log.c cgi/flow/batch_log.h \
 	cgi/flow/batch_run.c cgi/flow/batch_run.h \

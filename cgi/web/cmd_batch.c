@@ -13,7 +13,7 @@
 #include "base/settings.h"
 #include "store/account.h"
 #include "flow/batch_call.h"
-#include "flow/batch_run.h"
+#include "flow/batch_estimate.h"
 #include "web/cmd.h"
 #include "web/cmd_config.h"
 

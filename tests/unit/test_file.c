@@ -2,7 +2,9 @@
 #include "base/file.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "unit.h"
@@ -69,4 +71,29 @@ START_TEST(what_cannot_be_read_or_is_too_large_is_said_with_its_name)
 }
 END_TEST
 
-UNIT_MAIN("file", a_file_is_appended_whole, an_empty_file_is_read_too, what_cannot_be_read_or_is_too_large_is_said_with_its_name)
+START_TEST(a_file_is_replaced_whole_with_its_mode_and_leaves_nothing_beside_it)
+{
+    struct sb out = sb_make(64), why = sb_make(512);
+    char folder[] = "/tmp/weir-test-replace-XXXXXX", file[64];
+    struct stat st;
+
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    (void)snprintf(file, sizeof file, "%s/x", folder);
+    ck_assert(file_replace(file, 0640, "old and long", 12, &why));
+    ck_assert(file_replace(file, 0600, "new", 3, &why));
+    ck_assert(file_read(file, &out, &why));
+    ck_assert_str_eq(sb_str(&out), "new");
+    ck_assert_int_eq(stat(file, &st), 0);
+    ck_assert_int_eq(st.st_mode & 0777, 0600);
+    ck_assert_int_eq(unlink(file), 0);
+    ck_assert_int_eq(mkdir(file, 0700), 0);              /* a name that cannot be replaced */
+    ck_assert(!file_replace(file, 0600, "new", 3, &why));
+    ck_assert_ptr_nonnull(strstr(sb_str(&why), "cannot be written"));
+    ck_assert_int_eq(rmdir(file), 0);
+    ck_assert_int_eq(rmdir(folder), 0);                  /* it is empty */
+    sb_done(&out);
+    sb_done(&why);
+}
+END_TEST
+
+UNIT_MAIN("file", a_file_is_replaced_whole_with_its_mode_and_leaves_nothing_beside_it, a_file_is_appended_whole, an_empty_file_is_read_too, what_cannot_be_read_or_is_too_large_is_said_with_its_name)
