@@ -105,12 +105,12 @@ class Browser {
   }
 }
 
-export async function openBrowser(weir, { width = 1400, height = width < 700 ? 844 : 900, scheme = 'light', hosts = '' } = {}) {
+export async function openBrowser(weir, { width = 1400, height = width < 700 ? 844 : 900, scheme = 'light', hosts = '', args = [] } = {}) {
   const profile = fs.mkdtempSync(path.join(os.tmpdir(), 'weir-browser-'));
   const context = await chromium.launchPersistentContext(profile, {
     executablePath, headless: true, viewport: { width, height }, colorScheme: scheme, reducedMotion: 'reduce',
     args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-      '--disable-component-update', '--disable-sync', `--host-resolver-rules=${hosts}MAP * ~NOTFOUND, EXCLUDE 127.0.0.1`],
+      '--disable-component-update', '--disable-sync', `--host-resolver-rules=${hosts}MAP * ~NOTFOUND, EXCLUDE 127.0.0.1`, ...args],
   });
   const b = new Browser(weir, context, profile);
   await b.watch();
