@@ -6,6 +6,7 @@ nobase_dist_pkgdata_DATA += \
 	static/css/dashboard.css \
 	static/css/doc.css \
 	static/css/markdown.css \
+	static/css/settings.css \
 	static/css/tokens.css
 nobase_dist_pkgdata_DATA += \
 	static/js/act.js \
@@ -54,6 +55,7 @@ nobase_dist_pkgdata_DATA += \
 	static/js/turn.js \
 	static/js/undo.js
 nobase_dist_pkgdata_DATA += \
+	templates/again.mustache \
 	templates/alerts.mustache \
 	templates/audit.mustache \
 	templates/board_acts.mustache \
@@ -88,6 +90,7 @@ nobase_dist_pkgdata_DATA += \
 	templates/request.mustache \
 	templates/requests.mustache \
 	templates/requests_table.mustache \
+	templates/sections.mustache \
 	templates/session.mustache \
 	templates/settings.mustache \
 	templates/top.mustache

@@ -45,12 +45,8 @@ json_t *board_money(const json_t *report, const char *key);
 json_t *board_span(const json_t *report, const char *key);
 /* Words around a figure, which is taken. */
 json_t *board_worded(const char *before, json_t *figure, const char *after);
-/* A code as words: "upstream timeout". */
-json_t *board_spoken(const char *code);
 /* "ok", "" or "err" for a record's status. */
 const char *board_status_tone(const char *status);
-/* The name of a user, or the id where there is no such user any more. */
-json_t *board_person(const struct board *b, const char *user_id);
 
 /* --- charts: a table that charts.js draws --- */
 

@@ -47,31 +47,11 @@ json_t *board_worded(const char *before, json_t *figure, const char *after)
     return text;
 }
 
-json_t *board_spoken(const char *code)
-{
-    char words[100];
-
-    (void)snprintf(words, sizeof words, "%s", code);
-    for (char *c = words; (c = strchr(c, '_')); c++)
-        *c = ' ';
-    return json_string(words);
-}
-
 const char *board_status_tone(const char *status)
 {
     if (strcmp(status, "success") == 0)
         return "ok";
     return strcmp(status, "cancelled") == 0 ? "" : "err";
-}
-
-json_t *board_person(const struct board *b, const char *user_id)
-{
-    struct sb text = sb_make(ONE_MAX);
-    json_t *user = pages_parse(account_user_json(b->x->db, user_id, &text), &text);
-    json_t *name = json_string(json_str(user, "name", user_id));
-
-    json_decref(user);
-    return name;
 }
 
 /* --- charts --- */
@@ -141,7 +121,7 @@ void board_put_speed(json_t *ctx, const json_t *speed)
     size_t i;
 
     json_array_foreach(json_object_get(speed, "error_rates"), i, e)
-        json_array_append_new(errors, json_pack("{s:o, s:o, s:o}", "kind", board_spoken(json_str(e, "type", "")), "count",
+        json_array_append_new(errors, json_pack("{s:o, s:o, s:o}", "kind", pages_spoken(json_str(e, "type", "")), "count",
                                                 board_count(e, "count"), "rate", view_percent(view_number(e, "rate"))));
     json_object_set_new(ctx, "latency", latency(speed));
     json_object_set_new(ctx, "outcome", json_pack("[{s:s, s:o}, {s:s, s:o}, {s:s, s:o}]",
@@ -159,7 +139,7 @@ json_t *board_key(const struct board *b, const char *name, const char *key, json
 
     if (strcmp(name, "user_id") == 0) {
         sb_done(&text);
-        return board_person(b, key);
+        return pages_person(b->x, key);
     }
     if (strcmp(name, "session_id") != 0) {
         sb_done(&text);
@@ -238,7 +218,7 @@ json_t *board_requests(const struct board *b, const json_t *history)
         if (href)
             json_object_set_new(row, "href", href);
         if (!b->mine)
-            json_object_set_new(row, "user", board_person(b, json_str(h, "user_id", "")));
+            json_object_set_new(row, "user", pages_person(b->x, json_str(h, "user_id", "")));
         json_object_update_new(row, json_pack("{s:s, s:s, s:o, s:s, s:s, s:s, s:s, s:s}", "request_id", json_str(h, "request_id", ""), "at",
                                               json_str(h, "at", ""), "time", board_time(b, json_object_get(h, "at"), VIEW_SHORT), "model",
                                               json_str(h, "model", ""), "endpoint", json_str(h, "api_endpoint", ""), "priority",

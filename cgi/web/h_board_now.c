@@ -131,7 +131,7 @@ enum weir_err h_page_queue(struct exchange *x)
     ctx = board_context(&b, "queue", "Queue");
     queue = view_queue(s, b.mine);
     json_array_foreach(json_object_get(queue, "entries"), i, entry)
-        json_object_set_new(entry, "user", board_person(&b, json_str(entry, "user_id", "")));
+        json_object_set_new(entry, "user", pages_person(b.x, json_str(entry, "user_id", "")));
     json_object_set_new(ctx, "queue", queue);
     json_object_set_new(ctx, "may_act", json_boolean(x->who.role != ROLE_MONITOR));
     snapshot_put(s);
@@ -151,7 +151,7 @@ static json_t *foreseen(const struct board *b)
         const char *scope = json_str(g, "scope", ""), *key = json_str(g, "key", "");
 
         json_array_append_new(rows, json_pack("{s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:s}", "scope", strcmp(scope, "all") == 0 ? "everything" : scope,
-                                              "key", strcmp(scope, "user") == 0 ? board_person(b, key) : json_string(key), "window",
+                                              "key", strcmp(scope, "user") == 0 ? pages_person(b->x, key) : json_string(key), "window",
                                               json_str(g, "window", ""), "limit", board_money(g, "limit_usd"), "spent",
                                               board_money(g, "spent_usd"), "held", board_money(g, "reserved_usd"), "left",
                                               board_money(g, "left_usd"), "reached", json_is_string(at) ? board_time(b, at, VIEW_MINUTE)
@@ -202,7 +202,7 @@ enum weir_err h_page_alerts(struct exchange *x)
 
         json_array_append_new(resolved ? past : open,
                               json_pack("{s:s, s:o, s:s, s:o, s:o, s:b, s:s, s:s}", "id", json_str(a, "alert_id", ""), "kind",
-                                        board_spoken(json_str(a, "kind", "")), "text", json_str(a, "text", ""), "opened",
+                                        pages_spoken(json_str(a, "kind", "")), "text", json_str(a, "text", ""), "opened",
                                         board_time(&b, json_object_get(a, "opened_at"), VIEW_MINUTE), "resolved",
                                         board_time(&b, json_object_get(a, "resolved_at"), VIEW_MINUTE), "seen", seen, "state",
                                         seen ? "seen" : "open", "tone", seen ? "" : "err"));
@@ -238,7 +238,7 @@ enum weir_err h_page_audit(struct exchange *x)
 
         json_array_append_new(rows, json_pack("{s:o, s:o, s:o, s:s, s:s, s:s}", "seq", board_count(a, "seq"), "time",
                                               board_time(&b, json_object_get(a, "at"), VIEW_SHORT), "actor",
-                                              board_person(&b, json_str(a, "actor", "")), "action", json_str(a, "action", ""), "object",
+                                              pages_person(b.x, json_str(a, "actor", "")), "action", json_str(a, "action", ""), "object",
                                               json_str(a, "object", ""), "detail", dump ? dump : ""));
         free(dump);
     }

@@ -219,7 +219,7 @@ static json_t *score_parts(const json_t *speed)
     size_t i;
 
     json_array_foreach(json_object_get(speed, "score_parts"), i, p)
-        json_array_append_new(list, json_pack("{s:o, s:o, s:o}", "name", board_spoken(json_str(p, "name", "")), "value",
+        json_array_append_new(list, json_pack("{s:o, s:o, s:o}", "name", pages_spoken(json_str(p, "name", "")), "value",
                                               view_percent(view_number(p, "value")), "weight", board_count(p, "weight")));
     return list;
 }

@@ -1,72 +1,15 @@
-/* h_manage.c - the pages under /app/settings: people, tokens, budgets, alerts,
- * webhooks, prices, the audit log, and one's own tokens and browsers.
+/* h_manage.c - the pages under /app/settings: of this browser, and those of
+ * people, tokens, budgets, alerts, webhooks, prices, providers, retention, the audit log.
  *
- * Each is one line of a table: the list that the HTTP interface gives, which of
- * its members are columns, and the fields of the form that adds or changes one; rows NULL: the answer is the one row.
+ * Each but the first is one section of manage.h: the list that the HTTP interface gives, as a table, and a form.
  * The page itself is served whole; manage.js only sends the form. */
-#include <stdio.h>
+#include <math.h>
 #include <string.h>
 
 #include "base/json.h"
+#include "web/manage.h"
 #include "web/pages.h"
-#include "web/route.h"
 #include "web/view.h"
-
-/* A field of the form: name, label and type separated by |, dots in the name for members of members. Types: text, password,
- * number, check, list (separated by commas), json, or the choices separated by /. A star before the name: also of a change;
- * an exclamation mark: of a change alone. */
-struct section {
-    const char *name, *title, *path, *rows, *id;
-    web_handler *list;
-    bool admin, removable;
-    const char *columns[8];         /* member|label */
-    const char *fields[10];
-    const char *hint;
-};
-
-static const struct section sections[] = {
-    {"own-tokens", "My tokens", "/app/tokens", "items", "token_id", h_own_tokens_list, false, true,
-     {"name|Name", "scopes|May", "max_priority|Priority", "expires_at|Expires", "last_used_at|Last used"},
-     {"name|Name|text", "scopes|May: chat, monitor (nothing: both)|list", "expires_at|Expires, as 2027-01-31T00:00:00Z (nothing: in 90 days)|text"},
-     "A token is shown once, when it is made."},
-    {"browsers", "My browsers", "/app/browser-sessions", "items", "browser_session_id", h_own_sessions, false, true,
-     {"signed_in_at|Signed in", "seen_at|Seen", "current|This one"}, {NULL}, NULL},
-    {"users", "Users", "/admin/users", "items", "user_id", h_users_list, true, true,
-     {"name|Name", "role|Role", "max_priority|Priority", "limits|Limits a minute", "has_password|Password", "disabled_at|Disabled", "user_id|Id"},
-     {"*name|Name|text", "*role|Role|user/monitor/admin", "*password|Password, 12 characters or more|password", "*max_priority|Highest priority|/Low/Medium/High",
-      "*limits.requests_per_minute|Requests a minute, 0: no limit|number", "*limits.tokens_per_minute|Tokens a minute, 0: no limit|number",
-      "*filters|Filters, as JSON|json", "!disabled|Disabled|check"}, NULL},
-    {"tokens", "Tokens", "/admin/tokens", "items", "token_id", h_tokens_list, true, true,
-     {"name|Name", "user|User", "scopes|May", "max_priority|Priority", "limits|Limits a minute", "expires_at|Expires", "last_used_at|Last used"},
-     {"user_id|User’s id|text", "*name|Name|text", "*scopes|May: chat, monitor, usage (nothing: all)|list", "*max_priority|Highest priority|/Low/Medium/High",
-      "*expires_at|Expires, as 2027-01-31T00:00:00Z|text", "*limits.requests_per_minute|Requests a minute, 0: no limit|number",
-      "*limits.tokens_per_minute|Tokens a minute, 0: no limit|number", "*filters|Filters, as JSON|json"}, "A token is shown once, when it is made."},
-    {"budgets", "Budgets", "/admin/budgets", "items", "budget_id", h_budgets_list, true, true,
-     {"scope|Of", "key|Whose", "each|Each", "window|Per", "limit_usd|Limit, $", "spent_usd|Spent, $", "resets_at|Resets"},
-     {"scope|Of|all/user/session/token/model", "key|Whose: an id or a model|text", "each|Each has its own|check", "window|Per|day/week/month/total",
-      "tz|Time zone|text", "*limit_usd|Limit, $|number"}, NULL},
-    {"alerts", "Alerts", "/admin/alerts", "rules", "rule_id", h_alerts_list, true, true,
-     {"kind|Kind", "scope|Of", "key|Whose", "window|Per", "limit_usd|Limit, $", "share|Share", "enabled|On"},
-     {"kind|Kind|cost/budget/limit_use/error_rate/queue_wait/storage/upstream_down/ledger_check/anomaly/usage_suspect", "window|Per (cost)|/day/week/month",
-      "*limit_usd|Limit, $ (cost)|number", "*share|Share, 0 to 1 (limit_use, error_rate)|number", "*wait_ms|Wait, ms (queue_wait)|number", "*enabled|On|check"}, NULL},
-    {"webhooks", "Webhooks", "/admin/webhooks", "items", "webhook_id", h_webhooks_list, true, true,
-     {"url|Address", "events|Events", "enabled|On", "created_at|Since"}, {"*url|Address|text", "*events|Events (nothing: all)|list", "!enabled|On|check"}, NULL},
-    {"prices", "Prices", "/admin/prices", "items", "price_id", h_prices_list, true, true,
-     {"provider|Provider", "model|Model", "input_per_million_usd|Input, $ a million", "output_per_million_usd|Output", "cached_per_million_usd|Cached", "version|Version"},
-     {"provider|Provider, as openai|text", "model|Model|text", "*input_per_million_usd|Input, $ per million tokens|number",
-      "*output_per_million_usd|Output, $ per million tokens|number", "*cached_per_million_usd|Cached input|number"},
-     "They lie over the table Weir was built with, from the next call on."},
-    {"providers", "Providers", "/monitoring/rate-limits", "upstreams", "name", h_rate_limits, true, false,
-     {"name|Provider", "status|Status", "stabilization|Recovery", "cooldown|Pause", "provider_429s_24h|Refusals in 24 h"}, {NULL},
-     "How each is doing. Keys are set in the configuration and shown nowhere."},
-    {"retention", "Retention", "/admin/retention", NULL, "", h_retention, true, false,
-     {"content_days|Texts, days", "content_bytes|Texts, bytes", "usage_days|Numbers, days", "anonymize_days|Names, days", "audit_days|Audit log, days",
-      "next_run_at|Next clearing", "last_run|Last clearing"}, {NULL}, "What is kept, for how long, and what was taken out last. It is set in the configuration."},
-    {"audit", "Audit", "/admin/audit", "items", "seq", h_audit_list, true, false,
-     {"seq|No.", "at|At", "actor|Who", "action|Did", "object|To", "detail|Detail"}, {NULL}, NULL},
-};
-
-enum { SECTIONS = sizeof sections / sizeof *sections };
 
 /* --- what is shown --- */
 
@@ -129,117 +72,191 @@ static json_t *text_of(const json_t *v)
     return text;
 }
 
-/* The part of "a|b|c" before the n-th |, new. */
-static json_t *part(const char *s, int n)
+/* A member as its column wants it. */
+static json_t *shown(struct exchange *x, const struct manage_column *c, const json_t *v)
 {
-    for (; n > 0; n--)
-        s = s[strcspn(s, "|")] ? s + strcspn(s, "|") + 1 : "";
-    return json_stringn(s, strcspn(s, "|"));
+    double n = json_is_number(v) ? json_number_value(v) : (double)NAN;
+
+    switch (c->show) {
+    case SHOW_COUNT:
+        return view_count(n);
+    case SHOW_MONEY:
+        return view_money(n);
+    case SHOW_RATE:
+        return isnan(n) ? json_string("—") : view_text("$%.12g", n);
+    case SHOW_SHARE:
+        return view_percent(n);
+    case SHOW_ON:
+        return json_string(json_is_true(v) ? "on" : "off");
+    case SHOW_PERSON:
+        return json_is_string(v) ? pages_person(x, json_string_value(v)) : json_string("—");
+    case SHOW_CODE:
+        return pages_spoken(json_is_string(v) ? json_string_value(v) : "—");
+    case SHOW_PLAIN:
+    case SHOW_ID:
+        break;
+    }
+    return text_of(v);
 }
 
-static json_t *rows_of(const struct section *s, const json_t *items)
+static bool is_number(const struct manage_column *c)
 {
-    json_t *rows = json_array();
+    return c->show >= SHOW_COUNT && c->show <= SHOW_SHARE;
+}
 
-    for (size_t i = 0; i < json_array_size(items); i++) {
-        const json_t *item = json_array_get(items, i);
-        json_t *cells = json_array(), *row = json_object();
+static json_t *rows_of(struct exchange *x, const struct manage_section *s, const json_t *items)
+{
+    json_t *rows = json_array(), *item;
+    size_t i;
+
+    json_array_foreach(items, i, item) {
+        json_t *cells = json_array();
         char *whole = json_dumps(item, JSON_COMPACT | JSON_REAL_PRECISION(12));
 
-        for (int c = 0; c < 8 && s->columns[c]; c++) {
-            json_t *name = part(s->columns[c], 0);
-
-            (void)json_array_append_new(cells, json_pack("{s:o}", "text", text_of(json_object_get(item, json_string_value(name)))));
-            json_decref(name);
-        }
-        (void)json_object_set_new(row, "cells", cells);
-        (void)json_object_set_new(row, "id", text_of(json_object_get(item, s->id)));
-        (void)json_object_set_new(row, "item", json_string(whole));
-        (void)json_object_set_new(row, "can_remove", json_boolean(s->removable));
-        (void)json_object_set_new(row, "can_change", json_boolean(s->fields[0] && (s->admin)));
-        (void)json_array_append_new(rows, row);
+        for (const struct manage_column *c = s->columns; c < s->columns + MANAGE_COLUMNS && c->member; c++)
+            json_array_append_new(cells, json_pack("{s:o, s:b, s:b}", "text", shown(x, c, json_object_get(item, c->member)),
+                                                   "num", is_number(c), "mono", c->show == SHOW_ID));
+        json_array_append_new(rows, json_pack("{s:o, s:o, s:s, s:b, s:b}", "cells", cells, "id", text_of(json_object_get(item, s->id)),
+                                              "item", whole, "can_remove", s->removable, "can_change", s->admin && s->fields[0].name));
         free(whole);
     }
     return rows;
 }
 
-static json_t *field_of(const char *f)
+/* The members of the one item as lines. */
+static json_t *lines_of(struct exchange *x, const struct manage_section *s, const json_t *item)
 {
-    json_t *field = json_object(), *type;
-    bool change = *f == '*' || *f == '!';
-    const char *kind;
+    json_t *lines = json_array();
 
-    (void)json_object_set_new(field, "when", json_string(*f == '*' ? "both" : *f == '!' ? "change" : "add"));
-    f += change;
-    (void)json_object_set_new(field, "name", part(f, 0));
-    (void)json_object_set_new(field, "label", part(f, 1));
-    type = part(f, 2);
-    kind = json_string_value(type);
-    if (strchr(kind, '/')) {
-        json_t *choices = json_array();
+    for (const struct manage_column *c = s->columns; c < s->columns + MANAGE_COLUMNS && c->member; c++)
+        json_array_append_new(lines, json_pack("{s:s, s:o}", "label", c->label, "text", shown(x, c, json_object_get(item, c->member))));
+    return lines;
+}
 
-        for (const char *s = kind;; s += strcspn(s, "/") + 1) {
-            (void)json_array_append_new(choices, json_pack("{s:s%}", "value", s, strcspn(s, "/")));
-            if (!s[strcspn(s, "/")])
-                break;
-        }
-        (void)json_object_set_new(field, "choices", choices);
-        (void)json_object_set_new(field, "is_select", json_true());
-    } else if (strcmp(kind, "json") == 0) {
-        (void)json_object_set_new(field, "is_json", json_true());
-    } else {
-        (void)json_object_set_new(field, "is_input", json_true());
-        (void)json_object_set_new(field, "kind", json_string(kind));
-        (void)json_object_set_new(field, "input", json_string(strcmp(kind, "check") == 0 ? "checkbox" : strcmp(kind, "list") == 0 ? "text" : kind));
+static json_t *columns_of(const struct manage_section *s)
+{
+    json_t *columns = json_array();
+
+    for (const struct manage_column *c = s->columns; c < s->columns + MANAGE_COLUMNS && c->member; c++)
+        json_array_append_new(columns, json_pack("{s:s, s:b}", "label", c->label, "num", is_number(c)));
+    return columns;
+}
+
+/* The words of "a/b/c"; an empty one is no choice. */
+static json_t *choices_of(const char *words)
+{
+    json_t *choices = json_array();
+
+    for (const char *s = words;; s += strcspn(s, "/") + 1) {
+        json_t *choice = json_pack("{s:s%}", "value", s, strcspn(s, "/"));
+        const char *value = json_str(choice, "value", "");
+
+        json_object_set_new(choice, "label", *value ? pages_spoken(value) : json_string("—"));
+        json_array_append_new(choices, choice);
+        if (!s[strcspn(s, "/")])
+            return choices;
     }
-    json_decref(type);
+}
+
+static json_t *field_of(const struct manage_field *f)
+{
+    static const char *const when[] = {[WHEN_ADD] = "add", [WHEN_CHANGE] = "change", [WHEN_BOTH] = "both"};
+    /* type, what manage.js makes of its value, the browser's kind of input */
+    static const struct { const char *type, *kind, *input; } inputs[] = {
+        {"text", "text", "text"}, {"password", "text", "password"}, {"number", "number", "number"},
+        {"time", "time", "datetime-local"}, {"list", "list", "text"}, {"user", "text", "text"},
+    };
+    json_t *field = json_pack("{s:s, s:s, s:s, s:s*, s:s*}", "name", f->name, "label", f->label, "when", when[f->when], "help", f->help,
+                              "only", f->only);
+
+    if (strchr(f->type, '/'))
+        json_object_set_new(field, "choices", choices_of(f->type));
+    json_object_set_new(field, "is_select", json_boolean(strchr(f->type, '/')));
+    json_object_set_new(field, "is_json", json_boolean(strcmp(f->type, "json") == 0));
+    json_object_set_new(field, "is_check", json_boolean(strcmp(f->type, "check") == 0));
+    json_object_set_new(field, "is_user", json_boolean(strcmp(f->type, "user") == 0));
+    for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++)
+        if (strcmp(f->type, inputs[i].type) == 0)
+            json_object_update_new(field, json_pack("{s:s, s:s, s:b}", "kind", inputs[i].kind, "input", inputs[i].input, "is_input", true));
     return field;
 }
 
-static json_t *tabs(const struct exchange *x, const struct section *at)
+/* The answer of the list's handler as a value; NULL: it was refused with *e. */
+static json_t *answer_of(struct exchange *x, web_handler *list, enum weir_err *e)
 {
-    json_t *list = json_array();
+    json_t *value = NULL;
 
-    for (size_t i = 0; i < SECTIONS; i++) {
-        if (!sections[i].admin || x->who.role == ROLE_ADMIN)
-            (void)json_array_append_new(list, json_pack("{s:s, s:s, s:b}", "name", sections[i].name, "title", sections[i].title, "here", &sections[i] == at));
+    x->in.query_count = 0;                     /* its query is not this page's */
+    *e = list(x);
+    if (!*e)
+        value = json_loadb(sb_str(&x->out.body), x->out.body.len, 0, NULL);
+    sb_reset(&x->out.body);
+    return value;
+}
+
+/* The form, and the users to choose from where it asks for one. */
+static void put_form(struct exchange *x, const struct manage_section *s, json_t *ctx)
+{
+    json_t *fields = json_array(), *users = NULL;
+    enum weir_err ignored;
+
+    for (const struct manage_field *f = s->fields; f < s->fields + MANAGE_FIELDS && f->name; f++) {
+        json_array_append_new(fields, field_of(f));
+        if (strcmp(f->type, "user") == 0 && !users)
+            users = answer_of(x, h_users_list, &ignored);
     }
-    return list;
+    json_object_set_new(ctx, "has_form", json_boolean(json_array_size(fields) > 0));
+    json_object_set_new(ctx, "fields", fields);
+    json_object_set(ctx, "users", json_object_get(users, "items"));
+    json_object_set_new(ctx, "one", s->one ? json_string(s->one) : json_null());
+    json_decref(users);
+}
+
+/* The pages of one's own, and for an administrator those of all. `at` NULL: the page of this browser. */
+static void put_sections(const struct exchange *x, const struct manage_section *at, json_t *ctx)
+{
+    json_t *own = json_array(), *all = json_array();
+
+    for (const struct manage_section *s = manage_sections; s < manage_sections + manage_sections_n; s++)
+        if (!s->admin || x->who.role == ROLE_ADMIN)
+            json_array_append_new(s->admin ? all : own, json_pack("{s:s, s:s, s:b}", "name", s->name, "title", s->title, "here", s == at));
+    json_object_set_new(ctx, "this_browser", json_boolean(!at));
+    json_object_set_new(ctx, "own", own);
+    json_object_set_new(ctx, "admin", json_boolean(json_array_size(all) > 0));
+    json_object_set_new(ctx, "all", all);
+}
+
+enum weir_err h_page_settings(struct exchange *x)
+{
+    json_t *ctx = pages_context(x, "Settings", "settings", NULL);
+
+    put_sections(x, NULL, ctx);
+    return pages_answer(x, "settings", ctx);
 }
 
 enum weir_err h_page_manage(struct exchange *x)
 {
-    const struct section *s = sections;
-    json_t *ctx, *list, *items, *columns = json_array(), *fields = json_array();
+    const struct manage_section *s = manage_sections;
+    json_t *ctx, *list;
+    const json_t *items;
     enum weir_err e;
 
     while (strcmp(s->name, strrchr(x->in.path, '/') + 1) != 0)        /* the table of routes has no others */
         s++;
-    x->in.query_count = 0;
-    e = s->list(x);
-    if (e) {
-        json_decref(columns);
-        json_decref(fields);
+    list = answer_of(x, s->list, &e);
+    if (e)
         return e;
-    }
-    list = json_loadb(sb_str(&x->out.body), x->out.body.len, 0, NULL);
-    sb_reset(&x->out.body);
     ctx = pages_context(x, s->title, "settings", NULL);
-    for (int i = 0; i < 8 && s->columns[i]; i++)
-        (void)json_array_append_new(columns, json_pack("{s:o}", "label", part(s->columns[i], 1)));
-    for (int i = 0; i < 10 && s->fields[i]; i++)
-        (void)json_array_append_new(fields, field_of(s->fields[i]));
-    items = s->rows ? json_incref(json_object_get(list, s->rows)) : json_pack("[O]", list);
-    (void)json_object_set_new(ctx, "heading", json_string(s->title));
-    (void)json_object_set_new(ctx, "path", json_string(s->path));
-    (void)json_object_set_new(ctx, "hint", s->hint ? json_string(s->hint) : json_null());
-    (void)json_object_set_new(ctx, "sections", tabs(x, s));
-    (void)json_object_set_new(ctx, "columns", columns);
-    (void)json_object_set_new(ctx, "rows", rows_of(s, items));
-    (void)json_object_set_new(ctx, "more", json_boolean(json_is_string(json_object_get(list, "next_cursor"))));
-    (void)json_object_set_new(ctx, "has_form", json_boolean(s->fields[0] != NULL));
-    (void)json_object_set_new(ctx, "fields", fields);
-    json_decref(items);
+    items = s->rows ? json_object_get(list, s->rows) : NULL;
+    json_object_update_new(ctx, json_pack("{s:s, s:s, s:s, s:s}", "heading", s->title, "path", s->path, "lead", s->lead, "none", s->none));
+    put_sections(x, s, ctx);
+    put_form(x, s, ctx);
+    json_object_set_new(ctx, "columns", columns_of(s));
+    json_object_set_new(ctx, "rows", rows_of(x, s, items));
+    json_object_set_new(ctx, "has_rows", json_boolean(json_array_size(items) > 0));
+    json_object_set_new(ctx, "nothing", json_boolean(s->rows && json_array_size(items) == 0));
+    json_object_set_new(ctx, "facts", s->rows ? json_null() : json_pack("{s:o}", "lines", lines_of(x, s, list)));
+    json_object_set_new(ctx, "more", json_boolean(json_is_string(json_object_get(list, "next_cursor"))));
     json_decref(list);
     return pages_answer(x, "manage", ctx);
 }

@@ -1,4 +1,4 @@
-/* h_pages.c - the HTML pages but the dashboard: chat, sign-in, settings, help,
+/* h_pages.c - the HTML pages but dashboard and settings: chat, sign-in, help,
  * and what a refusal looks like in a browser. Acceptor threads. */
 #include "web/h_pages.h"
 
@@ -25,14 +25,6 @@ enum {
 enum weir_err h_page_login(struct exchange *x)
 {
     return pages_answer(x, "login", pages_context(x, "Sign in", NULL, NULL));
-}
-
-enum weir_err h_page_settings(struct exchange *x)
-{
-    json_t *ctx = pages_context(x, "Settings", "settings", NULL);
-
-    json_object_set_new(ctx, "admin", json_boolean(x->who.role == ROLE_ADMIN));
-    return pages_answer(x, "settings", ctx);
 }
 
 enum weir_err h_page_help(struct exchange *x)

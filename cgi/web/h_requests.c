@@ -110,7 +110,7 @@ static json_t *attempts(const json_t *r)
         json_array_append_new(list, json_pack("{s:I, s:s, s:s, s:o, s:o, s:o, s:s}", "n", (json_int_t)i + 1, "upstream",
                                               json_str(a, "upstream", "—"), "model", json_str(a, "model", "—"), "status",
                                               status > 0 ? view_text("%.0f", status) : json_string("—"), "said",
-                                              error ? board_spoken(error) : json_string("ok"), "took", board_span(a, "duration_ms"),
+                                              error ? pages_spoken(error) : json_string("ok"), "took", board_span(a, "duration_ms"),
                                               "tone", error ? "err" : "ok"));
     }
     return list;
@@ -134,7 +134,7 @@ static json_t *facts(const struct board *b, const json_t *r)
 
     fact(list, "At", board_time(b, json_object_get(r, "at"), VIEW_MINUTE));
     if (!b->mine)
-        fact(list, "User", board_person(b, json_str(r, "user_id", "")));
+        fact(list, "User", pages_person(b->x, json_str(r, "user_id", "")));
     fact(list, "Session", *json_str(r, "session_id", "") ? board_key(b, "session_id", json_str(r, "session_id", ""), NULL) : json_string("—"));
     fact(list, "Model", json_string(json_str(r, "model", "—")));
     fact(list, "Endpoint", json_string(json_str(r, "api_endpoint", "—")));

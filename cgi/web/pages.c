@@ -4,9 +4,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/log.h"
+#include "store/account.h"
 
-enum { COOKIE_MAX = 16, BOOT_MAX = 4096 };
+enum { COOKIE_MAX = 16, BOOT_MAX = 4096, USER_MAX = 64 * 1024 };
 
 /* The value of one of our cookies if it is one of two words, else "". */
 static const char *choice(const struct http_request *in, const char *cookie, const char *a, const char *b)
@@ -82,4 +84,24 @@ enum weir_err pages_answer(struct exchange *x, const char *name, json_t *ctx)
     }
     x->out.type = "text/html; charset=utf-8";
     return WEIR_OK;
+}
+
+json_t *pages_spoken(const char *code)
+{
+    char words[100];
+
+    (void)snprintf(words, sizeof words, "%s", code);
+    for (char *c = words; (c = strchr(c, '_')); c++)
+        *c = ' ';
+    return json_string(words);
+}
+
+json_t *pages_person(const struct exchange *x, const char *user_id)
+{
+    struct sb text = sb_make(USER_MAX);
+    json_t *user = pages_parse(account_user_json(x->db, user_id, &text), &text);
+    json_t *name = json_string(json_str(user, "name", user_id));
+
+    json_decref(user);
+    return name;
 }

@@ -16,4 +16,9 @@ json_t *pages_parse(enum weir_err e, struct sb *text);
 /* Render `name` from `ctx` (taken) as the answer. */
 enum weir_err pages_answer(struct exchange *x, const char *name, json_t *ctx);
 
+/* A code as words: "upstream timeout". */
+json_t *pages_spoken(const char *code);
+/* The name of a user, or the id where there is no such user any more. */
+json_t *pages_person(const struct exchange *x, const char *user_id);
+
 #endif

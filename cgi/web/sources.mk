@@ -58,6 +58,7 @@ libweir_a_SOURCES += \
 	cgi/web/http.c cgi/web/http.h \
 	cgi/web/launch.c cgi/web/launch.h \
 	cgi/web/local.c cgi/web/local.h \
+	cgi/web/manage.h cgi/web/manage_sections.c \
 	cgi/web/monitor.h \
 	cgi/web/nginx_conf.c cgi/web/nginx_conf.h \
 	cgi/web/once.c cgi/web/once.h \

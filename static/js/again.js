@@ -33,17 +33,18 @@ async function signInAgain() {
   return true;
 }
 
-/* Send it, and once more after a sign-in if that is what it takes. Gives undefined if it did not work: #problem says why. */
-export async function change(method, where, body) {
-  problem("");
+/* Send it, and once more after a sign-in if that is what it takes. Gives undefined if it did not work: `wrong` is given
+ * the sentence and the field it is about; unless told otherwise #problem says it. */
+export async function change(method, where, body, wrong = problem) {
+  wrong("");
   try {
     return await send(method, where, body);
   } catch (e) {
     try {
       if (e instanceof ApiError && e.error?.code === "reauthentication_required" && (await signInAgain())) return await send(method, where, body);
-      problem(e.message);
+      wrong(e.message, e.error?.param);
     } catch (again) {
-      problem(again.message);
+      wrong(again.message);
     }
     return undefined;
   }

@@ -1,5 +1,7 @@
 /* format.js - numbers, money and time as people read them; cgi/web/view.c writes
  * the same forms into pages. A value that is not known is "—", never 0. */
+import { zone } from "./prefs.js";
+
 const NONE = "—";
 const known = (n) => typeof n === "number" && Number.isFinite(n);
 const grouped = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
@@ -51,8 +53,8 @@ export const ratio = (n) => (known(n) ? n.toFixed(1) : NONE);
 export const speed = (n) => (known(n) ? (n < 10 ? n.toFixed(1) : count(Math.round(n))) : NONE);
 export const percent = (n) => (known(n) ? `${(n * 100).toFixed(n >= 0.1 || n === 0 ? 0 : 1)} %` : NONE);
 
-/* The clock time of a Date or RFC 3339 string, 24 hours; in this browser's zone unless told another. */
-export function clock(at, seconds = true, timeZone = undefined) {
+/* The clock time of a Date or RFC 3339 string, 24 hours; in the zone one chose unless told another. */
+export function clock(at, seconds = true, timeZone = zone()) {
   const d = new Date(at);
   if (Number.isNaN(d.getTime())) return NONE;
   return d.toLocaleTimeString("en-GB", seconds ? { timeZone } : { hour: "2-digit", minute: "2-digit", timeZone });
@@ -61,8 +63,10 @@ export function clock(at, seconds = true, timeZone = undefined) {
 /* The clock time today, with the day before that. */
 export function when(at) {
   const d = new Date(at);
-  if (d.toDateString() === new Date().toDateString()) return clock(d, false);
-  return Number.isNaN(d.getTime()) ? NONE : d.toLocaleString("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
+  const day = (t) => t.toLocaleDateString("en-GB", { timeZone: zone() });
+  if (Number.isNaN(d.getTime())) return NONE;
+  if (day(d) === day(new Date())) return clock(d, false);
+  return d.toLocaleString("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", timeZone: zone() });
 }
 
 /* ok below 80 %, warn below 95 %, err above: one threshold for everything. */

@@ -1,35 +1,44 @@
-/* manage.js - the settings pages of people, tokens, budgets and the like: sends the form, asks before it
+/* manage.js - the settings pages of people, tokens, budgets and the like: opens the form, sends it, asks before it
  * removes, and signs in again where that is wanted. The table is the server's; a change loads it anew. */
 import { change, problem, sure } from "./again.js";
+import { copy } from "./copy.js";
 import { byId } from "./dom.js";
 import "./shell.js";
 
 const path = byId("manage").dataset.path;
+const editor = byId("editor");
 const form = byId("edit");
 let changing = null;          // the id of what the form changes
+
+/* A moment as a datetime-local field has it, and back. */
+const local = (at) => new Date(Date.parse(at) - new Date(at).getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
+const READ = {
+  text: (field) => field.value.trim(),
+  number: (field) => (field.value === "" ? "" : Number(field.value)),
+  check: (field) => (field.checked || changing ? field.checked : ""),
+  time: (field) => (field.value ? new Date(field.value).toISOString() : ""),
+  list: (field) => (field.value.trim() ? field.value.split(",").map((s) => s.trim()).filter(Boolean) : ""),
+  json: (field) => (field.value.trim() ? JSON.parse(field.value) : ""),
+};
+const WRITE = {
+  check: (field, value) => { field.checked = Boolean(value); },
+  time: (field, value) => { field.value = value ? local(value) : ""; },
+  list: (field, value) => { field.value = (value ?? []).join(", "); },
+  json: (field, value) => { field.value = value ? JSON.stringify(value) : ""; },
+};
+const fields = () => [...form.elements].filter((f) => f.dataset.kind && !f.closest("p").hidden);
 
 /* The form's values as the interface takes them; what was left empty is not sent. */
 function values() {
   const body = {};
-  for (const field of form.elements) {
-    const kind = field.dataset.kind, row = field.closest("p");
-    if (!kind || row.hidden) continue;
-    let value = kind === "check" ? field.checked : field.value.trim();
-    if (value === "" || (kind === "check" && !value && !changing)) continue;
-    if (kind === "number") value = Number(value);
-    if (kind === "list") value = value.split(",").map((s) => s.trim()).filter(Boolean);
-    if (kind === "json") value = JSON.parse(value);
+  for (const field of fields()) {
+    const value = READ[field.dataset.kind](field);
     const [outer, inner] = field.name.split(".");
+    if (value === "") continue;
     if (inner) body[outer] = { ...body[outer], [inner]: value };
     else body[outer] = value;
   }
   return body;
-}
-
-function show(mode) {
-  for (const row of form.querySelectorAll("p[data-when]"))
-    row.hidden = row.dataset.when !== "both" && row.dataset.when !== mode;
-  byId("form-title").textContent = byId("save").textContent = mode === "add" ? "Add" : "Change";
 }
 
 function fill(item) {
@@ -37,50 +46,75 @@ function fill(item) {
     if (!field.dataset.kind) continue;
     const [outer, inner] = field.name.split(".");
     const value = inner ? item[outer]?.[inner] : outer === "disabled" ? item.disabled_at !== null : item[outer];
-    if (field.dataset.kind === "check") field.checked = Boolean(value);
-    else if (field.dataset.kind === "json") field.value = value ? JSON.stringify(value) : "";
-    else field.value = Array.isArray(value) ? value.join(", ") : value ?? "";
+    (WRITE[field.dataset.kind] ?? ((f, v) => { f.value = v ?? ""; }))(field, value);
   }
 }
 
-document.querySelector("tbody").addEventListener("click", async (e) => {
+/* Of the form's rows those that can be said now: of an addition or a change, and of the kind that is chosen. */
+function fit() {
+  for (const row of form.querySelectorAll("p[data-when]")) {
+    const [name, kinds] = (row.dataset.only ?? "").split("=");
+    row.hidden = (row.dataset.when !== "both" && row.dataset.when !== (changing ? "change" : "add"))
+      || Boolean(name && !kinds.split(" ").includes(form.elements[name].value));
+  }
+}
+
+function open(item) {
+  const what = form.dataset.one.replace(/^an? /, "");
+  changing = item?.id ?? null;
+  form.reset();
+  if (item) fill(item.values);
+  wrong("");
+  fit();
+  byId("form-title").textContent = item ? `Change this ${what}` : `Add ${form.dataset.one}`;
+  byId("save").textContent = item ? "Change" : "Add";
+  form.before(byId("problem"));
+  editor.showModal();
+  fields()[0].focus();
+}
+
+/* Say what is wrong, at the field it is about. */
+function wrong(text, param = "") {
+  problem(text);
+  for (const field of form.elements) field.removeAttribute("aria-invalid");
+  const field = param && form.elements[param];
+  if (!field) return;
+  field.setAttribute("aria-invalid", "true");
+  field.focus();
+}
+
+document.querySelector("tbody")?.addEventListener("click", async (e) => {
   const button = e.target.closest("button[data-act]"), row = e.target.closest("tr");
   if (!button) return;
-  if (button.dataset.act === "change") {
-    changing = row.dataset.id;
-    fill(JSON.parse(row.dataset.item));
-    show("change");
-    form.querySelector("p:not([hidden]) .field").focus();
-    return;
-  }
+  if (button.dataset.act === "change") return open({ id: row.dataset.id, values: JSON.parse(row.dataset.item) });
   if (!(await sure(`Remove ${row.cells[0].textContent}?`))) return;
   if ((await change("DELETE", `${path}/${row.dataset.id}`)) !== undefined) location.reload();
 });
 
-form?.addEventListener("reset", () => {
-  changing = null;
-  problem("");
-  show("add");
-});
-
-form?.addEventListener("submit", async (e) => {
+async function save(e) {
   e.preventDefault();
   let body;
   try {
     body = values();
   } catch {
-    problem("The filters are not valid JSON.");
+    wrong("This is not valid JSON.", "filters");
     return;
   }
-  const made = changing ? await change("PATCH", `${path}/${changing}`, body) : await change("POST", path, body);
+  const made = changing ? await change("PATCH", `${path}/${changing}`, body, wrong) : await change("POST", path, body, wrong);
   if (made === undefined) return;
-  if (made?.token || made?.secret) {
-    byId("secret").textContent = made.token ?? made.secret;
-    byId("secret-line").hidden = false;
-    byId("say").textContent = "Made. It is in the list when you load the page again.";
-    form.reset();
-    byId("secret").focus();
-  } else location.reload();
-});
+  if (!made?.token && !made?.secret) { location.reload(); return; }
+  editor.close();
+  byId("secret").textContent = made.token ?? made.secret;
+  byId("secret-line").hidden = false;
+  byId("say").textContent = "Made. It is in the list when you load the page again.";
+  byId("secret").focus();
+}
 
-if (form) show("add");
+if (form) {
+  byId("add").addEventListener("click", () => open(null));
+  form.addEventListener("submit", save);
+  form.addEventListener("change", fit);
+  for (const id of ["close", "cancel"]) byId(id).addEventListener("click", () => editor.close());
+  editor.addEventListener("close", () => { problem(""); byId("say").before(byId("problem")); });
+  byId("secret-copy").addEventListener("click", () => copy(byId("secret").textContent, byId("secret-copy").firstElementChild));
+}

@@ -1,5 +1,5 @@
-/* prefs.js - what this person chose. The theme and the metrics line live in
- * cookies, so that the server writes them into the first byte of the page;
+/* prefs.js - what this person chose. The theme, the metrics line and the time zone
+ * live in cookies, so that the server writes them into the first byte of the page;
  * the rest stays in this browser. */
 const YEAR = 365 * 24 * 3600;
 
@@ -24,6 +24,18 @@ export function setMetrics(how) {
   setCookie("weir_metrics", how === "full" ? "" : how);
   document.documentElement.dataset.metrics = how;
 }
+
+export function isZone(name) {
+  try { return Boolean(new Intl.DateTimeFormat("en", { timeZone: name })); } catch { return false; }
+}
+
+/* The chosen time zone; undefined for this browser's. */
+export function zone() {
+  const name = cookie("weir_tz");
+  return name && isZone(name) ? name : undefined;
+}
+
+export function setZone(name) { setCookie("weir_tz", name); }
 
 export function dark() {
   const theme = document.documentElement.dataset.theme;

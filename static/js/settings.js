@@ -1,7 +1,7 @@
 /* settings.js - every choice takes effect when it is made; there is nothing to save. */
 import { send } from "./api.js";
-import { byId } from "./dom.js";
-import { cookie, recall, remember, setMetrics, setTheme } from "./prefs.js";
+import { byId, el } from "./dom.js";
+import { cookie, isZone, recall, remember, setMetrics, setTheme, setZone, zone } from "./prefs.js";
 import "./shell.js";
 
 const apply = {
@@ -9,18 +9,33 @@ const apply = {
   metrics: setMetrics,
   dollars: (value) => remember("dollars", value === "on" ? null : value),
   sendkey: (value) => remember("sendkey", value === "enter" ? null : value),
+  jump: (value) => remember("jump", value === "off" ? null : value),
 };
-const now = { theme: cookie("weir_theme"), metrics: cookie("weir_metrics") || "full", sendkey: recall("sendkey") || "enter", dollars: recall("dollars") || "on" };
+const now = { theme: cookie("weir_theme"), metrics: cookie("weir_metrics") || "full", sendkey: recall("sendkey") || "enter",
+  jump: recall("jump") || "off", dollars: recall("dollars") || "on" };
+const say = (text) => { byId("say").textContent = text; };
 
 for (const [name, value] of Object.entries(now)) {
   for (const input of document.querySelectorAll(`input[name="${name}"]`)) {
     input.checked = input.value === value;
     input.addEventListener("change", () => {
       apply[name](input.value);
-      byId("say").textContent = "Saved";
+      say("Saved");
     });
   }
 }
+
+const box = byId("zone");
+const own = Intl.DateTimeFormat().resolvedOptions().timeZone;
+box.value = zone() ?? "";
+byId("zones").append(...[...new Set([own, "UTC", ...Intl.supportedValuesOf("timeZone")])].map((name) => el("option", { value: name })));
+box.addEventListener("change", () => {
+  const name = box.value.trim();
+  const known = name === "" || isZone(name);
+  box.setAttribute("aria-invalid", String(!known));
+  if (known) setZone(name);
+  say(known ? "Saved" : `There is no time zone “${name}”; one is called as Europe/Berlin.`);
+});
 
 byId("password").addEventListener("submit", async (e) => {
   e.preventDefault();
@@ -28,8 +43,8 @@ byId("password").addEventListener("submit", async (e) => {
   try {
     await send("PATCH", "/app/me", { password: byId("next").value, ...(current ? { current_password: current } : {}) });
     e.target.reset();
-    byId("say").textContent = "The password is changed; other browsers are signed out.";
+    say("The password is changed; other browsers are signed out.");
   } catch (error) {
-    byId("say").textContent = error.message;
+    say(error.message);
   }
 });

@@ -1,8 +1,8 @@
-/* shell.js - what every page shares: the theme button, signing out, the sidebar
- * drawer of narrow screens. */
+/* shell.js - what every page shares: the theme button, signing out, g with c or d
+ * where that is chosen, the sidebar drawer of narrow screens. */
 import { send } from "./api.js";
 import { byId } from "./dom.js";
-import { dark, setTheme } from "./prefs.js";
+import { dark, recall, setTheme } from "./prefs.js";
 import { say } from "./announce.js";
 
 byId("theme")?.addEventListener("click", () => {
@@ -12,6 +12,20 @@ byId("theme")?.addEventListener("click", () => {
 
 byId("logout")?.addEventListener("click", async () => {
   try { await send("POST", "/app/logout", {}); } finally { location.assign("/app/login"); }
+});
+
+/* A row of links that is wider than the screen shows the one of this page. */
+document.querySelector(":is(.sections, .parts) [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+
+/* g, then c or d: only where it was chosen, and never while one writes. */
+const PLACES = { c: "/app/", d: "/app/dashboard" };
+const TWO_KEYS_MS = 1500;
+let pressed = -Infinity;
+
+document.addEventListener("keydown", (e) => {
+  if (e.ctrlKey || e.metaKey || e.altKey || e.isComposing || e.target.closest("input, textarea, select") || !recall("jump")) return;
+  if (e.timeStamp - pressed < TWO_KEYS_MS && PLACES[e.key]) location.assign(PLACES[e.key]);
+  pressed = e.key === "g" ? e.timeStamp : -Infinity;
 });
 
 const app = byId("app");

@@ -10,7 +10,7 @@ if (form) {
   form.addEventListener("submit", () => {
     const chosen = form.elements.from?.value;
     for (const field of form.elements)
-      if (field.name) field.disabled = field.value === "" || (field.name === "tz" && field.value === "UTC") || (field.name === "range" && Boolean(chosen));
+      if (field.name) field.disabled = field.value === "" || (field.name === "tz" && field.value === field.dataset.usual) || (field.name === "range" && Boolean(chosen));
   });
   byId("filter").addEventListener("keydown", (e) => { if (e.key === "Escape") { byId("filter").open = false; byId("filter").querySelector("summary").focus(); } });
 }

@@ -12,6 +12,7 @@ const me = (token) => request({ port: weir.port, path: '/app/me', headers: { Aut
 
 test('a user is made, a token for them is shown once, used, revoked, and the audit log has it all', async () => {
   await page.goto(b.url('/app/settings/users'));
+  await page.click('#add');
   await page.fill('[name="name"]', 'nina');
   await page.fill('[name="password"]', 'seven green tomatoes');
   await page.fill('[name="limits.requests_per_minute"]', '30');
@@ -20,6 +21,8 @@ test('a user is made, a token for them is shown once, used, revoked, and the aud
   const id = await row('nina').getAttribute('data-id');
   assert.equal((await weir.get(`/admin/users/${id}`)).json.limits.requests_per_minute, 30);
   await page.goto(b.url('/app/settings/tokens'));
+  await page.click('#add');
+  assert.equal(await page.locator('#known-users option', { hasText: 'nina' }).getAttribute('value'), id);
   await page.fill('[name="user_id"]', id);
   await page.fill('[name="name"]', 'for a script');
   await page.click('#save');
@@ -42,9 +45,15 @@ test('a user is made, a token for them is shown once, used, revoked, and the aud
 
 test('a user is changed and removed with the form and its buttons; a refusal is said', async () => {
   await page.goto(b.url('/app/settings/users'));
+  await page.click('#add');
   await page.fill('[name="name"]', 'nina');
   await page.click('#save');
-  await page.locator('#problem', { hasText: 'already' }).waitFor();
+  await page.locator('#editor #problem', { hasText: 'already' }).waitFor();
+  assert.equal(await page.getAttribute('[name="name"]', 'aria-invalid'), 'true');
+  await b.sound('a refused form');
+  await b.shot('manage-refused');
+  await page.keyboard.press('Escape');
+  assert.equal(await page.evaluate(() => document.activeElement.id), 'add', 'the focus returns');
   await row('nina').locator('[data-act="change"]').click();
   await page.selectOption('[name="max_priority"]', 'High');
   await page.fill('[name="filters"]', '{"models":["gpt-4o*"]}');
@@ -56,14 +65,16 @@ test('a user is changed and removed with the form and its buttons; a refusal is 
 });
 
 test('every settings page is sound, and a user without rights sees their own alone', async () => {
-  for (const name of ['own-tokens', 'browsers', 'users', 'tokens', 'budgets', 'alerts', 'webhooks', 'prices', 'providers', 'retention', 'audit']) {
+  for (const width of [1400, 390]) for (const name of ['own-tokens', 'browsers', 'users', 'tokens', 'budgets', 'alerts', 'webhooks', 'prices', 'providers', 'retention', 'audit']) {
+    await page.setViewportSize({ width, height: 900 });
     await page.goto(b.url(`/app/settings/${name}`));
-    await b.calm(name);
+    await b.calm(`${name} at ${width} px`);
   }
+  await page.setViewportSize({ width: 1400, height: 900 });
   await page.goto(b.url('/app/settings/providers'));
   assert.match(await row('openai').innerText(), /healthy/);
   await page.goto(b.url('/app/settings/retention'));
-  assert.match(await page.innerText('tbody'), /\d{4}-\d\d-\d\d \d\d:\d\d|—/);
+  assert.match(await page.innerText('.card.one'), /\d{4}-\d\d-\d\d \d\d:\d\d|—/);
   await page.goto(b.url('/app/settings/users'));
   await b.sound('users');
   await weir.post('/admin/users', { name: 'olga', role: 'user', password: 'seven green tomatoes' });
@@ -75,6 +86,7 @@ test('every settings page is sound, and a user without rights sees their own alo
   await other.page.waitForURL(other.url('/app/'));
   await other.page.goto(other.url('/app/settings/own-tokens'));
   assert.deepEqual(await other.page.locator('.sections a').allTextContents(), ['This browser', 'My tokens', 'My browsers']);
+  await other.page.click('#add');
   await other.page.fill('[name="name"]', 'mine');
   await other.page.click('#save');
   assert.equal((await me(await other.page.textContent('#secret:visible'))).json.name, 'olga');
@@ -85,4 +97,27 @@ test('every settings page is sound, and a user without rights sees their own alo
   await other.page.press('#next', 'Enter');
   await other.page.locator('#say', { hasText: 'is changed' }).waitFor();
   await other.close();
+});
+
+test('a time zone and the two-letter shortcuts, once chosen, hold on every page', async () => {
+  await page.goto(b.url('/app/settings'));
+  await page.fill('#zone', 'Nowhere/At_all');
+  await page.press('#zone', 'Tab');
+  await page.locator('#say', { hasText: 'There is no time zone' }).waitFor();
+  await page.fill('#zone', 'Asia/Kolkata');
+  await page.press('#zone', 'Tab');
+  await page.locator('#say', { hasText: 'Saved' }).waitFor();
+  await page.focus('#theme');
+  await page.keyboard.press('g');
+  await page.keyboard.press('d');
+  assert.equal(new URL(page.url()).pathname, '/app/settings', 'off unless chosen');
+  await page.check('[name="jump"][value="on"]');
+  await page.focus('#theme');
+  await page.keyboard.press('g');
+  await page.keyboard.press('d');
+  await page.waitForURL(b.url('/app/dashboard'));
+  assert.match(await page.innerText('[data-panel="recent"] thead'), /Asia\/Kolkata/);
+  assert.doesNotMatch(await page.innerText('#stamp'), new RegExp(` ${new Date().toISOString().slice(11, 13)}:`), 'the clock is there’s');
+  await page.goto(b.url('/app/dashboard?tz=UTC'));
+  assert.match(await page.innerText('[data-panel="recent"] thead'), /UTC/, 'the address wins');
 });

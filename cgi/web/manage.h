@@ -1,0 +1,47 @@
+/* manage.h - what the pages under /app/settings are made of: one section a page. Constant. */
+#ifndef WEIR_MANAGE_H
+#define WEIR_MANAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "web/route.h"
+
+/* How a member is shown. A time is shown as one, whatever is said here; what is absent is "—". */
+enum manage_show { SHOW_PLAIN, SHOW_COUNT, SHOW_MONEY, SHOW_RATE, SHOW_SHARE, SHOW_ON, SHOW_PERSON, SHOW_ID, SHOW_CODE };
+
+struct manage_column {
+    const char *member, *label;
+    enum manage_show show;
+};
+
+enum manage_when { WHEN_ADD = 1, WHEN_CHANGE = 2, WHEN_BOTH = 3 };
+
+struct manage_field {
+    const char *name;               /* a dot in it for a member of a member */
+    const char *label;
+    const char *type;               /* text, password, number, check, time, list (separated by commas), json, user, or the choices separated by / */
+    enum manage_when when;
+    const char *help;               /* NULL: the label says all */
+    const char *only;               /* "kind=cost anomaly": shown while that field is one of these; NULL: always */
+};
+
+enum { MANAGE_COLUMNS = 8, MANAGE_FIELDS = 10 };
+
+struct manage_section {
+    const char *name, *title, *path;
+    const char *rows;               /* the member of the answer that holds the list; NULL: the answer is the one item */
+    const char *id;                 /* the member by which a row is changed and removed */
+    const char *one;                /* "a user": what the button adds; NULL: nothing can be added */
+    web_handler *list;
+    bool admin, removable;
+    const char *lead;               /* what this page is for */
+    const char *none;               /* said where there is nothing */
+    struct manage_column columns[MANAGE_COLUMNS];
+    struct manage_field fields[MANAGE_FIELDS];
+};
+
+extern const struct manage_section manage_sections[];
+extern const size_t manage_sections_n;
+
+#endif
