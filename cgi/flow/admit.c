@@ -199,7 +199,7 @@ static struct admit_ticket *ticket_new(struct admit *a, const struct ask *ask, c
 {
     struct admit_ticket *t = mem_zalloc(1, sizeof *t + (size_t)c->n * sizeof *t->candidate);
     struct queue_entry e = {
-        .priority = ask->priority, .user = ask->user, .session = ask->session, .upstreams = ask->upstreams,
+        .priority = ask->priority, .user = ask->user, .weight = ask->weight, .session = ask->session, .upstreams = ask->upstreams,
         .arrived_us = ask->arrived_us, .input = ask->prompt_tokens, .max_output = ask->max_tokens, .owner = t,
     };
 

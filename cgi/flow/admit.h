@@ -68,7 +68,8 @@ struct ask {
     void *job;                    /* given back in grants; never looked into */
     uint64_t upstreams;           /* bit i: upstream i may serve it; not 0 */
     enum priority priority;
-    uint64_t user;                /* fair share is between these (a hash of the user id) */
+    uint64_t user;                /* fair share is between these (a hash of the user id, or of a token with a share of its own) */
+    int32_t weight;               /* of that share, thousandths; 0: the usual one */
     uint64_t session;             /* 0: none; asks of one session are granted one after another */
     uint64_t model;               /* a hash; with `user` the key of the learned output quantile */
     int64_t prompt_tokens;        /* counted */

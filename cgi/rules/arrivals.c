@@ -6,7 +6,7 @@ void arrivals_note(struct arrivals *a, const struct queue *q, uint32_t item, uin
     const struct item *it = &q->item[item];
 
     a->ring[a->next] = (struct arrival){
-        .at_us = now_us, .user = user, .upstreams = it->upstreams, .priority = it->priority, .input = it->input,
+        .at_us = now_us, .user = user, .upstreams = it->upstreams, .weight = it->weight, .priority = it->priority, .input = it->input,
         .max_output = it->max_output, .want_output = it->want_output, .expect_output = it->expect_output,
         .hint = queue_hint(q, item),
     };

@@ -22,6 +22,7 @@ struct arrival {
     int64_t at_us;
     uint64_t user;
     uint64_t upstreams;
+    int32_t weight;
     enum priority priority;
     int64_t input, max_output, want_output, expect_output;
     struct queue_hint hint;

@@ -145,6 +145,7 @@ static void forecast_arrive(struct forecast *f, const struct arrival *like, int6
     struct queue_entry e = {
         .priority = like->priority, .user = like->user, .upstreams = like->upstreams, .arrived_us = t, .input = like->input,
         .max_output = like->max_output, .want_output = like->want_output, .expect_output = like->expect_output,
+        .weight = like->weight,
     };
 
     if (like->priority == PRIORITY_HIGH)

@@ -369,7 +369,7 @@ static bool sweep_promised(struct pick *p, struct sweep *s, enum priority rank)
     it = &p->queue.item[item];
     if (it->promised_us >= s->now_us || p->kept[rank] >= PICK_KEPT)
         return false;
-    if (queue_ahead(&p->queue, item) > PICK_CREDIT * (it->input + it->expect_output) || !sweep_try(p, s, item))
+    if (queue_ahead(&p->queue, item) > PICK_CREDIT * queue_weighed(it, it->input + it->expect_output) || !sweep_try(p, s, item))
         return false;
     p->kept[rank]++;
     return true;

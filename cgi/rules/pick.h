@@ -16,7 +16,7 @@
  *
  * Promises: within a priority an item that was told a start which has come goes
  * before that order, the earliest told first: unless its user has had more than
- * whoever is next in that order by PICK_CREDIT times what the item takes, so that
+ * whoever is next in that order by PICK_CREDIT times what the item takes (both by weight), so that
  * nobody's promises take more than a fair share, and after PICK_KEPT such grants
  * one is made in the usual order. A promise never passes a higher priority.
  *

@@ -264,9 +264,9 @@ static void flow_place(struct queue *q, uint32_t flow)
     }
 }
 
-static void queue_count(struct queue *q, uint32_t share, int64_t tokens)
+static void queue_count(struct queue *q, uint32_t share, int64_t weighed)
 {
-    q->share[share].counter += tokens;
+    q->share[share].counter += weighed;
     for (uint32_t f = q->share[share].flow; f != QUEUE_NONE; f = q->flow[f].sibling)
         flow_place(q, f);
 }
@@ -373,7 +373,7 @@ static uint32_t queue_put(struct queue *q, const struct queue_entry *e, uint32_t
         .upstreams = e->upstreams, .arrived_us = e->arrived_us, .input = e->input, .max_output = e->max_output,
         .want_output = e->want_output, .expect_output = e->expect_output, .owner = e->owner,
         .candidates = e->candidates, .candidate_count = e->candidate_count, .choice = CHOICE_ONLY,
-        .promised_us = QUEUE_UNPROMISED,
+        .promised_us = QUEUE_UNPROMISED, .weight = e->weight ? e->weight : QUEUE_WEIGHT_ONE,
     };
     q->rest_pos[i] = q->promised_pos[i] = HEAP_ABSENT;
     q->flow[flow].items++;
@@ -467,13 +467,15 @@ void queue_start(struct queue *q, uint32_t item, int64_t tokens)
     if (least > r->virtual)
         r->virtual = least;
     it->charged = tokens;
-    queue_count(q, share, tokens);
+    queue_count(q, share, queue_weighed(it, tokens));
 }
 
 void queue_charge(struct queue *q, uint32_t item, int64_t tokens)
 {
-    q->item[item].charged += tokens;
-    queue_count(q, q->flow[q->item[item].flow].share, tokens);
+    struct item *it = &q->item[item];
+
+    queue_count(q, q->flow[it->flow].share, queue_weighed(it, it->charged + tokens) - queue_weighed(it, it->charged));
+    it->charged += tokens;
 }
 
 void queue_promote(struct queue *q, uint32_t item, uint64_t user, enum priority p)
@@ -532,6 +534,11 @@ uint32_t queue_promised(const struct queue *q, enum priority p)
     const struct heap *h = &q->rank[p].promised;
 
     return h->n ? h->v[0].id : QUEUE_NONE;
+}
+
+int64_t queue_weighed(const struct item *it, int64_t tokens)
+{
+    return tokens * QUEUE_WEIGHT_ONE / it->weight;
 }
 
 int64_t queue_ahead(const struct queue *q, uint32_t item)

@@ -6,6 +6,14 @@
  * (a virtual counter, shared by all flows of that user and priority). Items of
  * one session go one after another: the later ones are parked.
  *
+ * A user may have a weight: what they have had counts by that much less. So two
+ * who always have something waiting are served in proportion to their weights:
+ * the difference between their tokens, each divided by its weight, stays below
+ * that of the largest ask of each (start-time fair queueing, Goyal et al. 1996).
+ * Who idles leaves the whole to the others, saves nothing up, and coming back is
+ * next in turn, so that the bound holds from their first ask on. What pick.h does
+ * out of turn, promises and ageing, comes on top of it.
+ *
  * Everything lives in flat arrays and is named by number, so that a forecast
  * can copy the queue in a few memcpy and run the same code on the copy. */
 #ifndef WEIR_QUEUE_H
@@ -19,6 +27,9 @@
 #include "rules/heap.h"
 #include "rules/idmap.h"
 #include "rules/limits.h"
+
+/* Weights are in thousandths; this one is usual. */
+enum { QUEUE_WEIGHT_MIN = 10, QUEUE_WEIGHT_ONE = 1000, QUEUE_WEIGHT_MAX = 100 * 1000 };
 
 #define QUEUE_NONE UINT32_MAX
 #define QUEUE_UNPROMISED INT64_MAX
@@ -57,7 +68,8 @@ struct item {
     int64_t input, max_output;        /* tokens; with candidates: of the one chosen last */
     int64_t want_output;              /* to set aside where the provider counts what is produced */
     int64_t expect_output;            /* to plan with */
-    int64_t charged;                  /* tokens put on the user's counter at the grant */
+    int64_t charged;                  /* tokens put on the user's counter, by their weight, at the grant */
+    int32_t weight;                   /* thousandths */
     int64_t began_us, ends_us;        /* while running: grant, expected end */
     struct limits_hold hold;          /* while running */
     const struct candidate *candidates;       /* the owner's; NULL: the item itself says what it takes, everywhere */
@@ -79,7 +91,7 @@ struct flow {
 
 /* One user at one priority. */
 struct share {
-    int64_t counter;                  /* tokens had, in virtual time */
+    int64_t counter;                  /* tokens had, by weight, in virtual time */
     uint32_t flow;                    /* first of its flows */
     uint32_t ready;                   /* items ready in all of them */
     uint32_t waiting;                 /* items ready, parked and resting */
@@ -128,6 +140,7 @@ struct queue {
 struct queue_entry {
     enum priority priority;
     uint64_t user, session, upstreams;
+    int32_t weight;                   /* the user's; 0: the usual one */
     int64_t arrived_us, input, max_output, want_output, expect_output;
     const struct candidate *candidates;       /* by stage, rising; or NULL */
     int candidate_count;
@@ -171,7 +184,9 @@ uint32_t queue_wake(struct queue *q, int64_t now_us);
 void queue_promise(struct queue *q, uint32_t item, int64_t start_us);
 /* The ready item of a priority that was told the earliest start; QUEUE_NONE. */
 uint32_t queue_promised(const struct queue *q, enum priority p);
-/* How many tokens more its user has had than whoever of this priority was served last in turn. */
+/* What so many tokens for this item count on its user's counter. */
+int64_t queue_weighed(const struct item *it, int64_t tokens);
+/* How much higher its user's counter is than that of whoever of this priority was served last in turn. */
 int64_t queue_ahead(const struct queue *q, uint32_t item);
 /* The oldest ready item of a priority; QUEUE_NONE. */
 uint32_t queue_oldest(const struct queue *q, enum priority p);

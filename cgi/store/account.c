@@ -30,7 +30,7 @@ static void copy_col(char *to, size_t size, const struct query *q, int col)
 enum { DAY_MS = 24 * 3600 * 1000 };
 
 /* Columns of every identity … */
-#define IDENTITY "u.user_id, u.name, u.role, u.max_priority, u.requests_per_minute, u.tokens_per_minute, u.filters IS NOT NULL"
+#define IDENTITY "u.user_id, u.name, u.role, u.max_priority, u.requests_per_minute, u.tokens_per_minute, u.filters IS NOT NULL, u.weight"
 
 static void read_identity(const struct query *q, struct identity *out)
 {
@@ -41,29 +41,33 @@ static void read_identity(const struct query *q, struct identity *out)
     out->max_priority = (enum priority)query_col_i64(q, 3);
     out->limits = (struct account_limits){query_col_i64(q, 4), query_col_i64(q, 5)};
     out->filtered = query_col_i64(q, 6) != 0;
+    out->weight = (int32_t)query_col_i64(q, 7);
 }
 
 /* … and those of a token, which can only take away. */
 static void read_token(const struct query *q, int64_t now_ms, struct identity *out)
 {
-    enum priority own = (enum priority)query_col_i64(q, 9);
+    enum priority own = (enum priority)query_col_i64(q, 10);
 
-    copy_col(out->token_id, sizeof out->token_id, q, 7);
-    copy_col(out->scopes, sizeof out->scopes, q, 8);
-    out->token_limits = (struct account_limits){query_col_i64(q, 10), query_col_i64(q, 11)};
-    out->narrowed = *out->scopes || own < out->max_priority || query_col_i64(q, 10) || query_col_i64(q, 11) || query_col_i64(q, 12);
+    copy_col(out->token_id, sizeof out->token_id, q, 8);
+    copy_col(out->scopes, sizeof out->scopes, q, 9);
+    out->token_limits = (struct account_limits){query_col_i64(q, 11), query_col_i64(q, 12)};
+    out->narrowed = *out->scopes || own < out->max_priority || query_col_i64(q, 11) || query_col_i64(q, 12) || query_col_i64(q, 13);
     if (own < out->max_priority)
         out->max_priority = own;
-    out->filtered = out->filtered || query_col_i64(q, 12);
-    out->touch_due = query_col_i64(q, 13) / DAY_MS != now_ms / DAY_MS;
-    out->until_ms = query_col_i64(q, 14);
+    out->own_share = query_col_i64(q, 16) != 0;
+    if (out->own_share)
+        out->weight = (int32_t)query_col_i64(q, 16);
+    out->filtered = out->filtered || query_col_i64(q, 13);
+    out->touch_due = query_col_i64(q, 14) / DAY_MS != now_ms / DAY_MS;
+    out->until_ms = query_col_i64(q, 15);
 }
 
 enum weir_err account_by_token(struct db *ro, const char *token, int64_t now_ms, struct identity *out)
 {
     static const char sql[] =
         "SELECT " IDENTITY ", t.token_id, t.scopes, t.max_priority, t.requests_per_minute, t.tokens_per_minute,"
-        " t.filters IS NOT NULL, coalesce(t.used_ms, 0), coalesce(t.expires_ms, 0)"
+        " t.filters IS NOT NULL, coalesce(t.used_ms, 0), coalesce(t.expires_ms, 0), t.weight"
         " FROM tokens t JOIN users u ON u.id = t.user WHERE t.hash = ?1 AND t.revoked_ms IS NULL"
         " AND (t.expires_ms IS NULL OR t.expires_ms > ?2) AND u.disabled_ms IS NULL";
     unsigned char hash[ACCOUNT_HASH_BYTES];
@@ -102,12 +106,12 @@ enum weir_err account_by_cookie(struct db *ro, const char *cookie, int64_t now_m
     found = query_row(&q);
     if (found) {
         read_identity(&q, out);
-        copy_col(out->csrf, sizeof out->csrf, &q, 7);
-        out->touch_due = query_col_i64(&q, 8) <= now_ms - ACCOUNT_TOUCH_MS;
-        out->signed_in_ms = query_col_i64(&q, 9);
-        out->by_proxy = query_col_i64(&q, 10) != 0;
-        copy_col(out->by_token, sizeof out->by_token, &q, 11);
-        out->until_ms = query_col_i64(&q, 12);
+        copy_col(out->csrf, sizeof out->csrf, &q, 8);
+        out->touch_due = query_col_i64(&q, 9) <= now_ms - ACCOUNT_TOUCH_MS;
+        out->signed_in_ms = query_col_i64(&q, 10);
+        out->by_proxy = query_col_i64(&q, 11) != 0;
+        copy_col(out->by_token, sizeof out->by_token, &q, 12);
+        out->until_ms = query_col_i64(&q, 13);
     }
     e = query_stop(&q);
     return e ? e : found ? WEIR_OK : WEIR_E_UNAUTHENTICATED;

@@ -52,6 +52,8 @@ struct identity {
     char scopes[ACCOUNT_SCOPES_SIZE];     /* of the token, comma-separated; "" = all its user may do */
     enum priority max_priority;           /* the lower of the token's and the user's */
     struct account_limits limits, token_limits;
+    int32_t weight;                       /* of the share that it has a part in, thousandths */
+    bool own_share;                       /* that is the token's own; else the user's */
     bool narrowed;                        /* the token may do less than its user in any way */
     bool filtered;                        /* user or token have filters: account_filters() */
     char csrf[ACCOUNT_SECRET_SIZE];       /* of the browser session; "" for a token */
@@ -118,16 +120,18 @@ struct account_user {
     enum priority max_priority;
     struct account_limits limits;
     const char *filters;                  /* JSON, or NULL */
+    int32_t weight;                       /* thousandths; 0: the usual one */
 };
 /* E_CONFLICT: the name is taken. */
 enum weir_err account_user_add(struct db *db, const struct account_user *u, int64_t now_ms)
     __attribute__((warn_unused_result));
-/* What is NULL or -1 stays; filters "" are taken away. Another role, a new password or disabled = 1 ends the user's browser
+/* What is NULL or -1 stays, a weight of 0 too; filters "" are taken away. Another role, a new password or disabled = 1 ends the user's browser
  * sessions. E_CONFLICT: the name is taken, or the last active admin would be gone; E_NOT_FOUND: also one who was removed. */
 struct account_user_patch {
     const char *name, *password_hash, *filters;
     int role, disabled, max_priority;
     struct account_limits limits;
+    int32_t weight;
 };
 enum weir_err account_user_patch(struct db *db, const char *user_id, const struct account_user_patch *p, int64_t now_ms)
     __attribute__((warn_unused_result));
@@ -144,15 +148,17 @@ struct account_token {
     int64_t expires_at_ms;                            /* 0: never */
     struct account_limits limits;
     const char *filters;                              /* JSON, or NULL */
+    int32_t weight;                                   /* of a share of its own, thousandths; 0: it has a part in its user's */
 };
 enum weir_err account_token_add(struct db *db, const struct account_token *t, int64_t now_ms)
     __attribute__((warn_unused_result));
-/* What is NULL or -1 stays; filters "" are taken away. E_NOT_FOUND: also a revoked one. */
+/* What is NULL or -1 stays; filters "" and a weight of 0 are taken away. E_NOT_FOUND: also a revoked one. */
 struct account_token_patch {
     const char *name, *scopes, *filters;
     int max_priority;
     int64_t expires_at_ms;
     struct account_limits limits;
+    int32_t weight;
 };
 enum weir_err account_token_patch(struct db *db, const char *token_id, const struct account_token_patch *p)
     __attribute__((warn_unused_result));

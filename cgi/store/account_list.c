@@ -15,7 +15,18 @@ static void limit_json(struct sb *out, const char *name, int64_t n)
         sb_puts(out, "null");
 }
 
-/* "max_priority", "limits" and "filters" of a user or a token, from column `col` on. */
+/* Thousandths as a number with as many decimals as it has. */
+static void weight_json(struct sb *out, int64_t weight)
+{
+    sb_i64(out, weight / 1000);
+    if (weight % 1000) {
+        sb_putf(out, ".%03d", (int)(weight % 1000));
+        while (sb_str(out)[out->len - 1] == '0')
+            sb_drop(out, 1);
+    }
+}
+
+/* "max_priority", "limits", "weight" and "filters" of a user or a token, from column `col` on. */
 static void rules_json(struct sb *out, const struct query *q, int col)
 {
     const char *filters = query_col_text(q, col + 3);
@@ -26,7 +37,12 @@ static void rules_json(struct sb *out, const struct query *q, int col)
     limit_json(out, "requests_per_minute", query_col_i64(q, col + 1));
     sb_putc(out, ',');
     limit_json(out, "tokens_per_minute", query_col_i64(q, col + 2));
-    sb_putf(out, "},\"filters\":%s", filters ? filters : "null");
+    sb_puts(out, "},\"weight\":");
+    if (query_col_i64(q, col + 4))
+        weight_json(out, query_col_i64(q, col + 4));
+    else
+        sb_puts(out, "null");
+    sb_putf(out, ",\"filters\":%s", filters ? filters : "null");
 }
 
 static void text_json(struct sb *out, const char *name, const struct query *q, int col)
@@ -38,7 +54,7 @@ static void text_json(struct sb *out, const char *name, const struct query *q, i
 /* --- users --- */
 
 #define USER "SELECT id, user_id, name, role, password_hash IS NOT NULL, created_ms, disabled_ms, max_priority," \
-             " requests_per_minute, tokens_per_minute, filters FROM users WHERE removed_ms IS NULL"
+             " requests_per_minute, tokens_per_minute, filters, weight FROM users WHERE removed_ms IS NULL"
 
 static void user_item(struct sb *out, const struct query *q)
 {
@@ -73,7 +89,8 @@ enum weir_err account_user_json(struct db *ro, const char *user_id, struct sb *o
 /* --- tokens --- */
 
 #define TOKEN "SELECT t.id, t.token_id, u.user_id, u.name, t.name, t.scopes, t.created_ms, t.expires_ms, t.used_ms, t.revoked_ms," \
-              " t.max_priority, t.requests_per_minute, t.tokens_per_minute, t.filters FROM tokens t JOIN users u ON u.id = t.user" \
+              " t.max_priority, t.requests_per_minute, t.tokens_per_minute, t.filters, t.weight FROM tokens t JOIN users u" \
+              " ON u.id = t.user" \
               " WHERE (?1 IS NULL OR u.user_id = ?1)"
 
 /* Scopes are stored as "chat,monitor" and shown as a list; none: all that its user may do. */

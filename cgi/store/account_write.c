@@ -17,22 +17,24 @@ static enum weir_err user_number(struct db *db, const char *user_id, int64_t *id
 }
 
 /* The rules of a user or a token, in this order, as every INSERT and UPDATE below has them. */
-static void bind_rules(struct query *q, int max_priority, const struct account_limits *l, const char *filters)
+static void bind_rules(struct query *q, int max_priority, const struct account_limits *l, const char *filters, int32_t weight)
 {
     query_opt_i64(q, max_priority);
     query_opt_i64(q, l->requests_per_minute);
     query_opt_i64(q, l->tokens_per_minute);
     query_text(q, filters);
+    query_opt_i64(q, weight);
 }
 
 /* --- users --- */
 
 enum weir_err account_user_add(struct db *db, const struct account_user *u, int64_t now_ms)
 {
-    struct query q = query(db, "INSERT INTO users(max_priority, requests_per_minute, tokens_per_minute, filters, user_id, name, role,"
-                               " password_hash, created_ms) VALUES (?1, ?2, ?3, nullif(?4, ''), ?5, ?6, ?7, ?8, ?9)");
+    struct query q = query(db, "INSERT INTO users(max_priority, requests_per_minute, tokens_per_minute, filters, weight, user_id, name,"
+                               " role, password_hash, created_ms)"
+                               " VALUES (?1, ?2, ?3, nullif(?4, ''), coalesce(nullif(?5, 0), 1000), ?6, ?7, ?8, ?9, ?10)");
 
-    bind_rules(&q, (int)u->max_priority, &u->limits, u->filters);
+    bind_rules(&q, (int)u->max_priority, &u->limits, u->filters, u->weight);
     query_text(&q, u->user_id);
     query_text(&q, u->name);
     query_i64(&q, u->role);
@@ -76,9 +78,9 @@ enum weir_err account_user_patch(struct db *db, const char *user_id, const struc
     static const char sql[] =
         "UPDATE users SET max_priority = coalesce(?1, max_priority), requests_per_minute = coalesce(?2, requests_per_minute),"
         " tokens_per_minute = coalesce(?3, tokens_per_minute), filters = nullif(coalesce(?4, filters), ''),"
-        " name = coalesce(?6, name), password_hash = coalesce(?7, password_hash), role = coalesce(?8, role),"
-        " disabled_ms = CASE ?9 WHEN 1 THEN coalesce(disabled_ms, ?10) WHEN 0 THEN NULL ELSE disabled_ms END"
-        " WHERE user_id = ?5 AND removed_ms IS NULL";
+        " weight = coalesce(nullif(?5, 0), weight), name = coalesce(?7, name), password_hash = coalesce(?8, password_hash), role = coalesce(?9, role),"
+        " disabled_ms = CASE ?10 WHEN 1 THEN coalesce(disabled_ms, ?11) WHEN 0 THEN NULL ELSE disabled_ms END"
+        " WHERE user_id = ?6 AND removed_ms IS NULL";
     int64_t had = 0;
     enum weir_err e = active_admins(db, &had);
     struct query q;
@@ -86,7 +88,7 @@ enum weir_err account_user_patch(struct db *db, const char *user_id, const struc
     if (e)
         return e;
     q = query(db, sql);
-    bind_rules(&q, p->max_priority, &p->limits, p->filters);
+    bind_rules(&q, p->max_priority, &p->limits, p->filters, p->weight);
     query_text(&q, user_id);
     query_text(&q, p->name);
     query_text(&q, p->password_hash);
@@ -142,9 +144,9 @@ enum weir_err account_token_add(struct db *db, const struct account_token *t, in
     if (e)
         return e;
     account_hash(t->secret, hash);
-    q = query(db, "INSERT INTO tokens(max_priority, requests_per_minute, tokens_per_minute, filters, token_id, user, name, hash, scopes,"
-                  " created_ms, expires_ms) VALUES (?1, ?2, ?3, nullif(?4, ''), ?5, ?6, ?7, ?8, ?9, ?10, nullif(?11, 0))");
-    bind_rules(&q, (int)t->max_priority, &t->limits, t->filters);
+    q = query(db, "INSERT INTO tokens(max_priority, requests_per_minute, tokens_per_minute, filters, weight, token_id, user, name, hash,"
+                  " scopes, created_ms, expires_ms) VALUES (?1, ?2, ?3, nullif(?4, ''), nullif(?5, 0), ?6, ?7, ?8, ?9, ?10, ?11, nullif(?12, 0))");
+    bind_rules(&q, (int)t->max_priority, &t->limits, t->filters, t->weight);
     query_text(&q, t->token_id);
     query_i64(&q, user);
     query_text(&q, t->name);
@@ -169,11 +171,12 @@ enum weir_err account_token_patch(struct db *db, const char *token_id, const str
     int64_t before = db_changes(db);
     struct query q = query(db, "UPDATE tokens SET max_priority = coalesce(?1, max_priority),"
                                " requests_per_minute = coalesce(?2, requests_per_minute), tokens_per_minute = coalesce(?3, tokens_per_minute),"
-                               " filters = nullif(coalesce(?4, filters), ''), name = coalesce(?6, name), scopes = coalesce(?7, scopes),"
-                               " expires_ms = coalesce(?8, expires_ms) WHERE token_id = ?5 AND revoked_ms IS NULL");
+                               " filters = nullif(coalesce(?4, filters), ''), weight = nullif(coalesce(?5, weight), 0),"
+                               " name = coalesce(?7, name), scopes = coalesce(?8, scopes),"
+                               " expires_ms = coalesce(?9, expires_ms) WHERE token_id = ?6 AND revoked_ms IS NULL");
     enum weir_err e;
 
-    bind_rules(&q, p->max_priority, &p->limits, p->filters);
+    bind_rules(&q, p->max_priority, &p->limits, p->filters, p->weight);
     query_text(&q, token_id);
     query_text(&q, p->name);
     query_text(&q, p->scopes);

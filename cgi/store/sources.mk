@@ -21,7 +21,8 @@ SCHEMA = \
 	schema/018_words.sql \
 	schema/019_signed_in_by.sql \
 	schema/020_suspect_rule.sql \
-	schema/021_marked.sql
+	schema/021_marked.sql \
+	schema/022_weight.sql
 libweir_a_SOURCES += \
 	cgi/store/account.c cgi/store/account.h cgi/store/account_list.c cgi/store/account_secret.c cgi/store/account_write.c \
 	cgi/store/alert_rules.c cgi/store/alerts.c cgi/store/alerts.h \

@@ -17,27 +17,33 @@
 enum { PATH_SIZE = 160 };
 
 static const char user_usage[] =
-    "usage: weir user list\n"
-    "       weir user add NAME [--role user|monitor|admin] [--max-priority Low|Medium|High] [--password]\n"
+    "usage: weir user list [--json]\n"
+    "       weir user add NAME [--role user|monitor|admin] [--max-priority Low|Medium|High] [--weight N] [--password]\n"
+    "       weir user weight USER N\n"
     "       weir user role USER user|monitor|admin\n"
     "       weir user password USER\n"
     "       weir user disable|enable USER\n"
     "       weir user remove USER --yes\n"
     "       weir user export USER --output DIR\n"
     "       weir user erase USER --yes\n\n"
-    "USER is an id or a name. A password is read from standard input, one line. `export` and `erase` say more by themselves.\n";
+    "USER is an id or a name. A weight, 0.01 to 100 and 1 unless set, is how large a share a user has beside others of the same\n"
+    "priority while there is too little for all. A password is read from standard input, one line.\n"
+    "`export` and `erase` say more by themselves.\n";
 
 static const char token_usage[] =
-    "usage: weir token list [USER]\n"
+    "usage: weir token list [USER] [--json]\n"
     "       weir token create USER NAME [--scopes chat,monitor,usage] [--expires TIME] [--max-priority Low|Medium|High]\n"
+    "                         [--weight N]\n"
+    "       weir token weight TOKEN_ID N\n"
     "       weir token revoke TOKEN_ID\n\n"
-    "USER is an id or a name. The token that is made is printed, once. TIME is as 2027-01-31T00:00:00Z; 90 days unless said.\n";
+    "USER is an id or a name. A token has a part in its user's share; one with a weight (0.01 to 100) has a share of its own, and\n"
+    "with a weight of 0 no longer. The token that is made is printed, once. TIME is as 2027-01-31T00:00:00Z; 90 days unless said.\n";
 
 struct words {
     const char *verb, *arg[2];
     int args;
-    const char *role, *max_priority, *scopes, *expires;
-    bool yes, password;
+    const char *role, *max_priority, *scopes, *expires, *weight;
+    bool yes, password, json;
 };
 
 static bool take_words(struct words *w, int argc, char **argv)
@@ -45,7 +51,8 @@ static bool take_words(struct words *w, int argc, char **argv)
     const struct {
         const char *name;
         const char **to;
-    } options[] = {{"--role", &w->role}, {"--max-priority", &w->max_priority}, {"--scopes", &w->scopes}, {"--expires", &w->expires}};
+    } options[] = {{"--role", &w->role}, {"--max-priority", &w->max_priority}, {"--scopes", &w->scopes}, {"--expires", &w->expires},
+                 {"--weight", &w->weight}};
 
     *w = (struct words){.verb = argc > 0 ? argv[0] : ""};
     for (int i = 1; i < argc; i++) {
@@ -59,6 +66,8 @@ static bool take_words(struct words *w, int argc, char **argv)
             w->yes = true;
         else if (strcmp(argv[i], "--password") == 0)
             w->password = true;
+        else if (strcmp(argv[i], "--json") == 0)
+            w->json = true;
         else if (argv[i][0] == '-' || w->args == 2)
             return false;
         else
@@ -77,6 +86,15 @@ static void put_text(json_t *to, const char *name, const char *value)
 {
     if (value)
         (void)json_object_set_new(to, name, json_string(value));
+}
+
+/* As it is where that is no number: then the answer says what is allowed. */
+static void put_weight(json_t *to, const char *text)
+{
+    json_t *n = text ? json_loads(text, JSON_DECODE_ANY, NULL) : NULL;
+
+    if (text)
+        (void)json_object_set_new(to, "weight", n ? n : json_string(text));
 }
 
 /* --- lists --- */
@@ -135,20 +153,55 @@ static int find_user(struct local *l, const char *who, char user_id[RAND_ID_SIZE
 static bool print_user(const json_t *u, void *ctx)
 {
     (void)ctx;
-    printf("%-28s %-8s %-9s %-9s %s\n", json_str(u, "user_id", ""), json_str(u, "role", ""), json_str(u, "max_priority", ""),
-           json_is_string(json_object_get(u, "disabled_at")) ? "disabled" : json_is_true(json_object_get(u, "has_password")) ? "password" : "-",
+    printf("%-28s %-8s %-9s %-6g %-9s %s\n", json_str(u, "user_id", ""), json_str(u, "role", ""), json_str(u, "max_priority", ""),
+           json_number_value(json_object_get(u, "weight")), json_is_string(json_object_get(u, "disabled_at")) ? "disabled" : json_is_true(json_object_get(u, "has_password")) ? "password" : "-",
            json_str(u, "name", ""));
     return true;
 }
 
 static bool print_token(const json_t *t, void *ctx)
 {
-    const char *of = ctx;
+    const json_t *weight = json_object_get(t, "weight");
+    char own[24] = "";
 
-    if (!of || strcmp(of, json_str(t, "user_id", "")) == 0)
-        printf("%-28s %-16.16s expires %-10.10s used %-10.10s %s\n", json_str(t, "token_id", ""), json_str(t, "user", ""),
-               json_str(t, "expires_at", "never"), json_str(t, "last_used_at", "never"), json_str(t, "name", ""));
+    (void)ctx;
+    if (json_is_number(weight))
+        (void)snprintf(own, sizeof own, "weight %g ", json_number_value(weight));
+    printf("%-28s %-16.16s expires %-10.10s used %-10.10s %s%s\n", json_str(t, "token_id", ""), json_str(t, "user", ""),
+           json_str(t, "expires_at", "never"), json_str(t, "last_used_at", "never"), own, json_str(t, "name", ""));
     return true;
+}
+
+/* Those of one user, or with "" of everybody. */
+struct list {
+    const char *user_id;
+    bool (*print)(const json_t *item, void *ctx);
+    json_t *items;                       /* all of them instead, to be printed as JSON at the end; or NULL */
+};
+
+static bool list_item(const json_t *item, void *ctx)
+{
+    struct list *l = ctx;
+
+    if (*l->user_id && strcmp(l->user_id, json_str(item, "user_id", "")) != 0)
+        return true;
+    return l->items ? json_array_append(l->items, (json_t *)(uintptr_t)item) == 0 : l->print(item, NULL);
+}
+
+static int list(struct local *l, const struct words *w, const char *path, const char *user_id, bool (*print)(const json_t *, void *))
+{
+    struct list of = {user_id, print, w->json ? json_array() : NULL};
+    int status = each_item(l, path, list_item, &of);
+
+    if (of.items && !status) {
+        json_t *all = json_pack("{s:O}", "items", of.items);
+
+        (void)json_dumpf(all, stdout, JSON_COMPACT | JSON_REAL_PRECISION(15));
+        putchar('\n');
+        json_decref(all);
+    }
+    json_decref(of.items);
+    return status;
 }
 
 /* --- changes --- */
@@ -190,6 +243,14 @@ static int patch_user(struct local *l, const char *who, json_t *body)
     return status;
 }
 
+static json_t *weight_of(const char *text)
+{
+    json_t *body = json_object();
+
+    put_weight(body, text);
+    return body;
+}
+
 static int add_user(struct local *l, const struct words *w)
 {
     json_t *body = json_object(), *made;
@@ -198,6 +259,7 @@ static int add_user(struct local *l, const struct words *w)
     put_text(body, "name", w->arg[0]);
     put_text(body, "role", w->role ? w->role : "user");
     put_text(body, "max_priority", w->max_priority);
+    put_weight(body, w->weight);
     if (status) {
         json_decref(body);
         return status;
@@ -214,11 +276,13 @@ static int user_verb(struct local *l, const struct words *w)
     const char *verb = w->verb;
 
     if (strcmp(verb, "list") == 0 && w->args == 0)
-        return each_item(l, "/admin/users", print_user, NULL);
+        return list(l, w, "/admin/users", "", print_user);
     if (strcmp(verb, "add") == 0 && w->args == 1)
         return add_user(l, w);
     if (strcmp(verb, "role") == 0 && w->args == 2)
         return patch_user(l, w->arg[0], json_pack("{s:s}", "role", w->arg[1]));
+    if (strcmp(verb, "weight") == 0 && w->args == 2)
+        return patch_user(l, w->arg[0], weight_of(w->arg[1]));
     if ((strcmp(verb, "disable") == 0 || strcmp(verb, "enable") == 0) && w->args == 1)
         return patch_user(l, w->arg[0], json_pack("{s:b}", "disabled", strcmp(verb, "disable") == 0));
     if (strcmp(verb, "remove") == 0 && w->args == 1 && w->yes)
@@ -245,6 +309,7 @@ static int create_token(struct local *l, const struct words *w)
     put_text(body, "name", w->arg[1]);
     put_text(body, "expires_at", w->expires);
     put_text(body, "max_priority", w->max_priority);
+    put_weight(body, w->weight);
     for (const char *s = w->scopes ? w->scopes : ""; *s;) {
         size_t n = strcspn(s, ",");
 
@@ -267,18 +332,21 @@ static int create_token(struct local *l, const struct words *w)
 
 static int token_verb(struct local *l, const struct words *w)
 {
-    char of[RAND_ID_SIZE], path[PATH_SIZE];
-    int status;
+    char of[RAND_ID_SIZE] = "", path[PATH_SIZE];
+    int status = EX_OK;
 
-    if (strcmp(w->verb, "list") == 0 && w->args == 0)
-        return each_item(l, "/admin/tokens", print_token, NULL);
-    if (strcmp(w->verb, "list") == 0 && w->args == 1)
-        return (status = find_user(l, w->arg[0], of)) ? status : each_item(l, "/admin/tokens", print_token, of);
+    if (strcmp(w->verb, "list") == 0 && w->args <= 1) {
+        if (w->args == 1)
+            status = find_user(l, w->arg[0], of);
+        return status ? status : list(l, w, "/admin/tokens", of, print_token);
+    }
     if (strcmp(w->verb, "create") == 0 && w->args == 2)
         return create_token(l, w);
-    if (strcmp(w->verb, "revoke") == 0 && w->args == 1) {
+    if ((strcmp(w->verb, "revoke") == 0 && w->args == 1) || (strcmp(w->verb, "weight") == 0 && w->args == 2)) {
+        json_t *body = w->args == 2 ? weight_of(w->arg[1]) : NULL;
+
         (void)snprintf(path, sizeof path, "/admin/tokens/%.64s", w->arg[0]);
-        json_decref(local_call(l, "DELETE", path, NULL, &status));
+        json_decref(local_call(l, body ? "PATCH" : "DELETE", path, body, &status));
         return status;
     }
     return wrong(token_usage);

@@ -27,10 +27,11 @@ struct wish {
 
 static const struct field new_fields[] = {
     {"user_id", FIELD_TEXT, offsetof(struct wish, user_id), 1, RAND_ID_SIZE - 1, true},
-    NAME_FIELD, SCOPES_FIELD, EXPIRES_FIELD, PEOPLE_FIELDS(struct wish, rules),
+    NAME_FIELD, SCOPES_FIELD, EXPIRES_FIELD, PEOPLE_FIELDS(struct wish, rules), PEOPLE_WEIGHT_FIELD(struct wish, rules, 0),
 };
 static const struct field own_fields[] = {NAME_FIELD, SCOPES_FIELD, EXPIRES_FIELD, PEOPLE_FIELDS(struct wish, rules)};
-static const struct field patch_fields[] = {NAME_FIELD, SCOPES_FIELD, EXPIRES_FIELD, PEOPLE_FIELDS(struct wish, rules)};
+static const struct field patch_fields[] = {NAME_FIELD, SCOPES_FIELD, EXPIRES_FIELD, PEOPLE_FIELDS(struct wish, rules),
+                                           PEOPLE_WEIGHT_FIELD(struct wish, rules, 0)};
 
 /* What a request asks for, checked. */
 struct change {
@@ -89,7 +90,7 @@ static enum weir_err make_add(struct db *db, const struct admin_change *a)
         .max_priority = c->rules.max_priority < 0 ? PRIORITY_HIGH : (enum priority)c->rules.max_priority,      /* the user's own counts too */
         .expires_at_ms = c->expires_ms < 0 ? a->entry.at_ms + EXPIRES_DAYS * DAY_MS : c->expires_ms,
         .limits = {l->requests_per_minute < 0 ? 0 : l->requests_per_minute, l->tokens_per_minute < 0 ? 0 : l->tokens_per_minute},
-        .filters = c->rules.filters,
+        .filters = c->rules.filters, .weight = c->rules.weight < 0 ? 0 : c->rules.weight,
     };
 
     return account_token_add(db, &t, a->entry.at_ms);
@@ -101,6 +102,7 @@ static enum weir_err make_patch(struct db *db, const struct admin_change *a)
     const struct account_token_patch p = {
         .name = *c->name ? c->name : NULL, .scopes = c->scoped ? c->scopes : NULL, .filters = c->rules.filters,
         .max_priority = c->rules.max_priority, .expires_at_ms = c->expires_ms, .limits = c->rules.limits,
+        .weight = c->rules.weight,
     };
 
     return account_token_patch(db, c->token_id, &p);

@@ -21,7 +21,7 @@ static const struct field fields[] = {
     {"role", FIELD_TEXT, offsetof(struct wish, role), 1, 16, false},
     {"password", FIELD_TEXT, offsetof(struct wish, password), 1, 4 * PASSWORD_MAX, false},
     {"disabled", FIELD_BOOL, offsetof(struct wish, disabled), 0, 0, false},
-    PEOPLE_FIELDS(struct wish, rules),
+    PEOPLE_FIELDS(struct wish, rules), PEOPLE_WEIGHT_FIELD(struct wish, rules, QUEUE_WEIGHT_MIN),
 };
 
 /* What a request asks for, checked. */
@@ -88,7 +88,7 @@ static enum weir_err make_add(struct db *db, const struct admin_change *a)
         .user_id = c->user_id, .name = c->name, .role = (enum role)c->role, .password_hash = or_null(c->hash),
         .max_priority = c->rules.max_priority < 0 ? usual_priority(c->role) : (enum priority)c->rules.max_priority,
         .limits = {at_least_0(c->rules.limits.requests_per_minute), at_least_0(c->rules.limits.tokens_per_minute)},
-        .filters = c->rules.filters,
+        .filters = c->rules.filters, .weight = c->rules.weight < 0 ? QUEUE_WEIGHT_ONE : c->rules.weight,
     };
 
     return account_user_add(db, &u, a->entry.at_ms);
@@ -99,7 +99,7 @@ static enum weir_err make_patch(struct db *db, const struct admin_change *a)
     const struct change *c = a->what;
     const struct account_user_patch p = {
         .name = or_null(c->name), .password_hash = or_null(c->hash), .filters = c->rules.filters, .role = c->role,
-        .disabled = c->disabled, .limits = c->rules.limits,
+        .disabled = c->disabled, .limits = c->rules.limits, .weight = c->rules.weight,
         .max_priority = c->rules.max_priority < 0 && c->role >= 0 ? (int)usual_priority(c->role) : c->rules.max_priority,
     };
 

@@ -149,7 +149,8 @@ void launch_ask(const struct exchange *x, const struct candidate_list *l, enum p
     *a = (struct ask){
         .upstreams = c->upstreams,
         .priority = p,
-        .user = fnv1a(x->who.user_id),
+        .user = fnv1a(x->who.own_share ? x->who.token_id : x->who.user_id),
+        .weight = x->who.weight,
         .session = session_id && *session_id ? fnv1a(session_id) : 0,
         .model = fnv1a(c->model),
         .prompt_tokens = c->prompt_tokens,

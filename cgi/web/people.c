@@ -1,6 +1,7 @@
 /* people.c - see people.h. */
 #include "web/people.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -18,11 +19,16 @@ enum weir_err people_rules_read(struct exchange *x, const struct people_wish *w,
     enum priority p;
     enum weir_err e = WEIR_OK;
 
-    *out = (struct people_rules){.max_priority = -1, .limits = {-1, -1}, .text = sb_make(FILTER_JSON_MAX)};
+    *out = (struct people_rules){.max_priority = -1, .limits = {-1, -1}, .weight = -1, .text = sb_make(FILTER_JSON_MAX)};
     if (w->max_priority && !priority_parse(w->max_priority, &p))
         return web_refuse(x, WEIR_E_INVALID_FIELD, "max_priority", "'max_priority' must be \"Low\", \"Medium\" or \"High\".");
     if (w->max_priority)
         out->max_priority = (int)p;
+    if (w->weight) {
+        out->weight = (int32_t)lround(json_number_value(w->weight) * QUEUE_WEIGHT_ONE);
+        if (out->weight != 0 && out->weight < QUEUE_WEIGHT_MIN)
+            return web_refuse(x, WEIR_E_OUT_OF_RANGE, "weight", "'weight' must be a number from 0.01 to 100, or 0 for none.");
+    }
     if (w->limits)
         e = field_read(w->limits, limit_fields, sizeof limit_fields / sizeof *limit_fields, "limits.", &out->limits, &fault);
     if (!e && w->filters) {

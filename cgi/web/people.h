@@ -3,26 +3,29 @@
 #ifndef WEIR_PEOPLE_H
 #define WEIR_PEOPLE_H
 
+#include "rules/queue.h"
 #include "store/account.h"
 #include "web/admin.h"
 #include "web/field.h"
 #include "web/filter.h"
 
-/* The members "max_priority", "limits" and "filters" of a request … */
+/* The members "max_priority", "limits" and "filters" of a request, and "weight" of an administrator's … */
 struct people_wish {
     const char *max_priority;
-    const json_t *limits, *filters;
+    const json_t *limits, *filters, *weight;
 };
 
 #define PEOPLE_FIELDS(type, member)                                                                 \
     {"max_priority", FIELD_TEXT, offsetof(type, member.max_priority), 0, 16, false},                \
     {"limits", FIELD_OBJECT, offsetof(type, member.limits), 0, 8, false},                           \
     {"filters", FIELD_OBJECT, offsetof(type, member.filters), 0, 8, false}
+#define PEOPLE_WEIGHT_FIELD(type, member, least) {"weight", FIELD_NUMBER, offsetof(type, member.weight), least, QUEUE_WEIGHT_MAX, false}
 
 /* … checked: -1 is what was not said; `filters` NULL the same, "" that there are to be none, else JSON. */
 struct people_rules {
     int max_priority;
     struct account_limits limits;
+    int32_t weight;                  /* thousandths; 0: none, which a user cannot have */
     const char *filters;
     struct sb text;                  /* what `filters` points to */
 };

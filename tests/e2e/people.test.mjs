@@ -20,11 +20,14 @@ test('a user is made, listed, changed and removed, each with its line in the aud
   const u = await weir.createUser('anna', { password });
   assert.deepEqual([u.role, u.max_priority, u.has_password, u.filters], ['user', 'Medium', true, null]);
   assert.deepEqual(u.limits, { requests_per_minute: null, tokens_per_minute: null });
+  assert.equal(u.weight, 1);
+  assert.equal((await weir.request('PATCH', `/admin/users/${u.user_id}`, { weight: 0.25 })).json.weight, 0.25);
   assertError(await weir.post('/admin/users', { name: 'Anna', role: 'user' }), 409, 'conflict');
   for (const [body, param] of [[{ role: 'user' }, 'name'], [{ name: 'x' }, 'role'], [{ name: 'x', role: 'root' }, 'role'], [{ name: ' x', role: 'user' }, 'name'],
     [{ name: 'x', role: 'user', password: 'short' }, 'password'], [{ name: 'x', role: 'user', password: 'password1234' }, 'password'],
     [{ name: 'x', role: 'user', max_priority: 'Highest' }, 'max_priority'], [{ name: 'x', role: 'user', is_admin: true }, 'is_admin'],
-    [{ name: 'x', role: 'user', limits: { requests_per_minute: -1 } }, 'limits.requests_per_minute']]) {
+    [{ name: 'x', role: 'user', limits: { requests_per_minute: -1 } }, 'limits.requests_per_minute'], [{ name: 'x', role: 'user', weight: 0 }, 'weight'],
+    [{ name: 'x', role: 'user', weight: 101 }, 'weight'], [{ name: 'x', role: 'user', weight: '3' }, 'weight']]) {
     const r = await weir.post('/admin/users', body);
     assertError(r, 400, 'invalid_request_error');
     assert.equal(r.json.error.param, param, r.text);
@@ -110,6 +113,36 @@ test('limits of their own: the user\'s over all tokens, the token\'s besides', a
   r = await ask('POST', '/chat/complete', { body: { model, message: 'many words '.repeat(100) }, headers: t2.headers });
   assertError(r, 429, 'rate_limited', 'request_too_large_for_limit');
   assert.equal(r.json.error.limit.name, 'tokens_per_minute');
+});
+
+test('tokens are shared by weight: a token with one is a client of its own, without one it has a part in its user\'s', async () => {
+  const one = await startWeir({ upstream: up, openai: { max_concurrent: 1 } });
+  const u = await one.createUser('gus');
+  const add = async (more) => (await one.post('/admin/tokens', { user_id: u.user_id, name: 'program', ...more })).json;
+  const heavy = await add({ weight: 3 }), light = await add({});
+  const tokens = async (id) => (await one.get(`/admin/tokens/${id}`)).json.weight;
+  assert.deepEqual([await tokens(heavy.token_id), await tokens(light.token_id)], [3, null]);
+  assertError(await one.request('PATCH', `/admin/tokens/${heavy.token_id}`, { weight: 0.001 }), 400, 'invalid_request_error');
+  assertError(await request({ port: one.port, method: 'POST', path: '/app/tokens', body: { name: 'mine', weight: 50 }, headers: bearer(light.token) }), 400,
+    'invalid_request_error', 'unknown_field');                             // nobody gives themselves more
+  await up.reset();
+  let over = false;
+  const loop = async (tag, token) => {
+    while (!over) {
+      const r = await request({ port: one.port, method: 'POST', path: '/chat/complete', headers: bearer(token), body: { model, message: `#slow-3-1-2 ${tag}`, max_tokens: 20 } });
+      assert.equal(r.status, 200, r.text);
+    }
+  };
+  const loops = [];
+  for (let i = 0; i < 12; i++) loops.push(loop('heavy', heavy.token), loop('light', light.token));
+  await waitFor('280 calls', async () => (await up.judge()).log.length >= 280, 20000);
+  over = true;
+  await Promise.all(loops);
+  const calls = (await up.judge()).log.slice(120, 280);        // promises may cost sixteen asks of the share, once
+  const part = calls.filter((c) => c.tag.includes('heavy')).length / calls.length;
+  assert.ok(part > 0.7 && part < 0.8, `${part} of the calls`);
+  assert.equal((await one.request('PATCH', `/admin/tokens/${heavy.token_id}`, { weight: 0 })).json.weight, null);
+  await one.stop();
 });
 
 test('filters: models, length, patterns refused by name and patterns a provider does not see', async () => {

@@ -20,18 +20,24 @@ const me = (token) => request({ port: weir.port, path: '/app/me', headers: { Aut
 async function everything(name) {
   const id = does(['user', 'add', name, '--role', 'monitor', '--password'], `${password}\n`);
   assert.match(id, /^usr_/);
-  assert.match(does(['user', 'list']), new RegExp(`${id} +monitor +Medium +password +${name}`));
+  assert.match(does(['user', 'list']), new RegExp(`${id} +monitor +Medium +1 +password +${name}`));
   does(['user', 'role', name, 'admin']);
   assert.match(does(['user', 'list']), new RegExp(`${id} +admin +High`));
+  does(['user', 'weight', name, '2.5']);
+  assert.match(does(['user', 'list']), new RegExp(`${id} +admin +High +2.5 `));
   const token = does(['token', 'create', name, 'cron', '--scopes', 'monitor,chat']);
   assert.match(token, /^weir_/);
   const listed = does(['token', 'list', name]);
   assert.match(listed, new RegExp(`^tok_\\w+ +${name} .*cron$`));
   assert.doesNotMatch(listed, new RegExp(token));
   const [token_id] = listed.split(' ');
+  does(['token', 'weight', token_id, '3']);
+  const shown = (words) => JSON.parse(does([...words, '--json'])).items;
+  assert.deepEqual(shown(['token', 'list', name]).map((t) => [t.token_id, t.weight]), [[token_id, 3]]);
+  assert.deepEqual(shown(['user', 'list']).filter((u) => u.name === name).map((u) => [u.user_id, u.weight]), [[id, 2.5]]);
   for (const [words, status, why] of [
     [['user', 'add', name], 65, /already/], [['user', 'add', 'x', '--role', 'root'], 65, /role/], [['user', 'add', 'x', '--password'], 65, /12 characters/],
-    [['user', 'role', 'nobody-there', 'user'], 67, /no user/], [['user', 'remove', name], 64, /usage/], [['user', 'fly'], 64, /usage/],
+    [['user', 'role', 'nobody-there', 'user'], 67, /no user/], [['user', 'remove', name], 64, /usage/], [['user', 'fly'], 64, /usage/], [['user', 'weight', name, 'much'], 65, /weight/],
     [['token', 'create', name, 'c', '--scopes', 'root'], 65, /scopes/], [['token', 'revoke', 'tok_none'], 67, /nothing/]]) {
     const r = say(words, 'short\n');
     assert.equal(r.status, status, `${words.join(' ')}: ${r.status} ${r.stderr}`);
@@ -64,7 +70,7 @@ test('and without one, on the database', async () => {
   assert.equal((await me(token)).json.user_id, id);
   const { items } = (await weir.get('/admin/audit')).json;
   assert.deepEqual(items.filter((i) => i.object === id).map((i) => [i.actor, i.action]),
-    [['weir', 'user.change'], ['weir', 'user.change'], ['weir', 'user.create']]);
+    [...Array(3).fill(['weir', 'user.change']), ['weir', 'user.create']]);
   assert.doesNotMatch(JSON.stringify(items), /radishes|tomatoes/);
   assert.equal(say(['audit', 'verify']).status, 0);
 });

@@ -1,7 +1,9 @@
 /* Who starts next, and where: priorities, ageing, backfill, several upstreams. */
 #include "unit.h"
 
+#include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -279,9 +281,114 @@ START_TEST(a_user_with_one_ask_is_not_starved_by_ever_new_users)
 }
 END_TEST
 
+/* --- weights --- */
+
+enum { CLIENTS = 2, ASK_MAX = 1000 };
+
+struct client {
+    uint64_t user;
+    int32_t weight;
+    bool busy;                           /* has always something waiting */
+    int64_t had;                         /* tokens of calls that began */
+};
+
+static uint64_t user_of(const struct pick *p, uint32_t item)
+{
+    return (uint64_t)(uintptr_t)p->queue.item[item].owner;
+}
+
+/* Serve the clients for so long under a simulated clock: whoever is busy has four asks waiting, of random sizes. `apart`: the most
+ * that their tokens, each divided by its weight, ever differed since the beginning of this call. */
+static void serve(struct pick *p, struct client c[CLIENTS], int64_t *now, int64_t until, struct rng *rng, int64_t *apart)
+{
+    int64_t from[CLIENTS];
+
+    for (int i = 0; i < CLIENTS; i++)
+        from[i] = c[i].had;
+    *apart = 0;
+    while (*now < until) {
+        uint32_t item;
+
+        for (int i = 0; i < CLIENTS; i++)
+            while (c[i].busy && queue_waiting_of(&p->queue, PRIORITY_MEDIUM, c[i].user) < 4) {
+                struct queue_entry e = {.priority = PRIORITY_MEDIUM, .user = c[i].user, .weight = c[i].weight, .upstreams = 1, .arrived_us = *now,
+                                        .input = 100 + rng_below(rng, ASK_MAX - 100), .max_output = 1, .want_output = 1,
+                                        .owner = (void *)(uintptr_t)c[i].user};
+
+                (void)queue_add(&p->queue, &e);
+            }
+        while (*now < until && pick_next(p, *now, &item)) {
+            struct client *of = user_of(p, item) == c[0].user ? &c[0] : &c[1];
+            int64_t tokens = p->queue.item[item].input, difference;
+
+            of->had += tokens;
+            difference = llabs((c[0].had - from[0]) * 1000 / c[0].weight - (c[1].had - from[1]) * 1000 / c[1].weight);
+            *apart = difference > *apart ? difference : *apart;
+            pick_settle(p, item, tokens, 0);
+            queue_remove(&p->queue, item);
+            if (queue_waiting_of(&p->queue, PRIORITY_MEDIUM, of->user) < 2)
+                break;                   /* it is refilled first */
+        }
+        if (p->wake_us > *now && p->wake_us < INT64_MAX)
+            *now = p->wake_us;
+    }
+}
+
+/* What a bound in tokens by weight is: that of the largest ask of each. */
+static int64_t bound(const struct client c[CLIENTS])
+{
+    return INT64_C(1000) * ASK_MAX / c[0].weight + INT64_C(1000) * ASK_MAX / c[1].weight;
+}
+
+START_TEST(tokens_are_shared_by_weight_and_an_idle_clients_part_is_lent_until_it_asks_again)
+{
+    const struct limits_config c = {.limit = {0, 0, 60000}, .burst_tokens = 1000};
+    struct pick *p = picks(1, &c, 4);
+    struct client clients[CLIENTS] = {{1, 3000, true, 0}, {2, 1000, true, 0}};
+    struct rng rng = rng_make(7);
+    int64_t now = START, apart, before;
+    double ratio;
+
+    serve(p, clients, &now, START + 600 * SEC, &rng, &apart);
+    ratio = (double)clients[0].had / (double)clients[1].had;
+    ck_assert_msg(ratio > 3 * 0.95 && ratio < 3 * 1.05, "%" PRId64 " to %" PRId64, clients[0].had, clients[1].had);
+    ck_assert_int_ge(clients[0].had + clients[1].had, 10 * 60000 * 97 / 100);      /* all of the limit */
+    ck_assert_int_le(apart, bound(clients));
+
+    clients[0].busy = false;
+    before = clients[1].had;
+    serve(p, clients, &now, START + 1200 * SEC, &rng, &apart);
+    ck_assert_int_ge(clients[1].had - before, 10 * 60000 * 97 / 100 - 4 * ASK_MAX); /* the other has all but what was left waiting */
+
+    clients[0].busy = true;
+    serve(p, clients, &now, START + 1260 * SEC, &rng, &apart);
+    ck_assert_int_le(apart, bound(clients));                                        /* its share is back from the first ask on */
+    picks_end(p);
+}
+END_TEST
+
+START_TEST(a_weight_counts_at_what_was_really_used)
+{
+    struct pick *p = picks(1, &unlimited, 1);
+    struct queue_entry e = {.priority = PRIORITY_MEDIUM, .user = 1, .weight = 100 * QUEUE_WEIGHT_ONE, .upstreams = 1, .arrived_us = START,
+                            .input = 100, .max_output = 900, .want_output = 900, .expect_output = 900};
+    uint32_t heavy = queue_add(&p->queue, &e), item;
+
+    ck_assert(pick_next(p, START, &item));
+    ck_assert_int_eq(queue_ahead(&p->queue, heavy), 10);
+    pick_settle(p, heavy, 100, 5900);
+    ck_assert_int_eq(queue_ahead(&p->queue, heavy), 60);
+    ck_assert_int_eq(queue_weighed(&p->queue.item[heavy], 1000), 10);
+    queue_remove(&p->queue, heavy);
+    picks_end(p);
+}
+END_TEST
+
 UNIT_MAIN("pick", high_goes_before_medium_before_low, calls_at_a_time_are_bounded_and_a_free_place_is_taken_at_once,
           the_pause_between_two_calls_is_kept, the_upstream_with_most_headroom_is_taken,
           who_waits_for_one_upstream_does_not_hold_up_another,
           a_small_ask_passes_a_large_one_only_if_that_does_not_delay_it, random_small_asks_never_delay_the_one_ahead,
           the_lowest_priority_is_served_within_the_stated_bound_while_higher_ones_flood,
-          a_user_with_one_ask_is_not_starved_by_ever_new_users)
+          a_user_with_one_ask_is_not_starved_by_ever_new_users,
+          tokens_are_shared_by_weight_and_an_idle_clients_part_is_lent_until_it_asks_again,
+          a_weight_counts_at_what_was_really_used)
