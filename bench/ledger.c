@@ -138,9 +138,10 @@ static void asked(struct bench *b, struct call *c)
     memcpy(session, r->session_id, sizeof session);
     memcpy(parent, r->message_id, sizeof parent);
     memset(r, 0, sizeof *r);
-    rand_id(r->request_id, "req");
-    rand_id(r->user_message_id, "msg");
-    rand_id(r->message_id, "msg");
+    r->accepted_at_ms = b->first_ms + b->begun++ * b->step_us / 1000;
+    rand_id_at(r->request_id, "req", r->accepted_at_ms);
+    rand_short_id(r->user_message_id, "msg");
+    rand_short_id(r->message_id, "msg");
     r->new_session = c->turn++ % SESSION_REQUESTS == 0 || b->how.strategy != DURABILITY_REALTIME;
     if (r->new_session) {
         rand_id(r->session_id, "ses");
@@ -154,7 +155,6 @@ static void asked(struct bench *b, struct call *c)
     r->model = models[(unsigned char)r->session_id[RAND_ID_LEN - 2] % MODELS];
     r->session_title = "A question about something";
     r->user_text = "Please explain to me how this works, in a few words.";
-    r->accepted_at_ms = b->first_ms + b->begun++ * b->step_us / 1000;
     r->prompt_tokens_counted = 412;
     r->max_tokens = 4096;
     r->cost.priced = true;
@@ -194,11 +194,11 @@ static void print_room(struct db *db, int64_t requests)
 
         printf("  %-28s %7.1f bytes a request\n", name, (double)bytes / (double)requests);
         all += bytes;
-        if (strcmp(name, "contents") == 0)
-            text = bytes;
+        if (strncmp(name, "contents", 8) == 0)              /* and the index of its words */
+            text += bytes;
     }
     if (query_end(&q) == WEIR_OK)
-        printf("  all but the text             %7.1f bytes a request\n", (double)(all - text) / (double)requests);
+        printf("  all but what was said        %7.1f bytes a request\n", (double)(all - text) / (double)requests);
 }
 
 typedef enum weir_err report_fn(struct db *ro, const struct report_filter *f, struct sb *out);

@@ -27,26 +27,59 @@ void rand_bytes(void *p, size_t n)
     }
 }
 
-/* Eight base62 digits of milliseconds: enough until the year 8887. */
-enum { TIME_CHARS = 8 };
+/* Eight base62 digits of milliseconds: enough until the year 8887. Eleven hold 63 bits. */
+enum { BASE = 62, TIME_CHARS = 8, SHORT_CHARS = 11 };
 
-void rand_id(char out[RAND_ID_SIZE], const char *prefix)
+static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+static size_t put_prefix(char out[RAND_ID_SIZE], const char *prefix)
 {
-    static const char set[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-    static _Thread_local unsigned char pool[256];
-    static _Thread_local size_t left;
-    int64_t ms = clock_utc_ms();
     size_t n = 0;
 
+    memset(out, 0, RAND_ID_SIZE);
     while (n < 4 && prefix[n]) {
         out[n] = prefix[n];
         n++;
     }
     out[n++] = '_';
-    for (size_t i = TIME_CHARS; i-- > 0; ms /= 62)
-        out[n + i] = set[ms % 62];
-    n += TIME_CHARS;
-    for (size_t i = TIME_CHARS; i < 22;) {
+    return n;
+}
+
+static void put_number(char *out, size_t chars, int64_t v)
+{
+    for (size_t i = chars; i-- > 0; v /= BASE)
+        out[i] = digits[v % BASE];
+}
+
+/* The `chars` digits after the prefix, of which `more` random ones come and nothing else; -1 if that is not so. */
+static int64_t number_of(const char *id, const char *prefix, size_t chars, size_t more)
+{
+    size_t n = strlen(prefix);
+    int64_t v = 0;
+
+    if (strncmp(id, prefix, n) != 0 || id[n] != '_' || strlen(id) != n + 1 + chars + more || strspn(id + n + 1, digits) != chars + more)
+        return -1;
+    for (size_t i = 0; i < chars; i++)
+        if (__builtin_mul_overflow(v, BASE, &v) || __builtin_add_overflow(v, strchr(digits, id[n + 1 + i]) - digits, &v))
+            return -1;
+    return v;
+}
+
+void rand_id_join(char out[RAND_ID_SIZE], const char *prefix, int64_t ms, const void *random)
+{
+    size_t n = put_prefix(out, prefix);
+
+    put_number(out + n, TIME_CHARS, ms);
+    memcpy(out + n + TIME_CHARS, random, RAND_ID_RANDOM);
+}
+
+void rand_id_at(char out[RAND_ID_SIZE], const char *prefix, int64_t ms)
+{
+    static _Thread_local unsigned char pool[256];
+    static _Thread_local size_t left;
+    char random[RAND_ID_RANDOM];
+
+    for (size_t i = 0; i < RAND_ID_RANDOM;) {
         unsigned char c;
 
         if (!left) {
@@ -55,12 +88,33 @@ void rand_id(char out[RAND_ID_SIZE], const char *prefix)
         }
         c = pool[--left];
         pool[left] = 0;
-        if (c >= 248)          /* 4 * 62: keeps the draw uniform */
-            continue;
-        out[n++] = set[c % 62];
-        i++;
+        if (c < 4 * BASE)          /* keeps the draw uniform */
+            random[i++] = digits[c % BASE];
     }
-    memset(out + n, 0, RAND_ID_SIZE - n);
+    rand_id_join(out, prefix, ms, random);
+}
+
+void rand_id(char out[RAND_ID_SIZE], const char *prefix)
+{
+    rand_id_at(out, prefix, clock_utc_ms());
+}
+
+int64_t rand_id_ms(const char *id, const char *prefix)
+{
+    return number_of(id, prefix, TIME_CHARS, RAND_ID_RANDOM);
+}
+
+void rand_short_id(char out[RAND_ID_SIZE], const char *prefix)
+{
+    uint64_t v;
+
+    rand_bytes(&v, sizeof v);
+    put_number(out + put_prefix(out, prefix), SHORT_CHARS, (int64_t)(v >> 1));
+}
+
+int64_t rand_short_id_number(const char *id, const char *prefix)
+{
+    return number_of(id, prefix, SHORT_CHARS, 0);
 }
 
 struct rng rng_make(uint64_t seed)

@@ -232,7 +232,7 @@ enum weir_err convo_create(struct db *db, const char *user_id, const char *sessi
     sb_done(&stored);
     if (e || !system_text)
         return e;
-    q = query(db, "INSERT INTO messages(id, message_id, parent, role, at_ms) VALUES (?1, '', 0, 0, ?2)");
+    q = query(db, "INSERT INTO messages(id, message, parent, role, at_ms) VALUES (?1, '', 0, 0, ?2)");
     query_i64(&q, session << SEQ_BITS);
     query_i64(&q, now_ms);
     e = query_end(&q);

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "store/content.h"
 #include "store/content_key.h"
+#include "store/event_key.h"
 #include "store/ledger.h"
 
 enum { WHAT_SIZE = 96 };
@@ -160,17 +161,43 @@ enum weir_err idempotency_free(struct db *db, const char *request_id)
     return query_end(&q);
 }
 
+/* The next that was running when Weir died; *id 0: there is none. *unsent if it was never accepted, or cancelled unsent. */
+static enum weir_err next_running(struct db *db, int64_t *id, bool *unsent)
+{
+    struct query q = query(db, "SELECT id, request_id FROM idempotency WHERE state = 1 AND id > ?1 ORDER BY id LIMIT 1");
+    enum weir_err e = WEIR_OK, done;
+    int64_t event = 0;
+
+    query_i64(&q, *id);
+    *id = 0;
+    if (query_row(&q)) {
+        *id = query_col_i64(&q, 0);
+        e = event_key_find(db, query_col_text(&q, 1), &event);
+    }
+    done = query_stop(&q);
+    if (e || done || !*id)
+        return e ? e : done;
+    q = query(db, "SELECT 1 FROM events WHERE id = ?1 AND (status != 2 OR attempts != 0)");        /* 2: cancelled */
+    query_i64(&q, event);
+    *unsent = !query_row(&q);
+    return query_stop(&q);
+}
+
 enum weir_err idempotency_recover(struct db *db)
 {
-    /* 2: cancelled. A request without a row was never accepted. */
-    struct query q = query(db, "DELETE FROM idempotency WHERE state = 1 AND coalesce((SELECT e.status = 2 AND e.attempts = 0"
-                               " FROM events e WHERE e.request_id = idempotency.request_id), 1)");
-    enum weir_err e = query_end(&q);
+    int64_t id = 0;
+    bool unsent = false;
+    enum weir_err e;
 
-    if (e)
-        return e;
-    q = query(db, "UPDATE idempotency SET state = 4 WHERE state = 1");
-    return query_end(&q);
+    while ((e = next_running(db, &id, &unsent)) == WEIR_OK && id) {
+        struct query q = query(db, unsent ? "DELETE FROM idempotency WHERE id = ?1" : "UPDATE idempotency SET state = 4 WHERE id = ?1");
+
+        query_i64(&q, id);
+        e = query_end(&q);
+        if (e)
+            break;
+    }
+    return e;
 }
 
 enum weir_err idempotency_prune(struct db *db, int64_t now_ms, int64_t most, int64_t *gone)

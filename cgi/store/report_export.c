@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "rules/gate.h"
+#include "store/event_key.h"
 #include "store/ledger.h"
 #include "store/report_list.h"
 
@@ -130,7 +131,7 @@ static const char *word(struct report_export *x, struct db *ro, int64_t id)
 
 /* What the filter is about comes first; see lets_through(). */
 #define EXPORT_COLUMNS                                                                                                 \
-    "SELECT e.id, e.state, e.user, e.model, e.upstream, e.endpoint, e.priority, e.status, e.request_id, s.session_id," \
+    "SELECT e.id, e.state, e.user, e.model, e.upstream, e.endpoint, e.priority, e.status, e.request, s.session_id," \
     " e.finish, e.error, e.prompt, e.cached, e.cache_write + e.cache_write_1h, e.completion, e.reasoning, e.estimated," \
     " e.rate, e.cost_in, e.cost_out, r.version, e.attempts, e.queue_us, e.retry_us, e.ttft_us, e.writing_us, e.held_by," \
     " e.token, e.asked FROM events e LEFT JOIN sessions s ON s.id = e.session LEFT JOIN rates r ON r.id = e.rate"
@@ -195,7 +196,7 @@ static void fill_row(struct report_export *x, struct db *ro, const struct query 
     bool priced = query_col_i64(q, 18) != 0;
     int64_t in = query_col_i64(q, 19), out = query_col_i64(q, 20);
 
-    c[REQUEST_ID] = text_cell(query_col_text(q, 8));
+    c[REQUEST_ID] = text_cell(event_key_text(q, 8, query_col_i64(q, 0), x->request_id));
     c[AT] = (struct cell){.is = CELL_TIME, .n = query_col_i64(q, 0) >> EVENT_BITS};
     c[USER_ID] = text_cell(name_of(x->users, ro, "SELECT user_id FROM users WHERE id = ?1", query_col_i64(q, 2)));
     c[SESSION_ID] = text_cell(query_col_text(q, 9));

@@ -8,6 +8,7 @@
 #ifndef WEIR_REPORT_EXPORT_H
 #define WEIR_REPORT_EXPORT_H
 
+#include "base/rand.h"
 #include "store/report.h"
 #include "store/report_scan.h"
 
@@ -31,6 +32,7 @@ struct report_export {
     int64_t after, until;                                        /* keys of events: what is still to come lies between */
     bool begun, ended;
     struct report_sums sums;                                     /* of the rows so far */
+    char request_id[RAND_ID_SIZE];                               /* of the row under way */
     struct export_name words[EXPORT_NAMES], users[EXPORT_NAMES], tokens[EXPORT_NAMES];
 };
 

@@ -4,16 +4,20 @@
 #include <string.h>
 
 #include "rules/gate.h"
+#include "store/event_key.h"
 #include "store/event_row.h"
 #include "store/report.h"
 #include "store/waited.h"
 
 bool report_request_is_open(struct db *ro, const char *request_id)
 {
-    struct query q = query(ro, "SELECT 1 FROM events WHERE request_id = ?1 AND state < 2");
+    struct query q = query(ro, "SELECT 1 FROM events WHERE id = ?1 AND state < 2");
+    int64_t event;
     bool found;
 
-    query_text(&q, request_id);
+    if (event_key_find(ro, request_id, &event) != WEIR_OK)
+        return false;
+    query_i64(&q, event);
     found = query_row(&q);
     return query_stop(&q) == WEIR_OK && found;
 }
@@ -183,10 +187,14 @@ enum weir_err report_request(struct db *ro, const char *viewer_id, bool own, con
                              const struct report_open *open, struct sb *out)
 {
     struct query q = query(ro, "SELECT" EVENT_COLUMNS EVENT_TABLES
-                               " WHERE e.request_id = ?1 AND (?2 IS NULL OR p.user_id = ?2)");
-    enum weir_err e = WEIR_E_NOT_FOUND, done;
+                               " WHERE e.id = ?1 AND (?2 IS NULL OR p.user_id = ?2)");
+    int64_t event;
+    enum weir_err e = event_key_find(ro, request_id, &event), done;
 
-    query_text(&q, request_id);
+    if (e)
+        return e;
+    e = WEIR_E_NOT_FOUND;
+    query_i64(&q, event);
     query_text(&q, own ? viewer_id : NULL);
     if (query_row(&q)) {
         struct event_row v;

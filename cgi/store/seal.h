@@ -33,7 +33,7 @@ enum { SEAL_WORDS = -1, SEAL_RATES = -2, SEAL_COMBOS = -3 };
     "id, user, model, upstream, endpoint, priority, status, session, attempts, prompt, cached, cache_write,"      \
     " cache_write_1h, completion, reasoning, chars, cost_in, cost_out, rate, estimated, queue_us, retry_us,"      \
     " ttft_us, writing_us, state, token, question, answer, held_by, finish, error, counted, max_tokens, suspect," \
-    " asked, request_id, metadata, waited, omitted, saved, after_ms, wait_us, duration_us, http_status, reserved_in,"   \
+    " asked, request, metadata, waited, omitted, saved, after_ms, wait_us, duration_us, http_status, reserved_in,"   \
     " reserved_out, reason, provider_request_id"
 #define SEAL_ATTEMPT_COLUMNS                                                                                   \
     "event, n, prompt, completion, cost_in, cost_out, upstream, after_ms, wait_us, duration_us, http_status, " \

@@ -22,7 +22,8 @@ SCHEMA = \
 	schema/019_signed_in_by.sql \
 	schema/020_suspect_rule.sql \
 	schema/021_marked.sql \
-	schema/022_weight.sql
+	schema/022_weight.sql \
+	schema/023_short_ids.sql
 libweir_a_SOURCES += \
 	cgi/store/account.c cgi/store/account.h cgi/store/account_list.c cgi/store/account_secret.c cgi/store/account_write.c \
 	cgi/store/alert_rules.c cgi/store/alerts.c cgi/store/alerts.h \
@@ -35,6 +36,7 @@ libweir_a_SOURCES += \
 	cgi/store/convo_tree.c cgi/store/convo_tree.h \
 	cgi/store/db.c cgi/store/db.h cgi/store/db_impl.h cgi/store/db_migrate.c cgi/store/db_query.c \
 	cgi/store/demand.c cgi/store/demand.h \
+	cgi/store/event_key.c cgi/store/event_key.h \
 	cgi/store/event_row.c cgi/store/event_row.h \
 	cgi/store/idempotency.c cgi/store/idempotency.h \
 	cgi/store/keymap.c cgi/store/keymap.h \

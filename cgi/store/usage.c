@@ -9,6 +9,7 @@
 #include "store/content.h"
 #include "store/convo_tree.h"
 #include "store/db.h"
+#include "store/event_key.h"
 #include "store/ledger.h"
 #include "store/usage_impl.h"
 #include "store/waited.h"
@@ -62,14 +63,14 @@ static enum weir_err find_session(struct db *db, const char *session_id, int64_t
 /* Newest first, because what is answered is nearly always the newest message. */
 static enum weir_err find_parent(struct db *db, const char *message_id, struct place *p)
 {
-    struct query q = query(db, "SELECT seq FROM messages WHERE id BETWEEN ?1 AND ?2 AND message_id = ?3"
+    struct query q = query(db, "SELECT seq FROM messages WHERE id BETWEEN ?1 AND ?2 AND message = ?3"
                                " ORDER BY id DESC LIMIT 1");
     bool found;
     enum weir_err e;
 
     query_i64(&q, p->session << SEQ_BITS);
     query_i64(&q, p->session << SEQ_BITS | p->last_seq);
-    query_text(&q, message_id);
+    event_key_message(&q, message_id);
     found = query_row(&q);
     if (found)
         p->parent = query_col_i64(&q, 0);
@@ -134,11 +135,11 @@ struct message {
 
 static enum weir_err add_message(struct db *db, const struct message *m)
 {
-    struct query q = query(db, "INSERT INTO messages(id, message_id, parent, role, at_ms) VALUES (?1, ?2, ?3, ?4, ?5)");
+    struct query q = query(db, "INSERT INTO messages(id, message, parent, role, at_ms) VALUES (?1, ?2, ?3, ?4, ?5)");
     enum weir_err e;
 
     query_i64(&q, m->session << SEQ_BITS | m->seq);
-    query_text(&q, m->message_id);
+    event_key_message(&q, m->message_id);
     query_i64(&q, m->parent);
     query_i64(&q, m->role);
     query_i64(&q, m->at_ms);
@@ -209,7 +210,7 @@ static enum weir_err insert_event(struct db *db, int64_t id, const struct call_r
                                   const struct place *p, int state, int *rc)
 {
     static const char sql[] =
-        "INSERT INTO events(id, request_id, user, token, session, question, answer, model, upstream, endpoint,"
+        "INSERT INTO events(id, request, user, token, session, question, answer, model, upstream, endpoint,"
         " priority, state, status, held_by, finish, error, counted, max_tokens, prompt, cached, cache_write,"
         " cache_write_1h, completion, reasoning, chars, estimated, suspect, rate, cost_in, cost_out, attempts,"
         " queue_us, retry_us, ttft_us, writing_us, metadata, asked, omitted)"
@@ -218,7 +219,7 @@ static enum weir_err insert_event(struct db *db, int64_t id, const struct call_r
     enum weir_err e;
 
     query_i64(&q, id);
-    query_text(&q, r->request_id);
+    event_key_request(&q, r->request_id, r->accepted_at_ms);
     query_i64(&q, k->user);
     query_i64(&q, k->token);
     query_i64(&q, p->session);
@@ -244,13 +245,15 @@ static enum weir_err insert_event(struct db *db, int64_t id, const struct call_r
     return e;
 }
 
-/* Under the first key of its millisecond that is free. */
+/* Under the first key of its millisecond that is free; WEIR_E_CONFLICT if the request is there already. */
 static enum weir_err add_event(struct db *db, const struct call_record *r, const struct event_keys *k, const struct place *p, int state)
 {
-    int64_t n = low_bits(r->request_id);
-    int rc = SQLITE_OK;
-    enum weir_err e;
+    int64_t n = low_bits(r->request_id), there;
+    enum weir_err e = event_key_find(db, r->request_id, &there);
+    int rc;
 
+    if (e || there)
+        return e ? e : WEIR_E_CONFLICT;
     do {
         e = insert_event(db, r->accepted_at_ms << EVENT_BITS | n, r, k, p, state, &rc);
         n = (n + 1) & ((1 << EVENT_BITS) - 1);
@@ -294,15 +297,17 @@ enum weir_err usage_sent(struct db *db, const struct call_record *r)
 {
     struct event_keys k = {0};
     enum weir_err e = keys_of(db, r, &k);
-    int64_t before = db_changes(db);
+    int64_t event = 0, before = db_changes(db);
     struct query q;
 
+    if (!e)
+        e = event_key_find(db, r->request_id, &event);
     if (e)
         return e;
     q = query(db, "UPDATE events SET state = 1, upstream = ?2, attempts = ?3, held_by = ?4, model = ?5, rate = ?6,"
                   " counted = ?7, max_tokens = ?8, prompt = ?9, completion = ?10, cost_in = ?11, cost_out = ?12"
-                  " WHERE request_id = ?1 AND state < 2");
-    query_text(&q, r->request_id);
+                  " WHERE id = ?1 AND state < 2");
+    query_i64(&q, event);
     query_i64(&q, k.upstream);
     query_i64(&q, r->attempt_count);
     query_i64(&q, gate_longest(r->held_us));
@@ -334,11 +339,16 @@ static enum weir_err find_event(struct db *db, const char *request_id, struct op
         "SELECT e.id, e.state, e.session, e.question, e.answer, s.id IS NOT NULL AND s.deleted_ms IS NULL"
         " AND (e.question = 0 OR EXISTS (SELECT 1 FROM messages m WHERE m.id = (e.session << 20 | e.question))),"
         " e.user, e.model, e.endpoint, e.priority"
-        " FROM events e LEFT JOIN sessions s ON s.id = e.session WHERE e.request_id = ?1";
-    struct query q = query(db, sql);
+        " FROM events e LEFT JOIN sessions s ON s.id = e.session WHERE e.id = ?1";
+    int64_t event;
+    enum weir_err e = event_key_find(db, request_id, &event);
+    struct query q;
 
     memset(v, 0, sizeof *v);
-    query_text(&q, request_id);
+    if (e || !event)
+        return e;
+    q = query(db, sql);
+    query_i64(&q, event);
     if (query_row(&q)) {
         v->id = query_col_i64(&q, 0);
         v->state = query_col_i64(&q, 1);
@@ -582,10 +592,13 @@ enum weir_err usage_settle(struct db *db, const struct call_record *r)
 bool usage_was_streamed(struct db *ro, const char *user_id, const char *request_id)
 {
     struct query q = query(ro, "SELECT 1 FROM events e JOIN users p ON p.id = e.user JOIN words w ON w.id = e.endpoint"
-                               " WHERE e.request_id = ?1 AND p.user_id = ?2 AND w.text = '/chat/stream'");
+                               " WHERE e.id = ?1 AND p.user_id = ?2 AND w.text = '/chat/stream'");
+    int64_t event = 0;
     bool was;
 
-    query_text(&q, request_id);
+    if (event_key_find(ro, request_id, &event) != WEIR_OK)
+        return false;
+    query_i64(&q, event);
     query_text(&q, user_id);
     was = query_row(&q);
     return query_stop(&q) == WEIR_OK && was;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "store/db.h"
+#include "store/event_key.h"
 #include "store/ledger.h"
 #include "store/usage_impl.h"
 
@@ -31,22 +32,14 @@ static enum weir_err find_or_make_session(struct db *db, const struct call_recor
     return query_end(&q);
 }
 
-static enum weir_err seen_before(struct db *db, const char *request_id, bool *seen)
-{
-    struct query q = query(db, "SELECT 1 FROM events WHERE request_id = ?1");
-
-    query_text(&q, request_id);
-    *seen = query_row(&q);
-    return query_stop(&q);
-}
-
 enum weir_err usage_import(struct db *db, struct call_record *r, bool *duplicate)
 {
-    int64_t user = 0, session = 0;
+    int64_t user = 0, session = 0, event = 0;
     enum weir_err e = ledger_user(db, r->user_id, &user);
 
     if (!e)
-        e = seen_before(db, r->request_id, duplicate);
+        e = event_key_find(db, r->request_id, &event);
+    *duplicate = event != 0;
     if (e || *duplicate)
         return e;
     if (r->session_id[0])

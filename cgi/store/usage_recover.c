@@ -89,7 +89,7 @@ static void estimate(const struct left_open *o, struct call_record *r, int64_t n
         r->answer_chars = utf8_count(r->answer, o->answer.text_bytes);
         r->reasoning = o->answer.reasoning;
         r->reasoning_bytes = (int64_t)o->answer.reasoning_bytes;
-        rand_id(r->message_id, "msg");
+        rand_short_id(r->message_id, "msg");
     }
     r->attempt_count = 1;
     r->attempts[0] = (struct call_attempt){.upstream = o->upstream, .model = o->model, .error_code = "interrupted",

@@ -98,8 +98,8 @@ static void fill_session(const struct launch *l, struct call_record *r)
     else if (l->session_id)
         (void)snprintf(r->session_id, sizeof r->session_id, "%s", l->session_id);
     (void)snprintf(r->parent_id, sizeof r->parent_id, "%s", l->parent_id);
-    rand_id(r->user_message_id, "msg");
-    rand_id(r->message_id, "msg");
+    rand_short_id(r->user_message_id, "msg");
+    rand_short_id(r->message_id, "msg");
 }
 
 static void fill_record(struct exchange *x, const struct launch *l, struct job *j)

@@ -227,7 +227,7 @@ static void begin(struct exchange *x, struct web *w, struct db *ro)
     x->arrived_us = clock_mono_us();
     x->arrived_ms = clock_utc_ms();
     x->retry_after_ms = -1;
-    rand_id(x->request_id, "req");
+    rand_id_at(x->request_id, "req", x->arrived_ms);         /* the ledger finds the call by that time */
     http_response_init(&x->out);
 }
 

@@ -23,10 +23,10 @@ static inline struct call_record fixture_call(const char *user_id, int64_t at_ms
     struct call_record r;
 
     memset(&r, 0, sizeof r);
-    rand_id(r.request_id, "req");
+    rand_id_at(r.request_id, "req", at_ms);
     rand_id(r.session_id, "ses");
-    rand_id(r.user_message_id, "msg");
-    rand_id(r.message_id, "msg");
+    rand_short_id(r.user_message_id, "msg");
+    rand_short_id(r.message_id, "msg");
     r.user_id = user_id;
     r.api_endpoint = "/chat/complete";
     r.priority = PRIORITY_MEDIUM;

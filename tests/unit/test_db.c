@@ -11,6 +11,7 @@
 
 #include "fixture_db.h"
 #include "store/db_impl.h"
+#include "store/event_key.h"
 
 static void put(struct db *db, const char *key, const char *value)
 {
@@ -202,6 +203,8 @@ static void make_old(const char *path)
                    "INSERT INTO sessions(session_id, user, title, created_ms, updated_ms) VALUES ('ses_a', 1, 't', 1, 1);"
                    "INSERT INTO messages(id, message_id, parent, role, at_ms) VALUES (1 << 20 | 1, 'msg_a', 0, 1, 7), (1 << 20 | 2, 'msg_b', 1, 2, 9);"
                    "INSERT INTO contents(id, text) VALUES (1 << 20 | 1, 'a question'), (1 << 20 | 2, 'an answer');"
+                   "INSERT INTO events VALUES (5, 'req_a', 1, 2, 3, 4, 5, 6, 7, 8, 9, 2, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23,"
+                   " 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 'metadata');"
                    "INSERT INTO attempts VALUES (5, 1, 2, 3, 4, 5, 503, 6, 7, 8, 'p'), (5, 2, 2, 3, 4, 5, 200, 6, 7, 8, NULL)");
 }
 
@@ -241,7 +244,7 @@ static void expect_whole(const char *path)
 START_TEST(killed_in_any_migration_a_database_has_the_schema_before_or_after)
 {
     const char *path = fixture_new_path();
-    int64_t kills = 0, steps = 1;
+    int64_t kills = 0, steps = 1, event;
     char command[400], why[DB_WHY_SIZE];
     struct db *db;
 
@@ -257,6 +260,12 @@ START_TEST(killed_in_any_migration_a_database_has_the_schema_before_or_after)
         ck_assert_int_eq(db_schema_version(db), db_schema_newest());
         ck_assert_int_eq(fixture_i64(db, "SELECT texts_ms FROM sessions"), 7);
         ck_assert_int_eq(fixture_i64(db, "SELECT count(*) FROM attempts WHERE event = 5 AND n = 1 AND http_status = 503 AND reserved_out = 8"), 1);
+        ck_assert_int_eq(fixture_i64(db, "SELECT count(*) FROM events WHERE request_id = 'req_a' AND user = 1 AND state = 2 AND metadata = 'metadata'"
+                                         " AND writing_us = 33 AND http_status IS NULL"), 1);
+        ck_assert_int_eq(event_key_find(db, "req_a", &event), WEIR_OK);
+        ck_assert_int_eq(event, 5);
+        ck_assert_int_eq(fixture_i64(db, "SELECT id & 1048575 FROM messages WHERE message_id = 'msg_b' AND parent = 1 AND at_ms = 9"), 2);
+        ck_assert_int_eq(fixture_i64(db, "SELECT rowid & 1048575 FROM contents_words WHERE contents_words MATCH 'question'"), 1);
         db_close(db);
         expect_whole(path);
         steps += 1 + steps / 12;

@@ -41,6 +41,41 @@ START_TEST(an_id_begins_with_its_time)
 }
 END_TEST
 
+START_TEST(an_id_is_taken_apart_and_put_together)
+{
+    char id[RAND_ID_SIZE], again[RAND_ID_SIZE];
+
+    rand_id_at(id, "req", INT64_C(1795670000123));
+    ck_assert_int_eq(rand_id_ms(id, "req"), INT64_C(1795670000123));
+    rand_id_join(again, "req", INT64_C(1795670000123), id + RAND_ID_LEN - RAND_ID_RANDOM);
+    ck_assert_str_eq(again, id);
+    ck_assert_int_eq(rand_id_ms(id, "msg"), -1);
+    id[5] = '-';
+    ck_assert_int_eq(rand_id_ms(id, "req"), -1);
+    ck_assert_int_eq(rand_id_ms("req_", "req"), -1);
+    ck_assert_int_eq(rand_id_ms("req_0000000000000000000000", "req"), 0);
+    ck_assert_int_eq(rand_id_ms("req_00000000000000000000000", "req"), -1);
+    ck_assert_int_eq(rand_id_ms("", "req"), -1);
+}
+END_TEST
+
+START_TEST(a_short_id_is_a_number)
+{
+    char id[RAND_ID_SIZE], other[RAND_ID_SIZE];
+
+    rand_short_id(id, "msg");
+    rand_short_id(other, "msg");
+    ck_assert_str_ne(id, other);
+    ck_assert_uint_eq(strlen(id), 4 + 11);
+    ck_assert_int_ge(rand_short_id_number(id, "msg"), 0);
+    ck_assert_int_eq(rand_short_id_number("msg_0000000001A", "msg"), 62 + 10);
+    ck_assert_int_eq(rand_short_id_number("msg_AzL8n0Y58m7", "msg"), INT64_MAX);
+    ck_assert_int_eq(rand_short_id_number("msg_AzL8n0Y58m8", "msg"), -1);
+    ck_assert_int_eq(rand_short_id_number("msg_zzzzzzzzzzz", "msg"), -1);
+    ck_assert_int_eq(rand_short_id_number("msg_1", "msg"), -1);
+}
+END_TEST
+
 START_TEST(the_same_seed_gives_the_same_numbers_within_bounds)
 {
     struct rng a = rng_make(42), b = rng_make(42);
@@ -56,4 +91,5 @@ START_TEST(the_same_seed_gives_the_same_numbers_within_bounds)
 }
 END_TEST
 
-UNIT_MAIN("rand", ids_carry_their_prefix_and_differ, an_id_begins_with_its_time, the_same_seed_gives_the_same_numbers_within_bounds)
+UNIT_MAIN("rand", ids_carry_their_prefix_and_differ, an_id_begins_with_its_time, an_id_is_taken_apart_and_put_together,
+          a_short_id_is_a_number, the_same_seed_gives_the_same_numbers_within_bounds)

@@ -126,7 +126,7 @@ START_TEST(a_settlement_through_the_file_leaves_the_rows_it_would_have_left)
     ck_assert_int_eq(spill_waiting(s), 0);
     ck_assert_int_eq(size_of_file(), 0);
     spill_close(s);
-    assert_same("SELECT * FROM events WHERE request_id = ?1", direct.request_id, through.request_id, " id request_id session ");
+    assert_same("SELECT * FROM events WHERE request_id = ?1", direct.request_id, through.request_id, " id request request_id session ");
     assert_same("SELECT a.* FROM attempts a JOIN events e ON e.id = a.event WHERE e.request_id = ?1 ORDER BY n", direct.request_id,
                 through.request_id, " event ");
     assert_same("SELECT c.text, c.reasoning, m.role, m.at_ms, m.parent, m.seq FROM messages m JOIN contents c ON c.id = m.id JOIN sessions s"

@@ -3,6 +3,7 @@
 
 #include "fixture_call.h"
 #include "rules/hist.h"
+#include "store/event_key.h"
 
 START_TEST(an_accepted_call_has_a_session_a_question_and_an_open_event)
 {
@@ -78,6 +79,46 @@ START_TEST(a_request_id_is_accepted_once)
     ck_assert_int_eq(fixture_accept(db, &s, false), WEIR_E_CONFLICT);
     ck_assert_int_eq(fixture_i64(db, "SELECT count(*) FROM events"), 1);
     ck_assert_int_eq(fixture_i64(db, "SELECT count(*) FROM sessions"), 1);
+    db_close(db);
+}
+END_TEST
+
+/* However its id came to be: by Weir at that time, by Weir at another, by somebody else. */
+START_TEST(a_request_is_found_by_its_id)
+{
+    static const char *const ids[] = {NULL, "req_0Vc5uzEBJSxFyTHOLrkRUz", "req_1", "chatcmpl-ABC", "0", "req_zzzzzzzzzzzzzzzzzzzzzz"};
+    enum { N = sizeof ids / sizeof *ids };
+    struct db *db = fixture_db();
+    struct call_record r[N];
+    int64_t event;
+
+    fixture_user(db, "usr_a");
+    for (int i = 0; i < N; i++) {
+        r[i] = fixture_call("usr_a", FIXTURE_NOW + i % 3);
+        if (ids[i])
+            snprintf(r[i].request_id, sizeof r[i].request_id, "%s", ids[i]);
+        fixture_run(db, &r[i]);
+    }
+    for (int i = 0; i < N; i++) {
+        struct query q = query(db, "SELECT e.id, (SELECT count(*) FROM messages WHERE message_id = ?2 AND seq = 2) FROM events e"
+                                   " WHERE request_id = ?1 AND at_ms = ?3");
+
+        ck_assert_int_eq(event_key_find(db, r[i].request_id, &event), WEIR_OK);
+        ck_assert_int_ne(event, 0);
+        query_text(&q, r[i].request_id);
+        query_text(&q, r[i].message_id);
+        query_i64(&q, r[i].accepted_at_ms);
+        ck_assert(query_row(&q));
+        ck_assert_int_eq(query_col_i64(&q, 0), event);
+        ck_assert_int_eq(query_col_i64(&q, 1), 1);
+        ck_assert_int_eq(query_end(&q), WEIR_OK);
+        r[i].accepted_at_ms += 5;
+        ck_assert_int_eq(fixture_accept(db, &r[i], false), WEIR_E_CONFLICT);
+    }
+    ck_assert_int_eq(fixture_i64(db, "SELECT count(*) FROM events WHERE typeof(request) = 'blob' AND length(request) = 14"), 1);
+    ck_assert_int_eq(fixture_i64(db, "SELECT count(*) FROM messages WHERE typeof(message) = 'integer'"), 2 * N);
+    ck_assert_int_eq(event_key_find(db, "req_0000000000000000000000", &event), WEIR_OK);
+    ck_assert_int_eq(event, 0);
     db_close(db);
 }
 END_TEST
@@ -338,7 +379,7 @@ static int64_t steps_of_recovery(int settled)
     fixture_user(db, "usr_a");
     ck_assert_int_eq(db_begin(db), WEIR_OK);
     for (int i = 0; i < settled + 3; i++) {
-        r = fixture_call("usr_a", FIXTURE_NOW + i / 7);
+        r = fixture_call("usr_a", FIXTURE_NOW + i);
         ck_assert_int_eq(usage_accept(db, &r, true), WEIR_OK);
         fixture_answered(&r);
         if (i % 100 != 50 || i > 300)
@@ -365,7 +406,7 @@ END_TEST
 
 UNIT_MAIN("usage", an_accepted_call_has_a_session_a_question_and_an_open_event,
           a_settled_call_has_its_answer_its_attempts_and_its_totals, settling_twice_counts_once,
-          a_request_id_is_accepted_once, requests_of_one_millisecond_do_not_collide,
+          a_request_id_is_accepted_once, a_request_is_found_by_its_id, requests_of_one_millisecond_do_not_collide,
           somebody_elses_session_is_not_found, another_answer_to_the_same_question_is_a_sibling,
           a_call_without_a_session_leaves_numbers_only, an_undone_operation_adds_nothing_to_the_roll_ups,
           events_quarters_minutes_and_sessions_have_the_same_sums,
