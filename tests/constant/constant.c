@@ -16,8 +16,10 @@
 #include "base/password.h"
 #include "web/auth.h"
 
+enum what { CSRF, TOKEN, PASSWORD };
+
 struct given {
-    const char *what;
+    enum what what;
     struct db *db;
     const char *token, *name;
     struct http_request rq;
@@ -32,9 +34,9 @@ bool measured(struct given *g)
     struct identity found;
     bool weak;
 
-    if (strncmp(g->what, "csrf", 4) == 0)
+    if (g->what == CSRF)
         return auth_may_change(&g->rq, &g->who);
-    if (strncmp(g->what, "token", 5) == 0)
+    if (g->what == TOKEN)
         return account_by_token(g->db, g->token, clock_utc_ms(), &found) == WEIR_OK;
     if (account_by_name(g->db, g->name, &login) == WEIR_E_STORAGE)
         return true;
@@ -54,12 +56,17 @@ static void fill(struct db *db, char token[ACCOUNT_TOKEN_SIZE])
 
 int main(int argc, char **argv)
 {
+    /* Static all of it: what lies on the stack lies elsewhere with other arguments and another environment, and libc takes
+     * a string near the end of a page in other steps. */
     static char known[ACCOUNT_TOKEN_SIZE], other[ACCOUNT_TOKEN_SIZE], csrf[ACCOUNT_SECRET_SIZE];
+    static struct given g = {.token = other};
     char dir[] = "/tmp/weir-constant-XXXXXX", path[64], why[DB_WHY_SIZE];
-    struct given g = {.what = argc > 1 ? argv[1] : "", .token = other, .name = strstr(argc > 1 ? argv[1] : "", "unknown") ? "nokwn" : "known"};
+    const char *what = argc > 1 ? argv[1] : "";
     struct db *db;
     bool in;
 
+    g.what = *what == 'c' ? CSRF : *what == 't' ? TOKEN : PASSWORD;
+    g.name = strstr(what, "unknown") ? "nokwn" : "known";
     if (!mkdtemp(dir))
         return 2;
     (void)snprintf(path, sizeof path, "%s/weir.db", dir);
@@ -67,11 +74,11 @@ int main(int argc, char **argv)
         return 2;
     fill(db, known);
     account_token_make(other);
-    if (strcmp(g.what, "token-known") == 0)
+    if (strcmp(what, "token-known") == 0)
         memcpy(other, known, strlen("weir_") + 10);
     memset(csrf, 'a', sizeof csrf - 1);
     memcpy(g.who.csrf, csrf, sizeof csrf);
-    csrf[strcmp(g.what, "csrf-last") == 0 ? strlen(csrf) - 1 : 0] = 'b';
+    csrf[strcmp(what, "csrf-last") == 0 ? strlen(csrf) - 1 : 0] = 'b';
     g.rq.csrf_token = csrf;
     g.rq.origin = "http://here";
     g.rq.host = "here";
