@@ -45,6 +45,7 @@
     X(E_CONFLICT, 409, "conflict", "conflict", "This conflicts with what is there.")                          \
     X(E_IDEMPOTENCY_RUNNING, 409, "idempotency_in_progress", "idempotency_in_progress", "The first request with this idempotency key is still running.") \
     X(E_GONE, 410, "gone", "gone", "This is no longer kept.")                                                 \
+    X(E_LEASE_EXPIRED, 410, "gone", "expired", "The lease was not settled in time and is settled at its estimate.") \
     X(E_INTERRUPTED, 410, "gone", "interrupted", "The first request with this idempotency key was cut off when Weir was restarted; what it used is recorded. Send it again with a new key.") \
     X(E_BODY_TOO_LARGE, 413, "request_too_large", "body_too_large", "The body is too large.")                 \
     X(E_MEDIA_TYPE, 415, "unsupported_media_type", "unsupported_media_type", "Send the body as application/json.") \
@@ -59,6 +60,7 @@
     X(E_UPSTREAM_RATE_LIMITED, 429, "rate_limited", "upstream_rate_limited", "The provider kept refusing because of its rate limit.") \
     X(E_INTERNAL, 500, "internal_error", "internal_error", "Weir made a mistake. The request id helps whoever looks into it.") \
     X(E_UPSTREAM, 502, "upstream_error", "upstream_error", "The provider answered wrongly.")                  \
+    X(E_OPERATION_FAILED, 502, "upstream_error", "operation_failed", "Whoever held the lease says that the operation failed.") \
     X(E_UPSTREAM_INVALID, 502, "upstream_error", "upstream_invalid", "The provider's answer could not be understood.") \
     X(E_UPSTREAM_TRUNCATED, 502, "upstream_error", "upstream_truncated", "The provider's answer broke off before its end.") \
     X(E_UPSTREAM_TOO_LARGE, 502, "upstream_error", "upstream_too_large", "The provider's answer was larger than Weir accepts.") \

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/json.h"
 #include "base/mem.h"
 
 /* The environment's two upstreams and the built-in one come on top. */
@@ -243,9 +244,14 @@ static bool finish_upstream(const struct settings *s, struct upstream_settings *
             sb_putf(why, "%s.name is \"%s\", but another upstream has that name.", at, u->name);
             return false;
         }
-    if (!u->base_url && known && known->base_url)
+    if (u->protocol == PROTOCOL_OPERATION && (u->base_url || u->models.n || keys_given(u) > 0)) {
+        sb_putf(why, "%s.%s: Weir does not call an upstream with protocol \"operation\" itself, so it has neither base_url, key nor models.",
+                at, u->base_url ? "base_url" : u->models.n ? "models" : "api_key");
+        return false;
+    }
+    if (!u->base_url && known && known->base_url && settings_is_called(u))
         u->base_url = mem_strdup(known->base_url);
-    if (!u->base_url && u->protocol != PROTOCOL_BUILTIN) {
+    if (!u->base_url && settings_is_called(u)) {
         sb_putf(why, "%s.base_url is missing; it must be the URL at which its interface begins.", at);
         return false;
     }
@@ -338,7 +344,7 @@ static bool add_entry(struct settings *s, const struct tuning_settings *base, co
 }
 
 /* First the file's in its order, then those the environment makes, then the built-in one. */
-static bool add_upstreams(struct settings *s, const struct tuning_settings *builtin, const json_t *entries,
+static bool add_upstreams(struct settings *s, const struct tuning_settings *unlimited, const json_t *entries,
                           struct sb *why)
 {
     const json_t *builtin_entry;
@@ -352,7 +358,9 @@ static bool add_upstreams(struct settings *s, const struct tuning_settings *buil
     for (size_t i = 0; i < json_array_size(entries); i++) {
         const json_t *entry = json_array_get(entries, i);
 
-        if (entry != builtin_entry && !add_entry(s, &s->defaults, entry, i, why))
+        bool operation = strcmp(json_str(entry, "protocol", ""), "operation") == 0;
+
+        if (entry != builtin_entry && !add_entry(s, operation ? unlimited : &s->defaults, entry, i, why))
             return false;
     }
     for (size_t i = 0, seen; i < n_known_upstreams; i++) {
@@ -362,8 +370,8 @@ static bool add_upstreams(struct settings *s, const struct tuning_settings *buil
             !add_upstream(s, &s->defaults, NULL, known->name, known->name, why))
             return false;
     }
-    if (builtin_entry ? !add_entry(s, builtin, builtin_entry, at, why)
-                      : !add_upstream(s, builtin, NULL, "builtin", "builtin", why))
+    if (builtin_entry ? !add_entry(s, unlimited, builtin_entry, at, why)
+                      : !add_upstream(s, unlimited, NULL, "builtin", "builtin", why))
         return false;
     if (s->n_upstreams == 0)
         sb_putf(why, "%s: no upstream is left; one must be enabled.", s->config ? s->config : "upstreams");
@@ -402,20 +410,20 @@ static char *default_data(void)
 
 static bool load_all(struct settings *s, const json_t *root, struct sb *why)
 {
-    struct tuning_settings builtin = {0};
+    struct tuning_settings unlimited = {0};
     struct cfg_bind top[] = {settings_bind_global(s), settings_bind_tuning(&s->defaults)};
-    struct cfg_bind again[] = {top[0], settings_bind_tuning(&builtin)};
+    struct cfg_bind again[] = {top[0], settings_bind_tuning(&unlimited)};
     const char *file = s->config ? s->config : "";
     bool ok;
 
     cfg_defaults(&top[0]);
     cfg_defaults(&top[1]);
     cfg_defaults(&again[1]);
-    memset(&builtin.limits, 0, sizeof builtin.limits);   /* unlimited unless configured */
+    memset(&unlimited.limits, 0, sizeof unlimited.limits);   /* of the built-in model and of operations, unless configured */
     ok = settings_env_check(json_object_get(root, "upstreams"), why) &&
          load_layer(top, 2, &s->defaults, root, file, "", not_options, "WEIR_", false, why) &&
-         load_layer(again, 2, &builtin, root, file, "", not_options, "WEIR_", false, why) &&
-         add_upstreams(s, &builtin, json_object_get(root, "upstreams"), why) &&
+         load_layer(again, 2, &unlimited, root, file, "", not_options, "WEIR_", false, why) &&
+         add_upstreams(s, &unlimited, json_object_get(root, "upstreams"), why) &&
          settings_load_budgets(s, json_object_get(root, "budgets"), why) && settings_check_models(s, why);
     cfg_free(&again[1]);
     if (!ok)
@@ -495,6 +503,11 @@ void settings_free(struct settings *s)
     free(s->upstreams);
     free(s->config);
     free(s);
+}
+
+bool settings_is_called(const struct upstream_settings *u)
+{
+    return u->protocol != PROTOCOL_BUILTIN && u->protocol != PROTOCOL_OPERATION;
 }
 
 bool settings_has_responses(const struct upstream_settings *u)

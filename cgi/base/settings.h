@@ -18,7 +18,11 @@
 
 enum { SETTINGS_UPSTREAMS = 64, SETTINGS_BUDGETS = 100, SETTINGS_WARNS = 8 };
 
-enum protocol { PROTOCOL_OPENAI, PROTOCOL_ANTHROPIC, PROTOCOL_BUILTIN };
+enum protocol {
+    PROTOCOL_OPENAI, PROTOCOL_ANTHROPIC,
+    PROTOCOL_BUILTIN,          /* Weir itself answers */
+    PROTOCOL_OPERATION,        /* whoever takes a lease calls it: POST /operations/acquire */
+};
 
 /* How much of the answer is set aside at admission. */
 enum reserve_output {
@@ -75,14 +79,14 @@ struct tuning_settings {
     } timeouts;
 };
 
-/* One account at one provider. */
+/* One account at one provider, or another metered service. */
 struct upstream_settings {
     char *name;                          /* unique; "builtin" is there unless its entry disables it, and comes last */
     bool enabled;                        /* true in every loaded entry: the others were dropped. False after a reload
                                             where the upstream is gone: the entry is its place, without its key */
     size_t rank;                         /* its place in the order of configuration, where one has to come first */
     enum protocol protocol;
-    char *base_url;                      /* http(s)://host[:port][/path] without a slash at its end; NULL for builtin */
+    char *base_url;                      /* http(s)://host[:port][/path] without a slash at its end; NULL where Weir calls nobody */
     char *api_key;                       /* NULL = none is sent; never log or print it */
     char *key_file, *key_env;            /* where api_key came from, or NULL */
     enum upstream_auth auth;
@@ -92,6 +96,10 @@ struct upstream_settings {
     bool priority_tier;                  /* what names no service tier gets its dearer one */
     struct cfg_list models;              /* model ids; empty = ask its /models */
     char *quota_group;                   /* upstreams of one group share limits; NULL = its own */
+    struct {
+        int64_t unit, input, output;     /* of an operation: picodollars per unit and per token */
+    } price;
+    int64_t lease_us;                    /* an operation that is not settled so long after its start is, at its estimate */
     struct tuning_settings tune;
 };
 
@@ -198,6 +206,9 @@ const struct cfg_list *settings_fallbacks(const struct settings *s, const char *
 
 /* Does it have OpenAI's Responses? */
 bool settings_has_responses(const struct upstream_settings *u);
+
+/* Does Weir itself call it? Not the built-in model, nor what is called under a lease. */
+bool settings_is_called(const struct upstream_settings *u);
 
 /* The upstream of this name, NULL if there is none. Borrowed. */
 const struct upstream_settings *settings_upstream(const struct settings *s, const char *name);

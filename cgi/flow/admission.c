@@ -23,12 +23,14 @@ static struct admit_upstream admission_of(const struct upstream_settings *u)
             [DIM_OUTPUT_TOKENS_PER_MINUTE] = t->limits.output_tokens_per_minute,
         },
         .burst_requests = t->limits.requests_per_minute * t->burst_us / (60 * USEC_PER_SEC),
-        .burst_tokens = t->limits.tokens_per_minute / 60 * t->burst_us / USEC_PER_SEC,
+        .burst_tokens = t->limits.tokens_per_minute / 60 * t->burst_us / USEC_PER_SEC
+                        + t->limits.tokens_per_minute % 60 * t->burst_us / (60 * USEC_PER_SEC),
         .max_concurrent = t->max_concurrent,
         .pause_us = t->pause_us,
         .safety_ppm = (int32_t)t->safety_margin_permille * 1000,
         .reserve_ppm = (int32_t)t->reserve_permille * 1000,
         .spread_low = t->spread_low,
+        .exact = u->protocol == PROTOCOL_OPERATION,
         .reserve_max_output = t->reserve_output == RESERVE_OUTPUT_MAX,
         .patience = {
             .max_retries = (int32_t)t->retry.max_retries,

@@ -396,11 +396,25 @@ bool admit_next(struct admit *a, int64_t now_us, struct admit_grant *out)
     if (it->candidates)
         t->model = pick_candidate(it, it->upstream, it->stage)->model;
     promise_came(a, t, now_us);
+    a->granted[it->upstream].calls++;
+    a->granted[it->upstream].wait_us += now_us - t->waits_us;
     clock_read(a, t, now_us, t->held_us);
     *out = (struct admit_grant){.ticket = t, .job = t->job, .upstream = it->upstream, .candidate = it->number,
                                 .choice = why_there(t, it), .reserved_input = it->hold.input,
                                 .reserved_output = it->hold.output, .wait = wait_of(t)};
     return true;
+}
+
+struct admit_ticket *admit_resume(struct admit *a, const struct ask *ask, int upstream, int64_t now_us)
+{
+    const struct admit_candidates none = {.n = 0};
+    struct admit_ticket *t = ticket_new(a, ask, &none, 0, now_us);
+
+    heap_remove(&a->deadlines, a->deadline_pos, a->deadline_pos[t->item]);
+    limits_tick(&a->pick.limits[a->pick.upstream[upstream].group], now_us);
+    pick_resume(&a->pick, t->item, upstream, now_us);
+    admit_changed(a);
+    return t;
 }
 
 void *admit_expire(struct admit *a, int64_t now_us)

@@ -42,6 +42,7 @@ struct admit_upstream {
     int32_t reserve_ppm;          /* share only High may use (lent when no High asked for a minute) */
     bool spread_low;              /* Low waits for room beyond the High and Medium that are expected */
     bool reserve_max_output;      /* the provider counts max_tokens at admission; else the learned quantile */
+    bool exact;                   /* for operations: what an ask says is set aside, nothing is learned */
     struct admit_patience patience;
     bool gone;                    /* out of the configuration: takes no new calls */
     size_t rank;                  /* of those that share a quota group and are not gone, the lowest sets the limits */
@@ -73,7 +74,7 @@ struct ask {
     uint64_t session;             /* 0: none; asks of one session are granted one after another */
     uint64_t model;               /* a hash; with `user` the key of the learned output quantile */
     int64_t prompt_tokens;        /* counted */
-    int64_t max_tokens;           /* output cap, > 0 */
+    int64_t max_tokens;           /* output cap, > 0; may be 0 where upstreams are `exact` */
     const struct ask_candidate *candidates;   /* borrowed for the call; of each stage the cheapest that can start now is taken.
                                                  NULL: there is one model, the ask's own */
     size_t candidate_count;       /* at most ASK_CANDIDATES_MAX; with candidates the four above but `job` and `user` are unused */
@@ -115,6 +116,7 @@ struct admit_dim_view {
     int64_t allowed;              /* limit less margin, lowered while stabilizing */
     int64_t used, reserved;       /* in the window now */
     int64_t remaining;
+    int64_t left, capacity;       /* of the bucket: what may go at once; below 0: a debt */
     int64_t resets_in_us;         /* until used + reserved would be 0 with no more traffic */
     int64_t provider_limit, provider_remaining;   /* what its headers last said; -1: never */
     int64_t provider_ago_us;      /* when that was */
@@ -143,6 +145,7 @@ struct admit_upstream_view {
     bool down;                    /* taken out: key refused or quota gone */
     bool gone;                    /* out of the configuration; shown only while something runs there */
     int64_t running, max_concurrent, waiting;
+    int64_t calls, wait_us;       /* granted since the start, and how long they waited, all together */
     int64_t provider_429s_24h;
     struct admit_outlook outlook;
 };
@@ -182,6 +185,8 @@ enum weir_err admit_enqueue(struct admit *a, const struct ask *ask, int64_t now_
 bool admit_next(struct admit *a, int64_t now_us, struct admit_grant *out) __attribute__((warn_unused_result));
 /* The next ask whose deadline has passed, taken out of the queue (its ticket is gone); NULL if none. */
 void *admit_expire(struct admit *a, int64_t now_us) __attribute__((warn_unused_result));
+/* What was granted before a restart runs on at this upstream, whatever its limits say. */
+struct admit_ticket *admit_resume(struct admit *a, const struct ask *ask, int upstream, int64_t now_us);
 /* When to call admit_next()/admit_expire() again if nothing else happens; INT64_MAX: never. */
 int64_t admit_wake_us(const struct admit *a, int64_t now_us);
 /* Take a waiting ask out; its ticket is gone. */

@@ -83,7 +83,8 @@ void admit_change(struct admit *a, const struct admit_config *config, uint64_t r
         }
         u->down = u->down || a->upstream[i].gone;
         u->max_concurrent = a->upstream[i].max_concurrent;
-        u->output_at_start = a->upstream[i].reserve_max_output;
+        u->output_at_start = a->upstream[i].reserve_max_output && !a->upstream[i].exact;
+        u->exact = a->upstream[i].exact;
     }
     for (uint32_t g = 0; g < a->pick.groups; g++) {
         const struct admit_upstream *u = admit_leader(a, g);

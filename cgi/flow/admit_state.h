@@ -51,6 +51,9 @@ struct admit {
     struct admit_config config;       /* its upstreams are our own copy */
     struct admit_upstream upstream[ADMIT_UPSTREAMS_MAX];
     struct window refused[ADMIT_UPSTREAMS_MAX];      /* 429s of a day */
+    struct {
+        int64_t calls, wait_us;       /* granted since the start */
+    } granted[ADMIT_UPSTREAMS_MAX];
     struct admit_told (*told)[DIM_COUNT];            /* by quota group */
     struct heap deadlines;
     uint32_t *deadline_pos;           /* by item */

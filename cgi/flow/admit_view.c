@@ -105,6 +105,8 @@ static void dim_view(const struct limits *l, enum dim i, struct admit_told *told
     v->reserved = d->open < all ? d->open : all;
     v->used = all - v->reserved;
     v->remaining = not_negative(d->allowed - all);
+    v->left = bucket_tokens(&d->bucket);
+    v->capacity = d->burst;
     if (d->held > 0)
         v->resets_in_us = dim_window_us(i);
     else if (d->window.sum > 0)
@@ -148,6 +150,8 @@ void admit_view(struct admit *a, int upstream, int64_t now_us, struct admit_upst
     out->running = u->running;
     out->max_concurrent = out->gone ? 0 : u->max_concurrent;
     out->waiting = waiting_for(a, upstream);
+    out->calls = a->granted[upstream].calls;
+    out->wait_us = a->granted[upstream].wait_us;
     out->provider_429s_24h = a->refused[upstream].sum;
     admit_outlook_turn(a, now_us);
     admit_outlook_view(a, u->group, &out->outlook);

@@ -45,6 +45,8 @@ void attempt_open_row(struct engine *e, struct job *j)
     row->wait_us = e->now_us - (j->failed_us ? j->failed_us : j->ask.arrived_us);
     j->rec.upstream = row->upstream;
     memcpy(j->rec.held_us, j->grant.wait.held_us, sizeof j->rec.held_us);
+    if (j->lease)
+        lease_granted(j);
     meter_sent(e, j);
 }
 
@@ -307,6 +309,10 @@ void attempt_start(struct engine *e, struct job *j)
     j->state = JOB_CONNECTING;
     trace_sent(j, e->now_us);
     relay_start(e, j);
+    if (j->lease) {
+        lease_begin(e, j);
+        return;
+    }
     if (!e->up[j->grant.upstream]) {
         pace_start(e, j);
         return;

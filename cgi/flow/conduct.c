@@ -112,7 +112,8 @@ static void tell(struct engine *e, struct job *j)
     trace_ended(j);
     j->state = JOB_FLUSHING;
     j->quiet_us = e->now_us;
-    relay_end(e, j);
+    if (!j->lease || !lease_ended(e, j))
+        relay_end(e, j);
     share_ended(e, j);
     follow_ended(e, j);
     end_once(e, j);
@@ -133,12 +134,12 @@ static void settle(struct engine *e, struct job *j)
     write_rows(e, j, OP_SETTLE);
 }
 
-/* Of the prompt, what its provider's limits count: Anthropic's do not what the cache had. */
+/* Of the prompt, what its provider's limits count: Anthropic's do not what the cache had. A unit counts as a token. */
 static int64_t counted_input(const struct engine *e, const struct job *j)
 {
     bool all = e->s->upstreams[j->grant.upstream].protocol != PROTOCOL_ANTHROPIC;
 
-    return all ? j->usage.prompt : j->usage.prompt - j->usage.cached;
+    return (all ? j->usage.prompt : j->usage.prompt - j->usage.cached) + j->usage.units;
 }
 
 /* The ticket goes back as what it is by now: a call that ran, one that may not have, or a place in line. */
@@ -149,6 +150,7 @@ static void give_back(struct engine *e, struct job *j)
     j->ticket = NULL;
     if (!t)
         return;
+    e->leases -= j->lease && j->lease->runs;
     if (!j->granted) {
         admit_cancel(e->admit, t, e->now_us);
         j->grant.wait = *admit_left(e->admit);
@@ -189,6 +191,8 @@ void conduct_end(struct engine *e, struct job *j, struct job_end end)
     settle_usage(e, j);
     attempt_stop(e, j);
     pace_stop(e, j);
+    if (j->lease && j->lease->runs)
+        attempt_close_row(e, j, 0, end.err, "");
     give_back(e, j);
     if (j->writing != OP_NONE)
         return;                       /* committed() goes on */
@@ -222,7 +226,7 @@ void conduct_client_gone(struct engine *e, struct job *j)
 
 void conduct_unread(struct engine *e, struct job *j)
 {
-    if (j->client.fd >= 0 || (j->stream && j->stream->readers))
+    if (j->client.fd >= 0 || (j->stream && j->stream->readers) || lease_runs(j))
         return;
     if (!j->keep) {
         conduct_end(e, j, end_cancelled);
@@ -245,6 +249,8 @@ void conduct_client_writable(struct engine *e, struct job *j)
         loop_want_out(e, j->client.fd, &j->watch, false);
         if (j->state == JOB_FLUSHING)
             leave(e, j);
+        else if (lease_runs(j))
+            lease_heard(e, j);
     }
     if (client_pending(&j->client) < CLIENT_HIGH_WATER / 2)
         attempt_resume(e, j);         /* last: new bytes may wait after it, or the answer may have ended */
@@ -301,6 +307,15 @@ void conduct_line_up(struct engine *e, struct job *j)
         conduct_end(e, j, no);
 }
 
+void conduct_enlist(struct engine *e, struct job *j)
+{
+    j->next = e->jobs;
+    if (e->jobs)
+        e->jobs->prev = j;
+    e->jobs = j;
+    e->job_count++;
+}
+
 void conduct_arrive(struct engine *e, struct mail *m)
 {
     struct job *j = OF(struct job, mail, m);
@@ -308,11 +323,7 @@ void conduct_arrive(struct engine *e, struct mail *m)
     j->state = JOB_ACCEPTING;
     j->ask.job = j;
     j->quiet_us = e->now_us;
-    j->next = e->jobs;
-    if (e->jobs)
-        e->jobs->prev = j;
-    e->jobs = j;
-    e->job_count++;
+    conduct_enlist(e, j);
     if (e->tick_us > e->now_us + ENGINE_TICK_US)
         e->tick_us = e->now_us + ENGINE_TICK_US;
     if (!loop_watch(e, j->client.fd, &j->watch, j, NULL)) {
@@ -468,6 +479,11 @@ void conduct_drain(struct engine *e)
     e->draining = true;
     for (struct job *j = e->jobs, *next; j; j = next) {
         next = j->next;
+        if (lease_runs(j)) {          /* it runs on; the next start takes it up */
+            if (e->stopping)
+                leave(e, j);
+            continue;
+        }
         if (all || !j->sent_us)
             conduct_end(e, j, end_error(WEIR_E_DRAINING, j->sent_us ? CALL_ERROR : CALL_REJECTED, -1));
         if (all && j->state == JOB_FLUSHING)

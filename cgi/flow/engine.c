@@ -481,11 +481,11 @@ struct engine *engine_start(const struct settings *s, struct writer *w, const ch
     e->admit = admission_new(s, seed, e->now_us);
     admit_calendar(e->admit, e->now_us, clock_utc_ms());
     for (size_t i = 0; i < e->up_count; i++)
-        if (s->upstreams[i].protocol != PROTOCOL_BUILTIN)
+        if (settings_is_called(&s->upstreams[i]))
             ok = ok && (e->up[i] = upstream_new(&s->upstreams[i], s->ca_file)) != NULL;
     if (saved_state && !admit_load(e->admit, saved_state, strlen(saved_state), e->now_us, clock_utc_ms()))
         log_warn("engine: the saved state of the limits is damaged and was left out");
-    if (!ok || e->epoll_fd < 0 || e->wake_fd < 0 || !e->multi || !models_init(e) || !purse_init(e) ||
+    if (!ok || e->epoll_fd < 0 || e->wake_fd < 0 || !e->multi || !models_init(e) || !purse_init(e) || !leases_init(e) ||
         pthread_create(&e->thread, NULL, loop_run, e) != 0) {
         log_error("engine: cannot start: descriptors, memory or threads are missing");
         engine_free(e);

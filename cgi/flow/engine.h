@@ -110,6 +110,7 @@ struct snapshot {                      /* immutable once published */
     int64_t waiting[PRIORITY_COUNT], running, max_concurrent, oldest_wait_ms;
     struct admit_counters counters;
     int64_t wait_ms_p50, wait_ms_p90, wait_ms_p95, wait_ms_p99;   /* of recent grants */
+    int64_t leases;                    /* of those that run: operations, which outlive Weir */
     bool draining;
     int refs;                          /* the engine's */
 };

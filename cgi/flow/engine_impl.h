@@ -18,6 +18,7 @@
  *   meter.c     what is counted of it for /metrics
  *   purse.c     budgets: what may be spent, is held and was spent
  *   allowance.c tokens of sessions: what may be taken before one cools
+ *   lease.c     operations: what somebody else calls under a lease
  *   models.c    which upstream serves which model
  *   reload.c    another configuration, and budgets as they are by now
  *   snapshot.c  what others see
@@ -33,6 +34,7 @@
 #include "base/clock.h"
 #include "flow/engine.h"
 #include "flow/job.h"
+#include "flow/lease.h"
 #include "flow/once.h"
 #include "flow/oplog.h"
 #include "flow/stream_log.h"
@@ -161,6 +163,7 @@ struct engine {
     uint32_t slot_count, slot_free;
     struct job *jobs;              /* all of them */
     size_t job_count;
+    int64_t leases;                      /* jobs with a ticket that run under a lease */
     struct job *fresh, **fresh_end;      /* arrived in this turn, not yet given to the writer */
     struct job *dead;                    /* freed at the end of the turn: stale events may still name them */
     struct cache cache;                  /* answers that may be given again */
@@ -218,6 +221,7 @@ void loop_want_out(struct engine *e, int fd, struct watch *w, bool on);
 void loop_forget(struct engine *e, int fd, struct watch *w);   /* before it is closed */
 
 /* conduct.c */
+void conduct_enlist(struct engine *e, struct job *j);          /* among all jobs */
 void conduct_arrive(struct engine *e, struct mail *m);
 void conduct_turn(struct engine *e);                           /* grants, expiries, new jobs, queue events */
 void conduct_client_gone(struct engine *e, struct job *j);
@@ -280,6 +284,10 @@ void follow_tick(struct engine *e);
 void follow_bury(struct engine *e);
 void follow_done(struct engine *e);
 
+/* relay.c, for lease.c */
+void relay_whole(struct engine *e, struct job *j, const struct sb *body);        /* 200 with this JSON, and no more for this client */
+void relay_refusal_json(struct sb *out, const struct job *j);   /* {"error":…} */
+
 /* relay.c, for relay_wire.c */
 void relay_to(struct engine *e, struct job *j);                 /* from here on e->out is this client's */
 void relay_heads(struct sb *out, const struct job *j);          /* header lines of every answer */
@@ -333,6 +341,8 @@ bool purse_take(struct engine *e, struct job *j, struct job_end *no) __attribute
 /* The attempt that runs failed: what it cost is added to what the job may cost at most, so that it may be tried again.
  * False: the budgets do not pay for another, and what is held is as before. */
 bool purse_again(struct engine *e, struct job *j) __attribute__((warn_unused_result));
+/* Hold what a job that was begun before may cost, or has; where budgets are read anew, and after a restart. */
+void purse_hold(struct engine *e, struct job *j);
 /* The job ended; its record says what it cost. */
 void purse_settle(struct engine *e, struct job *j);
 /* It ended before it had a record, and cost nothing. */
@@ -351,6 +361,15 @@ void allowance_hold(struct engine *e, struct job *j);           /* it has a plac
 void allowance_settle(struct engine *e, struct job *j);         /* it ended; its record says what it took */
 void allowance_release(struct engine *e, struct job *j);        /* it ended before it had a record */
 void allowance_change(struct engine *e, const struct settings *fresh);      /* before these are in force */
+
+/* lease.c */
+bool leases_init(struct engine *e);      /* those that a Weir before gave, before the engine's thread starts; false: they cannot be read */
+bool lease_runs(const struct job *j);                           /* it was told, and neither settled nor ended otherwise */
+void lease_granted(struct job *j);                              /* before its intent is written */
+void lease_begin(struct engine *e, struct job *j);              /* its intent is committed: it is told */
+void lease_heard(struct engine *e, struct job *j);              /* its client has the answer: the connection is closed */
+void lease_tick(struct engine *e, struct job *j);
+bool lease_ended(struct engine *e, struct job *j);              /* all is stored; true: what its client hears is the batch's matter */
 
 /* models.c */
 bool models_init(struct engine *e);

@@ -23,7 +23,8 @@ static void dimension(struct sb *out, const struct admit_dim_view *d)
     sb_putf(out, "{\"limit\":%" PRId64 ",\"used\":%" PRId64 ",\"reserved\":%" PRId64 ",\"remaining\":%" PRId64 ",\"utilization\":",
             d->limit, d->used, d->reserved, d->remaining);
     record_ratio_json(out, d->used + d->reserved, d->limit, 6);
-    sb_putf(out, ",\"resets_in_ms\":%" PRId64 "}", (d->resets_in_us + 999) / USEC_PER_MS);
+    sb_putf(out, ",\"resets_in_ms\":%" PRId64 ",\"bucket\":{\"left\":%" PRId64 ",\"capacity\":%" PRId64 "}}", (d->resets_in_us + 999) / USEC_PER_MS,
+            d->left, d->capacity);
 }
 
 static void moment(struct sb *out, int64_t at_ms, int64_t in_us)
@@ -68,6 +69,14 @@ static void reported(struct sb *out, const struct admit_upstream_view *v, int64_
     sb_puts(out, any ? "}" : "null");
 }
 
+/* What went there since the start, and how long it waited. */
+static void calls(struct sb *out, const struct admit_upstream_view *v)
+{
+    sb_putf(out, ",\"running\":%" PRId64 ",\"max_concurrent\":%" PRId64 ",\"waiting\":%" PRId64 ",\"calls\":%" PRId64 ",\"waited_ms\":%" PRId64
+            ",\"mean_wait_ms\":", v->running, v->max_concurrent, v->waiting, v->calls, v->wait_us / USEC_PER_MS);
+    record_ratio_json(out, v->wait_us, v->calls * USEC_PER_MS, 3);
+}
+
 static void expected(struct sb *out, const char *what, int64_t n, int64_t error_ppm)
 {
     sb_putf(out, ",\"%s\":{\"expected\":%" PRId64 ",\"error\":", what, n);
@@ -102,7 +111,9 @@ void gauge_json(struct sb *out, const struct admit_upstream_view *v, int64_t at_
         sb_putf(out, "%s\"%s\":", d ? "," : "", dim_name((enum dim)d));
         dimension(out, &v->dim[d]);
     }
-    sb_putf(out, "},\"stabilization\":{\"active\":%s,\"until\":", v->stabilizing ? "true" : "false");
+    sb_putc(out, '}');
+    calls(out, v);
+    sb_putf(out, ",\"stabilization\":{\"active\":%s,\"until\":", v->stabilizing ? "true" : "false");
     moment(out, at_ms, v->stabilizing_until_us);
     sb_puts(out, ",\"rate_factor\":");
     record_ratio_json(out, v->rate_ppm, 1000000, 4);

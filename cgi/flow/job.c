@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "flow/lease.h"
 #include "flow/once.h"
 #include "flow/trace.h"
 
@@ -98,6 +99,7 @@ void job_free(struct job *j)
     free(j->stream_options);
     free(j->builtin_reply);
     free(j->strings);
+    lease_free(j->lease);
     trace_free(j->trace);
     once_free(j->once);
     free(j);

@@ -86,6 +86,7 @@ struct watch {
 struct stream;         /* follow.c: the events of one, kept, and who else reads them */
 void stream_free(struct stream *s);
 struct once;           /* once.h */
+struct job_lease;      /* lease.h */
 struct trace;          /* trace.h */
 struct job_attempt;    /* the engine's: transfer, parser, what came so far */
 struct engine;
@@ -126,6 +127,7 @@ struct job {
     char *strings;                   /* one allocation that rec's strings point into */
     bool cache;                      /* who asks the same may have the same answer: cache_key is what is asked */
     unsigned char cache_key[CACHE_KEY_BYTES];
+    struct job_lease *lease;         /* owned; NULL: it is a call that Weir makes, and no operation */
     struct trace *trace;             /* owned; NULL: none is exported */
     struct once *once;               /* owned; NULL: it has no idempotency key */
 

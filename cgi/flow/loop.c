@@ -166,6 +166,7 @@ static void tick(struct engine *e)
     for (struct job *j = e->jobs, *next; j; j = next) {
         next = j->next;
         attempt_tick(e, j);
+        lease_tick(e, j);
         relay_tick(e, j);
     }
     marks_tick(e);

@@ -68,6 +68,8 @@ static struct model_list list_of(const struct upstream_settings *s)
             m.learned = true;
         m.n = without_own(m.id, m.n);
         break;
+    case PROTOCOL_OPERATION:
+        break;
     }
     return m;
 }

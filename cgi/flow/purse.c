@@ -64,6 +64,16 @@ static struct budget_call call_by(const struct job *j, const struct way *w)
     return c;
 }
 
+/* An operation's estimate is its asker's word; a call may use up its cap. */
+static int64_t way_worst(const struct job *j, const struct way *w)
+{
+    struct cost c;
+
+    if (j->lease)
+        return price_cost(w->price, &j->lease->used, &c) ? c.total : INT64_MAX;
+    return price_worst_case(w->price, w->prompt, *w->max_tokens[0]);
+}
+
 /* What each way that a budget counts costs at most, failed attempts included; gives how many there are. */
 static size_t worst_ways(struct engine *e, struct job *j, struct budget_way out[ASK_CANDIDATES_MAX])
 {
@@ -76,7 +86,7 @@ static size_t worst_ways(struct engine *e, struct job *j, struct budget_way out[
 
         if (!w.open || (w.free && j->paid == 0) || (!w.free && !w.price) || !budget_applies(e->book, &c))
             continue;
-        if (!w.free && __builtin_add_overflow(cost, price_worst_case(w.price, w.prompt, *w.max_tokens[0]), &cost))
+        if (!w.free && __builtin_add_overflow(cost, way_worst(j, &w), &cost))
             cost = INT64_MAX;
         out[n++] = (struct budget_way){w.model, cost};
     }
@@ -161,7 +171,7 @@ void purse_done(struct engine *e)
 }
 
 /* Ended and on its way to the writer, or gone from it: see above. */
-static void hold_anew(struct engine *e, struct job *j)
+void purse_hold(struct engine *e, struct job *j)
 {
     struct budget_call c = call_of(j);
     struct budget_way ways[ASK_CANDIDATES_MAX];
@@ -183,7 +193,7 @@ void purse_replace(struct engine *e, struct budget_set *loaded)
     *loaded = (struct budget_set){0};
     e->book = open_book(e);
     for (struct job *j = e->jobs; j; j = j->next)
-        hold_anew(e, j);
+        purse_hold(e, j);
 }
 
 /* --- jobs --- */
@@ -233,7 +243,7 @@ bool purse_take(struct engine *e, struct job *j, struct job_end *no)
         struct way w = way_of(j, i);
         struct budget_call c = call_by(j, &w);
 
-        if (!w.open || w.free || !budget_applies(e->book, &c))
+        if (!w.open || w.free || j->lease || !budget_applies(e->book, &c))
             continue;
         if (w.price && (way_clamp(e, j, &w) || !may_drop(j, i)))
             continue;

@@ -362,6 +362,22 @@ static void add_refusal(struct engine *e, const struct job *j)
     add_response(e, j, err_status(j->end.err));
 }
 
+void relay_refusal_json(struct sb *out, const struct job *j)
+{
+    struct err_detail d = detail_of(j);
+
+    err_json(out, j->end.err, &d);
+}
+
+void relay_whole(struct engine *e, struct job *j, const struct sb *body)
+{
+    relay_to(e, j);
+    sb_reset(&e->scratch);
+    sb_put(&e->scratch, sb_str(body), body->len);
+    add_response(e, j, 200);
+    say(e, j, true);
+}
+
 static void add_error_event(struct engine *e, struct job *j)
 {
     struct err_detail d = detail_of(j);

@@ -61,7 +61,7 @@ static bool connect_new(const struct engine *e, const struct settings *fresh, st
     for (size_t i = 0; ok && i < fresh->n_upstreams; i++) {
         const struct upstream_settings *u = &fresh->upstreams[i];
 
-        if (!u->enabled || u->protocol == PROTOCOL_BUILTIN ||
+        if (!u->enabled || !settings_is_called(u) ||
             (i < e->up_count && !other_connection(&e->s->upstreams[i], u)))
             continue;
         made[i] = upstream_new(u, fresh->ca_file);

@@ -110,6 +110,7 @@ static void add_usage(struct usage_tokens *to, const struct usage_tokens *u)
     to->cache_write_1h += u->cache_write_1h;
     to->completion += u->completion;
     to->reasoning += u->reasoning;
+    to->units += u->units;
 }
 
 void settle_merge(struct call_attempt *to, const struct call_attempt *from)
@@ -145,6 +146,12 @@ void settle_usage(struct engine *e, struct job *j)
 
     if (j->shared || (j->state != JOB_CONNECTING && j->state != JOB_STREAMING))
         return;
+    if (j->lease) {
+        j->usage = j->lease->used;
+        j->estimated = j->lease->estimated;
+        fill_row(e, j);
+        return;
+    }
     if (j->attempt) {
         c.has_prompt = j->attempt->reply.has_prompt;
         c.has_completion = j->attempt->reply.has_completion;
@@ -246,7 +253,8 @@ void settle_fill(struct engine *e, struct job *j)
     r->ended_at_ms = clock_utc_ms();
     r->answer = j->answer_text = settle_text(&j->answer, &r->answer_bytes);
     r->reasoning = j->reasoning_text = settle_text(&j->reasoning, &r->reasoning_bytes);
-    if (!r->answer && j->end.status == CALL_SUCCESS)
+    if (!r->answer && j->end.status == CALL_SUCCESS && !r->operation)
         r->answer = "";
+    r->end_metadata = j->lease ? j->lease->metadata : NULL;
     r->answer_chars = r->answer && !r->from_cache ? utf8_count(r->answer, (size_t)r->answer_bytes) : 0;
 }

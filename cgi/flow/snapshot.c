@@ -172,6 +172,7 @@ struct snapshot *snapshot_build(struct engine *e)
     admit_counters(e->admit, &s->counters);
     add_waits(e, s);
     add_budgets(e, s);
+    s->leases = e->leases;
     s->draining = e->draining;
     s->version = fingerprint(s);
     return s;

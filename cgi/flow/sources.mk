@@ -29,6 +29,7 @@ libweir_a_SOURCES += \
 	cgi/flow/stream_log.c cgi/flow/stream_log.h \
 	cgi/flow/gauge.c cgi/flow/gauge.h \
 	cgi/flow/job.c cgi/flow/job.h \
+	cgi/flow/lease.c cgi/flow/lease.h \
 	cgi/flow/keeper.c cgi/flow/keeper.h \
 	cgi/flow/loop.c \
 	cgi/flow/marks.c \

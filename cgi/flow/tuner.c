@@ -216,7 +216,7 @@ static void try_upstream(struct tuner *t, size_t i, bool slow)
     const struct tuning_settings *tune = &u->tune;
     struct sent n = sent_to(&t->traffic, u->name);
 
-    if (!n.attempts || u->protocol == PROTOCOL_BUILTIN)
+    if (!n.attempts || !settings_is_called(u))
         return;
     if (n.refused * 100 > n.attempts * REFUSED_PERCENT) {
         try_more_margin(t, u, &n);

@@ -131,6 +131,8 @@ bool limits_fits(const struct limits *l, const struct limits_need *need);
 int64_t limits_closed_us(const struct limits *l, enum gate *why);
 /* Set aside. Only right after limits_wait_us() said 0. */
 struct limits_hold limits_take(struct limits *l, const struct limits_need *need, bool output_at_start);
+/* A call that was sent before a restart runs on: it is settled like any other, and counts as a part of what was used. */
+struct limits_hold limits_resume(struct limits *l, int64_t input, int64_t output);
 /* How much another call may take now without making `need` wait longer than wait_us. */
 void limits_slack(const struct limits *l, const struct limits_need *need, int64_t wait_us, int64_t slack[DIM_COUNT]);
 bool limits_within(const struct limits *l, const struct limits_need *need, const int64_t slack[DIM_COUNT]);

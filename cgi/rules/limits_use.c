@@ -32,6 +32,15 @@ struct limits_hold limits_take(struct limits *l, const struct limits_need *need,
     return h;
 }
 
+struct limits_hold limits_resume(struct limits *l, int64_t input, int64_t output)
+{
+    l->streams++;
+    for (int i = 0; i < DIM_COUNT; i++)
+        if (limits_counts_input((enum dim)i) || limits_counts_output((enum dim)i))
+            l->dim[i].open += limits_amount((enum dim)i, input, output);
+    return (struct limits_hold){.at_us = l->now_us, .input = input, .output = output, .produced = output, .produced_us = l->now_us};
+}
+
 /* n output tokens that were held become used, now. */
 static void dim_produce(struct limits_dim *d, int64_t n)
 {

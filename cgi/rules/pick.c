@@ -64,10 +64,10 @@ bool pick_need(const struct pick *p, const struct item *it, int upstream, int st
 
     need->who = it->priority == PRIORITY_HIGH ? LIMITS_HIGH : it->priority == PRIORITY_LOW ? LIMITS_LOW : LIMITS_USUAL;
     need->input = c ? c->input : it->input;
-    need->output = !u->output_at_start ? 1 : c ? c->max_output : it->max_output;
+    need->output = !u->output_at_start && !u->exact ? 1 : c ? c->max_output : it->max_output;
     if (limits_too_large(l, need))
         return false;
-    if (!u->output_at_start)
+    if (!u->output_at_start && !u->exact)
         need->output = limits_fit_output(l, need->input, c ? c->want_output : it->want_output);
     return true;
 }
@@ -193,6 +193,19 @@ static void pick_start(struct pick *p, uint32_t item, int stage, const struct op
     it->ends_us = now_us + pick_call_us(u, it->expect_output);
     u->running++;
     p->grants++;
+}
+
+void pick_resume(struct pick *p, uint32_t item, int upstream, int64_t now_us)
+{
+    struct pick_upstream *u = &p->upstream[upstream];
+    struct item *it = &p->queue.item[item];
+
+    queue_start(&p->queue, item, it->input + it->max_output);
+    it->hold = limits_resume(&p->limits[u->group], it->input, it->max_output);
+    it->upstream = upstream;
+    it->began_us = now_us;
+    it->ends_us = now_us + pick_call_us(u, it->expect_output);
+    u->running++;
 }
 
 static bool starts_better(const struct option *a, const struct option *b)

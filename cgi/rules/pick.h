@@ -61,6 +61,7 @@ struct pick_upstream {
     int64_t call_output;       /* mean output of a call */
     bool down;
     bool output_at_start;      /* the provider counts max_tokens when a call begins */
+    bool exact;                /* callers say what they take: that is set aside, perhaps no output */
     enum gate why;             /* what held the last item that wanted it; GATE_NONE */
 };
 
@@ -86,6 +87,8 @@ void pick_high_asked(struct pick *p, uint64_t upstreams, int64_t now_us);
 /* The next item that may start now: *item runs, its tokens are set aside. False: none before wake_us, unless
  * something is added, ends or changes. */
 bool pick_next(struct pick *p, int64_t now_us, uint32_t *item);
+/* An item that ran before a restart runs on, whatever the limits say; what it has set aside is among what they were told was used. */
+void pick_resume(struct pick *p, uint32_t item, int upstream, int64_t now_us);
 /* A running item ended, having used this much; it leaves. Or it was refused, and stays to be rested or removed. */
 void pick_settle(struct pick *p, uint32_t item, int64_t input, int64_t output);
 /* A running item ended and the provider took none of its tokens; as above. `reached`: it refused the call. */

@@ -248,7 +248,7 @@ static bool cost_of(const struct price_rates *r, const struct usage_tokens *u, s
         !add_part(u->cached, read_rate, &c->cached, &c->input) ||
         !add_part(u->cache_write, rate_or(r->cache_write, r->in), &write, &c->input) ||
         !add_part(u->cache_write_1h, rate_write_1h(r), &write_1h, &c->input) ||
-        !add_part(u->completion - reasoning, r->out, &c->visible, &c->output) ||
+        !add_part(u->units, r->unit, &c->units, &c->input) || !add_part(u->completion - reasoning, r->out, &c->visible, &c->output) ||
         !add_part(reasoning, r->out, &c->reasoning, &c->output) ||
         !add_part(u->cached, r->in - read_rate, &c->saved, &none))
         return false;
@@ -262,7 +262,7 @@ bool price_cost(const struct price *p, const struct usage_tokens *u, struct cost
 {
     *out = (struct cost){0};
     if (u->prompt < 0 || u->cached < 0 || u->cache_write < 0 || u->cache_write_1h < 0 || u->completion < 0 ||
-        u->reasoning < 0)
+        u->reasoning < 0 || u->units < 0)
         return false;
     if (cost_of(tier_for(p, u->prompt), u, out))
         return true;

@@ -21,6 +21,7 @@ enum { PRICE_TIERS_MAX = 4, PRICE_WHY = 160, PRICE_VERSION_SIZE = 24 };
 struct price_rates {
     int64_t above;           /* these count when prompt tokens are more than this; 0 in the first */
     int64_t in, out;         /* never -1 */
+    int64_t unit;            /* of an operation, for each unit; 0 for models */
     int64_t cache_read;      /* else `in` */
     int64_t cache_write;     /* else `in` */
     int64_t cache_write_1h;  /* else twice `in` where writing has a price, else `in` */
@@ -54,9 +55,9 @@ enum price_match {
 };
 const char *price_match_name(enum price_match m);   /* "none" "exact" … */
 
-/* Picodollars; the five parts sum to input and output, and those to total. */
+/* Picodollars; the parts sum to input and output, and those to total. */
 struct cost {
-    int64_t fresh, cached, cache_write;   /* of input */
+    int64_t fresh, cached, cache_write, units;      /* of input */
     int64_t visible, reasoning;           /* of output */
     int64_t input, output, total;
     int64_t saved;                        /* by the cache: what `cached` would have cost more as fresh input */

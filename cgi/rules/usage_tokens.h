@@ -12,6 +12,7 @@ struct usage_tokens {
     int64_t cache_write_1h;   /* of prompt: written to the cache, 1 hour */
     int64_t completion;
     int64_t reasoning;        /* of completion */
+    int64_t units;            /* of an operation that counts in something else: results, rows, pushes */
 };
 
 #endif

@@ -71,6 +71,8 @@ void event_row_read(const struct query *q, struct event_row *out)
     c->from_cache = !query_col_null(q, r.col);
     c->saved = next_i64(&r);
     c->saved_priced = c->saved >= 0;
+    c->operation = !query_col_null(q, r.col);
+    c->usage.units = next_i64(&r);
     c->accepted_at_ms = out->id >> EVENT_BITS;
 }
 

@@ -17,7 +17,7 @@
     " e.status, wf.text, wx.text, e.counted, e.max_tokens, e.prompt, e.cached, e.cache_write,"         \
     " e.cache_write_1h, e.completion, e.reasoning, e.chars, e.estimated, e.suspect, e.rate, e.cost_in,"           \
     " e.cost_out, e.attempts, e.queue_us, e.retry_us, e.ttft_us, e.writing_us, r.rate_in, r.rate_out, wv.text,"   \
-    " t.token_id, e.metadata, wa.text, e.held_by, e.waited, e.omitted, e.saved"
+    " t.token_id, e.metadata, wa.text, e.held_by, e.waited, e.omitted, e.saved, e.units"
 #define EVENT_TABLES                                                                              \
     " FROM events e JOIN users p ON p.id = e.user LEFT JOIN sessions s ON s.id = e.session"       \
     " LEFT JOIN messages m ON m.id = (e.session << 20 | e.answer) AND e.session > 0"              \

@@ -92,7 +92,7 @@ bool reconcile_counts(const struct reconcile *r, const char *name)
     for (size_t i = 0; i < s->upstreams->n; i++)
         if (strcmp(s->upstreams->items[i], name) == 0)
             return true;
-    if (s->upstreams->n || (u && u->protocol == PROTOCOL_BUILTIN))
+    if (s->upstreams->n || (u && !settings_is_called(u)))
         return false;
     switch (s->bill->provider) {
     case BILL_OPENAI: return provider && strcmp(provider, "openai") == 0;

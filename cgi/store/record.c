@@ -24,6 +24,8 @@ void record_usage_json(struct sb *out, const struct call_record *r)
     sb_i64(out, u->reasoning);
     sb_puts(out, ",\"total_tokens\":");
     sb_i64(out, u->prompt + u->completion);
+    if (r->operation)
+        json_i64(out, "units", u->units);
     sb_puts(out, r->estimated ? ",\"estimated\":true}" : ",\"estimated\":false}");
 }
 

@@ -16,7 +16,7 @@ enum { ROWS_A_PIECE = 500 };       /* looked at, whether or not the filter lets 
 enum column {
     REQUEST_ID, AT, USER_ID, SESSION_ID, MODEL, REQUESTED_MODEL, UPSTREAM, API_ENDPOINT, PRIORITY, STATUS, FINISH_REASON,
     ERROR_CODE, PROMPT, CACHED, CACHE_WRITE, COMPLETION, REASONING, TOTAL, ESTIMATED, INPUT_USD, OUTPUT_USD, COST_USD, PRICE_VERSION, ATTEMPTS,
-    QUEUE, RETRY_WAIT, TTFT, WRITING, DURATION, HELD_BY, TOKEN_ID, COLUMNS
+    QUEUE, RETRY_WAIT, TTFT, WRITING, DURATION, HELD_BY, TOKEN_ID, UNITS, COLUMNS
 };
 
 const struct export_column export_columns[] = {
@@ -51,6 +51,7 @@ const struct export_column export_columns[] = {
     [DURATION] = {"duration_ms", "the four together"},
     [HELD_BY] = {"held_by", "the gate that held it longest; none if it never waited"},
     [TOKEN_ID] = {"token_id", "the API token it came with; empty from a browser"},
+    [UNITS] = {"units", "of an operation: what it counts in beside tokens; empty for all others"},
     [COLUMNS] = {NULL, NULL},
 };
 
@@ -134,7 +135,7 @@ static const char *word(struct report_export *x, struct db *ro, int64_t id)
     "SELECT e.id, e.state, e.user, e.model, e.upstream, e.endpoint, e.priority, e.status, e.request, s.session_id," \
     " e.finish, e.error, e.prompt, e.cached, e.cache_write + e.cache_write_1h, e.completion, e.reasoning, e.estimated," \
     " e.rate, e.cost_in, e.cost_out, r.version, e.attempts, e.queue_us, e.retry_us, e.ttft_us, e.writing_us, e.held_by," \
-    " e.token, e.asked FROM events e LEFT JOIN sessions s ON s.id = e.session LEFT JOIN rates r ON r.id = e.rate"
+    " e.token, e.asked, e.units FROM events e LEFT JOIN sessions s ON s.id = e.session LEFT JOIN rates r ON r.id = e.rate"
 
 static struct query select_rows(struct report_export *x, struct db *ro)
 {
@@ -220,6 +221,7 @@ static void fill_row(struct report_export *x, struct db *ro, const struct query 
     fill_times(c, q);
     c[HELD_BY] = text_cell(gate_name((enum gate)query_col_i64(q, 27)));
     c[TOKEN_ID] = text_cell(name_of(x->tokens, ro, "SELECT token_id FROM tokens WHERE id = ?1", query_col_i64(q, 28)));
+    c[UNITS] = (struct cell){.is = CELL_COUNT, .n = query_col_i64(q, 30), .none = query_col_null(q, 30)};
     x->sums.requests++;
     x->sums.prompt += c[PROMPT].n;
     x->sums.completion += c[COMPLETION].n;

@@ -34,11 +34,11 @@ enum { SEAL_WORDS = -1, SEAL_RATES = -2, SEAL_COMBOS = -3 };
     " cache_write_1h, completion, reasoning, chars, cost_in, cost_out, rate, estimated, queue_us, retry_us,"      \
     " ttft_us, writing_us, state, token, question, answer, held_by, finish, error, counted, max_tokens, suspect," \
     " asked, request, metadata, waited, omitted, saved, after_ms, wait_us, duration_us, http_status, reserved_in,"   \
-    " reserved_out, reason, provider_request_id"
+    " reserved_out, reason, provider_request_id, units"
 #define SEAL_ATTEMPT_COLUMNS                                                                                   \
     "event, n, prompt, completion, cost_in, cost_out, upstream, after_ms, wait_us, duration_us, http_status, " \
     "error, reserved_in, reserved_out, provider_request_id, model, reason, estimated"
-enum { SEAL_EVENT_N = 48, SEAL_ATTEMPT_N = 18 };
+enum { SEAL_EVENT_N = 49, SEAL_ATTEMPT_N = 18 };
 enum { SEAL_OF_EVENT = 'e', SEAL_OF_ATTEMPT = 'a', SEAL_OF_WORD = 'w', SEAL_OF_RATE = 'r', SEAL_OF_COMBO = 'c' };
 
 /* Rows and the sum of their hashes. Zeroed at the beginning. */

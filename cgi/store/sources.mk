@@ -23,7 +23,8 @@ SCHEMA = \
 	schema/020_suspect_rule.sql \
 	schema/021_marked.sql \
 	schema/022_weight.sql \
-	schema/023_short_ids.sql
+	schema/023_short_ids.sql \
+	schema/024_operations.sql
 libweir_a_SOURCES += \
 	cgi/store/account.c cgi/store/account.h cgi/store/account_list.c cgi/store/account_secret.c cgi/store/account_write.c \
 	cgi/store/alert_rules.c cgi/store/alerts.c cgi/store/alerts.h \
@@ -39,6 +40,7 @@ libweir_a_SOURCES += \
 	cgi/store/event_key.c cgi/store/event_key.h \
 	cgi/store/event_row.c cgi/store/event_row.h \
 	cgi/store/idempotency.c cgi/store/idempotency.h \
+	cgi/store/lease.c cgi/store/lease.h \
 	cgi/store/keymap.c cgi/store/keymap.h \
 	cgi/store/ledger.c cgi/store/ledger.h \
 	cgi/store/list.c cgi/store/list.h \

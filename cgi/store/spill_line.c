@@ -40,6 +40,8 @@ static const struct member of_record[] = {
     OF_RECORD(KIND_I64, usage.cached),         OF_RECORD(KIND_I64, usage.cache_write),
     OF_RECORD(KIND_I64, usage.cache_write_1h), OF_RECORD(KIND_I64, usage.completion),
     OF_RECORD(KIND_I64, usage.reasoning),      OF_RECORD(KIND_BOOL, estimated),
+    OF_RECORD(KIND_BOOL, operation),           OF_RECORD(KIND_I64, usage.units),
+    OF_RECORD(KIND_TEXT, end_metadata),
     OF_RECORD(KIND_BOOL, from_cache),          OF_RECORD(KIND_BOOL, saved_priced),
     OF_RECORD(KIND_I64, saved),
     OF_RECORD(KIND_BOOL, usage_suspect),       OF_RECORD(KIND_BOOL, cost.priced),
@@ -186,6 +188,8 @@ static bool read_members(const json_t *o, const struct member *m, size_t n, void
         char *at = (char *)to + m[i].at;
         const json_t *v = json_object_get(o, m[i].name);
 
+        if (!v)                              /* the line is an earlier version's */
+            continue;
         switch (m[i].kind) {
         case KIND_TEXT:
             if (!json_is_string(v) && !json_is_null(v))

@@ -88,7 +88,7 @@ static enum weir_err take_some(struct loading *l, struct db *ro, int64_t until, 
         " FROM attempt_rows a WHERE a.event = e.id AND a.http_status = 429) ELSE 0 END, e.queue_us + e.retry_us, e.ttft_us, e.writing_us,"
         " e.rate, e.cost_in, e.cost_out, coalesce(r.rate_in, 0), coalesce(r.rate_out, 0)"
         " FROM events e LEFT JOIN rates r ON r.id = e.rate"
-        " WHERE e.id > ?1 AND e.id < ?2 AND e.state = 2 ORDER BY e.id LIMIT ?3";
+        " WHERE e.id > ?1 AND e.id < ?2 AND e.state = 2 AND e.units IS NULL ORDER BY e.id LIMIT ?3";
     struct query q = query(ro, sql);
 
     query_i64(&q, l->last);

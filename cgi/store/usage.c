@@ -10,6 +10,7 @@
 #include "store/convo_tree.h"
 #include "store/db.h"
 #include "store/event_key.h"
+#include "store/lease.h"
 #include "store/ledger.h"
 #include "store/usage_impl.h"
 #include "store/waited.h"
@@ -270,6 +271,16 @@ enum weir_err usage_accept_bare(struct db *db, const struct call_record *r, int6
     return e ? e : add_event(db, r, &k, &p, STATE_SENT);
 }
 
+static enum weir_err accept_operation(struct db *db, const struct call_record *r, const struct event_keys *k, bool sent)
+{
+    struct place p = {0};
+    enum weir_err e = r->session_id[0] ? find_session(db, r->session_id, k->user, &p) : WEIR_OK;
+
+    if (!e)
+        e = add_event(db, r, k, &p, sent ? STATE_SENT : STATE_ACCEPTED);
+    return e ? e : lease_put(db, r);
+}
+
 enum weir_err usage_accept(struct db *db, const struct call_record *r, bool sent)
 {
     struct event_keys k = {0};
@@ -279,6 +290,8 @@ enum weir_err usage_accept(struct db *db, const struct call_record *r, bool sent
 
     if (e)
         return e;
+    if (r->operation)
+        return accept_operation(db, r, &k, sent);
     if (!made && r->session_id[0]) {
         e = continue_session(db, r, k.user, &p);
         made = e == WEIR_E_NOT_FOUND && !p.session && r->session_may_be_new;
@@ -320,7 +333,9 @@ enum weir_err usage_sent(struct db *db, const struct call_record *r)
     query_i64(&q, r->cost.input);
     query_i64(&q, r->cost.output);
     e = query_end(&q);
-    return e ? e : db_changes(db) == before ? WEIR_E_NOT_FOUND : WEIR_OK;
+    if (!e && db_changes(db) == before)
+        e = WEIR_E_NOT_FOUND;
+    return e || !r->operation ? e : lease_put(db, r);
 }
 
 /* --- settlement --- */
@@ -401,8 +416,8 @@ static enum weir_err close_event(struct db *db, const struct call_record *r, con
         " cached = ?8, cache_write = ?9, cache_write_1h = ?10, completion = ?11, reasoning = ?12, chars = ?13,"
         " estimated = ?14, suspect = ?15, rate = ?16, cost_in = ?17, cost_out = ?18, attempts = ?19, queue_us = ?20,"
         " retry_us = ?21, ttft_us = ?22, writing_us = ?23, model = ?24, waited = ?25, saved = ?26, after_ms = ?27, wait_us = ?28,"
-        " duration_us = ?29, http_status = ?30, reserved_in = ?31, reserved_out = ?32, reason = ?33, provider_request_id = ?34"
-        " WHERE id = ?1";
+        " duration_us = ?29, http_status = ?30, reserved_in = ?31, reserved_out = ?32, reason = ?33, provider_request_id = ?34,"
+        " units = ?35, metadata = coalesce(?36, metadata) WHERE id = ?1";
     int64_t finish = 0, error = 0, rate = 0;
     struct sb waited = sb_make(1024);
     enum weir_err e = ledger_word(db, r->finish_reason, &finish);
@@ -450,6 +465,11 @@ static enum weir_err close_event(struct db *db, const struct call_record *r, con
     else
         for (int i = 0; i < ATTEMPT_COLUMNS; i++)
             query_null(&q);
+    if (r->operation)
+        query_i64(&q, r->usage.units);
+    else
+        query_null(&q);
+    query_text(&q, r->end_metadata);
     e = query_end(&q);
     sb_done(&waited);
     return e;
@@ -571,6 +591,8 @@ enum weir_err usage_settle(struct db *db, const struct call_record *r)
         e = ledger_combo(db, &v.dims, &combo);
     if (!e)
         e = close_event(db, r, &v);
+    if (!e && r->operation)
+        e = lease_drop(db, v.id);
     for (int i = 0; !e && i < attempts && !in_event_row(r); i++)
         e = add_attempt(db, v.id, i + 1, &r->attempts[i]);
     if (!e && v.session)

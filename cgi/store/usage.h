@@ -50,6 +50,12 @@ struct call_cost {
     char price_version[24];
 };
 
+/* What an operation's lease says, beside tokens, rates and version. */
+struct call_lease {
+    int64_t units, unit_price;     /* of the estimate; picodollars */
+    int64_t granted_ms, expires_ms;      /* UTC; 0: it waits still */
+};
+
 struct call_record {
     /* --- from the acceptor, constant afterwards; strings are owned by the job --- */
     char request_id[CALL_ID_SIZE], session_id[CALL_ID_SIZE];      /* Weir's own have RAND_ID_LEN; imported ones up to 64 */
@@ -61,6 +67,7 @@ struct call_record {
     const char *requested_model;             /* asked for; NULL: the one below */
     const char *model;                       /* that served, or was to; the engine's once there is a choice */
     const char *metadata_json;               /* or NULL */
+    bool operation;                          /* it is called under a lease: no message is stored, the session is there */
     bool new_session;
     bool session_may_be_new;                 /* the session named is made if it is not there */
     const char *session_title;               /* for a session that is made */
@@ -73,6 +80,7 @@ struct call_record {
 
     /* --- filled by the engine --- */
     const char *upstream;                    /* of the attempt that counted, or NULL */
+    struct call_lease lease;                 /* of an operation */
     int64_t held_us[GATE_COUNT];             /* by each gate; whole milliseconds once it has ended */
     int64_t promised_ms;                     /* after acceptance: the start that was first told; -1: none was */
     int64_t promised_position;               /* told with it */
@@ -87,6 +95,7 @@ struct call_record {
     bool estimated;                          /* usage is Weir's own count, of one attempt at least */
     bool usage_suspect;                      /* the provider's numbers were implausible */
     struct call_cost cost;
+    const char *end_metadata;                /* of an operation: replaces its metadata; or NULL */
     const char *answer;                      /* assistant text so far; NULL: no message is stored */
     int64_t answer_bytes;
     const char *reasoning;                   /* or NULL */
@@ -128,7 +137,7 @@ bool usage_was_streamed(struct db *ro, const char *user_id, const char *request_
  * counted once by its request id: *duplicate if there is one already, then nothing changes. A session_id that is not there
  * is made (archived, without messages). E_NOT_FOUND: no such user. E_FORBIDDEN: the session is somebody else's. */
 enum weir_err usage_import(struct db *db, struct call_record *r, bool *duplicate) __attribute__((warn_unused_result));
-/* At start: events never sent are closed as cancelled at no cost; events sent but not settled become errors with
+/* At start, but for leases, which run on: events never sent are closed as cancelled at no cost; events sent but not settled become errors with
  * code "interrupted", charged at their estimate (the counted prompt, and the output that was marked) and marked so; what
  * was marked of their text is their answer. Gives the number of each. Takes
  * transactions of its own: called before the writer starts. */

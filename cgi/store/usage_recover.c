@@ -35,7 +35,8 @@ static enum weir_err read_open(struct db *db, struct left_open *left, size_t *co
         "SELECT e.request_id, u.text, e.state, e.at_ms, e.counted, e.attempts, v.text, r.rate_in, r.rate_out, m.text,"
         " e.prompt, e.completion, e.cost_in, e.cost_out, CASE WHEN e.session > 0 AND e.answer > 0 THEN e.session << 20 | e.answer ELSE 0 END"
         " FROM events e LEFT JOIN words u ON u.id = e.upstream LEFT JOIN rates r ON r.id = e.rate"
-        " LEFT JOIN words v ON v.id = r.version LEFT JOIN words m ON m.id = e.model WHERE e.state < 2 LIMIT ?1";
+        " LEFT JOIN words v ON v.id = r.version LEFT JOIN words m ON m.id = e.model WHERE e.state < 2"
+        " AND NOT (e.state = 1 AND EXISTS (SELECT 1 FROM leases l WHERE l.event = e.id)) LIMIT ?1";
     struct query q = query(db, sql);
 
     *count = 0;

@@ -105,7 +105,8 @@ static enum weir_err budgets(struct verify *v)
 
 static enum weir_err intents(struct verify *v)
 {
-    struct query q = query(v->s.ro, "SELECT request_id, at_ms, state FROM events WHERE state < 2 AND id < ?1 ORDER BY id");
+    struct query q = query(v->s.ro, "SELECT request_id, at_ms, state FROM events WHERE state < 2 AND id < ?1"
+                                    " AND NOT (state = 1 AND EXISTS (SELECT 1 FROM leases l WHERE l.event = events.id)) ORDER BY id");
     int64_t since_ms = v->s.running_since_ms;
     char time[VERIFY_TIME_SIZE];
 

@@ -408,7 +408,7 @@ static void await_stop(struct serve *v, sigset_t *signals)
 static int64_t under_way(struct serve *v)
 {
     const struct snapshot *s = engine_snapshot(v->web.engine);
-    int64_t n = s->running;
+    int64_t n = s->running - s->leases;
 
     for (int p = 0; p < PRIORITY_COUNT; p++)
         n += s->waiting[p];

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "flow/lease.h"
 #include "flow/once.h"
 #include "flow/trace.h"
 #include "peer/builtin.h"
@@ -232,6 +233,57 @@ struct job *launch_job(struct exchange *x, const struct launch *l)
     j->ask.job = j;
     if (l->candidates->n > 1)
         fill_candidates(x, l->candidates, j);
+    return j;
+}
+
+static void fill_operation_record(const struct exchange *x, const struct launch_operation *o, struct job *j)
+{
+    struct call_record *r = &j->rec;
+    const char *token_id = account_token_of(&x->who);
+    char *at = j->strings = mem_zalloc(1, packed_size(x->who.user_id) + packed_size(token_id) + packed_size(o->name));
+
+    rand_id_at(r->request_id, "req", x->arrived_ms);
+    (void)snprintf(r->session_id, sizeof r->session_id, "%s", o->session_id ? o->session_id : "");
+    r->user_id = pack(&at, x->who.user_id);
+    r->token_id = pack(&at, token_id);
+    r->model = pack(&at, o->name);
+    r->api_endpoint = "/operations/acquire";
+    r->operation = true;
+    r->priority = o->priority;
+    r->accepted_at_ms = x->arrived_ms;
+    r->prompt_tokens_counted = o->estimate.prompt;
+    r->max_tokens = o->estimate.completion;
+    r->lease = (struct call_lease){.units = o->estimate.units, .unit_price = j->price->tier[0].unit};
+    r->cost.priced = true;
+    r->cost.rate_in = j->price->tier[0].in;
+    r->cost.rate_out = j->price->tier[0].out;
+}
+
+struct job *launch_operation(struct exchange *x, const struct launch_operation *o)
+{
+    const struct settings *s = x->web->settings;
+    struct job *j = job_new();
+    struct cost cost;
+
+    j->lease = mem_zalloc(1, sizeof *j->lease);
+    j->lease->used = o->estimate;
+    j->lease->estimated = true;
+    j->lease->wait_us = o->wait_us < s->queue.max_wait_us ? o->wait_us : s->queue.max_wait_us;
+    j->lease->for_us = s->upstreams[o->upstream].lease_us;
+    lease_price(&s->upstreams[o->upstream], &j->lease->price, j->rec.cost.price_version);
+    j->price = &j->lease->price;
+    if (!price_cost(j->price, &o->estimate, &cost)) {
+        job_free(j);
+        return NULL;
+    }
+    fill_operation_record(x, o, j);
+    fill_callers(x, j);
+    j->ask = (struct ask){
+        .job = j, .upstreams = UINT64_C(1) << o->upstream, .priority = o->priority,
+        .user = fnv1a(x->who.own_share ? x->who.token_id : x->who.user_id), .weight = x->who.weight, .model = fnv1a(o->name),
+        .prompt_tokens = o->estimate.prompt + o->estimate.units, .max_tokens = o->estimate.completion,
+        .arrived_us = x->arrived_us, .deadline_us = x->arrived_us + j->lease->wait_us,
+    };
     return j;
 }
 

@@ -34,6 +34,16 @@ void launch_say_too_long(const struct exchange *x, const struct candidate_list *
 
 /* The job without its body. Of several candidates, all but their tails. */
 struct job *launch_job(struct exchange *x, const struct launch *l);
+/* An operation that somebody wants a lease for. Borrowed. */
+struct launch_operation {
+    const char *name, *session_id;   /* no session: NULL */
+    size_t upstream;                 /* its place in the settings */
+    enum priority priority;
+    struct usage_tokens estimate;
+    int64_t wait_us;
+};
+/* Its job; NULL: the cost is beyond all counting. Each has a request id, and so a lease id, of its own. */
+struct job *launch_operation(struct exchange *x, const struct launch_operation *o);
 /* Its words, if the built-in model is one of the candidates; `turns` are all the prompt's. */
 void launch_builtin(struct job *j, const struct candidate_list *l, const struct openai_turn *turns, size_t n);
 /* Give it to the engine, with the client's connection. Takes the job in every case. */

@@ -83,7 +83,7 @@ static bool listed(const char *words, const char *word)
 static const struct {
     const char *prefix, *scope;
 } opens[] = {
-    {"/chat/", "chat"}, {"/v1/", "chat"}, {"/monitoring/", "monitor"}, {"/metrics", "monitor"}, {"/usage/", "usage"},
+    {"/chat/", "chat"}, {"/v1/", "chat"}, {"/operations/", "chat"}, {"/monitoring/", "monitor"}, {"/metrics", "monitor"}, {"/usage/", "usage"},
 };
 
 bool route_scope_exists(const char *scope)

@@ -103,6 +103,9 @@ enum route_body {
     X(POST, "/v1/messages/count_tokens", CHAT, JSON, Q_ANY, h_v1_count_tokens)                             \
     X(GET, "/v1/models", CHAT, NONE, Q_ANY, h_v1_models)                                                   \
     X(GET, "/v1/models/{rest}", CHAT, NONE, Q_ANY, h_v1_model)                                             \
+    X(POST, "/operations/acquire", CHAT, JSON, "", h_operation_acquire)                                    \
+    X(POST, "/operations/batch", CHAT, ROWS, "", h_operation_batch)                                        \
+    X(POST, "/operations/{id}/settle", CHAT, JSON, "", h_operation_settle)                                 \
     X(GET, "/monitoring/token-usage", ALL, NONE, Q_RANGE " granularity", h_token_usage)                    \
     X(GET, "/monitoring/session-usage/{id}", ALL, NONE, "", h_session_usage)                             \
     X(GET, "/monitoring/queue-status", ALL, NONE, "", h_queue_status)                                    \
@@ -180,7 +183,7 @@ const struct route *route_find(enum http_method method, const char *path, char a
 bool route_permits(const struct route *r, enum role role);
 /* One of the scopes below? */
 bool route_scope_exists(const char *scope);
-/* True if a token narrowed to `scopes` (separated by commas; "" = not narrowed) may use the route: "chat" opens /chat/,
+/* True if a token narrowed to `scopes` (separated by commas; "" = not narrowed) may use the route: "chat" opens /chat/, /v1/ and /operations/,
  * "monitor" /monitoring/ and /metrics, "usage" /usage/, either one /app/me. Nothing else is open to a narrowed token. */
 bool route_in_scope(const struct route *r, const char *scopes);
 

@@ -39,6 +39,7 @@ libweir_a_SOURCES += \
 	cgi/web/h_metrics.c cgi/web/metrics.h \
 	cgi/web/h_models.c \
 	cgi/web/h_monitor.c \
+	cgi/web/h_operations.c \
 	cgi/web/h_outlook.c \
 	cgi/web/h_pages.c cgi/web/h_pages.h \
 	cgi/web/h_person.c \

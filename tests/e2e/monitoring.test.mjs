@@ -138,11 +138,14 @@ test('rate-limits shows all six dimensions of the provider with sums that hold',
   assert.equal(u.dimensions.input_tokens_per_minute, null);
   for (const [name, limit] of Object.entries(limits)) {
     const d = u.dimensions[name];
-    assert.deepEqual(keys(d), ['limit', 'remaining', 'reserved', 'resets_in_ms', 'used', 'utilization']);
+    assert.deepEqual(keys(d), ['bucket', 'limit', 'remaining', 'reserved', 'resets_in_ms', 'used', 'utilization']);
+    assert.ok(d.bucket.left <= d.bucket.capacity && d.bucket.capacity > 0, JSON.stringify(d));
     assert.equal(d.limit, limit);
     assert.equal(d.reserved, 0, name);
     assert.ok(Math.abs(d.utilization - (d.used + d.reserved) / d.limit) < 1e-6, JSON.stringify(d));
   }
+  assert.deepEqual([u.calls, u.running, u.waiting], [billed.calls, 0, 0]);
+  assert.ok(u.waited_ms >= 0 && Math.abs(u.mean_wait_ms - u.waited_ms / u.calls) <= 1);
   assert.equal(u.dimensions.requests_per_hour.used, billed.calls);
   assert.equal(u.dimensions.tokens_per_hour.used, billed.prompt_tokens + billed.completion_tokens);
 });

@@ -8,7 +8,7 @@ import { assertError } from './shapes.mjs';
 
 const routes = JSON.parse(execFileSync(path.join(build, 'tests/routes/routes'), { encoding: 'utf8' }));
 const up = await startUpstream();
-const weir = await startWeir({ upstream: up, openai: { responses: 'on' }, nginx: (conf) => conf.replaceAll(/^.*limit_req zone=.*$/gm, '') });
+const weir = await startWeir({ upstream: up, openai: { responses: 'on' }, others: [{ name: 'search', protocol: 'operation' }], nginx: (conf) => conf.replaceAll(/^.*limit_req zone=.*$/gm, '') });
 const model = 'gpt-4o-mini', secret = 'ZEBRA-7731';
 const password = 'seven green tomatoes';
 const ask = (method, where, { body, headers } = {}) => request({ port: weir.port, method, path: where, body, headers });
@@ -58,6 +58,7 @@ async function thingsFor(pattern) {
     const cookie = [r.headers['set-cookie']].flat()[0].split(';')[0];
     return [(await ask('GET', '/app/browser-sessions', { headers: { Cookie: cookie } })).json.items.find((i) => i.current).browser_session_id];
   }
+  if (pattern === '/operations/{id}/settle') return [(await ask('POST', '/operations/acquire', { body: bodies['POST /operations/acquire'], headers: a.headers })).json.lease_id];
   if (pattern.startsWith('/admin/users/')) return [(await person(`victim-${Math.random().toString(36).slice(2)}`, 'user')).user_id];
   if (pattern.startsWith('/admin/tokens/')) return [(await admin('POST', '/admin/tokens', { user_id: a.user_id, name: 'x' })).token_id];
   if (pattern.startsWith('/admin/prices/')) return [(await admin('POST', '/admin/prices', { provider: 'openai', model: `m-${Math.random()}`, input_per_million_usd: 1, output_per_million_usd: 1 })).price_id];
@@ -73,8 +74,11 @@ const bodies = {
   'POST /chat/stream': { model, message: 'hello' },
   'POST /chat/estimate': { model, message: 'hello' },
   'POST /chat/cancel': { request_id: 'req_0' },
+  'POST /operations/acquire': { name: 'find', upstream: 'search' },
+  'POST /operations/batch': { operations: [{ name: 'find', upstream: 'search' }] },
+  'POST /operations/{id}/settle': { status: 'success' },
 };
-const isOwned = (pattern) => /^\/(chat|app|monitoring)\/.*\{id\}/.test(pattern);
+const isOwned = (pattern) => /^\/(chat|app|monitoring|operations)\/.*\{id\}/.test(pattern);
 // Numbers of others are the monitor's and the administrator's to see; what others wrote is nobody's.
 const mayLookAt = (pattern, p) => pattern.startsWith('/monitoring/') && (p.role === 'monitor' || p.role === 'admin');
 // Beyond the role: a password is changed in a browser, and who is no administrator records usage with a token narrowed to that.
@@ -169,7 +173,7 @@ test('with A\'s ids in a body others reach nothing either', async () => {
 });
 
 test('a narrowed token opens what its scope says and nothing else', async () => {
-  const opens = { chat: /^\/(chat|v1)\//, monitor: /^\/(monitoring\/|metrics$)/, usage: /^\/usage\// };
+  const opens = { chat: /^\/(chat|v1|operations)\//, monitor: /^\/(monitoring\/|metrics$)/, usage: /^\/usage\// };
   for (const [scope, pattern] of Object.entries(opens)) {
     const { token } = await admin('POST', '/admin/tokens', { user_id: who.admin.user_id, name: scope, scopes: [scope] });
     for (const route of routes.filter((x) => !x.open && x.roles.includes('admin'))) {

@@ -349,14 +349,14 @@ export const unlimited = {
   requests_per_minute: 0, requests_per_hour: 0, tokens_per_minute: 0, tokens_per_hour: 0,
 };
 
-// options: nginx (a function of its configuration's text), upstream (of startUpstream), config (merged over weir.json), openai (merged into its upstream entry), env, keep,
+// options: nginx (a function of its configuration's text), upstream (of startUpstream), config (merged over weir.json), openai (merged into its upstream entry), others (further upstreams), env, keep,
 // prefix (a command that starts another, in words), cwd.
 export async function startWeir(options = {}) {
   const weir = new Weir(options);
   weir.port = options.port ?? await freePort();
   const { limits, ...openai } = options.openai ?? {};
   const upstreams = options.upstream
-    ? [{ name: 'openai', base_url: options.upstream.url, api_key: 'sk-e2e-canary', limits: { ...unlimited, ...limits }, ...openai }]
+    ? [{ name: 'openai', base_url: options.upstream.url, api_key: 'sk-e2e-canary', limits: { ...unlimited, ...limits }, ...openai }, ...(options.others ?? [])]
     : undefined;
   weir.writeConfig({ ...(upstreams ? { upstreams } : {}), ...(options.config ?? {}) });
   try {

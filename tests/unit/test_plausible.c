@@ -13,19 +13,19 @@ START_TEST(what_is_believed_what_is_counted_and_what_is_flagged)
         bool estimated, suspect;
     } table[] = {
         /* has p, has c, {prompt, cached, write, write 1h, completion, reasoning}, own p, own c, window */
-        {{YES, YES, {19, 4, 0, 0, 10, 0}, 18, 10, 8000}, 19, 10, NO, NO},
+        {{YES, YES, {19, 4, 0, 0, 10, 0, 0}, 18, 10, 8000}, 19, 10, NO, NO},
         {{YES, YES, {0}, 0, 0, 8000}, 0, 0, NO, NO},
         {{NO, NO, {0}, 18, 10, 8000}, 18, 10, YES, NO},
-        {{YES, NO, {19, 0, 0, 0, 0, 0}, 18, 10, 8000}, 19, 10, YES, NO},
-        {{NO, YES, {0, 0, 0, 0, 10, 0}, 18, 10, 8000}, 18, 10, YES, NO},
-        {{YES, YES, {19, 0, 0, 0, 1, 0}, 18, 12, 8000}, 19, 12, NO, YES},          /* far too little */
-        {{YES, YES, {19, 0, 0, 0, 3, 0}, 18, 6, 8000}, 19, 3, NO, NO},             /* a few tokens prove nothing */
-        {{YES, YES, {19, 0, 0, 0, 500, 0}, 18, 12, 8000}, 19, 500, NO, YES},       /* far too much: billed, flagged */
-        {{YES, YES, {19, 0, 0, 0, 500, 480}, 18, 12, 8000}, 19, 500, NO, NO},      /* thought, which nobody saw */
-        {{YES, YES, {90, 0, 0, 0, 10, 0}, 18, 10, 8000}, 90, 10, NO, YES},
-        {{YES, YES, {1000000000000000000, 0, 0, 0, 10, 0}, 18, 10, 8000}, 18, 10, YES, YES},
-        {{YES, YES, {19, 0, 0, 0, 80001, 0}, 18, 10, 8000}, 19, 10, YES, YES},     /* more than ten windows */
-        {{YES, YES, {19, 0, 0, 0, INT64_MAX, INT64_MAX}, 18, 10, 0}, 19, 10, YES, YES},
+        {{YES, NO, {19, 0, 0, 0, 0, 0, 0}, 18, 10, 8000}, 19, 10, YES, NO},
+        {{NO, YES, {0, 0, 0, 0, 10, 0, 0}, 18, 10, 8000}, 18, 10, YES, NO},
+        {{YES, YES, {19, 0, 0, 0, 1, 0, 0}, 18, 12, 8000}, 19, 12, NO, YES},          /* far too little */
+        {{YES, YES, {19, 0, 0, 0, 3, 0, 0}, 18, 6, 8000}, 19, 3, NO, NO},             /* a few tokens prove nothing */
+        {{YES, YES, {19, 0, 0, 0, 500, 0, 0}, 18, 12, 8000}, 19, 500, NO, YES},       /* far too much: billed, flagged */
+        {{YES, YES, {19, 0, 0, 0, 500, 480, 0}, 18, 12, 8000}, 19, 500, NO, NO},      /* thought, which nobody saw */
+        {{YES, YES, {90, 0, 0, 0, 10, 0, 0}, 18, 10, 8000}, 90, 10, NO, YES},
+        {{YES, YES, {1000000000000000000, 0, 0, 0, 10, 0, 0}, 18, 10, 8000}, 18, 10, YES, YES},
+        {{YES, YES, {19, 0, 0, 0, 80001, 0, 0}, 18, 10, 8000}, 19, 10, YES, YES},     /* more than ten windows */
+        {{YES, YES, {19, 0, 0, 0, INT64_MAX, INT64_MAX, 0}, 18, 10, 0}, 19, 10, YES, YES},
     };
 
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
@@ -41,7 +41,7 @@ END_TEST
 
 START_TEST(parts_never_exceed_their_totals)
 {
-    struct usage_claim c = {YES, YES, {20, 15, 15, 15, 10, 50}, 20, 10, 8000};
+    struct usage_claim c = {YES, YES, {20, 15, 15, 15, 10, 50, 0}, 20, 10, 8000};
     struct usage_finding f = usage_believe(&c);
 
     ck_assert_int_eq(f.usage.cached, 15);
