@@ -16,6 +16,7 @@ nobase_dist_pkgdata_DATA += \
 	static/js/attach.js \
 	static/js/boot.js \
 	static/js/branch.js \
+	static/js/change.js \
 	static/js/charts.js \
 	static/js/chat.js \
 	static/js/columns.js \
@@ -24,6 +25,7 @@ nobase_dist_pkgdata_DATA += \
 	static/js/dashboard.js \
 	static/js/dom.js \
 	static/js/drawer.js \
+	static/js/empty.js \
 	static/js/estimate.js \
 	static/js/explain.js \
 	static/js/format.js \
@@ -39,6 +41,8 @@ nobase_dist_pkgdata_DATA += \
 	static/js/math.js \
 	static/js/metrics.js \
 	static/js/monitor.js \
+	static/js/other.js \
+	static/js/panel.js \
 	static/js/prefs.js \
 	static/js/reach.js \
 	static/js/run.js \
@@ -52,6 +56,7 @@ nobase_dist_pkgdata_DATA += \
 	static/js/signedout.js \
 	static/js/status.js \
 	static/js/texts.js \
+	static/js/touch.js \
 	static/js/turn.js \
 	static/js/undo.js
 nobase_dist_pkgdata_DATA += \

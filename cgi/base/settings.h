@@ -121,6 +121,10 @@ struct settings {
     char *socket;                        /* FastCGI socket; <state>/weir.sock unless set */
     char *ca_file;                       /* certificates trusted for providers */
     char *prices;                        /* price table; <data>/prices.json unless set */
+    struct {
+        char *contact;                   /* NULL = nobody is named */
+        char *examples;                  /* separated by |; NULL = those of the page itself */
+    } pages;
     char *default_model;                 /* NULL = the first model of the first upstream */
     struct cfg_list automatic;           /* models that "auto" chooses from; empty = there is no "auto" */
     struct cfg_map fallbacks;            /* by model: those used when it cannot be had, in order */

@@ -95,6 +95,14 @@ static bool ok_addresses(const char *s)
     return true;
 }
 
+/* What can stand in a link as it is. */
+static bool ok_mail(const char *s)
+{
+    const char *at = strchr(s, '@');
+
+    return at && at != s && at[1] && !strpbrk(at + 1, "@") && !strpbrk(s, " \"'<>?&#%,;:\\");
+}
+
 /* A header, or a variable of nginx: nothing that could be more in its configuration. */
 static bool ok_proxy_user(const char *s)
 {
@@ -203,6 +211,10 @@ static const struct cfg_option global_options[] = {
      .help = "How often recorded traffic is replayed to find settings that would serve it better, if there was new traffic; 0 = never."},
     {.key = "verify.every", .type = CFG_SECONDS, .at = AT(verify_us), .min = 0, .max = 30 * 24 * HOUR, .fallback = "86400",
      .help = "How often the ledger is checked while Weir runs, first after the start: whether events, attempts, roll-ups, sessions and budgets add up and no row has changed; 0 = never."},
+    {.key = "pages.contact", .type = CFG_TEXT, .at = AT(pages.contact), .max = 200, .ok = ok_mail, .must = "a mail address, as admin@example.org",
+     .help = "Whom the chat page offers to write to when a budget is used up."},
+    {.key = "pages.examples", .type = CFG_TEXT, .at = AT(pages.examples), .max = 1000,
+     .help = "What the empty chat page offers to ask in place of Weir's own three, separated by |, as `Summarize this report|Plan my week`."},
     {.key = "default_model", .type = CFG_TEXT, .at = AT(default_model), .max = 200,
      .help = "Model of a request that names none; the first model of the first upstream unless set."},
     {.key = "auto", .type = CFG_LIST, .at = AT(automatic),

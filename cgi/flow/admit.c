@@ -461,3 +461,12 @@ void admit_promote(struct admit *a, struct admit_ticket *t, enum priority p, int
     t->promised_us = -1;                              /* it was told for another line */
     admit_changed(a);
 }
+
+bool admit_hurry(struct admit *a, struct admit_ticket *t, int64_t now_us)
+{
+    if (item_of(a, t)->state != ITEM_RESTING)
+        return false;
+    queue_hurry(&a->pick.queue, t->item, now_us);
+    admit_changed(a);
+    return true;
+}

@@ -195,6 +195,10 @@ void admit_cancel(struct admit *a, struct admit_ticket *t, int64_t now_us);
 /* An ask that waits gets another priority; its age and its deadline stay. */
 void admit_promote(struct admit *a, struct admit_ticket *t, enum priority p, int64_t now_us);
 
+/* An ask that rests after a failed attempt is tried again as soon as its limits and its provider's pause let it. False: it
+ * does not rest. */
+bool admit_hurry(struct admit *a, struct admit_ticket *t, int64_t now_us);
+
 /* Tokens, input and output, that this ask is expected to take: as many as are set aside for it. */
 int64_t admit_expects(const struct admit *a, const struct admit_ticket *t);
 /* How an ask that waits has waited so far. */

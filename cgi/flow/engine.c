@@ -144,6 +144,34 @@ bool engine_promote(struct engine *e, const char *request_id, enum priority prio
     return p.found;
 }
 
+struct hurry_question {
+    struct question q;
+    const char *user_id, *request_id;
+    bool found;
+};
+
+static void on_hurry(struct engine *e, struct mail *m)
+{
+    struct hurry_question *h = OF(struct hurry_question, q.mail, m);
+
+    for (struct job *j = e->jobs; j && !h->found; j = j->next) {
+        if (j->ending || !j->ticket || j->granted || strcmp(j->rec.request_id, h->request_id) != 0 ||
+            (h->user_id && strcmp(j->rec.user_id, h->user_id) != 0))
+            continue;
+        h->found = admit_hurry(e->admit, j->ticket, e->now_us);
+        e->places_due = true;
+    }
+    sem_post(&h->q.answered);
+}
+
+bool engine_hurry(struct engine *e, const char *user_id, const char *request_id)
+{
+    struct hurry_question h = {.user_id = user_id, .request_id = request_id};
+
+    engine_ask(e, &h.q, on_hurry);
+    return h.found;
+}
+
 struct request_question {
     struct question q;
     const char *request_id;

@@ -53,6 +53,10 @@ void engine_end_access(struct engine *e, const char *user_id, const char *token_
  * such request waits. Its record keeps the priority it was asked with. */
 bool engine_promote(struct engine *e, const char *request_id, enum priority p, int64_t *position) __attribute__((warn_unused_result));
 
+/* A request of `user_id` (NULL: anybody's) that rests after a failed attempt is tried again at once, or when its provider's
+ * pause is over. False: no such request rests. */
+bool engine_hurry(struct engine *e, const char *user_id, const char *request_id) __attribute__((warn_unused_result));
+
 struct report_open;
 /* Where a request stands that has not ended, into `out` (its builders made by the caller with sb_make). False: there is none. */
 bool engine_request(struct engine *e, const char *request_id, struct report_open *out) __attribute__((warn_unused_result));

@@ -509,6 +509,13 @@ void queue_rest(struct queue *q, uint32_t item, int64_t until_us)
     heap_push(&q->resting, q->rest_pos, until_us, it->age, item);
 }
 
+void queue_hurry(struct queue *q, uint32_t item, int64_t now_us)
+{
+    heap_remove(&q->resting, q->rest_pos, q->rest_pos[item]);
+    q->item[item].rest_until_us = now_us;
+    heap_push(&q->resting, q->rest_pos, now_us, q->item[item].age, item);
+}
+
 uint32_t queue_wake(struct queue *q, int64_t now_us)
 {
     uint32_t item;

@@ -177,6 +177,8 @@ void queue_charge(struct queue *q, uint32_t item, int64_t tokens);
 void queue_promote(struct queue *q, uint32_t item, uint64_t user, enum priority p);
 /* A running item waits again, age kept, not before until_us. */
 void queue_rest(struct queue *q, uint32_t item, int64_t until_us);
+/* One that rests need not rest any longer. */
+void queue_hurry(struct queue *q, uint32_t item, int64_t now_us);
 /* One whose rest is over becomes ready: its number, or QUEUE_NONE. */
 uint32_t queue_wake(struct queue *q, int64_t now_us);
 

@@ -67,6 +67,21 @@ static json_t *models(struct exchange *x)
     return view;
 }
 
+/* What the empty page offers to ask. */
+static json_t *examples(const struct exchange *x)
+{
+    static const char own[] = "What should I think about before changing a system that works?|I feel stuck with my project.|Tell me how you work.";
+    const char *s = x->web->settings->pages.examples ? x->web->settings->pages.examples : own;
+    json_t *list = json_array();
+
+    for (size_t n; *s; s += n + (s[n] == '|')) {
+        n = strcspn(s, "|");
+        if (n)
+            json_array_append_new(list, json_pack("{s:s%}", "text", s, n));
+    }
+    return list;
+}
+
 /* Put a session's title and messages into `ctx`. E_NOT_FOUND: it is not this user's. */
 static enum weir_err put_session(struct exchange *x, json_t *ctx, const char *id)
 {
@@ -119,6 +134,7 @@ enum weir_err h_page_chat(struct exchange *x)
     json_object_set_new(ctx, "groups", session_groups(x, id, &more));
     json_object_set_new(ctx, "more", more);
     json_object_set_new(ctx, "models", models(x));
+    json_object_set_new(ctx, "examples", examples(x));
     json_object_set_new(ctx, "no_high", json_boolean(x->who.max_priority < PRIORITY_HIGH));
     snapshot_put(s);
 

@@ -1,5 +1,5 @@
-/* h_queue.c - POST /admin/queue/{id}/priority: an operator moves a request that
- * waits into another line. */
+/* h_queue.c - what is changed about a request that waits: an operator moves it into
+ * another line, its owner has it tried again sooner. */
 #include <inttypes.h>
 
 #include "web/admin.h"
@@ -40,5 +40,27 @@ enum weir_err h_queue_priority(struct exchange *x)
     sb_puts(&x->out.body, "{\"request_id\":");
     sb_json(&x->out.body, x->arg[0]);
     sb_putf(&x->out.body, ",\"priority\":\"%s\",\"position\":%" PRId64 "}\n", priority_name(p), position);
+    return WEIR_OK;
+}
+
+struct retry_wish {
+    const char *request_id;
+};
+
+static const struct field retry_fields[] = {
+    {"request_id", FIELD_TEXT, offsetof(struct retry_wish, request_id), 1, RAND_ID_SIZE - 1, true},
+};
+
+enum weir_err h_chat_retry(struct exchange *x)
+{
+    struct retry_wish w = {NULL};
+    struct field_fault fault = {.param = ""};
+    enum weir_err e = field_read(x->json, retry_fields, 1, "", &w, &fault);
+    bool rested;
+
+    if (e)
+        return web_refuse(x, e, fault.param, "%s", fault.why);
+    rested = engine_hurry(x->web->engine, x->who.role == ROLE_ADMIN ? NULL : x->who.user_id, w.request_id);
+    sb_putf(&x->out.body, "{\"retried\":%s}\n", rested ? "true" : "false");        /* false: it has begun, or is not theirs */
     return WEIR_OK;
 }

@@ -35,6 +35,8 @@ static json_t *boot_text(const struct exchange *x, const char *session_id)
         sb_puts(&b, "}");
     }
     if (session_id) {
+        sb_puts(&b, ",\"contact\":");
+        sb_json(&b, x->web->settings->pages.contact);
         sb_puts(&b, ",\"session_id\":");
         sb_json(&b, session_id);
     }

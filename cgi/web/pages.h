@@ -7,7 +7,7 @@
 
 #include "web/web.h"
 
-/* title, theme, metrics_mode, user, at_<tab>, boot (with session_id unless NULL). `tab` may be NULL. New, the caller's. */
+/* title, theme, metrics_mode, user, at_<tab>, boot (with session_id and whom to write to unless NULL). `tab` may be NULL. New, the caller's. */
 json_t *pages_context(struct exchange *x, const char *title, const char *tab, const char *session_id);
 
 /* The JSON value in `text`, new; NULL if `e` is an error or the text was cut. Ends `text`. */

@@ -86,6 +86,7 @@ enum route_body {
     X(POST, "/chat/stream", CHAT, JSON, "", h_chat_stream)                                               \
     X(GET, "/chat/stream/{id}", CHAT, NONE, "", h_chat_follow)                                           \
     X(POST, "/chat/cancel", CHAT, JSON, "", h_chat_cancel)                                               \
+    X(POST, "/chat/retry", CHAT, JSON, "", h_chat_retry)                                                  \
     X(POST, "/chat/estimate", CHAT, JSON, "", h_chat_estimate)                                           \
     X(GET, "/chat/models", ALL, NONE, "", h_chat_models)                                                 \
     X(GET, "/chat/sessions", CHAT, NONE, "query before limit archived", h_sessions_list)                          \

@@ -6,6 +6,7 @@ import { byId, part } from "./dom.js";
 import { cut } from "./branch.js";
 import { Composer } from "./composer.js";
 import { lazy } from "./lazy.js";
+import { examples, showBudget, showModel } from "./empty.js";
 import { Live } from "./live.js";
 import { Monitor } from "./monitor.js";
 import { Pin } from "./scroll.js";
@@ -13,7 +14,7 @@ import { Reach } from "./reach.js";
 import { Run } from "./run.js";
 import { Sessions } from "./sessions.js";
 import { Turn, adopt } from "./turn.js";
-import { health } from "./texts.js";
+import { failure, health } from "./texts.js";
 import { level, percent } from "./format.js";
 import { isEnter } from "./keys.js";
 import { recall, remember } from "./prefs.js";
@@ -25,6 +26,7 @@ const pin = new Pin(log, byId("jump"));
 const sessions = new Sessions(boot.session_id ?? "");
 let session = boot.session_id ?? "";
 let run = null;
+const LONG_WAIT_MS = 5000;              /* from here on another model is looked for */
 
 lazy(sessions, () => session);
 
@@ -62,6 +64,7 @@ function showHealth(snapshot) {
   pill.className = `pill ${tone}`;
   pill.title = title;
   const near = fullest(snapshot.budgets ?? []);
+  showBudget(snapshot.budgets ?? []);
   byId("budget-near").hidden = !near;
   byId("budget-near").textContent = near ? `Budget ${percent(near)}` : "";
   byId("budget-near").className = `pill ${level(near ?? 0)}`;
@@ -120,16 +123,41 @@ function listen(turn) {
     queue(d) {
       if (!waits++) live.now();
       turn.queue({ ...d, waiting: monitor.waitingFor(d.upstream) });
+      if (d.eta_ms > LONG_WAIT_MS) other(turn, (e) => e.starts_in_ms < d.eta_ms - LONG_WAIT_MS);
       sessions.chip(session, "queued");
     },
     start(d) { turn.start(d); sessions.chip(session, "writing"); },
-    retry: (d) => turn.retry(d),
+    retry(d) {
+      turn.retry(d);
+      if (d.delay_ms > LONG_WAIT_MS) other(turn, (e) => e.starts_in_ms < d.delay_ms - LONG_WAIT_MS);
+    },
     delta: (d) => turn.delta(d),
     limits: (d) => monitor.limits(d),
     usage: (d) => turn.usage(d),
     lost: (ms) => turn.lost(ms),
     back: () => turn.back(),
   };
+}
+
+/* Look once for a model that would do as well for this message; the card offers it. */
+async function other(turn, wanted) {
+  if (turn.looked || !turn.body?.message) return;
+  turn.looked = true;
+  const model = await import("./other.js").then((m) => m.otherModel(turn.body, composer.model.options, wanted)).catch(() => null);
+  if (model) turn.offer(model);
+}
+
+/* The same message to the model that was offered. What waits is taken back first; it becomes an older version. */
+function toOther(turn) {
+  composer.model.value = turn.other.id;
+  composer.model.dispatchEvent(new Event("change"));
+  if (run) { turn.leaving = true; run.stop(); } else again(turn);
+}
+
+function again(turn) {
+  const before = [...column.querySelectorAll(".msg[data-id]")].filter((m) => !turn.node.contains(m)).pop();
+  if (!turn.answerText) turn.node.remove();
+  ask(turn.text, { ...chosen(), parent: turn.parent || (session ? before?.dataset.id ?? "root" : "") });
 }
 
 async function play(turn, reading) {
@@ -141,7 +169,9 @@ async function play(turn, reading) {
   const request = run.requestId;
   run = null;
   composer.setBusy(false);
+  if (turn.leaving && !turn.answerText) { again(turn); return; }
   turn.end(end);
+  if (end.error && failure(end.error).other) other(turn, () => true);
   if (request && end.kind !== "interrupted") settle(turn, request);
   sessions.chip(session, end.kind === "done" || end.kind === "aborted" ? "" : "failed");
   if (session && end.kind !== "interrupted") remember(`run.${session}`, null);
@@ -172,6 +202,7 @@ function ask(text, choice) {
   if (replaced) cut(column, replaced);
   const turn = begin(text, composer.modelName());
   turn.parent = choice.parent;
+  turn.body = body;
   run = new Run(listen(turn));
   play(turn, run.start(body));
 }
@@ -179,7 +210,8 @@ function ask(text, choice) {
 /* An answer that was under way when the page was left or reloaded. */
 function resume() {
   const request = session && recall(`run.${session}`);
-  if (!request || column.querySelector(".msg:last-of-type")?.dataset.request === request) return;
+  if (!request) return;
+  if (column.querySelector(".msg:last-of-type")?.dataset.request === request) { remember(`run.${session}`, null); return; }
   const turn = begin("", composer.modelName());
   run = new Run(listen(turn));
   play(turn, recover(request, turn));
@@ -205,6 +237,8 @@ async function recover(request, turn) {
 function act(name, turn) {
   if (name === "cancel") run?.stop();
   else if (name === "raise") raise(turn);
+  else if (name === "now") hurry(turn);
+  else if (name === "switch") toOther(turn);
   else if (name === "reconnect") run?.hurry();
   else if (name === "continue" && !run) ask("Continue exactly where you stopped.", chosen());
   else if (name === "signin") location.assign(`/app/login?next=${encodeURIComponent(location.pathname)}`);
@@ -214,6 +248,13 @@ function act(name, turn) {
     if (!turn.answerText) turn.node.remove();
     ask(turn.text, { ...chosen(), parent: turn.parent });
   }
+}
+
+async function hurry(turn) {
+  try {
+    const { retried } = await send("POST", "/chat/retry", { request_id: run?.requestId });
+    if (retried) turn.hurried();
+  } catch (x) { alert(x.message); }
 }
 
 async function raise(turn) {
@@ -238,10 +279,10 @@ column.addEventListener("click", (e) => {
 });
 
 for (const article of column.querySelectorAll(".msg")) adopt(article);
-for (const example of document.querySelectorAll(".examples .btn")) {
-  example.addEventListener("click", () => { composer.restore(example.textContent); });
-}
-composer.model.addEventListener("change", () => monitor.take(null));
+examples((text) => composer.restore(text));
+const modelChosen = () => { monitor.take(null); showModel(composer.model.selectedOptions[0]); };
+composer.model.addEventListener("change", modelChosen);
+modelChosen();
 estimating();
 byId("budget-near").addEventListener("click", () => { if (!monitor.shown) byId("show-monitoring").click(); });
 document.addEventListener("keydown", (e) => {

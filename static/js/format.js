@@ -60,6 +60,9 @@ export function clock(at, seconds = true, timeZone = zone()) {
   return d.toLocaleTimeString("en-GB", seconds ? { timeZone } : { hour: "2-digit", minute: "2-digit", timeZone });
 }
 
+/* 00:00 UTC: with the zone's name, for a time somebody plans by. */
+export const clockIn = (at) => new Date(at).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit", timeZone: zone(), timeZoneName: "short" });
+
 /* The clock time today, with the day before that. */
 export function when(at) {
   const d = new Date(at);

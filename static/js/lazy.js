@@ -1,6 +1,7 @@
 /* lazy.js - what most visits do not need is loaded at its first use: search and
- * archive, the menu of a conversation, several conversations at once, attaching files. */
+ * archive, the menu of a conversation, several conversations at once, the list under a finger, attaching files. */
 import { byId } from "./dom.js";
+import { touch } from "./keys.js";
 
 const LONG_PASTE = 8000;                /* characters */
 
@@ -27,6 +28,8 @@ export function lazy(sessions, session) {
     e.preventDefault();
     selecting(row);
   });
+
+  if (touch.matches) import("./touch.js").then((t) => t.underFinger(selecting));
 
   byId("chat-menu").addEventListener("toggle", () => import("./header.js").then(({ Header }) => new Header(sessions, session())), { once: true });
 

@@ -1,18 +1,12 @@
-/* sessions.js - the list of conversations: rename, pin, archive, delete, each with
- * a way back. Rows come with the page or from search.js; a new conversation is put
- * on top when it is accepted. A row stays one node for as long as it is shown. */
-import { send } from "./api.js";
+/* sessions.js - the list of conversations. Rows come with the page or from search.js;
+ * a new conversation is put on top when it is accepted. A row stays one node for as
+ * long as it is shown. What changes one is in change.js. */
 import { byId, clone, el, part } from "./dom.js";
-import { isEnter } from "./keys.js";
 import { recall, remember } from "./prefs.js";
-import { say, alert } from "./announce.js";
-import { offer } from "./undo.js";
+import { alert, say } from "./announce.js";
 
-const DAY_MS = 86_400_000;
+const DAY_MS = 86_400_000, SLOW_MS = 150;
 const ORDER = ["Pinned", "Today", "Yesterday", "Last 7 days", "Last 30 days", "Earlier", "Archived", "Found"];
-const path = (row) => `/chat/sessions/${row.dataset.id}`;
-const titleOf = (row) => part(row, "name").textContent;
-const some = (rows) => (rows.length === 1 ? `“${titleOf(rows[0])}”` : `${rows.length} conversations`);
 
 /* The heading a conversation stands under; days are UTC, as the server's. */
 function dayOf(s, now = Date.now()) {
@@ -34,6 +28,9 @@ export class Sessions {
     this.#list.addEventListener("click", (e) => this.#clicked(e));
     this.#list.addEventListener("dblclick", (e) => { const row = e.target.closest(".session"); if (row) { e.preventDefault(); this.rename(row); } });
     this.#list.addEventListener("keydown", (e) => this.#key(e));
+    this.#list.addEventListener("click", (e) => this.#leaving(e));
+    for (const { dataset: { id } } of this.rows()) if (id !== current && recall(`run.${id}`)) this.chip(id, "new");       /* left before its answer ended */
+    addEventListener("pageshow", () => { byId("skeleton").hidden = true; });
     for (const id of recall("gone").split(" ")) if (id) this.row(id)?.remove();
     remember("gone", null);
     this.tidy();
@@ -65,7 +62,7 @@ export class Sessions {
     return row;
   }
 
-  /* "writing", "queued", "failed" or nothing beside the title. */
+  /* "writing", "queued", "failed", "new" or nothing beside the title. */
   chip(id, text) {
     const row = id && this.row(id);
     if (!row) return;
@@ -97,6 +94,13 @@ export class Sessions {
     else if (e.target.closest('[data-part="delete"]')) this.remove([row]);
   }
 
+  /* On the way to another conversation: where it takes long, lines stand in for it. */
+  #leaving(e) {
+    const link = e.target.closest('[data-part="link"]');
+    if (!link || e.defaultPrevented || e.ctrlKey || e.metaKey || e.shiftKey || e.altKey) return;
+    setTimeout(() => { byId("skeleton").hidden = false; say("Loading conversation"); }, SLOW_MS);
+  }
+
   #key(e) {
     const row = e.target.closest(".session");
     if (!row || e.target.matches("input")) return;
@@ -110,73 +114,21 @@ export class Sessions {
     else if (e.key === "Delete") this.remove([row]);
   }
 
-  rename(row) {
-    const link = part(row, "link");
-    const before = titleOf(row);
-    const box = el("input", { value: before, maxlength: "200", "aria-label": "Title" });
-    let over = false;
-    const end = async (keep) => {
-      if (over) return;
-      over = true;
-      const title = box.value.trim();
-      box.replaceWith(link);
-      link.focus();
-      if (!keep || !title || title === before) return;
-      this.#title(row, title);
-      try { await send("PATCH", path(row), { title }, { keepalive: true }); say("Renamed"); }
-      catch (x) { this.#title(row, before); alert(`Not renamed: ${x.message}`); }
-    };
-    box.addEventListener("keydown", (e) => {
-      e.stopPropagation();
-      if (isEnter(e)) { e.preventDefault(); end(true); }
-      if (e.key === "Escape") end(false);
-    });
-    box.addEventListener("blur", () => end(true));
-    link.replaceWith(box);
-    box.select();
+  #change(how, ...args) {
+    import("./change.js").then((change) => change[how](this, ...args), () => alert("Not changed: Weir could not be reached."));
   }
 
-  async pin(row) {
-    const pinned = !row.classList.contains("pinned");
-    try { await send("PATCH", path(row), { pinned }); } catch (x) { alert(`Not changed: ${x.message}`); return; }
-    row.classList.toggle("pinned", pinned);
-    this.#place(row, dayOf({ pinned, updated_at: row.dataset.at }), true);
-    say(pinned ? "Pinned" : "No longer pinned");
+  rename(row) { this.#change("rename", row); }
+  pin(row) { this.#change("pin", row); }
+  archive(rows, archived = true) { this.#change("archive", rows, archived); }
+  remove(rows) { this.#change("remove", rows); }
+
+  /* Under the heading where it belongs, as its pin says. */
+  settle(row) {
+    this.#place(row, dayOf({ pinned: row.classList.contains("pinned"), updated_at: row.dataset.at }), true);
   }
 
-  /* Out of the list, or back into it where `archived` is false. */
-  async archive(rows, archived = true) {
-    const set = (value) => Promise.all(rows.map((row) => send("PATCH", path(row), { archived: value })));
-    try { await set(archived); } catch (x) { alert(`Not changed: ${x.message}`); return; }
-    this.#hide(rows, true);
-    offer(`${archived ? "Archived" : "Taken back"} ${some(rows)}.`, {
-      undo: async () => { this.#hide(rows, false); try { await set(!archived); } catch (x) { alert(`Not taken back: ${x.message}`); } },
-      final: () => rows.forEach((row) => row.remove()),
-    });
-  }
-
-  /* Gone at once to the eye; really, when the time for Undo is over. */
-  remove(rows) {
-    this.#hide(rows, true);
-    offer(`Deleted ${some(rows)}.`, {
-      undo: () => this.#hide(rows, false),
-      final: (leaving) => this.#delete(rows, leaving),
-    });
-  }
-
-  async #delete(rows, leaving) {
-    if (leaving) remember("gone", rows.map((r) => r.dataset.id).join(" "));       /* the next page may have been rendered before */
-    try {
-      await Promise.all(rows.map((row) => send("DELETE", path(row), undefined, { keepalive: leaving })));
-      if (!leaving && rows.some((row) => row.dataset.id === this.current)) location.assign("/app/");
-      rows.forEach((row) => row.remove());
-    } catch (x) {
-      this.#hide(rows, false);
-      alert(`Not deleted: ${x.message}`);
-    }
-  }
-
-  #hide(rows, hidden) {
+  hide(rows, hidden) {
     rows.forEach((row) => { row.hidden = hidden; });
     this.tidy();
     if (!hidden) part(rows[0], "link").focus();
@@ -187,7 +139,7 @@ export class Sessions {
     part(row, "link").title = title;
   }
 
-  #title(row, title) {
+  title(row, title) {
     this.#name(row, title);
     if (row.dataset.id === this.current) { byId("title").textContent = title; document.title = `${title} · Weir`; }
   }

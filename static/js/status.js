@@ -5,7 +5,7 @@ import { copy } from "./copy.js";
 
 const LABELS = {
   cancel: "Cancel", retry: "Try again", edit: "Edit message", reload: "Reload page", signin: "Sign in", reconnect: "Reconnect now",
-  continue: "Continue", raise: "High priority",
+  continue: "Continue", raise: "High priority", now: "Try now", details: "Copy details",
 };
 
 export class Status {
@@ -19,7 +19,8 @@ export class Status {
   }
 
   /* tone: info, warn, err or plain. text: {head, more, todo}, or a function of the ms left until
-   * `until` that gives one; it is asked again each second. `ref` is a request id to copy. */
+   * `until` that gives one; it is asked again each second. An action is a name, or {act, label}, or {href, label}.
+   * `ref` is a request id, shown and copied with the details. */
   show({ tone, text, until, actions = [], ref, moving }) {
     clearInterval(this.#timer);
     const head = el("span");
@@ -35,9 +36,9 @@ export class Status {
     this.#card.className = `status ${tone}`;
     this.#card.replaceChildren(
       el("p", { class: "head" }, moving ? el("i", { class: "dot", "aria-hidden": "true" }) : null, head), more,
-      ...(ref ? [this.#reference(ref)] : []),
-      ...(actions.length ? [el("div", { class: "do" }, ...actions.map((a, i) =>
-        el("button", { type: "button", class: i === 0 && tone === "err" ? "btn small primary" : "btn small", "data-act": a, onclick: () => this.#act(a) }, LABELS[a])))] : []));
+      ...(ref ? [el("p", { class: "ref" }, "Request ", el("code", {}, ref))] : []),
+      ...(actions.length ? [el("div", { class: "do" }, ...actions.map((a, i) => this.#button(a, i === 0 && tone === "err" ? "btn small primary" : "btn small")),
+        ref ? this.#details(ref) : null)] : []));
     this.#card.hidden = false;
   }
 
@@ -53,9 +54,16 @@ export class Status {
     this.#card.replaceChildren();
   }
 
-  #reference(id) {
-    const label = el("span", {}, "Copy");
-    return el("p", { class: "ref" }, "Request ", el("code", {}, id), " ",
-      el("button", { type: "button", class: "icon small", onclick: () => copy(id, label) }, label));
+  #button(action, look) {
+    const { act, label = LABELS[act], href } = typeof action === "string" ? { act: action } : action;
+    return href ? el("a", { class: look, href }, label)
+      : el("button", { type: "button", class: look, "data-act": act, onclick: () => this.#act(act) }, label);
+  }
+
+  /* What somebody who helps wants to know. */
+  #details(id) {
+    const label = el("span", {}, LABELS.details);
+    const words = () => [...this.#card.querySelectorAll(".head span, .more")].map((n) => n.textContent).filter(Boolean);
+    return el("button", { type: "button", class: "btn small", onclick: () => copy([...words(), `Request ${id}`, new Date().toISOString()].join("\n"), label) }, label);
   }
 }

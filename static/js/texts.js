@@ -3,7 +3,7 @@
  * One table each for what a message waits for, how an answer ended, why a
  * request failed and what may be done about it. No code is written to the page;
  * an unknown one falls back to the server's own sentence. */
-import { about, clock, count, countdown, money, percent, span } from "./format.js";
+import { about, clock, clockIn, count, countdown, money, percent, span } from "./format.js";
 
 /* queue.reason, the gate that binds. */
 export const REASONS = {
@@ -57,21 +57,21 @@ const ERRORS = {
   forbidden: { head: null, todo: "Ask an administrator for the right to chat.", actions: ["edit"] },
   priority_not_allowed: { head: null, todo: "Choose a lower priority and send again.", actions: ["edit"] },
   model_not_found: { head: "This model is no longer offered.", todo: "Choose another model and send again.", actions: ["edit"] },
-  context_length_exceeded: { head: null, todo: "Shorten the message, begin a new chat, or choose a model with a larger window.", actions: ["edit"] },
+  context_length_exceeded: { head: null, todo: "Shorten the message, begin a new chat, or choose a model with a larger window.", actions: ["edit"], other: true },
   body_too_large: { head: "This message is too large.", todo: "Shorten it; 1 MiB is the most that is taken.", actions: ["edit"] },
-  budget_exceeded: { head: "A budget is used up.", todo: "Nothing was sent or charged.", actions: ["edit"] },
-  unpriced_model: { head: null, todo: "Choose a model that has a price.", actions: ["edit"] },
+  budget_exceeded: { head: "A budget is used up.", todo: "Nothing was sent or charged.", actions: ["edit"], other: true },
+  unpriced_model: { head: null, todo: "Choose a model that has a price.", actions: ["edit"], other: true },
   queue_full: { head: "The queue is full.", todo: "Try again in a moment; nothing was sent or charged.", actions: ["retry", "edit"] },
   queue_timeout: { head: "This would wait longer than allowed.", todo: "Try again later, or choose another model.", actions: ["retry", "edit"] },
   session_cooling: { head: null, todo: "Wait, or begin a new conversation; nothing was sent or charged.", actions: ["retry", "edit"] },
   rate_limited: { head: null, todo: "Wait until your own limit is free again.", actions: ["retry", "edit"] },
-  request_too_large_for_limit: { head: null, todo: "Shorten the message or choose another model.", actions: ["edit"] },
-  upstream_rate_limited: { head: "The provider kept refusing because of its rate limit.", todo: "Wait a little, or choose another model.", actions: ["retry", "edit"] },
-  upstream_quota: { head: null, todo: "Choose a model of another provider meanwhile.", actions: ["edit"] },
-  upstream_auth: { head: null, todo: "Choose a model of another provider meanwhile.", actions: ["edit"] },
+  request_too_large_for_limit: { head: null, todo: "Shorten the message or choose another model.", actions: ["edit"], other: true },
+  upstream_rate_limited: { head: "The provider kept refusing because of its rate limit.", todo: "Wait a little, or choose another model.", actions: ["retry", "edit"], other: true },
+  upstream_quota: { head: null, todo: "Choose a model of another provider meanwhile.", actions: ["edit"], other: true },
+  upstream_auth: { head: null, todo: "Choose a model of another provider meanwhile.", actions: ["edit"], other: true },
   upstream_truncated: { head: "The provider's answer broke off.", todo: "What arrived is kept above.", actions: ["retry"] },
-  upstream_timeout: { head: "The provider took too long.", todo: "Try again, or choose another model.", actions: ["retry", "edit"] },
-  no_upstream: { head: null, todo: "Try again in a moment, or choose another model.", actions: ["retry", "edit"] },
+  upstream_timeout: { head: "The provider took too long.", todo: "Try again, or choose another model.", actions: ["retry", "edit"], other: true },
+  no_upstream: { head: null, todo: "Try again in a moment, or choose another model.", actions: ["retry", "edit"], other: true },
   storage_unavailable: { head: "Weir is read-only: new messages wait, reading works.", todo: "Try again in a moment.", actions: ["retry", "edit"] },
   draining: { head: "Weir is being restarted.", todo: "Try again in a few seconds.", actions: ["retry", "edit"] },
   cancelled: { head: "Stopped.", todo: "", actions: ["retry"] },
@@ -81,32 +81,47 @@ const ERRORS = {
   interrupted: { head: "The connection ended before the answer did.", todo: "What arrived is kept above.", actions: ["reload", "continue", "retry"] },
 };
 
-/* {head, todo, actions} for an error object. */
+/* {head, todo, actions, other} for an error object; other: a model may be had that takes the message. */
 export function failure(error) {
   const known = ERRORS[error.code] ?? ERRORS[error.type] ?? {};
   return {
     head: known.head ?? error.message ?? "The request failed.",
     todo: known.todo ?? "Try again; if it stays, the request id helps whoever looks into it.",
     actions: known.actions ?? ["retry", "edit"],
+    other: known.other ?? false,
   };
 }
 
-/* "Daily budget for you: $4.98 of $5.00 spent. New money at 00:00 (5 h 12 min)." */
+/* Budget per day for everyone: $4.98 of $5.00 spent. It resets at 00:00 UTC, in 5 h 12 min. */
 export function budget(b, now = Date.now()) {
   if (!b) return "";
+  const left = Math.max(0, Date.parse(b.resets_at) - now);
   const of = b.limit_usd === undefined ? "" : `: ${money(b.spent_usd)} of ${money(b.limit_usd)} spent`;
-  const resets = b.resets_at ? ` It resets at ${clock(b.resets_at, false)}, in ${span(Date.parse(b.resets_at) - now)}.` : "";
+  const resets = b.resets_at ? ` It resets at ${clockIn(b.resets_at)}, in ${left < 3_600_000 ? countdown(left) : span(left)}.` : "";
   return `Budget per ${b.window ?? "period"} for ${b.scope === "all" ? "everyone" : `this ${b.scope ?? "account"}`}${of}.${resets}`;
 }
 
 /* One waiting message: its place, when it is expected to start, and why it waits. */
 export function queued(q) {
+  if (q.reason === "pacing") return { head: `Spacing requests: ${span(q.eta_ms)}`, more: "" };
   const place = q.ahead === 0 || q.position === 1 ? "you are next" : `position ${count(q.position)}`;
   const total = q.waiting && q.waiting >= q.position ? ` of ${count(q.waiting)}` : "";
   const begins = q.eta_ms === null || q.eta_ms === undefined ? ""
     : q.eta_ms < 500 ? " · starts any moment"
     : ` · starts in about ${about(q.eta_ms)}${q.eta_error_ms >= 500 ? ` (±\u00a0${about(q.eta_error_ms)})` : ""}`;
   return { head: `Queued: ${place}${total}${begins}`, more: REASONS[q.reason] ?? "" };
+}
+
+/* A button's words for another model: how much sooner than in `wait_ms`, if that is known. */
+export function switched(other, wait_ms) {
+  const sooner = wait_ms === undefined ? "" : ` · ${about(wait_ms - other.ms)} sooner`;
+  return `Switch to ${other.name}${sooner}`;
+}
+
+/* A mail about a budget that is used up. */
+export function mail(to, error) {
+  const body = `${error.message ?? "A budget is used up."}\n${budget(error.budget)}\nRequest ${error.request_id ?? "–"}`;
+  return `mailto:${to}?subject=${encodeURIComponent("Weir: a budget is used up")}&body=${encodeURIComponent(body)}`;
 }
 
 /* What a message will take: {text, title, warn}. */

@@ -6,14 +6,15 @@ import { copy } from "./copy.js";
 import { Growing, render } from "./markdown.js";
 import { Status } from "./status.js";
 import { mark } from "./branch.js";
-import { showMetrics } from "./metrics.js";
-import { FINISH, budget, failure, queued, retrying } from "./texts.js";
+import { boot } from "./boot.js";
+import { FINISH, budget, failure, mail, queued, retrying, switched } from "./texts.js";
 import { clock, cost, count, speed, when } from "./format.js";
 import { alert, say } from "./announce.js";
 
+/* The buttons that copy: the source, and of an answer what it reads as. */
 const copyFrom = (node, text) => {
-  const button = part(node, "copy");
-  button.addEventListener("click", () => copy(text(), part(node, "copy-label")));
+  part(node, "copy").addEventListener("click", () => copy(text(), part(node, "copy-label")));
+  part(node, "copy-plain")?.addEventListener("click", () => copy(part(node, "body").innerText, part(node, "plain-label")));
 };
 
 /* Give life to a message that came with the page: Markdown, copy. */
@@ -29,7 +30,7 @@ export function adopt(article) {
 }
 
 export class Turn {
-  #act; #answer; #body; #status; #grow; #grew; #reasoning = null;
+  #act; #answer; #body; #status; #grow; #grew; #reasoning = null; #waits = null; #failure = null; #other = null;
   #buffer = ""; #thoughts = ""; #frame = 0; #started = 0; #chars = 0; #heard = 0; #retrying = false;
 
   /* `where` takes the nodes; act(name) answers the card's buttons; grew() is told of every growth;
@@ -95,20 +96,43 @@ export class Turn {
     this.#retrying = false;
     if (q.reason === "pacing" && (q.eta_ms ?? 0) < 1000) return;
     const until = q.eta_ms === null || q.eta_ms === undefined ? null : Date.now() + q.eta_ms;
-    this.#card({ tone: "info", until, moving: true, actions: this.raise ? ["cancel", "raise"] : ["cancel"],
-      text: until === null ? queued(q) : (left) => queued({ ...q, eta_ms: left }) });
+    this.#waits = { tone: "info", until, moving: true, actions: this.raise ? ["cancel", "raise"] : ["cancel"],
+      text: until === null ? queued(q) : (left) => queued({ ...q, eta_ms: left }) };
+    this.#wait();
     say(queued(q).head, q.position === 1 ? 0 : 5000);
   }
 
   retry(r) {
     const until = Date.now() + r.delay_ms;
     this.#retrying = true;
-    this.#card({ tone: "warn", until, actions: ["cancel"], text: (left) => retrying(r, left) });
+    this.#waits = { tone: "warn", until, actions: r.status === 429 ? ["cancel"] : ["now", "cancel"], text: (left) => retrying(r, left) };
+    this.#wait();
     say(retrying(r, r.delay_ms).head);
   }
 
+  /* The card of what it waits for, with another model if one would begin sooner. */
+  #wait() {
+    const { actions, until } = this.#waits;
+    const left = until === null ? undefined : until - Date.now();
+    const sooner = this.#other && (left === undefined || left > this.#other.ms + 2000);
+    this.#card({ ...this.#waits, actions: sooner ? [...actions, { act: "switch", label: switched(this.#other, left) }] : actions });
+  }
+
+  /* `model` ({id, name, ms}) may be had for this message in place of the one it was sent to. */
+  offer(model) {
+    this.#other = model;
+    if (this.#failure) this.#refuse();
+    else if (this.#waits) this.#wait();
+  }
+
+  get other() { return this.#other; }
+
+  /* It is asked for again now. */
+  hurried() { this.#card({ tone: "warn", text: { head: "Trying again…", more: "Your message is safe." }, moving: true, actions: ["cancel"] }); }
+
   start(s) {
     this.#retrying = false;
+    this.#waits = null;
     if (s.model) part(this.#answer, "who").textContent = s.model;
     this.#card({ tone: "plain", text: { head: "Waiting for the first word…" }, moving: true });
     say("Answer started");
@@ -147,8 +171,14 @@ export class Turn {
     else this.#failed(end);
     if (end.kind === "done" || this.numbers || end.error?.usage) {
       const numbers = this.numbers ?? (end.usage ? end : end.error);
-      if (numbers?.usage && kept) showMetrics(part(this.#answer, "metrics"), numbers);
+      if (numbers?.usage && kept) this.#figures(numbers);
     }
+    this.#grew();
+  }
+
+  async #figures(numbers) {
+    const { showMetrics } = await import("./metrics.js");
+    showMetrics(part(this.#answer, "metrics"), numbers);
     this.#grew();
   }
 
@@ -174,12 +204,22 @@ export class Turn {
       this.node.remove();
       return;
     }
-    const text = failure(error);
-    const detail = error.code === "budget_exceeded" ? budget(error.budget) : "";
-    const sentence = error.message && error.message !== text.head && error.code !== "network" ? error.message : "";
-    this.#status.show({ tone: "err", actions: text.actions, ref: error.request_id,
-      text: { head: text.head, more: detail || sentence, todo: text.todo } });
-    alert(`${text.head} ${text.todo}`);
+    this.#waits = null;
+    this.#failure = error;
+    this.#refuse();
+    const { head, todo } = failure(error);
+    alert(`${head} ${todo}`);
+  }
+
+  /* The card of what went wrong, with another model once one is known, and whom to ask for money. */
+  #refuse() {
+    const error = this.#failure, { head, todo, actions } = failure(error);
+    const poor = error.code === "budget_exceeded" && error.budget;
+    const sentence = error.message && error.message !== head && error.code !== "network" ? error.message : "";
+    this.#status.show({ tone: "err", ref: error.request_id, until: poor?.resets_at ? Date.parse(poor.resets_at) : null,
+      actions: [...(this.#other ? [{ act: "switch", label: switched(this.#other) }] : []), ...actions,
+        ...(poor && boot.contact ? [{ href: mail(boot.contact, error), label: "Ask the administrator" }] : [])],
+      text: poor ? () => ({ head, more: budget(poor), todo }) : { head, more: sentence, todo } });
   }
 
   #draw() {

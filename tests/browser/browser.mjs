@@ -105,10 +105,10 @@ class Browser {
   }
 }
 
-export async function openBrowser(weir, { width = 1400, height = width < 700 ? 844 : 900, scheme = 'light', hosts = '', args = [] } = {}) {
+export async function openBrowser(weir, { width = 1400, height = width < 700 ? 844 : 900, scheme = 'light', hosts = '', args = [], touch = false } = {}) {
   const profile = fs.mkdtempSync(path.join(os.tmpdir(), 'weir-browser-'));
   const context = await chromium.launchPersistentContext(profile, {
-    executablePath, headless: true, viewport: { width, height }, colorScheme: scheme, reducedMotion: 'reduce',
+    executablePath, headless: true, viewport: { width, height }, colorScheme: scheme, reducedMotion: 'reduce', hasTouch: touch, isMobile: touch,
     args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
       '--disable-component-update', '--disable-sync', `--host-resolver-rules=${hosts}MAP * ~NOTFOUND, EXCLUDE 127.0.0.1`, ...args],
   });

@@ -38,6 +38,7 @@ test('a conversation is renamed, deleted and brought back with keys alone', asyn
   const link = page.locator('.session.current a');
   await link.focus();
   await page.keyboard.press('F2');
+  await page.locator('.session.current input[aria-label="Title"]').waitFor();
   await page.keyboard.type('Another title');
   await Promise.all([page.waitForResponse((r) => r.request().method() === 'PATCH'), page.keyboard.press('Enter')]);
   await page.waitForFunction(() => document.querySelector('#title').textContent === 'Another title');

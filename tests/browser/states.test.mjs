@@ -238,10 +238,11 @@ test('a session that ended leaves the message in its draft, over signing in', as
 });
 
 test('a budget that is nearly used up, and one that is, say so', async () => {
-  const poor = await startWeir({ upstream: up, config: { default_model: 'gpt-4o-mini' } });
+  const poor = await startWeir({ upstream: up, config: { default_model: 'gpt-4o-mini', pages: { contact: 'boss@example.org' } } });
   const made = await poor.post('/admin/budgets', { scope: 'all', window: 'day', limit_usd: 0.00002 });
   assert.equal(made.status, 201, made.text);
   const c = await (await openBrowser(poor)).signIn();
+  await c.page.locator('#empty [data-part="budget"]', { hasText: 'of today’s budget left' }).waitFor();
   await say(c.page, '#lorem-25 spend');
   await metricsOf(c.page);
   await c.page.locator('#budget-near', { hasText: /Budget \d+ %/ }).waitFor({ timeout: 20000 });
@@ -251,6 +252,10 @@ test('a budget that is nearly used up, and one that is, say so', async () => {
   await say(c.page, 'one more, with words enough to cost more than what is left of the budget for today '.repeat(8));
   await c.page.locator('.status.err').waitFor();
   assert.match(await c.page.locator('.status.err').innerText(), /budget[\s\S]*of \$[\s\S]*resets at[\s\S]*Nothing was sent or charged/i);
+  assert.match(await c.page.locator('.status.err').innerText(), /resets at \d\d:\d\d \S+, in \d+(:\d\d| h| min)/);
+  const mail = new URL(await c.page.locator('.status.err a', { hasText: 'Ask the administrator' }).getAttribute('href'));
+  assert.equal(mail.pathname, 'boss@example.org');
+  assert.match(mail.searchParams.get('body'), /Budget per day for everyone.*\nRequest req_/);
   await c.everywhere('budget exhausted');
   await c.shot('state-budget');
   await c.close();
@@ -276,4 +281,37 @@ test('a restart ends what runs with a sentence, keeps what came, and Continue go
   assert.match(await p.locator('.msg.user .body').last().innerText(), /Continue exactly where you stopped/);
   assert.equal(await p.locator('.msg.assistant button', { hasText: 'Continue' }).count(), 0);
   await short.stop();
+});
+
+test('an attempt that failed is tried again at once if one asks for it', async () => {
+  const patient = await startWeir({ upstream: up, config: { retry: { budget: 1, max_retries: 2, base_delay: 60, max_delay: 60 }, default_model: 'gpt-4o-mini' } });
+  const c = await (await openBrowser(patient)).signIn();
+  await say(c.page, '#fault-503-once hurry');
+  const now = c.page.locator('.turn .status button[data-act="now"]');
+  await now.waitFor();
+  assert.deepEqual((await patient.post('/chat/retry', { request_id: 'req_none' })).json, { retried: false });
+  await now.click();
+  assert.match(await metricsOf(c.page), /Retries 1$/);
+  await c.close();
+  await patient.stop();
+});
+
+test('who waits long is offered the model that starts sooner, and takes it', async () => {
+  const upstreams = [{ name: 'openai', models: ['gpt-4o-mini'], limits: { requests_per_minute: 1 } }, { name: 'second', models: ['gpt-4.1-nano'] }].map((u) => ({ base_url: up.url, api_key: 'sk-e2e-canary', ...u }));
+  const slow = await startWeir({ config: { default_model: 'gpt-4o-mini', upstreams } });
+  await slow.post('/chat/complete', { model: 'gpt-4o-mini', message: 'the one of this minute' });
+  const c = await (await openBrowser(slow)).signIn();
+  await say(c.page, 'anybody will do');
+  const offer = c.page.locator('.turn .status button[data-act="switch"]');
+  await offer.waitFor();
+  assert.match(await offer.innerText(), /^Switch to gpt-4\.1-nano · \d+\s(s|min).* sooner$/);
+  await c.sound('another model is offered');
+  await c.shot('state-other-model');
+  await offer.click();
+  await metricsOf(c.page);
+  assert.equal(await c.page.locator('.turn').count(), 1, 'what waited is gone');
+  assert.match(await c.page.locator('.turn .assistant .body').innerText(), /anybody will do/);
+  assert.equal(await c.page.inputValue('#model'), 'gpt-4.1-nano');
+  await c.close();
+  await slow.stop();
 });

@@ -77,6 +77,7 @@ const bodies = {
   'POST /operations/acquire': { name: 'find', upstream: 'search' },
   'POST /operations/batch': { operations: [{ name: 'find', upstream: 'search' }] },
   'POST /operations/{id}/settle': { status: 'success' },
+  'POST /chat/retry': { request_id: 'req_0' },
 };
 const isOwned = (pattern) => /^\/(chat|app|monitoring|operations)\/.*\{id\}/.test(pattern);
 // Numbers of others are the monitor's and the administrator's to see; what others wrote is nobody's.
