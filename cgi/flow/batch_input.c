@@ -72,47 +72,16 @@ static void add(struct reader *r, const char *custom_id, const char *url, json_t
 
 /* --- the batch file --- */
 
-static bool known_url(const char *url)
-{
-    static const char *const urls[] = {"/v1/chat/completions", "/v1/embeddings", "/v1/responses", "/v1/messages"};
-
-    for (size_t i = 0; i < sizeof urls / sizeof *urls; i++)
-        if (strcmp(url, urls[i]) == 0)
-            return true;
-    return false;
-}
-
 static void read_object(struct reader *r, const char *text, size_t n)
 {
-    char why[160];
-    json_t *j, *body;
-    const char *id, *url;
+    struct batch_line_fault f;
+    struct batch_line l;
 
-    if (json_parse_object(text, n, &json_limits_compat, &j, why)) {
-        fault(r, "%s", why);
-        return;
-    }
-    id = json_str(j, "custom_id", "");
-    url = json_str(j, "url", "/v1/chat/completions");
-    body = json_object_get(j, "body");
-    if (!*id || strlen(id) > BATCH_ID_MAX)
-        fault(r, "'custom_id' must be a text of 1 to %d bytes.", BATCH_ID_MAX);
-    else if (strcmp(json_str(j, "method", "POST"), "POST") != 0)
-        fault(r, "'method' must be POST.");
-    else if (!known_url(url))
-        fault(r, "'url' must be /v1/chat/completions, /v1/embeddings, /v1/responses or /v1/messages.");
-    else if (!json_is_object(body))
-        fault(r, "'body' must be an object.");
-    else if (!*json_str(body, "model", r->defaults->model ? r->defaults->model : ""))
-        fault(r, "'body.model' is missing; --model NAME names one for all.");
-    else if (json_is_true(json_object_get(body, "stream")))
-        fault(r, "'body.stream' cannot be true in a batch.");
-    else {
-        if (!*json_str(body, "model", ""))
-            (void)json_object_set_new(body, "model", json_string(r->defaults->model));
-        add(r, id, url, json_incref(body));
-    }
-    json_decref(j);
+    if (batch_line_read(text, n, r->defaults->model, &l, &f)) {
+        add(r, l.custom_id, l.url, json_incref(l.body));
+        json_decref(l.json);
+    } else
+        fault(r, "%s%s", f.why, f.param && strcmp(f.param, "body.model") == 0 ? " --model NAME names one for all." : "");
 }
 
 /* --- prompts --- */

@@ -9,9 +9,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/sb.h"
+#include "flow/batch_line.h"
 
-enum { BATCH_ITEMS_MAX = 1000 * 1000, BATCH_FILE_MAX = 1 << 30, BATCH_ID_MAX = 512 };
+enum { BATCH_ITEMS_MAX = 1000 * 1000, BATCH_FILE_MAX = 1 << 30 };
 
 struct batch_item {
     const char *custom_id, *url;         /* owned by the input */

@@ -16,7 +16,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 
-enum { MODELS_MAX = 32, COPIES = 10, COPY_SECONDS = 300, LINE_MAX_BYTES = 64 << 20, PATH_BYTES = 4096 };
+enum { MODELS_MAX = 32, COPIES = 10, COPY_SECONDS = 300, PATH_BYTES = 4096 };
 
 struct batch_log {
     const struct batch_input *in;
@@ -298,65 +298,12 @@ void batch_log_close(struct batch_log *l)
 
 /* --- answers --- */
 
-/* With what the call before came to: money is spent either way. */
-static int64_t paid(const struct batch_result *r)
-{
-    return (r->cost > 0 ? r->cost : 0) + (r->first_request_id && r->first_cost > 0 ? r->first_cost : 0);
-}
-
-static void put_weir(const struct batch_result *r, struct sb *out)
-{
-    sb_puts(out, ",\"weir\":{\"model\":");
-    sb_json(out, r->model);
-    sb_puts(out, ",\"cost_usd\":");
-    if (r->cost >= 0)
-        sb_usd(out, r->cost);
-    else
-        sb_puts(out, "null");
-    sb_putf(out, ",\"cost_picodollars\":%" PRId64 ",\"tokens_in\":%" PRId64 ",\"tokens_out\":%" PRId64 ",\"tries\":%d",
-            paid(r), r->tokens_in, r->tokens_out, r->tries);
-    if (r->first_request_id) {
-        sb_puts(out, ",\"first_request_id\":");
-        sb_json(out, r->first_request_id);
-        sb_puts(out, ",\"first_cost_usd\":");
-        if (r->first_cost >= 0)
-            sb_usd(out, r->first_cost);
-        else
-            sb_puts(out, "null");
-    }
-    sb_putc(out, '}');
-}
-
 bool batch_log_answer(struct batch_log *l, size_t item, const struct batch_result *r, struct sb *why)
 {
-    struct sb line = sb_make(LINE_MAX_BYTES);
+    struct sb line = sb_make(BATCH_LINE_MAX);
     bool parked = r->error != NULL, ok;
 
-    sb_putf(&line, "{\"id\":\"batch_req_%zu\",\"custom_id\":", item + 1);
-    sb_json(&line, l->in->items[item].custom_id);
-    put_weir(r, &line);
-    sb_puts(&line, ",\"response\":");
-    if (r->status) {
-        sb_putf(&line, "{\"status_code\":%d,\"request_id\":", r->status);
-        sb_json(&line, r->request_id);
-        sb_puts(&line, ",\"body\":");
-        if (r->body_bytes)
-            sb_put(&line, r->body, r->body_bytes);
-        else
-            sb_puts(&line, "null");
-        sb_puts(&line, "}");
-    } else
-        sb_puts(&line, "null");
-    sb_puts(&line, ",\"error\":");
-    if (parked && (!r->status || !r->body_bytes)) {
-        sb_puts(&line, "{\"code\":");
-        sb_json(&line, r->code);
-        sb_puts(&line, ",\"message\":");
-        sb_json(&line, r->error);
-        sb_putc(&line, '}');
-    } else
-        sb_puts(&line, "null");
-    sb_puts(&line, "}\n");
+    batch_line_put(&line, item, l->in->items[item].custom_id, r);
     ok = sb_ok(&line) && file_write(parked ? l->errors : l->out, line.p, line.len);
     if (!ok)
         sb_putf(why, "%s cannot be written: %s", sb_str(parked ? &l->errors_path : &l->out_path), sb_ok(&line) ? strerror(errno) : "the answer is too large");
@@ -364,7 +311,7 @@ bool batch_log_answer(struct batch_log *l, size_t item, const struct batch_resul
         l->state[item] = BATCH_PARKED;
         l->counts.parked++;
     } else
-        count(l, item, r->model, paid(r), r->tokens_in, r->tokens_out, r->first_request_id != NULL);
+        count(l, item, r->model, batch_result_paid(r), r->tokens_in, r->tokens_out, r->first_request_id != NULL);
     sb_done(&line);
     return ok;
 }

@@ -22,19 +22,6 @@ struct batch_counts {
 
 struct batch_log;
 
-/* What one call gave. */
-struct batch_result {
-    int status;                          /* HTTP; 0: never executed, and `error` says why */
-    const char *body;                    /* JSON as it came */
-    size_t body_bytes;
-    const char *request_id, *model;      /* "" if unknown */
-    const char *code, *error;            /* why it was given up, or NULL */
-    int64_t cost, tokens_in, tokens_out; /* cost < 0: no price */
-    int tries;
-    const char *first_request_id;        /* of the call before, that Weir's end cut off; NULL: none was */
-    int64_t first_cost;                  /* that one's; < 0: unknown */
-};
-
 /* Open the files of `output`; `resume`: they are there and what they have is done, else they must not be there unless `force`, which
  * begins anew. NULL with a sentence in `why`. */
 struct batch_log *batch_log_open(const char *output, const struct batch_input *in, bool resume, bool force, struct sb *why)

@@ -177,14 +177,11 @@ static void park(struct run *r, struct worker *w, const json_t *answer, const ch
 static void succeed(struct run *r, struct worker *w, const json_t *answer)
 {
     struct batch_result res = result_of(w);
-    const json_t *usage = json_object_get(answer, "usage");
     char *text = json_dumps(answer, JSON_COMPACT);
 
+    batch_result_take(&res, answer);
     res.body = text;
     res.body_bytes = strlen(text);
-    res.model = json_str(answer, "model", "");
-    res.tokens_in = json_int(usage, "prompt_tokens", json_int(usage, "input_tokens", 0));
-    res.tokens_out = json_int(usage, "completion_tokens", json_int(usage, "output_tokens", 0));
     res.first_cost = w->first_cost;
     if (r->active < r->s->workers)
         r->active++;
@@ -213,43 +210,39 @@ static void retry_or_park(struct run *r, struct worker *w, const json_t *answer,
     park(r, w, answer, code, why);
 }
 
-/* Weir itself waits, or is not there for a while: that says nothing of the item. */
-static bool is_patience(int status, const char *code)
-{
-    static const char *const codes[] = {"queue_full", "queue_timeout", "rate_limited", "draining", "overloaded", "storage_unavailable",
-                                        "idempotency_in_progress"};
-
-    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
-        if (strcmp(code, codes[i]) == 0)
-            return true;
-    return !*code && (status == 429 || status == 502 || status == 503 || status == 504);   /* nginx's own */
-}
-
 static void refused(struct run *r, struct worker *w, int status, const json_t *answer)
 {
     const json_t *error = json_object_get(answer, "error");
-    const char *code = json_str(error, "code", ""), *why = json_str(error, "message", "Weir refused it.");
+    const char *code = json_str(error, "code", ""), *why = json_str(error, "message", "Weir refused it."), *first;
 
-    if (status == 401) {
+    switch (batch_judge(status, code)) {
+    case BATCH_VERDICT_ACCESS:
         finish_because(r, BATCH_END_TOKEN, "%s", why);
         release(r, w);
-    } else if (status == 402 && strcmp(code, "unpriced_model") != 0) {
+        break;
+    case BATCH_VERDICT_BUDGET:
         finish_because(r, BATCH_END_SERVER_BUDGET, "%s", why);
         release(r, w);
-    } else if (status == 410 || status == 422) {
-        const char *first = json_str(error, "first_request_id", "");
-
+        break;
+    case BATCH_VERDICT_AGAIN:
+        first = json_str(error, "first_request_id", "");
         w->generation++;
         (void)snprintf(w->first_request_id, sizeof w->first_request_id, "%s", first);
         send_item(r, w, *first ? CHARGING : CALLING);
-    } else if (is_patience(status, code)) {
+        break;
+    case BATCH_VERDICT_PATIENCE:
         if (status == 429)
             be_slower(r);
         wait_for(w, CALLING, backoff_ms(r, w, BUSY_MAX_MS));
-    } else if (status == 429 || status >= 500 || status == 408 || status == 409)
+        break;
+    case BATCH_VERDICT_RETRY:
         retry_or_park(r, w, answer, code, why);
-    else
+        break;
+    case BATCH_VERDICT_GIVE_UP:
+    case BATCH_VERDICT_DONE:             /* answered() has seen to it */
         park(r, w, answer, code, why);
+        break;
+    }
 }
 
 /* What the call before came to is known, or not; on with its second. */

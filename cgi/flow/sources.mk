@@ -17,6 +17,7 @@ libweir_a_SOURCES += \
 	cgi/flow/batch_call.c cgi/flow/batch_call.h \
 	cgi/flow/batch_estimate.c cgi/flow/batch_estimate.h \
 	cgi/flow/batch_input.c cgi/flow/batch_input.h \
+	cgi/flow/batch_line.c cgi/flow/batch_line.h \
 	cgi/flow/batch_log.c cgi/flow/batch_log.h \
 	cgi/flow/batch_run.c cgi/flow/batch_run.h \
 	cgi/flow/conduct.c \

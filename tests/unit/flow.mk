@@ -84,3 +84,7 @@ check_PROGRAMS += tests/unit/test_cache
 tests_unit_test_cache_SOURCES = tests/unit/test_cache.c tests/unit/unit.h
 tests_unit_test_cache_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_cache_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += tests/unit/test_batch_line
+tests_unit_test_batch_line_SOURCES = tests/unit/test_batch_line.c tests/unit/unit.h
+tests_unit_test_batch_line_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_batch_line_LDADD = $(UNIT_LDADD)
