@@ -48,6 +48,7 @@ EXTRA_DIST += \
 	tests/e2e/alerts.test.mjs \
 	tests/e2e/anthropic.test.mjs \
 	tests/e2e/batch.test.mjs \
+	tests/e2e/batches.test.mjs \
 	tests/e2e/books.test.mjs \
 	tests/e2e/branches.test.mjs \
 	tests/e2e/budgets.test.mjs \

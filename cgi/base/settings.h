@@ -167,6 +167,11 @@ struct settings {
         int64_t max_bytes;               /* … and as many of the newest as fit into this */
         int64_t unread_us;               /* one with on_disconnect "keep" goes on without a reader for so long */
     } resume;
+    struct {                             /* of /v1/files and /v1/batches */
+        int64_t file_bytes, user_bytes;  /* most of one file, and of all of a person's */
+        int64_t items;                   /* most of one batch */
+        int64_t workers;                 /* items in flight at once, of all batches together */
+    } batches;
     struct {
         int64_t request_input_max, request_output_max;   /* of one request; 0 = none but the model's */
         int64_t session_max;             /* of one session, input and output, until it cools; 0 = no maximum */
@@ -183,6 +188,7 @@ struct settings {
         int64_t usage_us;                /* single requests; their sums stay */
         int64_t named_us;                /* until usage goes to pseudonyms; 0 = never */
         int64_t audit_us;
+        int64_t files_us;                /* files of batches, and batches that have ended */
     } retention;
     int64_t suggest_us;                  /* how often suggestions are computed from recorded traffic; 0 = never */
     int64_t verify_us;                   /* how often the ledger is checked; 0 = never */

@@ -95,41 +95,44 @@ static bool send_all(int fd, const char *p, size_t n)
     return true;
 }
 
-static bool receive(int fd, void *to, size_t n)
+bool fcgi_answer_take(struct fcgi_answer *a, const void *p, size_t n, struct sb *out)
 {
-    char *p = to;
+    size_t at = 0;
 
-    while (n > 0) {
-        ssize_t k = recv(fd, p, n, 0);
+    sb_put(&a->rest, p, n);
+    while (!a->ended && a->rest.len - at >= FCGI_HEAD_BYTES) {
+        const unsigned char *head = (const unsigned char *)a->rest.p + at;
+        size_t content = (size_t)head[4] << 8 | head[5], whole = FCGI_HEAD_BYTES + content + head[6];
 
-        if (k < 0 && errno == EINTR)
-            continue;
-        if (k <= 0)
-            return false;
-        p += k;
-        n -= (size_t)k;
+        if (a->rest.len - at < whole)
+            break;
+        if (head[1] == FCGI_STDOUT)
+            sb_put(out, head + FCGI_HEAD_BYTES, content);
+        a->ended = head[1] == FCGI_END_REQUEST;
+        at += whole;
     }
-    return true;
+    if (at > 0) {
+        memmove(a->rest.p, a->rest.p + at, a->rest.len - at);
+        sb_drop(&a->rest, at);
+    }
+    return sb_ok(&a->rest) && sb_ok(out);
 }
 
 static bool read_answer(int fd, struct sb *out)
 {
-    char text[65535 + 255];
+    struct fcgi_answer a = {.rest = sb_make(FCGI_ANSWER_REST)};
+    char text[65536];
+    bool ok = true;
 
-    for (;;) {
-        unsigned char head[8];
-        size_t n;
+    while (ok && !a.ended) {
+        ssize_t k = recv(fd, text, sizeof text, 0);
 
-        if (!receive(fd, head, sizeof head))
-            return false;
-        n = (size_t)head[4] << 8 | head[5];
-        if (!receive(fd, text, n + head[6]))
-            return false;
-        if (head[1] == FCGI_END_REQUEST)
-            return true;
-        if (head[1] == FCGI_STDOUT)
-            sb_put(out, text, n);
+        if (k < 0 && errno == EINTR)
+            continue;
+        ok = k > 0 && fcgi_answer_take(&a, text, (size_t)k, out);
     }
+    sb_done(&a.rest);
+    return ok;
 }
 
 enum fcgi_call_result fcgi_call(const char *socket_path, const char *const *params, const void *body, size_t n, struct sb *out)

@@ -63,28 +63,48 @@ static void read_token(const struct query *q, int64_t now_ms, struct identity *o
     out->until_ms = query_col_i64(q, 15);
 }
 
+#define TOKEN                                                                                                        \
+    ", t.token_id, t.scopes, t.max_priority, t.requests_per_minute, t.tokens_per_minute, t.filters IS NOT NULL,"     \
+    " coalesce(t.used_ms, 0), coalesce(t.expires_ms, 0), t.weight FROM tokens t JOIN users u ON u.id = t.user WHERE "
+#define TOKEN_HOLDS " AND t.revoked_ms IS NULL AND (t.expires_ms IS NULL OR t.expires_ms > ?2) AND u.disabled_ms IS NULL"
+
+static enum weir_err one(struct query *q, bool by_token, int64_t now_ms, struct identity *out)
+{
+    bool found = query_row(q);
+    enum weir_err e;
+
+    if (found)
+        read_identity(q, out);
+    if (found && by_token)
+        read_token(q, now_ms, out);
+    e = query_stop(q);
+    return e ? e : found ? WEIR_OK : WEIR_E_UNAUTHENTICATED;
+}
+
 enum weir_err account_by_token(struct db *ro, const char *token, int64_t now_ms, struct identity *out)
 {
-    static const char sql[] =
-        "SELECT " IDENTITY ", t.token_id, t.scopes, t.max_priority, t.requests_per_minute, t.tokens_per_minute,"
-        " t.filters IS NOT NULL, coalesce(t.used_ms, 0), coalesce(t.expires_ms, 0), t.weight"
-        " FROM tokens t JOIN users u ON u.id = t.user WHERE t.hash = ?1 AND t.revoked_ms IS NULL"
-        " AND (t.expires_ms IS NULL OR t.expires_ms > ?2) AND u.disabled_ms IS NULL";
     unsigned char hash[ACCOUNT_HASH_BYTES];
-    struct query q = query(ro, sql);
-    bool found;
-    enum weir_err e;
+    struct query q = query(ro, "SELECT " IDENTITY TOKEN "t.hash = ?1" TOKEN_HOLDS);
 
     account_hash(token, hash);
     query_blob(&q, hash, sizeof hash);
     query_i64(&q, now_ms);
-    found = query_row(&q);
-    if (found) {
-        read_identity(&q, out);
-        read_token(&q, now_ms, out);
+    return one(&q, true, now_ms, out);
+}
+
+enum weir_err account_by_number(struct db *ro, int64_t user, int64_t token, int64_t now_ms, struct identity *out)
+{
+    struct query q;
+
+    if (token) {
+        q = query(ro, "SELECT " IDENTITY TOKEN "t.id = ?1" TOKEN_HOLDS);
+        query_i64(&q, token);
+        query_i64(&q, now_ms);
+    } else {
+        q = query(ro, "SELECT " IDENTITY " FROM users u WHERE u.id = ?1 AND u.disabled_ms IS NULL");
+        query_i64(&q, user);
     }
-    e = query_stop(&q);
-    return e ? e : found ? WEIR_OK : WEIR_E_UNAUTHENTICATED;
+    return one(&q, token != 0, now_ms, out);
 }
 
 enum weir_err account_by_cookie(struct db *ro, const char *cookie, int64_t now_ms, struct identity *out)

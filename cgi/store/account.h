@@ -69,6 +69,10 @@ enum weir_err account_by_token(struct db *ro, const char *token, int64_t now_ms,
 enum weir_err account_by_cookie(struct db *ro, const char *cookie, int64_t now_ms, struct identity *out)
     __attribute__((warn_unused_result));
 
+/* The same by numbers, for work that goes on without them: with the token's rights, or with `token` 0 the user's own. */
+enum weir_err account_by_number(struct db *ro, int64_t user, int64_t token, int64_t now_ms, struct identity *out)
+    __attribute__((warn_unused_result));
+
 /* The token whose budgets count what they do and whose end ends it, or NULL. */
 const char *account_token_of(const struct identity *who);
 

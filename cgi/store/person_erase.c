@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "store/batches.h"
 #include "store/convo_tree.h"
+#include "store/files.h"
 #include "store/ledger.h"
 #include "store/person.h"
 #include "store/seal.h"
@@ -40,6 +42,7 @@ enum weir_err person_close(struct db *db, const struct person *p, int64_t now_ms
         "DELETE FROM web_sessions WHERE user = ?1 AND ?4 > 0",
         "DELETE FROM signin_codes WHERE user = ?1 AND ?4 > 0",
         "DELETE FROM idempotency WHERE user = ?1 AND ?4 > 0",
+        "UPDATE batches SET state = 7, ended_ms = coalesce(ended_ms, ?4), metadata = NULL, errors = NULL WHERE user = ?1",
         "UPDATE budgets SET key = ?3, deleted_ms = coalesce(deleted_ms, ?4) WHERE scope = 1 AND key = ?2",
         "UPDATE budgets SET deleted_ms = coalesce(deleted_ms, ?4) WHERE scope = 3 AND key IN (SELECT token_id FROM tokens WHERE user = ?1)",
         "UPDATE alert_rules SET key = ?3, deleted_ms = coalesce(deleted_ms, ?4) WHERE scope = 1 AND key = ?2",
@@ -65,6 +68,8 @@ enum weir_err person_close(struct db *db, const struct person *p, int64_t now_ms
         if (i == sizeof sql / sizeof *sql - 2)
             gone->tokens += db_changes(db) - before;
     }
+    if (!e)
+        e = files_drop_all(db, p->user);
     ledger_forget_people(db);
     return e;
 }
@@ -147,5 +152,9 @@ enum weir_err person_erase_some(struct db *db, const struct person *p, int64_t m
     bool any = false;
     enum weir_err e = *from == 0 ? erase_sessions(db, p, most, gone, &any) : WEIR_OK;
 
+    if (!e && !any && *from == 0)
+        e = files_purge_some(db, p->user, &any);
+    if (!e && !any && *from == 0)
+        e = batches_purge_some(db, p->user, 0, &any);
     return e || any ? e : erase_metadata(db, p, from, gone);
 }

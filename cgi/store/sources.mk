@@ -24,13 +24,16 @@ SCHEMA = \
 	schema/021_marked.sql \
 	schema/022_weight.sql \
 	schema/023_short_ids.sql \
-	schema/024_operations.sql
+	schema/024_operations.sql \
+	schema/025_batches.sql
 libweir_a_SOURCES += \
 	cgi/store/account.c cgi/store/account.h cgi/store/account_list.c cgi/store/account_secret.c cgi/store/account_write.c \
 	cgi/store/alert_rules.c cgi/store/alerts.c cgi/store/alerts.h \
 	cgi/store/anonymous.c cgi/store/anonymous.h \
 	cgi/store/audit.c cgi/store/audit.h cgi/store/audit_chain.h cgi/store/audit_check.c \
+	cgi/store/batches.c cgi/store/batches.h cgi/store/batch_items.c cgi/store/batch_items.h \
 	cgi/store/bill.c cgi/store/bill.h cgi/store/bill_csv.c cgi/store/bill_json.c cgi/store/bill_row.h \
+	cgi/store/blob.c cgi/store/blob.h \
 	cgi/store/budgets.c cgi/store/budgets.h cgi/store/budgets_file.c cgi/store/budgets_load.c cgi/store/budgets_row.h \
 	cgi/store/content.c cgi/store/content.h cgi/store/content_key.c cgi/store/content_key.h \
 	cgi/store/convo.c cgi/store/convo.h cgi/store/convo_messages.c \
@@ -39,6 +42,7 @@ libweir_a_SOURCES += \
 	cgi/store/demand.c cgi/store/demand.h \
 	cgi/store/event_key.c cgi/store/event_key.h \
 	cgi/store/event_row.c cgi/store/event_row.h \
+	cgi/store/files.c cgi/store/files.h \
 	cgi/store/idempotency.c cgi/store/idempotency.h \
 	cgi/store/lease.c cgi/store/lease.h \
 	cgi/store/keymap.c cgi/store/keymap.h \

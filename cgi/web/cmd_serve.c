@@ -37,6 +37,7 @@
 #include "web/store_keys.h"
 #include "web/cmd.h"
 #include "web/cmd_config.h"
+#include "web/batches.h"
 #include "web/fcgi.h"
 #include "web/live.h"
 #include "web/prices.h"
@@ -65,7 +66,7 @@ struct serve {
     struct db **readers;                     /* the acceptors' */
     size_t n_readers;
     atomic_size_t readers_taken;
-    struct db *keeper_reader, *courier_reader;
+    struct db *keeper_reader, *courier_reader, *batches_reader;
     struct fcgi *fcgi;
     int lock_fd, listen_fd;
     bool socket_given;                       /* it was there before us and goes on after us */
@@ -251,7 +252,8 @@ static int open_readers(struct serve *v)
 {
     char why[DB_WHY_SIZE];
 
-    if (db_open_reader(v->database, &v->keeper_reader, why) || db_open_reader(v->database, &v->courier_reader, why))
+    if (db_open_reader(v->database, &v->keeper_reader, why) || db_open_reader(v->database, &v->courier_reader, why)
+        || db_open_reader(v->database, &v->batches_reader, why))
         return fail(EX_IOERR, why);
     db_pass_over(v->keeper_reader, true);
     db_pass_over(v->courier_reader, true);
@@ -310,7 +312,7 @@ static int start_threads(struct serve *v)
     v->web.auth = auth_new(v->web.writer);
     v->web.live = live_cache_new();
     v->web.started_ms = clock_utc_ms();
-    if ((v->fcgi = fcgi_start(&c)) != NULL)
+    if ((v->web.batches = batches_start(&v->web, v->batches_reader)) != NULL && (v->fcgi = fcgi_start(&c)) != NULL)
         status = EX_OK;
 out:
     sb_done(&why);
@@ -459,6 +461,7 @@ static void stop(struct serve *v, bool drained)
     }
     if (v->listen_fd >= 0)
         (void)close(v->listen_fd);
+    batches_stop(v->web.batches);
     keeper_stop(v->web.keeper);
     courier_stop(v->web.courier);
     if (v->web.engine)
@@ -480,6 +483,7 @@ static void release(struct serve *v)
     free(v->readers);
     db_close(v->keeper_reader);
     db_close(v->courier_reader);
+    db_close(v->batches_reader);
     explicit_bzero(v->web.webhook_key, sizeof v->web.webhook_key);
     db_close(v->db);
     spill_close(v->spill);

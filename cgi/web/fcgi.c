@@ -138,6 +138,18 @@ static bool params_in_bounds(char *const *envp)
     return true;
 }
 
+int fcgi_read_piece(struct fcgi_request *rq, void *to, int size)
+{
+    int n = rq->body_read ? 0 : FCGX_GetStr(to, size, rq->r.in);
+
+    if (n > 0)
+        return n;
+    rq->body_read = true;
+    if (FCGX_GetError(rq->r.in))
+        rq->broken = true;
+    return rq->broken ? -1 : 0;
+}
+
 /* Until 0 in every case, also for GET: bytes left unread make the later close a reset, which nginx answers with 502. */
 static int64_t read_to_end(struct fcgi_request *rq, size_t keep, struct sb *body)
 {
@@ -145,16 +157,13 @@ static int64_t read_to_end(struct fcgi_request *rq, size_t keep, struct sb *body
     int64_t all = 0;
     int n;
 
-    while (!rq->body_read && (n = FCGX_GetStr(piece, sizeof piece, rq->r.in)) > 0) {
+    while ((n = fcgi_read_piece(rq, piece, sizeof piece)) > 0) {
         size_t room = all < (int64_t)keep ? keep - (size_t)all : 0;
 
         if (room)
             sb_put(body, piece, (size_t)n < room ? (size_t)n : room);
         all += n;
     }
-    rq->body_read = true;
-    if (FCGX_GetError(rq->r.in))
-        rq->broken = true;
     return all;
 }
 

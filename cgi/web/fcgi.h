@@ -50,6 +50,9 @@ const char *const *fcgi_params(const struct fcgi_request *rq);
  * the body is read and forgotten. False: the peer stalled or broke off, no answer will reach it. */
 bool fcgi_read_body(struct fcgi_request *rq, size_t keep, struct sb *body, int64_t *total) __attribute__((warn_unused_result));
 
+/* The next piece of the body, of at most `size` bytes: how many came; 0: it has ended, -1: the peer stalled or broke off. */
+int fcgi_read_piece(struct fcgi_request *rq, void *to, int size) __attribute__((warn_unused_result));
+
 /* Append n bytes of CGI-style response. False once the peer is gone. */
 bool fcgi_reply(struct fcgi_request *rq, const void *p, size_t n);
 

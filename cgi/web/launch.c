@@ -13,7 +13,6 @@
 #include "flow/trace.h"
 #include "peer/builtin.h"
 #include "store/session_use.h"
-#include "web/fcgi.h"
 #include "web/filter.h"
 #include "web/title.h"
 
@@ -350,7 +349,7 @@ void launch_go(struct exchange *x, struct job *j)
     if (j->cache)
         set_cache_key(x, j);
     x->moved = true;                 /* also if the client has just left: nobody is there to be answered */
-    if (fcgi_move(x->conn, &j->client))
+    if (web_move(x, &j->client))
         engine_submit(x->web->engine, j);
     else
         job_free(j);

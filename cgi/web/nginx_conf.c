@@ -10,6 +10,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "web/form.h"
 
 enum { TEMPLATE_MAX = 1 << 20 };
 
@@ -128,6 +129,8 @@ static void put_data(const struct values *v, struct sb *out) { sb_puts(out, v->d
 static void put_socket(const struct values *v, struct sb *out) { sb_puts(out, v->socket); }
 static void put_max_body(const struct values *v, struct sb *out) { sb_i64(out, v->settings->http.max_body_bytes); }
 static void put_max_body_v1(const struct values *v, struct sb *out) { sb_i64(out, v->settings->http.max_body_v1_bytes); }
+/* With what a form puts around it. */
+static void put_max_file(const struct values *v, struct sb *out) { sb_i64(out, v->settings->batches.file_bytes + FORM_AROUND_MAX); }
 
 static const struct {
     const char *word;
@@ -140,6 +143,7 @@ static const struct {
     {"LISTEN_OPTIONS", put_listen_options},
     {"MAX_BODY", put_max_body},
     {"MAX_BODY_V1", put_max_body_v1},
+    {"MAX_FILE", put_max_file},
     {"PROXY_ADDRESSES", put_proxy_addresses},
     {"PROXY_USER", put_proxy_user},
     {"SITE", put_site},

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "store/record.h"
-#include "web/fcgi.h"
 
 static enum weir_err read_key(struct exchange *x, const char *from_body)
 {
@@ -36,8 +35,8 @@ static void say_again(struct exchange *x, const struct idempotency_found *f)
     size_t line = end ? (size_t)(end - f->answer) + 1 : 0;
 
     x->out.streamed = true;          /* nothing of x->out is sent */
-    if (fcgi_reply(x->conn, f->answer, line) && fcgi_reply(x->conn, replayed, sizeof replayed - 1))
-        (void)fcgi_reply(x->conn, f->answer + line, f->answer_bytes - line);
+    if (web_reply(x, f->answer, line) && web_reply(x, replayed, sizeof replayed - 1))
+        (void)web_reply(x, f->answer + line, f->answer_bytes - line);
 }
 
 /* Which request the refusal is about. */

@@ -30,6 +30,7 @@ enum route_body {
     BODY_JSON,        /* a JSON object */
     BODY_ROWS,        /* a JSON object with up to a thousand rows in it */
     BODY_MAYBE,       /* a JSON object, or nothing, which counts as {} */
+    BODY_FORM,        /* multipart/form-data, which the handler reads */
     BODY_PAGE,        /* none; the answer is HTML: without a session it is a redirect to the sign-in page */
 };
 
@@ -104,6 +105,17 @@ enum route_body {
     X(POST, "/v1/messages/count_tokens", CHAT, JSON, Q_ANY, h_v1_count_tokens)                             \
     X(GET, "/v1/models", CHAT, NONE, Q_ANY, h_v1_models)                                                   \
     X(GET, "/v1/models/{rest}", CHAT, NONE, Q_ANY, h_v1_model)                                             \
+    X(POST, "/v1/files", CHAT, FORM, Q_ANY, h_file_create)                                                  \
+    X(GET, "/v1/files", CHAT, NONE, Q_ANY, h_files_list)                                                    \
+    X(GET, "/v1/files/{id}", CHAT, NONE, Q_ANY, h_file_get)                                                 \
+    X(DELETE, "/v1/files/{id}", CHAT, NONE, Q_ANY, h_file_delete)                                           \
+    X(GET, "/v1/files/{id}/content", CHAT, NONE, Q_ANY, h_file_content)                                     \
+    X(POST, "/v1/batches", CHAT, JSON, Q_ANY, h_batch_create)                                               \
+    X(GET, "/v1/batches", CHAT, NONE, Q_ANY, h_batches_list)                                                \
+    X(GET, "/v1/batches/{id}", CHAT, NONE, Q_ANY, h_batch_get)                                              \
+    X(POST, "/v1/batches/{id}/cancel", CHAT, MAYBE, Q_ANY, h_batch_cancel)                                  \
+    X(POST, "/v1/batches/{id}/pause", CHAT, MAYBE, Q_ANY, h_batch_pause)                                    \
+    X(POST, "/v1/batches/{id}/resume", CHAT, MAYBE, Q_ANY, h_batch_resume)                                  \
     X(POST, "/operations/acquire", CHAT, JSON, "", h_operation_acquire)                                    \
     X(POST, "/operations/batch", CHAT, ROWS, "", h_operation_batch)                                        \
     X(POST, "/operations/{id}/settle", CHAT, JSON, "", h_operation_settle)                                 \

@@ -4,6 +4,7 @@ libweir_a_SOURCES += \
 	cgi/web/ask.c cgi/web/ask.h \
 	cgi/web/store_keys.c cgi/web/store_keys.h \
 	cgi/web/auth.c cgi/web/auth.h \
+	cgi/web/batch_check.c cgi/web/batch_item.c cgi/web/batch_json.c cgi/web/batch_json.h cgi/web/batch_work.h cgi/web/batches.c cgi/web/batches.h \
 	cgi/web/board.c cgi/web/board.h cgi/web/board_parts.c \
 	cgi/web/candidate.c cgi/web/candidate.h \
 	cgi/web/cmd.c cgi/web/cmd.h \
@@ -22,14 +23,17 @@ libweir_a_SOURCES += \
 	cgi/web/cmd_verify.c \
 	cgi/web/fcgi.c cgi/web/fcgi.h \
 	cgi/web/field.c cgi/web/field.h \
+	cgi/web/form.c cgi/web/form.h \
 	cgi/web/h_alerts.c \
 	cgi/web/filter.c cgi/web/filter.h \
 	cgi/web/h_app.c \
 	cgi/web/h_audit.c \
 	cgi/web/h_budgets.c \
 	cgi/web/h_chat.c \
+	cgi/web/h_batches.c \
 	cgi/web/h_board_now.c cgi/web/h_board_past.c \
 	cgi/web/h_dashboard.c \
+	cgi/web/h_files.c \
 	cgi/web/h_follow.c \
 	cgi/web/h_forecast.c \
 	cgi/web/h_health.c \

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/json.h"
@@ -114,7 +116,7 @@ static enum weir_err check_body(struct exchange *x)
     int64_t limit = body_limit(x), total;
     char why[160];
 
-    if (x->route->body == BODY_NONE || x->route->body == BODY_PAGE)
+    if (x->route->body == BODY_NONE || x->route->body == BODY_PAGE || x->route->body == BODY_FORM)
         return WEIR_OK;
     if (x->in.content_encoding && strcasecmp(x->in.content_encoding, "identity") != 0)
         return web_refuse(x, WEIR_E_MEDIA_TYPE, "Content-Encoding", "Send the body as it is, without compression.");
@@ -199,6 +201,23 @@ static void refuse(struct exchange *x, enum weir_err e)
         refuse_v1(x, e, &d);
 }
 
+bool web_reply(struct exchange *x, const void *p, size_t n)
+{
+    if (x->conn)
+        return fcgi_reply(x->conn, p, n);
+    sb_put(x->own, p, n);
+    return sb_ok(x->own);
+}
+
+bool web_move(struct exchange *x, struct peer_client *out)
+{
+    if (x->conn)
+        return fcgi_move(x->conn, out);
+    *out = (struct peer_client){.fd = x->own_fd, .fcgi_id = 1};
+    x->own_fd = -1;
+    return true;
+}
+
 bool web_send(struct exchange *x, const void *p, size_t n)
 {
     struct sb head = sb_make(HEAD_MAX);
@@ -207,10 +226,10 @@ bool web_send(struct exchange *x, const void *p, size_t n)
     if (!x->out.streamed) {
         x->out.streamed = true;
         http_head(&x->out, x->request_id, &head);
-        there = fcgi_reply(x->conn, head.p, head.len);
+        there = web_reply(x, head.p, head.len);
     }
     sb_done(&head);
-    return there && fcgi_reply(x->conn, p, n);
+    return there && web_reply(x, p, n);
 }
 
 /* Somebody tried one. A cookie is left out: that of a tab left open expires by itself and is shown again and again. */
@@ -240,29 +259,96 @@ static void end(struct exchange *x)
     free(x->error_extra);
 }
 
+/* What the handler, or a check before it, has come to. */
+static void answer(struct exchange *x, enum weir_err e)
+{
+    struct sb head = sb_make(HEAD_MAX);
+    bool ours = !x->moved && !x->out.streamed;       /* to answer here, in one piece */
+
+    if (!e && ours && !sb_ok(&x->out.body))
+        e = web_refuse(x, WEIR_E_INTERNAL, NULL, NULL);
+    if (e && ours)
+        refuse(x, e);
+    if (ours) {
+        http_head(&x->out, x->request_id, &head);
+        if (web_reply(x, head.p, head.len) && x->out.type)
+            (void)web_reply(x, sb_str(&x->out.body), x->out.body.len);
+    }
+    sb_done(&head);
+}
+
 void web_serve(struct fcgi_request *rq, void *ctx, void *thread)
 {
     static _Thread_local struct exchange x;      /* 7 KB; one request at a time in a thread */
-    struct sb head = sb_make(HEAD_MAX);
     enum weir_err e;
-    bool ours;                       /* to answer here, in one piece */
 
     begin(&x, ctx, thread);
     x.conn = rq;
     e = serve(&x);
-    ours = !x.moved && !x.out.streamed;
     if (e == WEIR_E_UNAUTHENTICATED && showed_credential(&x))
         keeper_refused(x.web->keeper);
-    if (!e && ours && !sb_ok(&x.out.body))
-        e = web_refuse(&x, WEIR_E_INTERNAL, NULL, NULL);
-    if (e && ours)
-        refuse(&x, e);
-    if (ours) {
-        http_head(&x.out, x.request_id, &head);
-        if (fcgi_reply(rq, head.p, head.len) && x.out.type)
-            (void)fcgi_reply(rq, sb_str(&x.out.body), x.out.body.len);
+    answer(&x, e);
+    end(&x);
+}
+
+/* --- Weir's own requests --- */
+
+enum { OWN_PARAMS = 6, OWN_PARAM_MAX = 8192 };
+
+static enum weir_err serve_own(struct exchange *x, const struct web_own *q)
+{
+    struct sb text[OWN_PARAMS];
+    const char *const from[OWN_PARAMS][2] = {{"REQUEST_METHOD", "POST"}, {"REQUEST_URI", q->path}, {"CONTENT_TYPE", "application/json"},
+                                             {"HTTP_IDEMPOTENCY_KEY", q->key}, {"HTTP_X_WEIR_PRIORITY", q->priority},
+                                             {"HTTP_X_WEIR_METADATA", q->metadata}};
+    const char *params[OWN_PARAMS + 1], *name;
+    char why[160];
+    unsigned allow;
+    enum weir_err e;
+
+    for (int i = 0; i < OWN_PARAMS; i++) {
+        text[i] = sb_make(OWN_PARAM_MAX);
+        sb_putf(&text[i], "%s=%s", from[i][0], from[i][1] ? from[i][1] : "");
+        params[i] = sb_str(&text[i]);
     }
-    sb_done(&head);
+    params[OWN_PARAMS] = NULL;
+    e = http_read(&x->in, params, &name);
+    x->route = e ? NULL : route_find(x->in.method, x->in.path, x->arg, &allow);
+    if (!x->route)
+        e = web_refuse(x, WEIR_E_NOT_FOUND, NULL, NULL);
+    else if (!route_permits(x->route, x->who.role) || !route_in_scope(x->route, x->who.scopes))
+        e = web_refuse(x, WEIR_E_FORBIDDEN, NULL, NULL);
+    else if ((e = json_parse_object(q->body, q->body_bytes, json_limits_of(x), &x->json, why)))
+        (void)web_refuse(x, e, NULL, "%s", why);
+    else
+        e = x->route->handler(x);
+    for (int i = 0; i < OWN_PARAMS; i++)
+        sb_done(&text[i]);
+    return e;
+}
+
+void web_ask(struct web *w, struct db *ro, const struct web_own *q, char request_id[RAND_ID_SIZE], int *fd, struct sb *out)
+{
+    static _Thread_local struct exchange x;
+    int pair[2] = {-1, -1};
+    enum weir_err e = WEIR_OK;
+
+    begin(&x, w, ro);
+    x.own = out;
+    x.who = *q->who;
+    x.body = sb_make(q->body_bytes + 1);
+    sb_put(&x.body, q->body, q->body_bytes);
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) < 0)
+        e = web_refuse(&x, WEIR_E_OVERLOADED, NULL, NULL);
+    x.own_fd = pair[1];
+    e = e ? e : serve_own(&x, q);
+    answer(&x, e);
+    memcpy(request_id, x.request_id, RAND_ID_SIZE);
+    *fd = x.moved ? pair[0] : -1;
+    if (!x.moved && pair[0] >= 0)
+        (void)close(pair[0]);
+    if (x.own_fd >= 0)
+        (void)close(x.own_fd);
     end(&x);
 }
 

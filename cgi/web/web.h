@@ -26,6 +26,7 @@
 #include "web/http.h"
 #include "web/page.h"
 
+struct batches;
 struct db;
 struct fcgi_request;
 struct filters;
@@ -49,6 +50,7 @@ struct web {
     struct keeper *keeper;
     struct auth *auth;
     struct courier *courier;
+    struct batches *batches;          /* NULL: where no Weir runs */
     struct tracer *tracer;            /* NULL: no traces are exported */
     unsigned char webhook_key[WEBHOOK_KEY_BYTES];
     struct live_cache *live;          /* h_live.c's rendered snapshot */
@@ -60,7 +62,9 @@ enum { WEB_ARGS = 2, WEB_ARG_MAX = 64, WEB_PARAM_MAX = 96, WEB_MESSAGE_MAX = 100
 
 struct exchange {
     struct web *web;
-    struct fcgi_request *conn;
+    struct fcgi_request *conn;        /* NULL: Weir asks itself, and what is answered goes … */
+    int own_fd;                       /* … as a connection's does, here, once the request moves; … */
+    struct sb *own;                   /* … until then into this, CGI style */
     struct db *db;                    /* this acceptor's, read-only */
     char request_id[RAND_ID_SIZE];
     int64_t arrived_us;               /* monotonic */
@@ -98,9 +102,25 @@ enum weir_err web_refuse(struct exchange *x, enum weir_err e, const char *param,
  * False: the peer is gone. */
 bool web_send(struct exchange *x, const void *p, size_t n) __attribute__((warn_unused_result));
 
+/* Send a piece of CGI-style response as it is. False: the peer is gone. */
+bool web_reply(struct exchange *x, const void *p, size_t n);
+/* Give the connection away, as fcgi_move(). */
+bool web_move(struct exchange *x, struct peer_client *out) __attribute__((warn_unused_result));
+
 /* Serve one request from its parameters to its last byte; the function fcgi_config.serve points to. `ctx` is the
  * struct web, `thread` the acceptor's struct db. */
 void web_serve(struct fcgi_request *rq, void *ctx, void *thread);
+
+/* A request that Weir makes itself for somebody who is not there, by the same way as all of /v1. */
+struct web_own {
+    const struct identity *who;
+    const char *path, *key, *priority, *metadata;      /* as the headers say; priority and metadata NULL: none */
+    const char *body;
+    size_t body_bytes;
+};
+/* Begin it. *fd is where its answer will come, as FastCGI records (fcgi_answer_take), non-blocking, the caller's; or -1, and it was
+ * answered at once: `out` has it, CGI style. Closing *fd is the client's leaving. Any thread, with a read-only connection of its own. */
+void web_ask(struct web *w, struct db *ro, const struct web_own *q, char request_id[RAND_ID_SIZE], int *fd, struct sb *out);
 
 /* The same for the command line where no Weir runs: with an administrator's rights, on a struct web that has settings, a writer
  * and auth alone. Only for routes of /admin/users and /admin/tokens, which need no more. `body` is borrowed, and may be changed.

@@ -4,7 +4,8 @@
 #include "web/route.h"
 
 static const char *const bodies[] = {
-    [BODY_NONE] = "none", [BODY_JSON] = "json", [BODY_ROWS] = "rows", [BODY_MAYBE] = "maybe", [BODY_PAGE] = "page",
+    [BODY_NONE] = "none", [BODY_JSON] = "json", [BODY_ROWS] = "rows", [BODY_MAYBE] = "maybe", [BODY_FORM] = "form",
+    [BODY_PAGE] = "page",
 };
 
 int main(void)

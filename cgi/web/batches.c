@@ -1,0 +1,543 @@
+/* batches.c - see batches.h. One round after another: what batches there are,
+ * what is to be done for each, what has been answered, what can be asked next. */
+#include "web/batches.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "web/batch_work.h"
+
+enum {
+    SLOTS = 256,                         /* batches.workers has no more */
+    RUNS = 64,                           /* batches under way at once; later ones wait */
+    FETCH = 64,                          /* open items that are looked up together */
+    FIRST_ACTIVE = 4,
+    CROWD = 4,                           /* so many requests wait, and batches ask for less */
+    NEVER_AT_ONCE = 200,
+    LOOK_AGAIN_MS = 1000,
+    REST_MS = 60 * 1000,
+};
+#define HELD_US (10 * USEC_PER_SEC)
+#define TIDY_US (60 * USEC_PER_SEC)
+
+struct run {
+    struct batch_row row;                /* as it was read last */
+    int64_t next;                        /* items before this number have ended or are in a slot */
+    struct batch_item_place fetched[FETCH];
+    size_t at, n;                        /* of `fetched`, those to come */
+    bool all;                            /* there is none behind them */
+    int64_t slots;                       /* its own */
+    int64_t held_until_us;
+    int64_t worked_us;                   /* monotonic: its work is counted up to here; 0: it rests */
+    bool there;                          /* still, in this round */
+};
+
+struct batches {
+    struct web *w;
+    struct db *ro;
+    pthread_t thread;
+    int wake;                            /* eventfd */
+    atomic_bool stop;
+    struct rng rng;
+    struct run *runs[RUNS];
+    size_t run_count;
+    struct slot slots[SLOTS];
+    int64_t active;                      /* slots that may be used now */
+    int64_t cut_us, tidy_us;
+};
+
+static bool resting(const struct batches *b)
+{
+    return atomic_load(&b->stop) || atomic_load(&b->w->draining);
+}
+
+/* --- writing --- */
+
+struct batch_write {
+    struct write_op op;
+    struct batches *b;
+    const struct run *run;
+    const char *held;
+    enum batch_status ends_as;
+    int64_t now_ms;
+    bool left;
+};
+
+static enum weir_err write_now(struct batches *b, struct batch_write *w, enum weir_err (*run)(struct db *, struct write_op *))
+{
+    w->op = (struct write_op){.run = run};
+    w->b = b;
+    w->now_ms = clock_utc_ms();
+    return writer_call(b->w->writer, &w->op);
+}
+
+static enum weir_err run_cancel(struct db *db, struct write_op *op)
+{
+    const struct batch_write *w = (const struct batch_write *)op;
+    enum weir_err e = batches_cancel(db, w->run->row.id, w->now_ms);
+
+    return e == WEIR_E_CONFLICT ? WEIR_OK : e;
+}
+
+static enum weir_err run_hold(struct db *db, struct write_op *op)
+{
+    const struct batch_write *w = (const struct batch_write *)op;
+
+    return batches_hold(db, w->run->row.id, w->held);
+}
+
+static enum weir_err run_finalize(struct db *db, struct write_op *op)
+{
+    const struct batch_write *w = (const struct batch_write *)op;
+
+    return batches_finalize(db, w->run->row.id, w->ends_as, w->now_ms);
+}
+
+static enum weir_err run_end(struct db *db, struct write_op *op)
+{
+    const struct batch_write *w = (const struct batch_write *)op;
+
+    return batches_end(db, &w->run->row, w->now_ms, w->now_ms + w->b->w->settings->retention.files_us / USEC_PER_MS);
+}
+
+/* All that ended in this round, in one transaction. */
+static enum weir_err run_results(struct db *db, struct write_op *op)
+{
+    struct batch_write *w = (struct batch_write *)op;
+    int64_t now = clock_mono_us();
+    enum weir_err e = WEIR_OK;
+
+    for (size_t i = 0; !e && i < SLOTS; i++)
+        if (w->b->slots[i].stage == SLOT_ENDED)
+            e = batch_items_end(db, &w->b->slots[i].end);
+    for (size_t i = 0; !e && i < w->b->run_count; i++)
+        if (w->b->runs[i]->worked_us)
+            e = batch_items_worked(db, w->b->runs[i]->row.id, (now - w->b->runs[i]->worked_us) / USEC_PER_MS);
+    return e;
+}
+
+static enum weir_err run_tidy(struct db *db, struct write_op *op)
+{
+    struct batch_write *w = (struct batch_write *)op;
+    int64_t kept_ms = w->b->w->settings->retention.files_us / USEC_PER_MS;
+    enum weir_err e = files_expire(db, w->now_ms);
+
+    if (!e)
+        e = files_purge_some(db, 0, &w->left);
+    if (!e && !w->left)
+        e = batches_purge_some(db, 0, w->now_ms - kept_ms, &w->left);
+    return e;
+}
+
+static enum weir_err run_first(struct db *db, struct write_op *op)
+{
+    (void)op;
+    return files_drop_unfinished(db);
+}
+
+/* --- which batches there are --- */
+
+static struct run *run_of(struct batches *b, int64_t batch)
+{
+    for (size_t i = 0; i < b->run_count; i++)
+        if (b->runs[i]->row.id == batch)
+            return b->runs[i];
+    return NULL;
+}
+
+static void look(struct batches *b)
+{
+    struct batch_row *rows = mem_zalloc(RUNS + 1, sizeof *rows);
+    size_t n = 0, left = 0;
+    bool known = batches_open(b->ro, NULL, RUNS, rows, &n) == WEIR_OK;
+
+    for (size_t i = 0; i < b->run_count; i++) {
+        b->runs[i]->there = !known || b->runs[i]->slots > 0;
+        if (known)
+            b->runs[i]->row.status = BATCH_CANCELLED;        /* unless it is found below: its owner was erased */
+    }
+    for (size_t i = 0; known && i < n; i++) {
+        struct run *r = run_of(b, rows[i].id);
+
+        if (!r && b->run_count < RUNS)
+            r = b->runs[b->run_count++] = mem_zalloc(1, sizeof *r);
+        if (!r)
+            continue;
+        r->row = rows[i];
+        r->there = true;
+        if (r->row.status != BATCH_IN_PROGRESS || r->row.paused)
+            r->worked_us = 0;
+        else if (!r->worked_us)
+            r->worked_us = clock_mono_us();
+    }
+    for (size_t i = 0; i < b->run_count; i++) {
+        if (b->runs[i]->there)
+            b->runs[left++] = b->runs[i];
+        else
+            free(b->runs[i]);
+    }
+    b->run_count = left;
+    free(rows);
+}
+
+/* --- what is to be done for one --- */
+
+static bool over(const struct run *r)
+{
+    return r->row.status != BATCH_IN_PROGRESS || r->row.ends_as >= 0 || clock_utc_ms() >= r->row.expires_ms;
+}
+
+/* More open items to begin; `all` once there are no more. */
+static void fetch(struct batches *b, struct run *r)
+{
+    if (r->at < r->n || r->all)
+        return;
+    r->at = r->n = 0;
+    if (batch_items_open(b->ro, r->row.id, r->next, FETCH, r->fetched, &r->n))
+        return;
+    r->all = r->n < FETCH;
+    if (r->n > 0)
+        r->next = r->fetched[r->n - 1].n + 1;
+}
+
+/* What will never be sent is written down as that, a step at a time. True: there is none left. */
+static bool write_never(struct batches *b, struct run *r)
+{
+    static const char expired[] = "This request could not be executed before the completion window expired.";
+    struct batch_item_place p[NEVER_AT_ONCE];
+    size_t n = 0, used = 0;
+    bool cancelled = r->row.ends_as == BATCH_CANCELLED;
+
+    if (batch_items_open(b->ro, r->row.id, 0, NEVER_AT_ONCE, p, &n))
+        return false;
+    for (size_t i = 0; i < SLOTS && used < n; i++) {
+        struct slot *s = &b->slots[i];
+
+        if (s->stage != SLOT_IDLE)
+            continue;
+        s->line = sb_make(BATCH_LINE_MAX);
+        if (!slot_never_line(b->ro, &r->row, &p[used], cancelled ? "batch_cancelled" : "batch_expired",
+                             cancelled ? "This request was not executed: the batch was cancelled." : expired, &s->line))
+            sb_reset(&s->line);
+        s->end = (struct batch_item_end){.batch = r->row.id, .user = r->row.user, .n = p[used].n, .state = ITEM_NEVER, .line = sb_str(&s->line),
+                                         .length = s->line.len};
+        s->batch = r->row.id;
+        s->stage = SLOT_ENDED;
+        r->slots++;
+        used++;
+    }
+    return n == 0;
+}
+
+/* A step nearer to its end; true if there was one. */
+static bool step(struct batches *b, struct run *r)
+{
+    struct batch_write w = {.run = r};
+
+    if (r->row.status == BATCH_VALIDATING)
+        return batch_check(b->w, b->ro, &r->row) == WEIR_OK;
+    if (r->slots > 0)
+        return false;
+    if (r->row.ends_as >= 0)
+        return write_never(b, r) ? write_now(b, &w, run_end) == WEIR_OK : r->slots > 0;
+    if (r->row.status == BATCH_CANCELLING)
+        w.ends_as = BATCH_CANCELLED;
+    else if (r->row.completed + r->row.failed >= r->row.total)
+        w.ends_as = BATCH_COMPLETED;
+    else if (over(r))
+        w.ends_as = BATCH_EXPIRED;
+    else
+        return false;
+    return write_now(b, &w, run_finalize) == WEIR_OK;
+}
+
+/* --- slots --- */
+
+static void drop(struct batches *b, struct slot *s)
+{
+    struct run *r = run_of(b, s->batch);
+
+    if (r)
+        r->slots--;
+    slot_release(s);
+}
+
+/* As many as there is room for: half as many, at most once a second, or one more. */
+static void adapt(struct batches *b, bool crowded)
+{
+    int64_t now = clock_mono_us(), most = b->w->settings->batches.workers;
+
+    if (!crowded)
+        b->active++;
+    else if (now - b->cut_us > USEC_PER_SEC) {
+        b->cut_us = now;
+        b->active /= 2;
+    }
+    b->active = b->active < 1 ? 1 : b->active > most ? most : b->active;
+}
+
+static bool crowd_waits(struct batches *b)
+{
+    const struct snapshot *s = engine_snapshot(b->w->engine);
+    int64_t n = 0;
+
+    for (int p = 0; p < PRIORITY_COUNT; p++)
+        n += s->waiting[p];
+    snapshot_put(s);
+    return n > CROWD;
+}
+
+/* What the last answer of a slot's says of its batch. */
+static void heed(struct batches *b, struct slot *s)
+{
+    struct run *r = run_of(b, s->batch);
+    struct batch_write w = {.run = r, .held = s->held};
+
+    if (s->busy)
+        adapt(b, true);
+    if (!r)
+        return;
+    if (s->held)
+        r->held_until_us = clock_mono_us() + HELD_US;
+    if ((s->held ? strcmp(r->row.held, s->held) != 0 : s->stage == SLOT_ENDED && *r->row.held) && write_now(b, &w, run_hold) == WEIR_OK)
+        (void)snprintf(r->row.held, sizeof r->row.held, "%s", s->held ? s->held : "");
+    if (s->no_access && write_now(b, &w, run_cancel) == WEIR_OK)
+        look(b);
+    s->held = NULL;
+    s->busy = s->no_access = false;
+}
+
+static void send(struct batches *b, struct slot *s, struct run *r)
+{
+    slot_send(s, b->w, b->ro, &r->row, &b->rng);
+    heed(b, s);
+}
+
+/* What is ready or due again is sent; what belongs to a batch that is over, or rests, is let go: its item stays open. */
+static void step_slots(struct batches *b)
+{
+    int64_t now = clock_mono_us();
+
+    for (size_t i = 0; i < SLOTS; i++) {
+        struct slot *s = &b->slots[i];
+        struct run *r = s->stage == SLOT_READY || s->stage == SLOT_WAITING ? run_of(b, s->batch) : NULL;
+
+        if (s->stage != SLOT_READY && s->stage != SLOT_WAITING)
+            continue;
+        if (!r || over(r) || resting(b))
+            drop(b, s);
+        else if (s->stage == SLOT_READY || (s->due_us <= now && !r->row.paused))
+            send(b, s, r);
+    }
+}
+
+/* The batch that is to get the next slot: the highest priority, then the fewest slots, then the oldest. */
+static struct run *next_run(struct batches *b)
+{
+    struct run *best = NULL;
+    int64_t now = clock_mono_us();
+
+    for (size_t i = 0; i < b->run_count; i++) {
+        struct run *r = b->runs[i];
+
+        if (over(r) || r->row.paused || r->held_until_us > now)
+            continue;
+        fetch(b, r);
+        if (r->at == r->n)
+            continue;
+        if (!best || r->row.priority > best->row.priority || (r->row.priority == best->row.priority && r->slots < best->slots))
+            best = r;
+    }
+    return best;
+}
+
+/* Slots that work, or will in a moment. */
+static int64_t in_use(struct batches *b)
+{
+    int64_t n = 0, now = clock_mono_us();
+
+    for (size_t i = 0; i < SLOTS; i++) {
+        const struct slot *s = &b->slots[i];
+        const struct run *r = s->stage == SLOT_WAITING ? run_of(b, s->batch) : NULL;
+
+        n += s->stage == SLOT_IN_FLIGHT || (r && !r->row.paused && r->held_until_us <= now);
+    }
+    return n;
+}
+
+static void fill(struct batches *b)
+{
+    int64_t used = in_use(b);
+    struct run *r;
+
+    for (size_t i = 0; i < SLOTS && used < b->active && !resting(b) && (r = next_run(b)); i++) {
+        if (b->slots[i].stage != SLOT_IDLE)
+            continue;
+        b->slots[i].place = r->fetched[r->at++];
+        b->slots[i].first_cost = -1;
+        r->slots++;
+        used++;
+        send(b, &b->slots[i], r);
+    }
+}
+
+/* True: something ended, and is written. */
+static bool save(struct batches *b)
+{
+    struct batch_write w = {.run = NULL};
+    int64_t now = clock_mono_us();
+    bool any = false, answered = false;
+
+    for (size_t i = 0; i < SLOTS; i++) {
+        any = any || b->slots[i].stage == SLOT_ENDED;
+        answered = answered || (b->slots[i].stage == SLOT_ENDED && b->slots[i].end.state == ITEM_ANSWERED);
+    }
+    if (!any || write_now(b, &w, run_results) != WEIR_OK)
+        return false;
+    for (size_t i = 0; i < b->run_count; i++)
+        if (b->runs[i]->worked_us)
+            b->runs[i]->worked_us = now;
+    for (size_t i = 0; i < SLOTS; i++)
+        if (b->slots[i].stage == SLOT_ENDED)
+            drop(b, &b->slots[i]);
+    if (answered)
+        adapt(b, crowd_waits(b));
+    return true;
+}
+
+/* Wait at most so long for answers, or a nudge; take what has come. True: a nudge. */
+static bool wait_and_take(struct batches *b, int ms)
+{
+    struct pollfd p[SLOTS + 1] = {{.fd = b->wake, .events = POLLIN}};
+    struct slot *of[SLOTS + 1];
+    nfds_t n = 1;
+    uint64_t count;
+    bool nudged;
+
+    for (size_t i = 0; i < SLOTS; i++)
+        if (b->slots[i].stage == SLOT_IN_FLIGHT) {
+            of[n] = &b->slots[i];
+            p[n++] = (struct pollfd){.fd = b->slots[i].fd, .events = POLLIN};
+        }
+    if (poll(p, n, ms) < 0)
+        return false;
+    nudged = p[0].revents && read(b->wake, &count, sizeof count) == (ssize_t)sizeof count;
+    for (nfds_t i = 1; i < n; i++)
+        if (p[i].revents) {
+            slot_receive(of[i], b->ro, &b->rng);
+            if (of[i]->stage != SLOT_IN_FLIGHT)
+                heed(b, of[i]);
+        }
+    return nudged;
+}
+
+/* How long nothing has to be done unless something comes. */
+static int patience_ms(const struct batches *b)
+{
+    int64_t now = clock_mono_us(), until = now + (b->run_count ? LOOK_AGAIN_MS : REST_MS) * USEC_PER_MS;
+
+    for (size_t i = 0; i < SLOTS; i++) {
+        const struct slot *s = &b->slots[i];
+
+        if (s->stage == SLOT_READY)
+            return 0;
+        if (s->stage == SLOT_WAITING && s->due_us < until)
+            until = s->due_us;
+    }
+    return until > now ? (int)((until - now) / USEC_PER_MS) + 1 : 0;
+}
+
+static void tidy(struct batches *b)
+{
+    struct batch_write w = {.left = true};
+    enum weir_err e = WEIR_OK;
+
+    while (!e && w.left && !resting(b))
+        e = write_now(b, &w, run_tidy);
+    b->tidy_us = clock_mono_us() + TIDY_US;
+}
+
+static void *work(void *arg)
+{
+    struct batches *b = arg;
+    struct batch_write first = {.run = NULL};
+    bool changed, nudged = false;
+
+    (void)prctl(PR_SET_NAME, "batches");
+    if (write_now(b, &first, run_first))
+        log_warn("batches: uploads that were cut off stay until the next start");
+    while (!atomic_load(&b->stop)) {
+        look(b);
+        if (nudged || clock_mono_us() >= b->tidy_us)
+            tidy(b);
+        changed = false;
+        for (size_t i = 0; i < b->run_count && !resting(b); i++)
+            changed = step(b, b->runs[i]) || changed;
+        step_slots(b);
+        fill(b);
+        changed = save(b) || changed;
+        nudged = wait_and_take(b, changed ? 0 : patience_ms(b));
+    }
+    (void)wait_and_take(b, 0);
+    (void)save(b);
+    return NULL;
+}
+
+struct batches *batches_start(struct web *w, struct db *ro)
+{
+    struct batches *b = mem_zalloc(1, sizeof *b);
+    sigset_t all, old;
+    int rc = 0;
+
+    b->w = w;
+    b->ro = ro;
+    b->active = FIRST_ACTIVE;
+    b->rng = rng_make((uint64_t)clock_utc_ms());
+    for (size_t i = 0; i < SLOTS; i++)
+        b->slots[i].fd = -1;
+    b->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &old);
+    if (b->wake < 0 || (rc = pthread_create(&b->thread, NULL, work, b))) {
+        log_error("batches: cannot start: %s", strerror(rc ? rc : errno));
+        if (b->wake >= 0)
+            (void)close(b->wake);
+        free(b);
+        b = NULL;
+    }
+    (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+    return b;
+}
+
+void batches_nudge(struct batches *b)
+{
+    uint64_t one = 1;
+
+    if (b && write(b->wake, &one, sizeof one) != (ssize_t)sizeof one)
+        log_warn("batches: a change is seen a little later: %s", strerror(errno));
+}
+
+void batches_stop(struct batches *b)
+{
+    if (!b)
+        return;
+    atomic_store(&b->stop, true);
+    batches_nudge(b);
+    (void)pthread_join(b->thread, NULL);
+    for (size_t i = 0; i < SLOTS; i++)
+        slot_release(&b->slots[i]);
+    for (size_t i = 0; i < b->run_count; i++)
+        free(b->runs[i]);
+    (void)close(b->wake);
+    free(b);
+}
