@@ -54,6 +54,8 @@ bool report_time_parse(const char *s, int64_t now_ms, int64_t *out_ms);
 /* {totals, series:[{at,…}], by_model:[{key,…}], efficiency:{chars_per_token}}. Buckets without traffic are there. */
 enum weir_err report_token_usage(struct db *ro, const struct report_filter *f, struct sb *out)
     __attribute__((warn_unused_result));
+/* The series of that alone: cheaper where one page asks for many. */
+enum weir_err report_series(struct db *ro, const struct report_filter *f, struct sb *out) __attribute__((warn_unused_result));
 /* {session_id, totals, messages:[{message_id, request_id, at, model, …, usage, cost, metrics}]}; numbers, no text.
  * E_NOT_FOUND: no such session, or not owner_id's. Range and other filters are not applied. */
 enum weir_err report_session_usage(struct db *ro, const struct report_filter *f, const char *session_id, struct sb *out)
@@ -67,12 +69,20 @@ enum weir_err report_session_usage(struct db *ro, const struct report_filter *f,
  * its p95, at most 1), no_retries (15; 1 less retries per request, at least 0). A part without data is left out. */
 enum weir_err report_performance(struct db *ro, const struct report_filter *f, struct sb *out)
     __attribute__((warn_unused_result));
+/* {models:[{key, requests, latency_ms, ttft_ms, queue_wait_ms, tokens_per_second, success_rate}]} of the same calls, each as
+ * above: the dearest models, fewer than f->limit if there are more. */
+enum weir_err report_models(struct db *ro, const struct report_filter *f, struct sb *out) __attribute__((warn_unused_result));
+/* {requests, by_upstream:[{key, …}], refused:[{at, upstream, model, request_id, status}]}: what each carried, and the newest
+ * attempts that were answered 429, f->limit at most. Of the filter, only range and user count for `refused`. */
+enum weir_err report_upstreams(struct db *ro, const struct report_filter *f, struct sb *out) __attribute__((warn_unused_result));
 /* {currency, total, cost_per, by_model, by_upstream, by_user, by_session, by_endpoint, by_priority, by_day, by_week, by_month,
  * by_hour, unpriced}; lists by cost, descending (times by time), at most f->limit entries each. cost_per: {request_usd,
  * session_usd, thousand_tokens_usd}, of what had a price. Of more than 93 days by_hour is null; of
  * more than 100,000 requests cost_per.session_usd is, for then only the dearest sessions are looked for. */
 enum weir_err report_cost_breakdown(struct db *ro, const struct report_filter *f, struct sb *out)
     __attribute__((warn_unused_result));
+/* The same without by_hour: 720 hours of a month are most of it, and no page shows them. */
+enum weir_err report_cost_days(struct db *ro, const struct report_filter *f, struct sb *out) __attribute__((warn_unused_result));
 /* {from, to, days, confidence, requests: {slope_per_day, low, high, total, previous, change}, tokens, cost_usd}. The slope is
  * Theil and Sen's over the whole days of the range since the first request, with its 95 % interval; null below three
  * days. total is the range's, previous that of the range of equal length before it, change how much more total is, as

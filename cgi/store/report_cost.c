@@ -126,14 +126,13 @@ static enum weir_err unpriced_json(struct db *ro, const struct report_scan *s, s
     return e;
 }
 
-enum weir_err report_cost_breakdown(struct db *ro, const struct report_filter *f, struct sb *out)
+static enum weir_err breakdown(struct db *ro, const struct report_filter *f, bool hours, struct sb *out)
 {
     static const struct { const char *name; enum report_by by; } lists[] = {
         {"by_model", BY_MODEL}, {"by_upstream", BY_UPSTREAM}, {"by_user", BY_USER}, {"by_endpoint", BY_ENDPOINT},
         {"by_priority", BY_PRIORITY},
     };
     struct report_sessions sessions = {.priced = 0};
-    bool hours = f->to_ms - f->from_ms <= HOURS_MAX_DAYS * DAY_MS;
     struct report_scan s;
     enum weir_err e = report_scan_init(&s, ro, f);
 
@@ -170,4 +169,14 @@ out:
     report_list_done(&sessions.list);
     report_scan_done(&s, ro);
     return e;
+}
+
+enum weir_err report_cost_breakdown(struct db *ro, const struct report_filter *f, struct sb *out)
+{
+    return breakdown(ro, f, f->to_ms - f->from_ms <= HOURS_MAX_DAYS * DAY_MS, out);
+}
+
+enum weir_err report_cost_days(struct db *ro, const struct report_filter *f, struct sb *out)
+{
+    return breakdown(ro, f, false, out);
 }

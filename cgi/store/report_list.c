@@ -85,8 +85,7 @@ void report_list_fold(struct report_list *l, const struct report_scan *s, enum r
     }
 }
 
-/* In order, the dearest first; what is beyond `limit`, if anything, is added to the entry with key 0. */
-static void order(struct report_list *l, int64_t limit)
+void report_list_order(struct report_list *l, int64_t limit)
 {
     struct report_sums rest = {0};
     size_t kept = 0;
@@ -127,7 +126,7 @@ enum weir_err report_list_json(struct report_list *l, struct db *ro, enum report
 {
     enum weir_err e = WEIR_OK;
 
-    order(l, limit);
+    report_list_order(l, limit);
     sb_putc(out, '[');
     for (size_t i = 0; !e && i < l->count; i++) {
         sb_puts(out, i ? ",{\"key\":" : "{\"key\":");

@@ -29,6 +29,8 @@ void report_list_add(struct report_list *l, int64_t key, const struct report_sum
 void report_list_replace(struct report_list *l, size_t at, int64_t key, const struct report_sums *s);
 /* The combinations of a scan, folded by one dimension. */
 void report_list_fold(struct report_list *l, const struct report_scan *s, enum report_by by);
+/* The dearest first; what is beyond `limit`, if anything, is added to the entry with key 0. Nothing is added after it. */
+void report_list_order(struct report_list *l, int64_t limit);
 /* A key's name as a JSON string; null for 0. */
 enum weir_err report_name_json(struct db *ro, enum report_by by, int64_t key, struct sb *out);
 /* [{key, …}] by cost, descending; what is beyond `limit` becomes one entry with key null. Reorders the list: nothing is

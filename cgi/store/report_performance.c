@@ -77,23 +77,43 @@ struct outcome {
     int64_t success, cancelled, retries_ppm, success_ppm;      /* -1: no data */
 };
 
-static struct outcome outcome_of(const struct report_scan *s)
+/* Of one model, 0: of all; `sum` is theirs. */
+static struct outcome outcome_of(const struct report_scan *s, int64_t model, const struct report_sums *sum)
 {
     struct outcome o = {0, 0, -1, -1};
     int64_t counted;
 
     for (size_t i = 0; i < s->combo_count; i++) {
+        if (model && s->combo[i].dims.model != model)
+            continue;
         if (s->combo[i].dims.status == CALL_SUCCESS)
             o.success += s->combo[i].sums.requests;
         if (s->combo[i].dims.status == CALL_CANCELLED)
             o.cancelled += s->combo[i].sums.requests;
     }
-    counted = s->total.requests - o.cancelled;
+    counted = sum->requests - o.cancelled;
     if (counted > 0)
         o.success_ppm = o.success * MILLION / counted;
-    if (s->total.requests > 0)
-        o.retries_ppm = s->total.retries * MILLION / s->total.requests;
+    if (sum->requests > 0)
+        o.retries_ppm = sum->retries * MILLION / sum->requests;
     return o;
+}
+
+/* "requests":…, "latency_ms":{…}, "ttft_ms":{…}, "queue_wait_ms":{…}, "tokens_per_second":…, "success_rate":… */
+static void speed_json(struct sb *out, const struct report_sums *sum, const struct hist *h, const struct outcome *o)
+{
+    sb_puts(out, "\"requests\":");
+    sb_i64(out, sum->requests);
+    sb_putc(out, ',');
+    percentiles_json(out, "latency_ms", h, HIST_DURATION, sum->wait_us + sum->ttft_us + sum->writing_us);
+    sb_putc(out, ',');
+    percentiles_json(out, "ttft_ms", h, HIST_TTFT, sum->ttft_us);
+    sb_putc(out, ',');
+    percentiles_json(out, "queue_wait_ms", h, HIST_WAIT, sum->wait_us);
+    sb_puts(out, ",\"tokens_per_second\":");
+    record_ratio_json(out, sum->completion * MILLION, sum->writing_us, 1);
+    sb_puts(out, ",\"success_rate\":");
+    record_ratio_json(out, o->success, sum->requests - o->cancelled, 4);
 }
 
 /* [{type, count, rate}]: failures by their code, most frequent first. */
@@ -136,10 +156,10 @@ static int64_t at_most_one(int64_t ppm)
     return ppm < 0 ? 0 : ppm > MILLION ? MILLION : ppm;
 }
 
-static void score_json(struct sb *out, const struct report_scan *s, const struct outcome *o)
+static void score_json(struct sb *out, const struct report_scan *s, const struct hist *h, const struct outcome *o)
 {
     int64_t busy_us = s->total.wait_us + s->total.ttft_us + s->total.writing_us;
-    int64_t ttft_us = hist_quantile(s->hist, HIST_TTFT, 950000);
+    int64_t ttft_us = hist_quantile(h, HIST_TTFT, 950000);
     const struct { const char *name; int64_t weight, ppm; } parts[] = {      /* ppm -1: no data */
         {"success", 50, o->success_ppm},
         {"no_waiting", 20, busy_us ? MILLION - s->total.wait_us * MILLION / busy_us : -1},
@@ -228,37 +248,83 @@ enum weir_err report_performance(struct db *ro, const struct report_filter *f, s
 
     if (!e) {
         report_scan_own(&s);
-        s.hist = h;
+        for (size_t i = 0; i < s.combo_count; i++)
+            s.combo[i].hist = h;
         report_scan_buckets(&s, 0, g, true);
         e = report_scan_run(&s, ro);
     }
     if (e)
         goto out;
-    o = outcome_of(&s);
-    sb_puts(out, "{\"requests\":");
-    sb_i64(out, s.total.requests);
-    sb_putc(out, ',');
-    percentiles_json(out, "latency_ms", h, HIST_DURATION, s.total.wait_us + s.total.ttft_us + s.total.writing_us);
-    sb_putc(out, ',');
-    percentiles_json(out, "ttft_ms", h, HIST_TTFT, s.total.ttft_us);
-    sb_putc(out, ',');
-    percentiles_json(out, "queue_wait_ms", h, HIST_WAIT, s.total.wait_us);
-    sb_puts(out, ",\"tokens_per_second\":");
-    record_ratio_json(out, s.total.completion * MILLION, s.total.writing_us, 1);
-    sb_puts(out, ",\"success_rate\":");
-    record_ratio_json(out, o.success, s.total.requests - o.cancelled, 4);
+    o = outcome_of(&s, 0, &s.total);
+    sb_putc(out, '{');
+    speed_json(out, &s.total, h, &o);
     e = errors_json(ro, &s, out);
     sb_puts(out, ",\"retries\":{\"total\":");
     sb_i64(out, s.total.retries);
     sb_puts(out, ",\"per_request\":");
     record_ratio_json(out, s.total.retries, s.total.requests, 4);
     sb_putc(out, '}');
-    score_json(out, &s, &o);
+    score_json(out, &s, h, &o);
     series_json(out, &s.series[0]);
     if (!e)
         e = suggestions_json(ro, &s, out);
     sb_putc(out, '}');
 out:
+    report_scan_done(&s, ro);
+    free(h);
+    return e;
+}
+
+/* --- by model --- */
+
+/* One histogram for each model of the scan, in the order of `models`. */
+static struct hist *hist_by_model(struct report_scan *s, struct report_list *models)
+{
+    struct hist *h;
+
+    for (size_t i = 0; i < s->combo_count; i++)
+        report_list_add(models, s->combo[i].dims.model, &s->combo[i].sums);      /* none yet: their keys alone */
+    h = mem_zalloc(models->count + 1, sizeof *h);
+    for (size_t i = 0; i < s->combo_count; i++)
+        s->combo[i].hist = &h[idmap_get(&models->at, (uint64_t)s->combo[i].dims.model)];
+    return h;
+}
+
+enum weir_err report_models(struct db *ro, const struct report_filter *f, struct sb *out)
+{
+    struct report_list models = {0}, dearest = {0};
+    struct report_scan s;
+    struct hist *h = NULL;
+    const char *comma = "";
+    enum weir_err e = report_scan_init(&s, ro, f);
+
+    if (!e) {
+        report_scan_own(&s);
+        h = hist_by_model(&s, &models);
+        e = report_scan_run(&s, ro);
+    }
+    if (!e) {
+        report_list_fold(&dearest, &s, BY_MODEL);
+        report_list_order(&dearest, f->limit);
+        sb_puts(out, "{\"models\":[");
+    }
+    for (size_t i = 0; !e && i < dearest.count; i++) {
+        const struct report_entry *m = &dearest.entry[i];
+        struct outcome o = outcome_of(&s, m->key, &m->sums);
+
+        if (!m->key)
+            continue;
+        sb_putf(out, "%s{\"key\":", comma);
+        e = report_name_json(ro, BY_MODEL, m->key, out);
+        sb_putc(out, ',');
+        speed_json(out, &m->sums, &h[idmap_get(&models.at, (uint64_t)m->key)], &o);
+        sb_putc(out, '}');
+        comma = ",";
+    }
+    if (!e)
+        sb_puts(out, "]}");
+    report_list_done(&models);
+    report_list_done(&dearest);
     report_scan_done(&s, ro);
     free(h);
     return e;

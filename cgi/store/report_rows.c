@@ -82,7 +82,7 @@ static bool add(struct report_scan *s, struct report_combo *c, int64_t at_ms, co
     bool whole = true;
 
     if (into & INTO_TOTALS) {
-        whole = add_durations(s->hist, d);
+        whole = add_durations(c->hist, d);
         report_sums_add(&c->sums, sums);
         report_sums_add(&s->total, sums);
     }

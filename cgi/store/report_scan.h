@@ -35,6 +35,7 @@ struct report_combo {
     int64_t id;
     struct ledger_dims dims;
     struct report_sums sums;
+    struct hist *hist;                         /* its durations are added to this one; NULL: to none. Borrowed. */
 };
 
 struct report_scan {
@@ -45,7 +46,6 @@ struct report_scan {
     size_t combo_count;
     struct report_sums total;
     struct report_series series[2];            /* filled if they have buckets */
-    struct hist *hist;                         /* filled if not NULL */
     bool series_only;                          /* set: totals are not wanted, and may stay short of the truth */
     int64_t imported;                          /* the word of the upstream of usage made elsewhere; -1: there is none */
     bool own_only;                             /* that was left out */

@@ -51,6 +51,25 @@ enum weir_err report_token_usage(struct db *ro, const struct report_filter *f, s
     return e;
 }
 
+enum weir_err report_series(struct db *ro, const struct report_filter *f, struct sb *out)
+{
+    struct report_scan s;
+    enum weir_err e = report_scan_init(&s, ro, f);
+
+    if (!e) {
+        s.series_only = true;
+        report_scan_buckets(&s, 0, report_granularity(f), false);
+        e = report_scan_run(&s, ro);
+    }
+    if (!e) {
+        sb_puts(out, "{\"series\":");
+        series_json(&s.series[0], out);
+        sb_putc(out, '}');
+    }
+    report_scan_done(&s, ro);
+    return e;
+}
+
 /* --- one session --- */
 
 static enum weir_err session_of(struct db *ro, const char *owner_id, const char *session_id, int64_t *session)

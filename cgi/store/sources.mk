@@ -59,7 +59,7 @@ libweir_a_SOURCES += \
 	cgi/store/report_list.c cgi/store/report_list.h cgi/store/report_past.c cgi/store/report_past.h \
 	cgi/store/report_performance.c \
 	cgi/store/report_request.c cgi/store/report_rows.c cgi/store/report_scan.c cgi/store/report_scan.h cgi/store/report_sessions.c \
-	cgi/store/report_sessions.h cgi/store/report_trend.c cgi/store/report_usage.c \
+	cgi/store/report_sessions.h cgi/store/report_trend.c cgi/store/report_upstreams.c cgi/store/report_usage.c \
 	cgi/store/spans.c cgi/store/spans.h \
 	cgi/store/retain.c cgi/store/retain.h \
 	cgi/store/spill.c cgi/store/spill.h cgi/store/spill_line.c cgi/store/spill_line.h \

@@ -19,10 +19,10 @@ enum { REFUSALS = 50, GOALS_DAYS = 56, LIST_MAX = 16 * 1024 * 1024 };
 /* --- limits --- */
 
 /* One key at one provider: what it carries of all traffic of the day, and what room it has. The key itself is nowhere. */
-static json_t *keys(const struct board *b, const struct snapshot *s, const json_t *cost)
+static json_t *keys(const struct board *b, const struct snapshot *s, const json_t *carried)
 {
-    const json_t *list = json_object_get(cost, "by_upstream");
-    double all = view_number(json_object_get(cost, "total"), "requests");
+    const json_t *list = json_object_get(carried, "by_upstream");
+    double all = view_number(carried, "requests");
     json_t *rows = json_array();
 
     for (size_t i = 0; i < s->upstream_count; i++) {
@@ -67,23 +67,15 @@ static json_t *recovering(const struct board *b, const struct snapshot *s)
     return rows;
 }
 
-/* Refused attempts of the last day, newest first, from the requests that failed by them or were tried again. */
-static json_t *refusals(const struct board *b)
+static json_t *refusals(const struct board *b, const json_t *carried)
 {
-    struct report_filter f = b->f;
-    json_t *rows = json_array(), *history, *h, *a;
-    size_t i, k;
+    json_t *rows = json_array(), *a;
+    size_t i;
 
-    f.from_ms = f.to_ms - DAY_MS;
-    f.limit = 1000;
-    history = board_ask(b, report_history, &f);
-    json_array_foreach(json_object_get(history, "items"), i, h)
-        json_array_foreach(json_object_get(h, "attempts"), k, a)
-            if (view_number(a, "http_status") == 429 && json_array_size(rows) < REFUSALS)
-                json_array_append_new(rows, json_pack("{s:o, s:s, s:s, s:s, s:s}", "time", board_time(b, json_object_get(a, "at"), VIEW_SHORT),
-                                                      "upstream", json_str(a, "upstream", ""), "model", json_str(a, "model", ""),
-                                                      "request_id", json_str(h, "request_id", ""), "status", json_str(h, "status", "")));
-    json_decref(history);
+    json_array_foreach(json_object_get(carried, "refused"), i, a)
+        json_array_append_new(rows, json_pack("{s:o, s:s, s:s, s:s, s:s}", "time", board_time(b, json_object_get(a, "at"), VIEW_SHORT),
+                                              "upstream", json_str(a, "upstream", ""), "model", json_str(a, "model", ""), "request_id",
+                                              json_str(a, "request_id", ""), "status", json_str(a, "status", "")));
     return rows;
 }
 
@@ -93,25 +85,26 @@ enum weir_err h_page_limits(struct exchange *x)
     const struct snapshot *s;
     enum weir_err e = board_open(x, &b);
     struct report_filter f;
-    json_t *ctx, *cost, *back, *refused;
+    json_t *ctx, *carried, *back, *refused;
 
     if (e)
         return e;
     f = b.f;
     f.from_ms = f.to_ms - DAY_MS;
-    cost = board_ask(&b, report_cost_breakdown, &f);
+    f.limit = REFUSALS;
+    carried = board_ask(&b, report_upstreams, &f);
     s = engine_snapshot(x->web->engine);
     ctx = board_context(&b, "limits", "Limits");
     back = recovering(&b, s);
-    refused = refusals(&b);
+    refused = refusals(&b, carried);
     json_object_set_new(ctx, "upstreams", view_limits(s, x->web->settings));
-    json_object_set_new(ctx, "keys", keys(&b, s, cost));
+    json_object_set_new(ctx, "keys", keys(&b, s, carried));
     json_object_set_new(ctx, "is_recovering", json_boolean(json_array_size(back) > 0));
     json_object_set_new(ctx, "recovering", back);
     json_object_set_new(ctx, "was_refused", json_boolean(json_array_size(refused) > 0));
     json_object_set_new(ctx, "refusals", refused);
     snapshot_put(s);
-    json_decref(cost);
+    json_decref(carried);
     return pages_answer(x, "limits", ctx);
 }
 

@@ -40,8 +40,7 @@ static json_t *usage_of(const struct board *b, const struct group *g, const char
     struct report_filter f = b->f;
     char why[160];
 
-    f.limit = 1;
-    return report_filter_set(&f, g->name, key, why) == WEIR_OK ? board_ask(b, report_token_usage, &f) : NULL;
+    return report_filter_set(&f, g->name, key, why) == WEIR_OK ? board_ask(b, report_series, &f) : NULL;
 }
 
 /* One series for each of the dearest keys, and what is left of the whole as "Other": the bars add up to it. */
@@ -99,7 +98,7 @@ enum weir_err h_page_cost(struct exchange *x)
     g = group_of(&b);
     f = b.f;
     f.limit = BOARD_TOP + 1;
-    cost = board_ask(&b, report_cost_breakdown, &f);
+    cost = board_ask(&b, report_cost_days, &f);
     usage = board_ask(&b, report_token_usage, &f);
     sum = json_object_get(cost, "total");
     per = json_object_get(cost, "cost_per");
@@ -169,7 +168,7 @@ static json_t *error_chart(const struct board *b, const json_t *speed)
         struct report_filter f = b->f;
 
         f.status = (int)kinds[k].status;               /* with another one chosen there is none of these */
-        usage[k] = b->f.status < 0 || b->f.status == f.status ? board_ask(b, report_token_usage, &f) : NULL;
+        usage[k] = b->f.status < 0 || b->f.status == f.status ? board_ask(b, report_series, &f) : NULL;
         board_chart_series(chart, kinds[k].label);
     }
     for (size_t k = 0; k < KINDS && !any; k++)
@@ -189,27 +188,19 @@ static json_t *error_chart(const struct board *b, const json_t *speed)
 static json_t *by_model(const struct board *b)
 {
     struct report_filter f = b->f;
-    json_t *rows = json_array(), *usage, *m;
+    json_t *rows = json_array(), *speed, *m;
     size_t i;
 
-    f.limit = MODELS_SHOWN;
-    usage = board_ask(b, report_token_usage, &f);
-    json_array_foreach(json_object_get(usage, "by_model"), i, m) {
-        json_t *speed;
-
-        f.model = json_str(m, "key", NULL);
-        if (!f.model)
-            continue;
-        speed = board_ask(b, report_performance, &f);
-        json_array_append_new(rows, json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "model", f.model, "requests", board_count(speed, "requests"),
-                                              "queued", board_span(json_object_get(speed, "queue_wait_ms"), "p95"), "first",
-                                              board_span(json_object_get(speed, "ttft_ms"), "p95"), "total",
-                                              board_span(json_object_get(speed, "latency_ms"), "p95"), "speed",
-                                              view_ratio(view_number(speed, "tokens_per_second")), "ok",
-                                              view_percent(view_number(speed, "success_rate"))));
-        json_decref(speed);
-    }
-    json_decref(usage);
+    f.limit = MODELS_SHOWN + 1;
+    speed = board_ask(b, report_models, &f);
+    json_array_foreach(json_object_get(speed, "models"), i, m)
+        json_array_append_new(rows, json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "model", json_str(m, "key", ""), "requests",
+                                              board_count(m, "requests"), "queued", board_span(json_object_get(m, "queue_wait_ms"), "p95"),
+                                              "first", board_span(json_object_get(m, "ttft_ms"), "p95"), "total",
+                                              board_span(json_object_get(m, "latency_ms"), "p95"), "speed",
+                                              view_ratio(view_number(m, "tokens_per_second")), "ok",
+                                              view_percent(view_number(m, "success_rate"))));
+    json_decref(speed);
     return rows;
 }
 

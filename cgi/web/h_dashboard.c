@@ -29,7 +29,7 @@ static void sources_read(const struct board *b, struct sources *s)
     f.limit = GROUPS_ASKED;
     s->usage = board_ask(b, report_token_usage, &f);
     s->speed = board_ask(b, report_performance, &f);
-    s->cost = board_ask(b, report_cost_breakdown, &f);
+    s->cost = board_ask(b, report_cost_days, &f);
     f.limit = RECENT;
     s->history = board_ask(b, report_history, &f);
     f.to_ms = b->f.from_ms;

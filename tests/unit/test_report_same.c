@@ -41,11 +41,24 @@ static void random_call(struct rng *rng, struct call_record *last)
     r.upstream = r.attempts[0].upstream = upstreams[rng_below(rng, 2)];
     r.status = rng_below(rng, 3) ? CALL_SUCCESS : (enum call_status)rng_below(rng, 5);
     r.error_code = r.status == CALL_SUCCESS ? NULL : "upstream_timeout";
+    r.attempts[0].model = r.model;
+    if (r.status == CALL_TIMEOUT) {
+        r.attempts[r.attempt_count++] = r.attempts[0];
+        r.attempts[0].http_status = 429;
+    }
     r.usage.prompt = rng_below(rng, 3000);
     r.usage.completion = rng_below(rng, 3000);
     r.cost.priced = strcmp(r.model, "unpriced") != 0;
     r.cost.input = r.cost.priced ? r.usage.prompt * r.cost.rate_in : 0;
     r.cost.output = r.cost.priced ? r.usage.completion * r.cost.rate_out : 0;
+    if (r.status == CALL_ERROR) {                            /* one attempt: in the event's own row */
+        r.attempts[0].http_status = 429;
+        r.attempts[0].error_code = r.error_code;
+        r.attempts[0].usage = r.usage;
+        r.attempts[0].priced = r.cost.priced;
+        r.attempts[0].cost_in = r.cost.input;
+        r.attempts[0].cost_out = r.cost.output;
+    }
     r.queue_us = rng_below(rng, 3000000);
     r.ttft_us = rng_below(rng, 2000000);
     ck_assert_int_eq(usage_settle(db, &r), WEIR_OK);
@@ -349,6 +362,91 @@ START_TEST(cost_per_session_is_the_mean_over_sessions_that_had_a_price)
 }
 END_TEST
 
+/* What each of many reports says is what the one for pages says. */
+START_TEST(pages_are_told_what_each_report_says)
+{
+    struct rng rng = rng_make(61);
+    struct report_filter f;
+    json_t *many, *one, *m;
+    char where[300];
+    size_t i;
+
+    ledger_make(&rng);
+    for (int cut = 0; cut < 12; cut++) {
+        f = report_filter_make(END);
+        random_cut(&rng, &f, where);
+        f.limit = 1000;
+        many = parsed(report_series(db, &f, &out));
+        one = parsed(report_token_usage(db, &f, &out));
+        ck_assert(json_equal(json_object_get(many, "series"), json_object_get(one, "series")));
+        json_decref(many);
+        json_decref(one);
+
+        many = parsed(report_cost_days(db, &f, &out));
+        one = parsed(report_cost_breakdown(db, &f, &out));
+        ck_assert_int_eq(json_object_set(one, "by_hour", json_object_get(many, "by_hour")), 0);
+        ck_assert(json_equal(many, one));
+        json_decref(many);
+        many = parsed(report_upstreams(db, &f, &out));
+        ck_assert(json_equal(json_object_get(many, "by_upstream"), json_object_get(one, "by_upstream")));
+        ck_assert(json_equal(json_object_get(many, "requests"), json_object_get(json_object_get(one, "total"), "requests")));
+        json_decref(many);
+        json_decref(one);
+
+        many = parsed(report_models(db, &f, &out));
+        json_array_foreach(json_object_get(many, "models"), i, m) {
+            struct report_filter of_one = f;
+            const char *key;
+            json_t *value;
+
+            of_one.model = json_str(m, "key", "");
+            one = parsed(report_performance(db, &of_one, &out));
+            json_object_foreach(m, key, value)
+                ck_assert_msg(strcmp(key, "key") == 0 || json_equal(value, json_object_get(one, key)), "%s of %s", key, of_one.model);
+            json_decref(one);
+        }
+        json_decref(many);
+    }
+    finish();
+}
+END_TEST
+
+START_TEST(refused_attempts_are_the_newest_also_of_requests_that_were_tried_again)
+{
+    struct rng rng = rng_make(67);
+    struct report_filter f = report_filter_make(END);
+    int64_t refused, before_ms = INT64_MAX;
+    json_t *j, *r;
+    size_t i;
+
+    ledger_make(&rng);
+    f.from_ms = END - 2 * DAY;
+    f.limit = 1000;
+    refused = fixture_i64(db, "SELECT count(*) FROM attempts a WHERE http_status = 429 AND event >> 20 >= 1793596260077");
+    ck_assert_int_gt(refused, 20);
+    ck_assert_int_gt(fixture_i64(db, "SELECT count(*) FROM attempt_rows WHERE http_status = 429"), 20);
+    ck_assert_int_gt(fixture_i64(db, "SELECT count(*) FROM events WHERE http_status = 429"), 20);
+    j = parsed(report_upstreams(db, &f, &out));
+    ck_assert_int_eq((int64_t)json_array_size(json_object_get(j, "refused")), refused);
+    json_array_foreach(json_object_get(j, "refused"), i, r) {
+        int64_t at_ms;
+
+        ck_assert(report_time_parse(json_str(r, "at", ""), 0, &at_ms));
+        ck_assert_int_le(at_ms, before_ms);
+        before_ms = at_ms;
+        ck_assert_str_ne(json_str(r, "upstream", ""), "");
+        ck_assert_str_ne(json_str(r, "model", ""), "");
+    }
+    json_decref(j);
+    f.limit = 3;
+    j = parsed(report_upstreams(db, &f, &out));
+    ck_assert_uint_eq(json_array_size(json_object_get(j, "refused")), 3);
+    json_decref(j);
+    finish();
+}
+END_TEST
+
 UNIT_MAIN("report_same", every_report_says_the_sum_of_the_events_whatever_is_cut_out,
           days_weeks_and_months_begin_at_local_midnight_also_where_clocks_change,
-          sessions_add_up_to_what_their_own_reports_say, cost_per_session_is_the_mean_over_sessions_that_had_a_price)
+          sessions_add_up_to_what_their_own_reports_say, cost_per_session_is_the_mean_over_sessions_that_had_a_price,
+          pages_are_told_what_each_report_says, refused_attempts_are_the_newest_also_of_requests_that_were_tried_again)
