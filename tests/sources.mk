@@ -68,6 +68,7 @@ EXTRA_DIST += \
 	tests/e2e/faults.test.mjs \
 	tests/e2e/fcgi.test.mjs \
 	tests/e2e/front.test.mjs \
+	tests/e2e/handoff.test.mjs \
 	tests/e2e/idempotency.test.mjs \
 	tests/e2e/import.test.mjs \
 	tests/e2e/input.test.mjs \

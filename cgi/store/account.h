@@ -104,6 +104,9 @@ enum weir_err account_user_state(struct db *ro, const char *user_id, struct acco
 /* Tokens; of `user_id` alone unless NULL, and revoked or expired ones only with `all`. */
 enum weir_err account_tokens_json(struct db *ro, const char *user_id, bool all, int64_t now_ms, const char *cursor, int64_t limit,
                                   struct sb *out) __attribute__((warn_unused_result));
+/* Whose token this is. E_NOT_FOUND: there is none, or it was revoked or is over. */
+enum weir_err account_token_user(struct db *ro, const char *token_id, int64_t now_ms, char user_id[RAND_ID_SIZE])
+    __attribute__((warn_unused_result));
 enum weir_err account_token_json(struct db *ro, const char *user_id, const char *token_id, struct sb *out)
     __attribute__((warn_unused_result));
 /* The user's browser sessions, newest first; `csrf` marks the one that asks. */

@@ -2,6 +2,7 @@
  * any of them. */
 #include "store/account.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "store/list.h"
@@ -135,6 +136,22 @@ enum weir_err account_tokens_json(struct db *ro, const char *user_id, bool all, 
     query_i64(&q, now_ms);
     query_i64(&q, limit + 1);
     return list_rows(&q, limit, token_item, out);
+}
+
+enum weir_err account_token_user(struct db *ro, const char *token_id, int64_t now_ms, char user_id[RAND_ID_SIZE])
+{
+    struct query q = query(ro, "SELECT u.user_id FROM tokens t JOIN users u ON u.id = t.user WHERE t.token_id = ?1 AND t.revoked_ms IS NULL"
+                               " AND coalesce(t.expires_ms > ?2, 1)");
+    enum weir_err e;
+    bool found;
+
+    query_text(&q, token_id);
+    query_i64(&q, now_ms);
+    found = query_row(&q);
+    if (found)
+        (void)snprintf(user_id, RAND_ID_SIZE, "%s", query_col_text(&q, 0));
+    e = query_stop(&q);
+    return e ? e : found ? WEIR_OK : WEIR_E_NOT_FOUND;
 }
 
 enum weir_err account_token_json(struct db *ro, const char *user_id, const char *token_id, struct sb *out)

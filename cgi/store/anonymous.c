@@ -39,7 +39,7 @@ static enum weir_err hold_user_of(struct db *db, const char *sql, const char *ke
     struct query q = query(db, sql);
 
     query_text(&q, key);
-    if (query_row(&q)) {
+    while (query_row(&q)) {
         out->user = mem_grow(out->user, out->n + 1, sizeof *out->user);
         out->user[out->n++] = query_col_i64(&q, 0);
     }
@@ -49,7 +49,9 @@ static enum weir_err hold_user_of(struct db *db, const char *sql, const char *ke
 enum weir_err anonymous_held(struct db *db, const struct settings *s, struct anonymous_held *out)
 {
     static const char *const sql[BUDGET_SCOPES] = {
-        [BUDGET_USER] = "SELECT id FROM users WHERE user_id = ?1", [BUDGET_SESSION] = "SELECT user FROM sessions WHERE session_id = ?1",
+        [BUDGET_USER] = "SELECT id FROM users WHERE user_id = ?1",
+        [BUDGET_SESSION] = "SELECT user FROM sessions WHERE session_id = ?1 UNION SELECT e.user FROM sessions s JOIN events e ON e.session = s.id"
+                           " AND e.session > 0 WHERE s.session_id = ?1 AND s.handed_ms IS NOT NULL",
         [BUDGET_TOKEN] = "SELECT user FROM tokens WHERE token_id = ?1",
     };
     struct budget_set set;
@@ -241,48 +243,85 @@ static enum weir_err session_to(struct unit *u, int64_t session, int64_t *to)
     return e;
 }
 
-/* Add the sums of a session's roll-up to a session, times 1 or -1. */
-static enum weir_err add_totals(struct unit *u, int64_t rollup, int64_t session, int64_t sign)
-{
-    struct query q = query(u->db, "UPDATE sessions SET requests = sessions.requests + ?3 * r.requests, prompt = sessions.prompt + ?3 * r.prompt,"
-                                  " completion = sessions.completion + ?3 * r.completion, cost = sessions.cost + ?3 * r.cost,"
-                                  " unpriced = sessions.unpriced + ?3 * r.unpriced FROM session_rollups r WHERE r.id = ?1 AND sessions.id = ?2");
+/* requests, prompt, completion, cost, unpriced */
+enum { SUMS = 5 };
 
-    query_i64(&q, rollup);
-    query_i64(&q, session);
-    query_i64(&q, sign);
+/* What of a session's roll-up is this person's: all, but for what others used in it before or after it changed hands. */
+static enum weir_err sums_of(struct unit *u, int64_t id, int64_t session, int64_t sum[SUMS])
+{
+    static const char *const sql[] = {
+        "SELECT requests, prompt, completion, cost, unpriced FROM session_rollups WHERE id = ?1",
+        "SELECT -count(*), -sum(e.prompt), -sum(e.completion), -sum(e.cost_in + e.cost_out), -sum(e.rate = 0) FROM events e"
+        " JOIN sessions s ON s.id = ?2 AND s.handed_ms IS NOT NULL WHERE e.session = ?2 AND e.session > 0 AND e.state = 2 AND e.user != ?3"
+        " AND e.at_ms >= (?1 >> 32) * 900000 AND e.at_ms < ((?1 >> 32) + 1) * 900000",
+    };
+    enum weir_err e = WEIR_OK;
+
+    memset(sum, 0, SUMS * sizeof *sum);
+    for (int i = 0; !e && i < 2; i++) {
+        struct query q = query(u->db, sql[i]);
+
+        query_i64(&q, id);
+        if (i == 1) {
+            query_i64(&q, session);
+            query_i64(&q, u->user.from);
+        }
+        if (query_row(&q))
+            for (int k = 0; k < SUMS; k++)
+                sum[k] += query_col_i64(&q, k);
+        e = query_end(&q);
+    }
+    return e;
+}
+
+/* Add sums to the row of this id, times 1 or -1. */
+static enum weir_err add_sums(struct unit *u, const char *sql, int64_t id, const int64_t sum[SUMS], int64_t sign)
+{
+    struct query q = query(u->db, sql);
+
+    query_i64(&q, id);
+    for (int k = 0; k < SUMS; k++)
+        query_i64(&q, sign * sum[k]);
     return query_end(&q);
 }
 
 static enum weir_err move_session_rollup(struct unit *u, int64_t id)
 {
-    static const char *const sql[] = {
-        "INSERT OR REPLACE INTO session_rollups(id, requests, prompt, completion, cost, unpriced) SELECT ?2, sum(requests), sum(prompt),"
-        " sum(completion), sum(cost), sum(unpriced) FROM session_rollups WHERE id IN (?1, ?2)",
-        "DELETE FROM session_rollups WHERE id = ?1 AND id != ?2",
-    };
-    int64_t session = id & ((INT64_C(1) << SESSION_BITS) - 1), to;
-    enum weir_err e = session_to(u, session, &to);
+    static const char totals[] = "UPDATE sessions SET requests = requests + ?2, prompt = prompt + ?3, completion = completion + ?4,"
+                                 " cost = cost + ?5, unpriced = unpriced + ?6 WHERE id = ?1";
+    static const char rollup[] = "INSERT INTO session_rollups(id, requests, prompt, completion, cost, unpriced) VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
+                                 " ON CONFLICT(id) DO UPDATE SET requests = requests + ?2, prompt = prompt + ?3, completion = completion + ?4,"
+                                 " cost = cost + ?5, unpriced = unpriced + ?6";
+    int64_t session = id & ((INT64_C(1) << SESSION_BITS) - 1), to, sum[SUMS];
+    enum weir_err e = sums_of(u, id, session, sum);
+    struct query q;
 
+    if (e || sum[0] == 0)
+        return e;
+    e = session_to(u, session, &to);
     if (!e)
-        e = add_totals(u, id, to, 1);
+        e = add_sums(u, totals, to, sum, 1);
     if (!e)
-        e = add_totals(u, id, session, -1);
-    for (size_t i = 0; !e && i < sizeof sql / sizeof *sql; i++) {
-        struct query q = query(u->db, sql[i]);
-
-        query_i64(&q, id);
-        query_i64(&q, id - session + to);
-        e = query_end(&q);
-    }
-    return e;
+        e = add_sums(u, totals, session, sum, -1);
+    if (!e)
+        e = add_sums(u, rollup, id - session + to, sum, 1);
+    if (!e)
+        e = add_sums(u, rollup, id, sum, -1);
+    if (e)
+        return e;
+    q = query(u->db, "DELETE FROM session_rollups WHERE id = ?1 AND requests = 0");
+    query_i64(&q, id);
+    return query_end(&q);
 }
 
 static enum weir_err move_sessions(struct unit *u)
 {
     struct found rows;
     enum weir_err e = find_rows(u, "SELECT r.id FROM session_rollups r JOIN sessions s ON s.id = r.id & 4294967295"
-                                   " WHERE r.id >= ?1 AND r.id < ?2 AND s.user = ?3", SESSION_BITS, QUARTER_MS, &rows);
+                                   " WHERE r.id >= ?1 AND r.id < ?2 AND (s.user = ?3 OR (s.handed_ms IS NOT NULL AND EXISTS (SELECT 1 FROM events e"
+                                   " WHERE e.session = s.id AND e.session > 0 AND e.state = 2 AND e.user = ?3"
+                                   " AND e.at_ms >= (r.id >> 32) * 900000 AND e.at_ms < ((r.id >> 32) + 1) * 900000)))",
+                                SESSION_BITS, QUARTER_MS, &rows);
 
     for (size_t i = 0; !e && i < rows.n; i++)
         e = move_session_rollup(u, rows.id[i]);

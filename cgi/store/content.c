@@ -212,6 +212,40 @@ enum weir_err content_mark(struct db *db, int64_t id, int64_t at_ms, const struc
     return e ? e : add(db, id, at_ms, false, c);
 }
 
+enum weir_err content_reseal(struct db *db, int64_t id, int64_t from, int64_t to)
+{
+    struct query q = query(db, "SELECT sealed FROM contents WHERE id = ?1");
+    struct sb sealed = sb_make(TEXT_MAX);
+    char what[40], *plain = NULL;
+    size_t n, len = 0;
+    enum weir_err e = WEIR_OK, ended;
+
+    name_of(id, what);
+    query_i64(&q, id);
+    if (query_row(&q)) {
+        const void *p = query_col_blob(&q, 0, &n);
+
+        e = content_key_open(from, what, p, n, &plain, &len);
+    }
+    ended = query_stop(&q);
+    e = e ? e : ended;
+    if (!e && !plain)
+        e = content_forget(db, id, id);            /* its key was destroyed: nobody can read it */
+    else if (!e)
+        e = content_key_seal(to, what, plain, len, &sealed);
+    if (!e && plain) {
+        q = query(db, "UPDATE contents SET sealed = ?2 WHERE id = ?1");
+        query_i64(&q, id);
+        query_blob(&q, sb_str(&sealed), sealed.len);
+        e = query_end(&q);
+    }
+    if (plain)
+        sodium_memzero(plain, len);
+    free(plain);
+    sb_done(&sealed);
+    return e;
+}
+
 enum weir_err content_oldest(struct db *db, int64_t session)
 {
     struct query q = query(db, "UPDATE sessions SET texts_ms = (SELECT min(m.at_ms) FROM contents c JOIN messages m ON m.id = c.id"

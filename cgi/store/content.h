@@ -28,6 +28,8 @@ struct content {
 /* The text of message `id` (session * 2^20 + seq), which is of at_ms; nothing is written where none is kept. Its session then
  * knows that it has a text so old. Writer only. */
 enum weir_err content_add(struct db *db, int64_t id, int64_t at_ms, const struct content *c) __attribute__((warn_unused_result));
+/* A sealed text of user `from` is sealed for user `to` instead, or goes if its key was destroyed. Writer only. */
+enum weir_err content_reseal(struct db *db, int64_t id, int64_t from, int64_t to) __attribute__((warn_unused_result));
 /* A session learns again how old its oldest text is: after some have gone. Writer only. */
 enum weir_err content_oldest(struct db *db, int64_t session) __attribute__((warn_unused_result));
 /* The title a new session gets of its own accord: `title`, which is taken from its first message, or where no text is

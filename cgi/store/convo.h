@@ -88,6 +88,11 @@ enum weir_err convo_patch(struct db *db, const char *user_id, const char *sessio
 /* The session and all text in it; the numbers of its requests stay. */
 enum weir_err convo_delete(struct db *db, const char *user_id, const char *session_id)
     __attribute__((warn_unused_result));
+/* A session of `owner` (NULL: of anybody's) is `to_user_id`'s from now on, with all in it; it is neither pinned nor archived. Its
+ * requests stay those of who made them. Gives who had it. E_NOT_FOUND: `owner` has no such session; E_INVALID_FIELD: there is no such
+ * receiver who may chat; E_CONFLICT: something in it waits or is being answered. */
+enum weir_err convo_handoff(struct db *db, const char *owner, const char *session_id, const char *to_user_id, int64_t now_ms,
+                            char from_user_id[RAND_ID_SIZE]) __attribute__((warn_unused_result));
 /* One message and all that hangs on it; gives how many went. */
 enum weir_err convo_delete_message(struct db *db, const char *user_id, const char *session_id, const char *message_id,
                                    int64_t *deleted) __attribute__((warn_unused_result));

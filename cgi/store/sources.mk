@@ -25,7 +25,8 @@ SCHEMA = \
 	schema/022_weight.sql \
 	schema/023_short_ids.sql \
 	schema/024_operations.sql \
-	schema/025_batches.sql
+	schema/025_batches.sql \
+	schema/026_handoff.sql
 libweir_a_SOURCES += \
 	cgi/store/account.c cgi/store/account.h cgi/store/account_list.c cgi/store/account_secret.c cgi/store/account_write.c \
 	cgi/store/alert_rules.c cgi/store/alerts.c cgi/store/alerts.h \
@@ -36,7 +37,7 @@ libweir_a_SOURCES += \
 	cgi/store/blob.c cgi/store/blob.h \
 	cgi/store/budgets.c cgi/store/budgets.h cgi/store/budgets_file.c cgi/store/budgets_load.c cgi/store/budgets_row.h \
 	cgi/store/content.c cgi/store/content.h cgi/store/content_key.c cgi/store/content_key.h \
-	cgi/store/convo.c cgi/store/convo.h cgi/store/convo_messages.c \
+	cgi/store/convo.c cgi/store/convo.h cgi/store/convo_handoff.c cgi/store/convo_messages.c \
 	cgi/store/convo_tree.c cgi/store/convo_tree.h \
 	cgi/store/db.c cgi/store/db.h cgi/store/db_impl.h cgi/store/db_migrate.c cgi/store/db_query.c \
 	cgi/store/demand.c cgi/store/demand.h \

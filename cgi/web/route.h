@@ -95,6 +95,7 @@ enum route_body {
     X(GET, "/chat/sessions/{id}", CHAT, NONE, "", h_session_get)                                         \
     X(PATCH, "/chat/sessions/{id}", CHAT, JSON, "", h_session_patch)                                     \
     X(DELETE, "/chat/sessions/{id}", CHAT, NONE, "", h_session_delete)                                   \
+    X(POST, "/chat/sessions/{id}/handoff", CHAT, JSON, "", h_session_handoff)                               \
     X(GET, "/chat/sessions/{id}/messages", CHAT, NONE, "leaf limit", h_session_messages)                           \
     X(DELETE, "/chat/sessions/{id}/messages/{id}", CHAT, NONE, "", h_message_delete)                     \
     X(GET, "/chat/sessions/{id}/export", CHAT, NONE, "format", h_session_export)                         \

@@ -35,7 +35,7 @@ libweir_a_SOURCES += \
 	cgi/web/h_dashboard.c \
 	cgi/web/h_files.c \
 	cgi/web/h_follow.c \
-	cgi/web/h_forecast.c \
+	cgi/web/h_forecast.c cgi/web/h_handoff.c \
 	cgi/web/h_health.c \
 	cgi/web/h_live.c cgi/web/live.h \
 	cgi/web/h_export.c \

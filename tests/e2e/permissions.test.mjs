@@ -89,7 +89,8 @@ const bodies = {
 };
 const isOwned = (pattern) => /^\/(chat|app|monitoring|operations|v1)\/.*\{id\}/.test(pattern);
 // Numbers of others are the monitor's and the administrator's to see; what others wrote is nobody's.
-const mayLookAt = (pattern, p) => pattern.startsWith('/monitoring/') && (p.role === 'monitor' || p.role === 'admin');
+const mayLookAt = (pattern, p) => (pattern.startsWith('/monitoring/') && (p.role === 'monitor' || p.role === 'admin')) ||
+  (pattern.endsWith('/handoff') && p.role === 'admin');
 // Beyond the role: a password is changed in a browser, and who is no administrator records usage with a token narrowed to that.
 const refuses = (route, p) => (route.pattern === '/app/me' && route.method === 'PATCH') || (route.pattern === '/usage/events' && p.role !== 'admin');
 

@@ -239,6 +239,36 @@ START_TEST(a_session_that_goes_on_keeps_what_is_young)
 }
 END_TEST
 
+START_TEST(a_session_that_changed_hands_goes_with_each_of_its_users)
+{
+    const struct anonymous_held nobody = {.n = 0};
+    struct call_record first, theirs;
+    char session[CALL_ID_SIZE], from[RAND_ID_SIZE];
+    int64_t all;
+
+    out = sb_make(8 << 20);
+    db = fixture_db();
+    fill(session);
+    first = call(PERSON, AGE(100), NULL);
+    (void)call(PERSON, AGE(100) + 1000, &first);
+    ck_assert_int_eq(db_begin(db), WEIR_OK);
+    ck_assert_int_eq(fixture_commit(db, convo_handoff(db, PERSON, first.session_id, "usr_other", AGE(100) + 2000, from)), WEIR_OK);
+    ck_assert_str_eq(from, PERSON);
+    theirs = call("usr_other", AGE(100) + 3000, &first);         /* in the same quarter of an hour */
+    (void)call("usr_other", AGE(20), &theirs);
+    fold();
+    expect_holds();
+    all = fixture_i64(db, "SELECT sum(cost) FROM sessions");
+    ck_assert_int_gt(anonymize(AGE(40), &nobody, true), 0);
+    expect_holds();
+    ck_assert_int_eq(fixture_i64(db, "SELECT sum(cost) FROM sessions"), all);
+    ck_assert_int_eq(fixture_i64(db, "SELECT count(*) FROM events e JOIN users u ON u.id = e.user JOIN sessions s ON s.id = e.session"
+                                     " WHERE e.at_ms < 1795328400000 - 41 * 86400000 AND (u.user_id LIKE 'usr_%' OR s.session_id LIKE 'ses_%')"), 0);
+    ck_assert_int_eq(fixture_i64(db, "SELECT requests FROM sessions WHERE handed_ms IS NOT NULL"), 1);     /* the young one */
+    finish();
+}
+END_TEST
+
 START_TEST(a_budget_that_never_ends_holds_a_name)
 {
     struct anonymous_held held;
@@ -282,4 +312,5 @@ START_TEST(a_pseudonym_is_of_its_month_and_its_key)
 END_TEST
 
 UNIT_MAIN("anonymous", every_sum_stays_and_the_ledger_holds_at_every_step, nothing_leads_back, a_session_that_goes_on_keeps_what_is_young,
-          a_budget_that_never_ends_holds_a_name, a_pseudonym_is_of_its_month_and_its_key)
+          a_budget_that_never_ends_holds_a_name, a_pseudonym_is_of_its_month_and_its_key,
+          a_session_that_changed_hands_goes_with_each_of_its_users)
