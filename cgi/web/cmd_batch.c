@@ -21,7 +21,8 @@ enum { WORKERS = 8, WORKERS_MAX = 1000, SAMPLES = 50, LINE_SECONDS = 5, EXIT_PAR
 
 static const char usage[] =
     "usage: weir batch run INPUT --output OUT.jsonl [--workers 8] [--budget USD] [--limit N] [--priority Low]\n"
-    "                      [--model NAME] [--system TEXT] [--max-tokens N] [--url URL] [--resume | --force] [--dry-run]\n\n"
+    "                      [--model NAME] [--system TEXT] [--max-tokens N] [--url URL] [--resume | --force] [--dry-run]\n"
+    "                      [--json]\n\n"
     "Sends the prompts of INPUT through a running Weir, with the headroom that interactive users leave. INPUT is an OpenAI\n"
     "batch file (JSON lines), a .csv file with a column 'prompt', or a .txt file with one prompt a line. Answers are written\n"
     "to OUT.jsonl as they come, what keeps failing to OUT.errors.jsonl.\n\n"
@@ -34,7 +35,8 @@ static const char usage[] =
     "                file admin-token in the state folder\n"
     "  --resume      go on with what an earlier run left; items given up are tried again\n"
     "  --force       begin anew, and lose what an earlier run left\n"
-    "  --dry-run     check the token, say what it will come to, and stop\n\n"
+    "  --dry-run     check the token, say what it will come to, and stop\n"
+    "  --json        the summary at the end, or the estimate, for programs\n\n"
     "Ctrl+C waits for what is in flight, a second one does not; both can be resumed, as can kill -9: no answer that was paid\n"
     "for is paid again within a day.\n\n"
     "Status 0: all is done; 1: done, but for the items given up; 64: wrong words; 65: INPUT cannot be read as a batch; 69: Weir\n"
@@ -44,7 +46,7 @@ struct asked {
     struct batch_setup setup;
     struct batch_defaults defaults;
     const char *input, *output, *url;
-    bool resume, force, dry_run;
+    bool resume, force, dry_run, json;
 };
 
 static volatile sig_atomic_t stop;
@@ -107,6 +109,8 @@ static bool take_words(struct asked *a, int argc, char **argv)
             a->force = true;
         else if (strcmp(argv[i], "--dry-run") == 0)
             a->dry_run = true;
+        else if (strcmp(argv[i], "--json") == 0)
+            a->json = true;
         else if (argv[i][0] != '-' && !a->input)
             a->input = argv[i];
         else if ((ok = argv[i][0] == '-' && i + 1 < argc)) {
@@ -196,6 +200,28 @@ static void print_found(const struct batch_log *l)
     fprintf(stderr, "Found: %" PRId64 " done, %s, %s so far; going on with the rest.\n", c->succeeded, time_text(c->seconds, took), usd_text(c->cost, cost));
 }
 
+static void put_usd(const char *name, int64_t pico)
+{
+    struct sb text = sb_make(64);
+
+    if (pico >= 0)
+        sb_usd(&text, pico);
+    else
+        sb_puts(&text, "null");
+    printf(",\"%s\":%s", name, sb_str(&text));
+    sb_done(&text);
+}
+
+static void print_estimate_json(const struct batch_estimate *e)
+{
+    bool priced = e->sampled > e->unpriced;
+
+    printf("{\"items\":%" PRId64 ",\"sampled\":%" PRId64 ",\"tokens_in\":%" PRId64, e->items, e->sampled, e->tokens_in);
+    put_usd("cost_low_usd", priced ? e->cost_low : -1);
+    put_usd("cost_high_usd", priced ? e->cost_high : -1);
+    puts("}");
+}
+
 static int print_estimate(const struct asked *a)
 {
     struct batch_estimate e;
@@ -206,6 +232,8 @@ static int print_estimate(const struct asked *a)
 
     if (status) {
         fprintf(stderr, "weir: %s\n", sb_str(&why));
+    } else if (a->json && a->dry_run) {
+        print_estimate_json(&e);
     } else if (e.sampled > 0) {
         fprintf(stderr, "%" PRId64 " items, about %" PRId64 " tokens in; ", e.items, e.tokens_in);
         if (e.unpriced == e.sampled)
@@ -215,6 +243,42 @@ static int print_estimate(const struct asked *a)
     }
     sb_done(&why);
     return status;
+}
+
+static void put_text(const char *name, const char *value)
+{
+    struct sb text = sb_make(64 * 1024);
+
+    sb_json(&text, value);
+    printf("\"%s\":%s", name, sb_str(&text));
+    sb_done(&text);
+}
+
+/* As the checkpoint says it, with the models. */
+static void print_summary_json(const struct asked *a)
+{
+    const struct batch_counts *c = batch_log_counts(a->setup.log);
+    size_t n;
+    const struct batch_model *m = batch_log_models(a->setup.log, &n);
+
+    printf("{\"items\":%zu,\"succeeded\":%" PRId64 ",\"failed\":%" PRId64 ",\"repeated\":%" PRId64 ",\"tokens_in\":%" PRId64
+           ",\"tokens_out\":%" PRId64 ",\"seconds\":%" PRId64, a->setup.in->n, c->succeeded, c->parked, c->repeated, c->tokens_in, c->tokens_out,
+           c->seconds);
+    put_usd("cost_usd", c->cost);
+    put_usd("budget_usd", a->setup.budget);
+    printf(",\"by_model\":[");
+    for (size_t i = 0; i < n; i++) {
+        printf(i ? ",{" : "{");
+        put_text("model", *m[i].model ? m[i].model : NULL);
+        printf(",\"calls\":%" PRId64 ",\"tokens_in\":%" PRId64 ",\"tokens_out\":%" PRId64, m[i].calls, m[i].tokens_in, m[i].tokens_out);
+        put_usd("cost_usd", m[i].cost);
+        putchar('}');
+    }
+    printf("],");
+    put_text("output", a->output);
+    putchar(',');
+    put_text("errors", batch_log_errors(a->setup.log));
+    puts("}");
 }
 
 static void print_summary(const struct asked *a)
@@ -295,7 +359,10 @@ static int work(struct asked *a)
     (void)sigaction(SIGINT, &sa, NULL);
     (void)sigaction(SIGTERM, &sa, NULL);
     end = batch_run(&a->setup, &why);
-    print_summary(a);
+    if (a->json)
+        print_summary_json(a);
+    else
+        print_summary(a);
     status = status_of(a, end, &why);
     batch_log_close(a->setup.log);
     sb_done(&why);
