@@ -15,7 +15,7 @@
 
 enum {
     TRIES_MAX = 5, BACKOFF_MS = 1000, BACKOFF_MAX_MS = 60 * 1000, BUSY_MAX_MS = 5000, TICK_MS = 250, KEY_SIZE = 128,
-    UNREACHED_MAX_S = 600, CHECKPOINT_S = 5
+    UNREACHED_MAX_S = 600, CHECKPOINT_S = 5, LIMITS_S = 2
 };
 
 enum stage { IDLE, ESTIMATING, CALLING, CHARGING, WAITING };   /* CHARGING: asking what the first, cut off call cost */
@@ -41,6 +41,9 @@ struct run {
     int64_t started_us, reached_us, cut_us, saved_s;
     int64_t begun, busy, reserved;
     size_t next;
+    struct batch_call limits;            /* asks how the limits stand, now and then */
+    bool asking;
+    int64_t asked_us, due_us;            /* when it asked last, and by when they let all through; due_us -1: nobody knows */
     bool over;                           /* nothing more is begun */
     enum batch_end end;
 };
@@ -349,6 +352,47 @@ static void step_workers(struct run *r)
     }
 }
 
+/* --- how the limits stand --- */
+
+static void ask_limits(struct run *r)
+{
+    int64_t now = clock_mono_us();
+
+    if (!*r->s->upstream || r->asking || r->over || (r->asked_us && now - r->asked_us < LIMITS_S * USEC_PER_SEC))
+        return;
+    r->asked_us = now;
+    r->asking = batch_call_set(&r->limits, r->s->url, r->s->token, "/monitoring/rate-limits", NULL, 0, NULL, NULL) &&
+                curl_multi_add_handle(r->multi, r->limits.easy) == CURLM_OK;
+}
+
+/* All that is open takes as many tokens each as what was answered so far. */
+static void take_limits(struct run *r, CURLcode code)
+{
+    const struct batch_counts *c = batch_log_counts(r->s->log);
+    int64_t left = (int64_t)r->s->in->n - c->succeeded - c->parked, takes_s;
+    struct batch_need need;
+    json_t *j = NULL;
+    char why[160];
+
+    r->asking = false;
+    if (r->s->limit > 0 && r->s->limit - r->begun + r->busy < left)
+        left = r->s->limit - r->begun + r->busy;
+    need = (struct batch_need){left, c->succeeded ? left * c->tokens_in / c->succeeded : 0, c->succeeded ? left * c->tokens_out / c->succeeded : 0};
+    if (code != CURLE_OK || batch_call_status(&r->limits) != 200
+        || json_parse_object(sb_str(&r->limits.answer), r->limits.answer.len, &json_limits_compat, &j, why))
+        return;
+    takes_s = batch_limits_s(j, r->s->upstream, &need);
+    r->due_us = takes_s < 0 ? -1 : clock_mono_us() + takes_s * USEC_PER_SEC;
+    json_decref(j);
+}
+
+static int64_t limits_left_s(const struct run *r)
+{
+    int64_t left_us = r->due_us - clock_mono_us();
+
+    return r->due_us < 0 ? -1 : left_us > 0 ? left_us / USEC_PER_SEC : 0;
+}
+
 static void take_answers(struct run *r)
 {
     const CURLMsg *m;
@@ -363,6 +407,8 @@ static void take_answers(struct run *r)
             continue;
         (void)curl_easy_getinfo(easy, CURLINFO_PRIVATE, &call);
         (void)curl_multi_remove_handle(r->multi, easy);
+        if ((char *)&r->limits == call)
+            take_limits(r, code);
         for (int64_t i = 0; i < r->s->workers; i++)
             if ((char *)&r->workers[i].call == call)
                 answered(r, &r->workers[i], code);
@@ -393,11 +439,12 @@ static void loop(struct run *r)
         }
         (void)curl_multi_perform(r->multi, &running);
         take_answers(r);
+        ask_limits(r);
         step_workers(r);                 /* what it begins makes the poll below return at once */
         save(r);
         if (clock_mono_us() - ticked_us >= TICK_MS * USEC_PER_MS) {
             ticked_us = clock_mono_us();
-            r->s->tick(r->s->ctx, seconds(r), r->busy);
+            r->s->tick(r->s->ctx, seconds(r), r->busy, limits_left_s(r));
         }
         if (running > 0 || r->busy > 0)
             (void)curl_multi_poll(r->multi, NULL, 0, TICK_MS / 5, NULL);
@@ -407,19 +454,23 @@ static void loop(struct run *r)
 enum batch_end batch_run(const struct batch_setup *s, struct sb *why)
 {
     struct run r = {.s = s, .why = why, .workers = mem_zalloc((size_t)s->workers, sizeof *r.workers), .active = s->workers,
-                    .started_us = clock_mono_us(), .reached_us = clock_mono_us()};
+                    .started_us = clock_mono_us(), .reached_us = clock_mono_us(), .due_us = -1};
     uint64_t seed;
     bool ok;
 
     rand_bytes(&seed, sizeof seed);
     r.rng = rng_make(seed);
     ok = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK && (r.multi = curl_multi_init()) != NULL;
+    ok = batch_call_open(&r.limits) && ok;
     for (int64_t i = 0; i < s->workers; i++)
         ok = batch_call_open(&r.workers[i].call) && ok;
     if (ok)
         loop(&r);
     else
         finish_because(&r, BATCH_END_FILE, "There is not enough memory.");
+    if (r.multi && r.asking)
+        (void)curl_multi_remove_handle(r.multi, r.limits.easy);
+    batch_call_close(&r.limits);
     for (int64_t i = 0; i < s->workers; i++) {
         if (r.multi)
             (void)curl_multi_remove_handle(r.multi, r.workers[i].call.easy);
@@ -427,7 +478,7 @@ enum batch_end batch_run(const struct batch_setup *s, struct sb *why)
     }
     (void)curl_multi_cleanup(r.multi);
     free(r.workers);
-    s->tick(s->ctx, seconds(&r), -1);
+    s->tick(s->ctx, seconds(&r), -1, -1);
     if (r.end != BATCH_END_FILE && !batch_log_checkpoint(s->log, seconds(&r), why))
         r.end = BATCH_END_FILE;
     curl_global_cleanup();

@@ -34,7 +34,9 @@ struct batch_setup {
     const struct batch_input *in;
     struct batch_log *log;
     volatile sig_atomic_t *stop;         /* how often the user asked for the end */
-    void (*tick)(void *ctx, int64_t seconds, int64_t in_flight);      /* four times a second; -1 in flight: all is over */
+    const char *upstream;                /* whose limits the time left goes by; "" unknown */
+    /* Four times a second; -1 in flight: all is over. `limits_s`: what is left takes so long by the limits, -1: nobody knows. */
+    void (*tick)(void *ctx, int64_t seconds, int64_t in_flight, int64_t limits_s);
     void *ctx;
 };
 

@@ -47,6 +47,7 @@ struct asked {
     struct batch_defaults defaults;
     const char *input, *output, *url;
     bool resume, force, dry_run, json;
+    char upstream[128];
 };
 
 static volatile sig_atomic_t stop;
@@ -165,7 +166,15 @@ struct bar {
     int64_t said_s;                      /* of the last plain line */
 };
 
-static void show(void *ctx, int64_t seconds, int64_t in_flight)
+/* By the pace so far, and no sooner than the limits allow; -1: nobody knows. */
+static int64_t time_left(int64_t seconds, int64_t now, int64_t left, int64_t limits_s)
+{
+    int64_t pace_s = left <= 0 ? 0 : now > 0 ? seconds * left / now : -1;
+
+    return left > 0 && limits_s > pace_s ? limits_s : pace_s;
+}
+
+static void show(void *ctx, int64_t seconds, int64_t in_flight, int64_t limits_s)
 {
     struct bar *b = ctx;
     const struct batch_setup *s = &b->a->setup;
@@ -182,7 +191,7 @@ static void show(void *ctx, int64_t seconds, int64_t in_flight)
     if (s->budget >= 0)
         (void)usd_text(s->budget, budget);
     fprintf(stderr, "%s%" PRId64 "/%" PRId64 " [%s<%s] %s✓ %" PRId64 "%s %s✗ %" PRId64 "%s %s%s%s%s", b->terminal ? "\r\033[K" : "", done, n,
-            time_text(seconds, spent), time_text(left <= 0 ? 0 : now > 0 ? seconds * left / now : -1, eta), b->colours ? "\033[32m" : "",
+            time_text(seconds, spent), time_text(time_left(seconds, now, left, limits_s), eta), b->colours ? "\033[32m" : "",
             c->succeeded, b->colours ? "\033[0m" : "", b->colours && c->parked ? "\033[31m" : "", c->parked, b->colours ? "\033[0m" : "",
             usd_text(c->cost, cost), *budget ? "/" : "", budget, b->terminal && !last ? "" : "\n");
     if (stop == 1 && !last && b->terminal)
@@ -222,7 +231,8 @@ static void print_estimate_json(const struct batch_estimate *e)
     puts("}");
 }
 
-static int print_estimate(const struct asked *a)
+/* And where its model is, for the bar. */
+static int print_estimate(struct asked *a)
 {
     struct batch_estimate e;
     struct sb why = sb_make(4096);
@@ -241,6 +251,8 @@ static int print_estimate(const struct asked *a)
         else
             fprintf(stderr, "%s to %s.\n", usd_text(e.cost_low, low), usd_text(e.cost_high, high));
     }
+    (void)snprintf(a->upstream, sizeof a->upstream, "%s", e.upstream);
+    a->setup.upstream = a->upstream;
     sb_done(&why);
     return status;
 }

@@ -200,3 +200,19 @@ test('a dry run says what it would come to and calls nobody; a wrong token and n
   assert.equal((await batch('plain.jsonl', 'dry.jsonl', '--url', 'http://127.0.0.1:1')).code, 69);
   assert.equal(await calls(), before);
 });
+
+test('the time left knows the limits: the first calls were a burst, the rest goes at the limit\'s rate', async () => {
+  const slow = await startWeir({ upstream: up, openai: { limits: { requests_per_minute: 30 } } });
+  write('limited.jsonl', 12, (i) => `limited ${i}`);
+  const child = spawn('script', ['-qec', ['exec', path.join(build, 'weir'), ...words('limited.jsonl', 'limited.out.jsonl', [])].join(' '), '/dev/null'],
+    { env: slow.env, cwd: top, stdio: ['pipe', 'pipe', 'ignore'] });
+  const gone = new Promise((done) => child.on('close', done));
+  let said = '';
+  child.stdout.on('data', (d) => { said += d; });
+  await waitFor('the time that the limit takes', () => /[4-7]\/12 \[00:0\d<00:(09|1\d)\]/.test(said), 15000);     // 30 a minute: two seconds each
+  child.stdin.write('\x03');
+  await waitFor('it to stop', () => /stopping/.test(said));
+  child.stdin.write('\x03');
+  await gone;
+  await slow.stop();
+});

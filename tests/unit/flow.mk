@@ -88,3 +88,7 @@ check_PROGRAMS += tests/unit/test_batch_line
 tests_unit_test_batch_line_SOURCES = tests/unit/test_batch_line.c tests/unit/unit.h
 tests_unit_test_batch_line_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_batch_line_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += tests/unit/test_batch_estimate
+tests_unit_test_batch_estimate_SOURCES = tests/unit/test_batch_estimate.c tests/unit/unit.h
+tests_unit_test_batch_estimate_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_batch_estimate_LDADD = $(UNIT_LDADD)
