@@ -67,6 +67,7 @@ nobase_dist_pkgdata_DATA += \
 	templates/board_foot.mustache \
 	templates/board_head.mustache \
 	templates/boot.mustache \
+	templates/batches.mustache \
 	templates/budgets.mustache \
 	templates/chart.mustache \
 	templates/chart_wide.mustache \

@@ -99,6 +99,14 @@ enum weir_err batches_open(struct db *ro, const char *user_id, int64_t limit, st
     return rows(&q, out, n);
 }
 
+int64_t batches_version(struct db *ro)
+{
+    struct query q = query(ro, "SELECT coalesce(sum(((completed + failed) << 8 | state << 1 | paused) + id), 0) FROM batches WHERE ended_ms IS NULL");
+    int64_t version = query_row(&q) ? query_col_i64(&q, 0) : 0;
+
+    return query_end(&q) ? -1 : version;
+}
+
 enum weir_err batches_texts(struct db *ro, int64_t id, struct sb *metadata, struct sb *errors)
 {
     struct query q = query(ro, "SELECT metadata, errors FROM batches WHERE id = ?1");

@@ -50,6 +50,8 @@ enum weir_err batches_list(struct db *ro, const char *user_id, const char *after
     __attribute__((warn_unused_result));
 /* The same of those that have not ended, oldest first. */
 enum weir_err batches_open(struct db *ro, const char *user_id, int64_t limit, struct batch_row *out, size_t *n) __attribute__((warn_unused_result));
+/* Changes whenever one of those does. */
+int64_t batches_version(struct db *ro);
 /* Its metadata and what was wrong with its input, JSON or nothing, appended. */
 enum weir_err batches_texts(struct db *ro, int64_t id, struct sb *metadata, struct sb *errors) __attribute__((warn_unused_result));
 /* Who its requests are of, as they may be now. E_UNAUTHENTICATED: they may no more. */

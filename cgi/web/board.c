@@ -37,6 +37,7 @@ static const struct part {
     {"requests", "Requests", true, true, PERM_ALL},
     {"limits", "Limits", false, false, PERM_ALL},
     {"queue", "Queue", false, false, PERM_ALL},
+    {"batches", "Batches", false, false, PERM_CHAT},
     {"budgets", "Budgets", false, false, PERM_ALL},
     {"cost", "Cost", true, true, PERM_ALL},
     {"performance", "Performance", true, true, PERM_ALL},

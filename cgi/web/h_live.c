@@ -1,7 +1,7 @@
 /* h_live.c - GET /monitoring/live: one small snapshot for pages that refresh.
  *
  * Its ETag is made of what it is made of: the engine's snapshot, the versions
- * of the records and the alerts, the last check of the ledger, and the quarter of an hour (days end). What role user sees is
+ * of the records and the alerts, the last check of the ledger, the batches under way, and the quarter of an hour (days end). What role user sees is
  * rendered each time; what monitor and admin see is the same for all of them and
  * kept until one of these changes. */
 #include <inttypes.h>
@@ -13,13 +13,15 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "store/alerts.h"
+#include "store/record.h"
 #include "store/report.h"
 #include "store/verify.h"
+#include "web/batch_json.h"
 #include "web/live.h"
 #include "web/route.h"
 #include "web/snapshot_json.h"
 
-enum { LIVE_MAX = 256 * 1024, ERRORS_SHOWN = 3, ALERTS_SHOWN = 20, TAG_SIZE = 128 };
+enum { LIVE_MAX = 256 * 1024, ERRORS_SHOWN = 3, ALERTS_SHOWN = 20, BATCHES_SHOWN = 20, TAG_SIZE = 160 };
 #define QUARTER_MS INT64_C(900000)
 
 struct live_cache {
@@ -66,6 +68,37 @@ static void keep(struct live_cache *c, const char *tag, const struct sb *body)
     sb_put(&c->body, sb_str(body), body->len);
     (void)snprintf(c->tag, sizeof c->tag, "%s", sb_ok(&c->body) ? tag : "");
     (void)pthread_mutex_unlock(&c->lock);
+}
+
+/* Batches under way as [{batch_id, status, total, completed, failed, cost_usd, eta_ms, paused}]. */
+static enum weir_err batches_json(struct exchange *x, const char *owner, struct sb *out)
+{
+    struct batch_row *rows = mem_zalloc(BATCHES_SHOWN + 1, sizeof *rows);
+    size_t n = 0;
+    enum weir_err e = batches_open(x->db, owner, BATCHES_SHOWN, rows, &n);
+
+    sb_putc(out, '[');
+    for (size_t i = 0; !e && i < n && i < BATCHES_SHOWN; i++) {
+        const struct batch_row *b = &rows[i];
+        int64_t eta_ms = batch_eta_ms(b);
+
+        sb_puts(out, i ? ",{\"batch_id\":" : "{\"batch_id\":");
+        sb_json(out, b->batch_id);
+        json_text(out, "status", batch_status_name(b->status));
+        json_i64(out, "total", b->total);
+        json_i64(out, "completed", b->completed);
+        json_i64(out, "failed", b->failed);
+        sb_puts(out, ",\"cost_usd\":");
+        sb_usd(out, b->cost);
+        if (eta_ms >= 0)
+            json_i64(out, "eta_ms", eta_ms);
+        else
+            json_text(out, "eta_ms", NULL);
+        sb_puts(out, b->paused ? ",\"paused\":true}" : ",\"paused\":false}");
+    }
+    sb_putc(out, ']');
+    free(rows);
+    return e;
 }
 
 /* The newest failures as [{at, request_id, code, message}]. */
@@ -135,7 +168,10 @@ static enum weir_err render(struct exchange *x, const struct snapshot *s, const 
         sb_puts(out, "null");
     else
         verify_last_json(ledger, out);
-    sb_puts(out, ",\"batches\":[]}\n");
+    sb_puts(out, ",\"batches\":");
+    if (!e)
+        e = batches_json(x, owner, out);
+    sb_puts(out, "}\n");
     return e;
 }
 
@@ -151,9 +187,10 @@ enum weir_err h_live(struct exchange *x)
         snapshot_put(s);
         return e;
     }
-    (void)snprintf(tag, sizeof tag, "%" PRIx64 "-%" PRIx64 "-%" PRIx64 "-%" PRIx64 "-%" PRIx64 "-%" PRIx64 "-%s", (uint64_t)x->web->started_ms,
+    (void)snprintf(tag, sizeof tag, "%" PRIx64 "-%" PRIx64 "-%" PRIx64 "-%" PRIx64 "-%" PRIx64 "-%" PRIx64 "-%" PRIx64 "-%s", (uint64_t)x->web->started_ms,
                    s->version, (uint64_t)report_version(x->db), (uint64_t)alerts_version(x->db),
-                   (uint64_t)(x->arrived_ms / QUARTER_MS), (uint64_t)ledger.checked_ms, owner ? owner : "all");
+                   (uint64_t)(x->arrived_ms / QUARTER_MS), (uint64_t)ledger.checked_ms,
+                   (uint64_t)batches_version(x->db), owner ? owner : "all");
     if (!http_etag(&x->in, &x->out, tag) && (owner || !recall(x->web->live, tag, &x->out.body))) {
         e = render(x, s, &ledger, owner, &x->out.body);
         if (!e && !owner && sb_ok(&x->out.body))

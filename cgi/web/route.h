@@ -61,6 +61,7 @@ enum route_body {
     X(GET, "/app/dashboard/requests", ALL, PAGE, Q_ANY, h_page_requests)                                    \
     X(GET, "/app/dashboard/requests/{id}", ALL, PAGE, Q_ANY, h_page_request)                                \
     X(GET, "/app/dashboard/limits", ALL, PAGE, Q_ANY, h_page_limits)                                        \
+    X(GET, "/app/dashboard/batches", CHAT, PAGE, Q_ANY, h_page_batches)                                     \
     X(GET, "/app/dashboard/queue", ALL, PAGE, Q_ANY, h_page_queue)                                          \
     X(GET, "/app/dashboard/budgets", ALL, PAGE, Q_ANY, h_page_budgets)                                      \
     X(GET, "/app/dashboard/cost", ALL, PAGE, Q_ANY, h_page_cost)                                            \

@@ -45,6 +45,7 @@ libweir_a_SOURCES += \
 	cgi/web/h_monitor.c \
 	cgi/web/h_operations.c \
 	cgi/web/h_outlook.c \
+	cgi/web/h_page_batches.c \
 	cgi/web/h_pages.c cgi/web/h_pages.h \
 	cgi/web/h_person.c \
 	cgi/web/h_prices.c \

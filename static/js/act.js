@@ -19,6 +19,16 @@ const ACTS = {
     select.blur();
     return made && `Priority is ${made.priority} now, place ${made.position}`;
   },
+  async pause(button) {
+    return (await change("POST", `/v1/batches/${id(button)}/pause`, {})) && "Paused; what is under way ends";
+  },
+  async resume(button) {
+    return (await change("POST", `/v1/batches/${id(button)}/resume`, {})) && "It goes on";
+  },
+  async stop(button) {
+    if (!(await sure("Cancel this batch? What was answered stays; the rest is not sent."))) return "";
+    return (await change("POST", `/v1/batches/${id(button)}/cancel`, {})) && "Cancelled";
+  },
   async acknowledge(button) {
     return (await change("POST", `/admin/alerts/${id(button)}/acknowledge`, {})) && "Acknowledged";
   },

@@ -8,7 +8,7 @@ import { openBrowser } from './browser.mjs';
 const up = await startUpstream();
 const weir = await startWeir({ upstream: up, openai: { max_concurrent: 2, limits: { requests_per_minute: 500, tokens_per_minute: 200000 } },
   config: { retry: { budget: 1, max_retries: 2, base_delay: 0.1, max_delay: 0.2 }, default_model: 'gpt-4o-mini' } });
-const PAGES = ['', '/requests', '/limits', '/queue', '/budgets', '/cost', '/performance', '/outlook', '/alerts', '/audit'];
+const PAGES = ['', '/requests', '/limits', '/queue', '/batches', '/budgets', '/cost', '/performance', '/outlook', '/alerts', '/audit'];
 const board = (where = '') => b.url(`/app/dashboard${where}`);
 const ask = async (message, more = {}) => (await weir.post('/chat/complete', { message, model: 'gpt-4o-mini', ...more })).json;
 
@@ -133,6 +133,29 @@ test('an operator moves one who waits to the front, and cancels another', async 
   const audit = (await weir.get('/admin/audit')).json.items;
   assert.ok(audit.some((a) => a.action === 'queue.priority' && a.object === waits[2]));
   assert.equal((await weir.post(`/admin/queue/${waits[2]}/priority`, { priority: 'High' })).status, 404);
+});
+
+test('a batch shows how far it is, is paused, goes on, is cancelled, and gives its files', async () => {
+  const line = (i) => JSON.stringify({ custom_id: `${i}`, url: '/v1/chat/completions', body: { model: 'gpt-4o-mini', messages: [{ role: 'user', content: `#slow-150-1-3 ${i}` }] } });
+  const part = (name, more, text) => `--XX\r\nContent-Disposition: form-data; name="${name}"${more}\r\n\r\n${text}\r\n`;
+  const text = Array.from({ length: 100 }, (_, i) => line(i)).join('\n');
+  const file = await weir.request('POST', '/v1/files', `${part('purpose', '', 'batch')}${part('file', '; filename="f"', text)}--XX--`, { 'Content-Type': 'multipart/form-data; boundary=XX' });
+  const batch = (await weir.post('/v1/batches', { input_file_id: file.json.id, endpoint: '/v1/chat/completions', completion_window: '24h' })).json;
+  await page.goto(board('/batches'));
+  const row = page.locator(`tr[data-id="${batch.id}"]`);
+  await row.locator('[data-do="pause"]').click();
+  await row.locator('.pill', { hasText: 'paused' }).waitFor({ timeout: 15000 });
+  await b.sound('batches');
+  await b.shot('board-batches');
+  await row.locator('[data-do="resume"]').click();
+  await row.locator('.pill', { hasText: 'in progress' }).waitFor({ timeout: 15000 });
+  await waitFor('an answer', async () => (await weir.get(`/v1/batches/${batch.id}`)).json.request_counts.completed > 0);
+  await row.locator('[data-do="stop"]').click();
+  await page.click('#sure-yes');
+  await row.locator('a', { hasText: 'Answers' }).waitFor({ timeout: 15000 });
+  assert.match(await row.innerText(), /\d+\/100 · ✓ \d+ ✕ 0/);
+  const answers = await (await b.context.request.get(b.url(await row.locator('a', { hasText: 'Answers' }).getAttribute('href')))).text();
+  assert.equal(JSON.parse(answers.split('\n')[0]).response.status_code, 200);
 });
 
 test('limits are reset for a reason that the audit log keeps', async () => {

@@ -139,6 +139,8 @@ test('pause lets what is in flight end, resume goes on, cancel keeps what was an
   assert.equal(paused.status, 200, paused.text);
   assert.equal(paused.json.weir.paused, true);
   assert.equal(paused.json.weir.eta_ms, null);
+  const live = async () => (await weir.get('/monitoring/live')).json.batches;
+  assert.deepEqual((await live()).map((l) => [l.batch_id, l.status, l.total, l.paused]), [[b.id, 'in_progress', 30, true]]);
   const still = await waitFor('what is in flight to end', async () => {
     const { in_flight: n, calls: now } = await up.judge();
     return n === 0 && now;
@@ -151,12 +153,15 @@ test('pause lets what is in flight end, resume goes on, cancel keeps what was an
   assert.equal((await act(b, 'resume')).json.weir.paused, false);
   await waitFor('more answers', async () => (await get(b)).request_counts.completed > done + 1);
   assert.ok((await get(b)).weir.eta_ms > 0);
+  const [shown] = await live();
+  assert.deepEqual([shown.paused, shown.completed > done, shown.eta_ms > 0, shown.cost_usd > 0], [false, true, true, true]);
   assert.equal((await client.batches.cancel(b.id)).status, 'cancelling');
   const end = await until(b, 'cancelled');
   const out = await lines(end.output_file_id), never = await lines(end.error_file_id);
   once([...out, ...never], 30);
   assert.equal(out.length, end.request_counts.completed);
   for (const l of never) assert.deepEqual([l.response, l.error.code], [null, 'batch_cancelled']);
+  assert.deepEqual(await live(), []);
   assert.equal((await act(b, 'cancel')).status, 409);
   assert.equal((await act(b, 'pause')).status, 409);
 });
