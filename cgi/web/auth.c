@@ -2,17 +2,14 @@
 #include "web/auth.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/clock.h"
+#include "base/keyfile.h"
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -250,51 +247,13 @@ bool auth_is_fresh(const struct identity *who, int64_t now_ms)
 
 /* --- the administrator's token --- */
 
-static bool admin_token_make(const char *path, char token[ACCOUNT_TOKEN_SIZE], struct sb *why)
-{
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    bool written;
-
-    if (fd < 0) {
-        sb_putf(why, "%s: cannot be made: %s", path, strerror(errno));
-        return false;
-    }
-    account_token_make(token);
-    written = dprintf(fd, "%s\n", token) == ACCOUNT_TOKEN_LEN + 1 && fsync(fd) == 0;
-    if (close(fd) < 0 || !written) {
-        sb_putf(why, "%s: cannot be written: %s", path, strerror(errno));
-        (void)unlink(path);
-        return false;
-    }
-    return true;
-}
-
 bool auth_admin_token(const char *path, char token[ACCOUNT_TOKEN_SIZE], struct sb *why)
 {
-    char text[ACCOUNT_TOKEN_SIZE] = "";
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    struct stat st;
-    ssize_t n;
+    bool ok = keyfile_line(path, token, ACCOUNT_TOKEN_SIZE, account_token_make, why);
 
-    if (fd < 0 && errno == ENOENT)
-        return admin_token_make(path, token, why);
-    if (fd < 0 || fstat(fd, &st) < 0 || (n = read(fd, text, sizeof text - 1)) < 0) {
-        sb_putf(why, "%s: cannot be read: %s", path, strerror(errno));
-        if (fd >= 0)
-            (void)close(fd);
-        return false;
-    }
-    (void)close(fd);
-    text[n] = '\0';
-    text[strcspn(text, "\r\n")] = '\0';
-    if (st.st_mode & 077) {
-        sb_putf(why, "%s: others may read it (mode %03o); it must be 600", path, (unsigned)st.st_mode & 0777);
-        return false;
-    }
-    if (!account_token_plausible(text)) {
+    if (ok && !account_token_plausible(token)) {
         sb_putf(why, "%s: this is no token of Weir's; remove the file and a new one is made", path);
-        return false;
+        ok = false;
     }
-    memcpy(token, text, sizeof text);
-    return true;
+    return ok;
 }
