@@ -156,7 +156,9 @@ struct account_token {
     struct account_limits limits;
     const char *filters;                              /* JSON, or NULL */
     int32_t weight;                                   /* of a share of its own, thousandths; 0: it has a part in its user's */
+    const char *made_by;                              /* the token it is made with, or NULL; another user's does not count */
 };
+/* E_NOT_FOUND: no such user; E_UNAUTHENTICATED: the token it is made with was revoked meanwhile. */
 enum weir_err account_token_add(struct db *db, const struct account_token *t, int64_t now_ms)
     __attribute__((warn_unused_result));
 /* What is NULL or -1 stays; filters "" and a weight of 0 are taken away. E_NOT_FOUND: also a revoked one. */
@@ -169,8 +171,12 @@ struct account_token_patch {
 };
 enum weir_err account_token_patch(struct db *db, const char *token_id, const struct account_token_patch *p)
     __attribute__((warn_unused_result));
-/* `user_id` NULL: anybody's (admin). E_NOT_FOUND: no such token that is not revoked. */
+/* It, the tokens that its user made with it, those made with these, and the browsers that any of them signed in. `user_id` NULL:
+ * anybody's (admin). E_NOT_FOUND: no such token that is not revoked. */
 enum weir_err account_token_revoke(struct db *db, const char *user_id, const char *token_id, int64_t now_ms)
+    __attribute__((warn_unused_result));
+/* Call `each` for that token and all that were made with it or with these. Any connection. */
+enum weir_err account_token_family(struct db *db, const char *token_id, void (*each)(void *ctx, const char *token_id), void *ctx)
     __attribute__((warn_unused_result));
 
 /* A code that signs `user_id` in once until expires_at_ms. */

@@ -134,6 +134,18 @@ enum weir_err account_rehash(struct db *db, const char *user_id, const char *pas
 
 /* --- tokens --- */
 
+static enum weir_err still_holds(struct db *db, const char *token_id)
+{
+    struct query q = query(db, "SELECT 1 FROM tokens WHERE token_id = ?1 AND revoked_ms IS NULL");
+    enum weir_err e;
+    bool holds;
+
+    query_text(&q, token_id);
+    holds = query_row(&q);
+    e = query_stop(&q);
+    return e ? e : holds ? WEIR_OK : WEIR_E_UNAUTHENTICATED;
+}
+
 enum weir_err account_token_add(struct db *db, const struct account_token *t, int64_t now_ms)
 {
     unsigned char hash[ACCOUNT_HASH_BYTES];
@@ -141,11 +153,14 @@ enum weir_err account_token_add(struct db *db, const struct account_token *t, in
     enum weir_err e = user_number(db, t->user_id, &user);
     struct query q;
 
+    if (!e && t->made_by)
+        e = still_holds(db, t->made_by);
     if (e)
         return e;
     account_hash(t->secret, hash);
     q = query(db, "INSERT INTO tokens(max_priority, requests_per_minute, tokens_per_minute, filters, weight, token_id, user, name, hash,"
-                  " scopes, created_ms, expires_ms) VALUES (?1, ?2, ?3, nullif(?4, ''), nullif(?5, 0), ?6, ?7, ?8, ?9, ?10, ?11, nullif(?12, 0))");
+                  " scopes, created_ms, expires_ms, made_by) VALUES (?1, ?2, ?3, nullif(?4, ''), nullif(?5, 0), ?6, ?7, ?8, ?9, ?10, ?11,"
+                  " nullif(?12, 0), (SELECT id FROM tokens WHERE token_id = ?13 AND user = ?7))");
     bind_rules(&q, (int)t->max_priority, &t->limits, t->filters, t->weight);
     query_text(&q, t->token_id);
     query_i64(&q, user);
@@ -154,6 +169,7 @@ enum weir_err account_token_add(struct db *db, const struct account_token *t, in
     query_text(&q, t->scopes ? t->scopes : "");
     query_i64(&q, now_ms);
     query_i64(&q, t->expires_at_ms);
+    query_text(&q, t->made_by);
     return query_end(&q);
 }
 
@@ -185,18 +201,37 @@ enum weir_err account_token_patch(struct db *db, const char *token_id, const str
     return e ? e : db_changes(db) == before ? WEIR_E_NOT_FOUND : end_browsers(db, token_id);
 }
 
+/* A token, if it meets the condition, and what was made with it. */
+#define FAMILY(condition) \
+    "WITH RECURSIVE family(id, token_id) AS (SELECT id, token_id FROM tokens WHERE token_id = ?1" condition \
+    " UNION SELECT t.id, t.token_id FROM tokens t JOIN family f ON t.made_by = f.id) "
+
 enum weir_err account_token_revoke(struct db *db, const char *user_id, const char *token_id, int64_t now_ms)
 {
     int64_t before = db_changes(db);
-    struct query q = query(db, "UPDATE tokens SET revoked_ms = ?3 WHERE token_id = ?1 AND revoked_ms IS NULL"
-                               " AND (?2 IS NULL OR user = (SELECT id FROM users WHERE user_id = ?2))");
+    struct query q = query(db, FAMILY(" AND revoked_ms IS NULL AND (?2 IS NULL OR user = (SELECT id FROM users WHERE user_id = ?2))")
+                               "UPDATE tokens SET revoked_ms = ?3 WHERE revoked_ms IS NULL AND id IN (SELECT id FROM family)");
     enum weir_err e;
 
     query_text(&q, token_id);
     query_text(&q, user_id);
     query_i64(&q, now_ms);
     e = query_end(&q);
-    return e ? e : db_changes(db) == before ? WEIR_E_NOT_FOUND : end_browsers(db, token_id);
+    if (e || db_changes(db) == before)
+        return e ? e : WEIR_E_NOT_FOUND;
+    q = query(db, FAMILY("") "DELETE FROM web_sessions WHERE token IN (SELECT token_id FROM family)");
+    query_text(&q, token_id);
+    return query_end(&q);
+}
+
+enum weir_err account_token_family(struct db *db, const char *token_id, void (*each)(void *ctx, const char *token_id), void *ctx)
+{
+    struct query q = query(db, FAMILY("") "SELECT token_id FROM family");
+
+    query_text(&q, token_id);
+    while (query_row(&q))
+        each(ctx, query_col_text(&q, 0));
+    return query_stop(&q);
 }
 
 enum weir_err account_token_touch(struct db *db, const char *token, int64_t now_ms)

@@ -4,7 +4,8 @@
  *
  * A token never opens more than its user may at the moment it is used. One that a
  * user makes is narrowed to chatting and to looking at figures, so that it
- * makes no other tokens and administers nothing. */
+ * makes no other tokens and administers nothing; and one that was made with another
+ * of the same user's ends when that is revoked. */
 #include <stdio.h>
 #include <string.h>
 
@@ -40,6 +41,7 @@ struct change {
     bool scoped;                     /* scopes were said */
     int64_t expires_ms;              /* -1: not said */
     struct people_rules rules;
+    const char *made_by;             /* the token that asks, or NULL */
 };
 
 static enum weir_err read_scopes(struct exchange *x, const json_t *list, bool own, char out[ACCOUNT_SCOPES_SIZE])
@@ -90,7 +92,7 @@ static enum weir_err make_add(struct db *db, const struct admin_change *a)
         .max_priority = c->rules.max_priority < 0 ? PRIORITY_HIGH : (enum priority)c->rules.max_priority,      /* the user's own counts too */
         .expires_at_ms = c->expires_ms < 0 ? a->entry.at_ms + EXPIRES_DAYS * DAY_MS : c->expires_ms,
         .limits = {l->requests_per_minute < 0 ? 0 : l->requests_per_minute, l->tokens_per_minute < 0 ? 0 : l->tokens_per_minute},
-        .filters = c->rules.filters, .weight = c->rules.weight < 0 ? 0 : c->rules.weight,
+        .filters = c->rules.filters, .weight = c->rules.weight < 0 ? 0 : c->rules.weight, .made_by = c->made_by,
     };
 
     return account_token_add(db, &t, a->entry.at_ms);
@@ -136,6 +138,7 @@ static enum weir_err create(struct exchange *x, struct change *c)
         return web_refuse(x, WEIR_E_MISSING_FIELD, "name", "The field 'name' is missing.");
     rand_id(c->token_id, "tok");
     account_token_make(c->secret);
+    c->made_by = account_token_of(&x->who);
     e = admin_apply(x, "token.create", c->token_id, make_add, c);
     if (e == WEIR_E_NOT_FOUND)
         e = web_refuse(x, WEIR_E_INVALID_FIELD, "user_id", "There is no user '%.40s' who may have a token.", c->user_id);
@@ -151,12 +154,17 @@ static enum weir_err create(struct exchange *x, struct change *c)
     return e;
 }
 
+static void end(void *ctx, const char *token_id)
+{
+    people_end(ctx, NULL, token_id);
+}
+
 static enum weir_err revoke(struct exchange *x, const char *user_id)
 {
     enum weir_err e = admin_apply(x, "token.revoke", x->arg[0], make_revoke, user_id);
 
     if (!e)
-        people_end(x, NULL, x->arg[0]);
+        e = account_token_family(x->db, x->arg[0], end, x);
     x->out.status = 204;
     x->out.type = NULL;
     return e;

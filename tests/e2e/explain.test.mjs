@@ -124,7 +124,7 @@ test('a call that gave up, and one that was refused by its provider, add up too'
 });
 
 test('others see only their own, and an administrator of others only numbers', async () => {
-  const ann = addUser(weir, 'ann', 'user'), bob = addUser(weir, 'bob', 'user');
+  const ann = await addUser(weir, 'ann', 'user'), bob = await addUser(weir, 'bob', 'user');
   const r = await weir.request('POST', '/chat/complete', { model, message: 'private', metadata: { note: 'private' } }, ann);
   assert.equal(r.status, 200, r.text);
   const id = r.json.request_id;
@@ -132,7 +132,7 @@ test('others see only their own, and an administrator of others only numbers', a
   assertError(await weir.get(`/monitoring/requests/${id}`, bob), 404);
   const seen = await explain(id);
   assert.equal(seen.metadata, null);
-  assert.equal(seen.user_id, 'usr_ann');
+  assert.equal(seen.user_id, (await weir.get('/app/me', ann)).json.user_id);
   assert.ok(!JSON.stringify(seen).includes('private'));
   assertError(await weir.get('/monitoring/requests/req_none'), 404);
 

@@ -8,7 +8,7 @@ import { assertError, keys, pico } from './shapes.mjs';
 
 const up = await startUpstream();
 const weir = await startWeir({ upstream: up, openai: { models: ['gpt-4o-mini', 'gpt-4o', '=cmd|calc'] } });
-const ann = addUser(weir, 'ann');
+const ann = await addUser(weir, 'ann'), annId = (await weir.get('/app/me', ann)).json.user_id;
 const get = async (query, headers) => {
   const r = await weir.get(`/monitoring/export?${query}`, headers);
   assert.equal(r.status, 200, r.text);
@@ -39,7 +39,7 @@ test('each format is a file of the same rows with a name and a type', async () =
 });
 
 test('totals are those of the cost breakdown for the same filter, and so are the sums of the rows', async () => {
-  for (const filter of ['', 'model=gpt-4o', 'status=error', 'user_id=usr_ann', 'from=-48h&to=-24h', 'priority=High']) {
+  for (const filter of ['', 'model=gpt-4o', 'status=error', `user_id=${annId}`, 'from=-48h&to=-24h', 'priority=High']) {
     const { items, totals } = (await get(`format=json&${filter}`)).json;
     assert.deepEqual(totals, (await weir.get(`/monitoring/cost-breakdown?${filter}`)).json.total, filter);
     assert.equal(items.reduce((n, x) => n + x.total_tokens, 0), totals.total_tokens);
@@ -64,9 +64,9 @@ test('a name that a spreadsheet would calculate is text', async () => {
 });
 
 test('a user is given their own, whatever they ask for', async () => {
-  for (const query of ['format=json', 'format=json&user_id=usr_ann']) {
+  for (const query of ['format=json', `format=json&user_id=${annId}`]) {
     const { items, totals } = (await get(query, ann)).json;
-    assert.deepEqual(items.map((x) => x.user_id), ['usr_ann']);
+    assert.deepEqual(items.map((x) => x.user_id), [annId]);
     assert.equal(totals.requests, 1);
   }
   const others = (await weir.get('/app/me')).json.user_id;

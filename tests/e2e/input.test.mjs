@@ -216,7 +216,7 @@ refused('B26 a header that decides and comes twice', [
 ]);
 test('B27: a token goes before a cookie, and two credentials must agree', async () => {
   const cookie = [(await signIn()).headers['set-cookie']].flat()[0].split(';')[0];
-  const bob = addUser(weir, 'bob');
+  const bob = await addUser(weir, 'bob');
   assert.equal((await request({ port: weir.port, path: '/app/me', headers: { ...bob, Cookie: cookie } })).json.role, 'user');
   assertError(await weir.get('/app/me', { Authorization: 'Bearer x', Cookie: cookie }), 401, 'authentication_error');
   assertError(await weir.get('/app/me', { 'x-api-key': bob.Authorization.slice(7) }), 401, 'authentication_error');
@@ -262,7 +262,7 @@ test('B33: addresses and headers have an end', async () => {
 refused('B34 bodies that are no JSON', ['text/plain', 'text/json', 'application/jsonx', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=----', 'application/xml', 'application', '*/*']
   .map((t) => [t, () => weir.request('POST', '/chat/complete', chat({}), { 'Content-Type': t }), 415, 'unsupported_media_type', 'Content-Type']));
 test('B35: another\'s session, a guessed one and nonsense are the same 404', async () => {
-  const eve = addUser(weir, 'eve');
+  const eve = await addUser(weir, 'eve');
   const said = new Set();
   for (const id of [ses, 'ses_0000000000000000000000', 'ses_x', '-1', '0', 'null', 'usr_1', '..'.repeat(3), 'a'.repeat(64)])
     for (const [method, tail] of [['GET', ''], ['GET', '/messages'], ['GET', '/export'], ['DELETE', ''], ['PATCH', '']]) {

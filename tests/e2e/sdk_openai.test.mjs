@@ -213,7 +213,7 @@ test('a named session keeps the texts, is made if it is not there, and nobody el
   await client.chat.completions.create(say('and a second one'), { headers });
   const messages = (await weir.get('/chat/sessions/agent-7/messages')).json.items;
   assert.deepEqual(messages.map((m) => m.content), ['kept in a session', 'kept in a session', 'and a second one', 'and a second one']);
-  const other = addUser(weir, 'other');
+  const other = await addUser(weir, 'other');
   const stolen = await request({ port: weir.port, method: 'POST', path: '/v1/chat/completions', body: say('mine'), headers: { ...other, 'X-Weir-Session': 'agent-7' } });
   assert.ok(stolen.status >= 400 && stolen.status < 500, stolen.text);
   await assert.rejects(client.chat.completions.create(say('x'), { headers: { 'X-Weir-Priority': 'Urgent' } }), (e) => e.status === 400);

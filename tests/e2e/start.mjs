@@ -5,7 +5,6 @@
 //
 // WEIR_BUILD names the build folder (./build unless set).
 import { spawn, execFileSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import fs from 'node:fs';
 import http from 'node:http';
@@ -317,29 +316,12 @@ class Weir {
   }
 }
 
-// A token as Weir makes them: "weir_", ten characters, 43 that are secret, and a check of all before it.
-function tokenOf(name) {
-  const alphabet = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
-  const text = `weir_${name.padEnd(10, '0')}_${createHash('sha256').update(name).digest('hex').slice(0, 43)}`;
-  let crc = 0xffffffff, check = '';
-  for (const byte of Buffer.from(text)) {
-    crc ^= byte;
-    for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1;
-  }
-  crc = ~crc >>> 0;
-  for (let i = 0; i < 6; i++, crc = Math.floor(crc / 62)) check = alphabet[crc % 62] + check;
-  return text + check;
-}
-
-// A user of that role, put into the database beside the running Weir; gives the headers of a token of theirs.
-export function addUser(weir, name, role = 'user') {
-  const token = tokenOf(name);
-  const roles = ['user', 'monitor', 'admin'], now = Date.now();
-  execFileSync('sqlite3', ['-cmd', '.timeout 5000', path.join(weir.state, 'weir.db'), `BEGIN IMMEDIATE;
-    INSERT INTO users(user_id, name, role, max_priority, created_ms) VALUES ('usr_${name}', '${name}', ${roles.indexOf(role)}, 2, ${now});
-    INSERT INTO tokens(token_id, user, name, hash, scopes, max_priority, created_ms)
-      VALUES ('tok_${name}', last_insert_rowid(), '${name}', x'${createHash('sha256').update(token).digest('hex')}', '', 2, ${now}); COMMIT`]);
-  return { Authorization: `Bearer ${token}` };
+// A user of that role and a token that may all that they may; gives the token's headers.
+export async function addUser(weir, name, role = 'user') {
+  const { user_id } = await weir.createUser(name, { role });
+  const r = await weir.post('/admin/tokens', { user_id, name: 'all' });
+  if (r.status !== 201) throw new Error(r.text);
+  return { Authorization: `Bearer ${r.json.token}` };
 }
 
 export const alive = new Set();      // Weirs whose logs a failed test prints

@@ -109,6 +109,25 @@ test('who signed a browser in with a token is out when that is revoked, changed 
   await open.end(2000);
   assertErrorObject(open.first('error'), 'permission_error', 'access_ended');
   await waitFor('the provider to be let go', async () => (await up.judge()).in_flight === 0);
+});
+
+test('who made tokens with a token, or in a browser it signed in, has none of them when it is revoked, and what they do ends', async () => {
+  const t = await token(ann.user_id), b = await browser(t);
+  const made = [];
+  for (const headers of [t.headers, b]) {
+    const r = await ask('POST', '/app/tokens', { body: { name: 'kept for later' }, headers });
+    assert.equal(r.status, 201, r.text);
+    made.push({ Authorization: `Bearer ${r.json.token}` });
+  }
+  const open = await weir.stream({ model, message: '#slow-0-20-5000 by what was made' }, { headers: made[1] });
+  await open.next('delta');
+  assert.equal((await weir.request('DELETE', `/admin/tokens/${t.token_id}`)).status, 204);
+  await open.end(2000);
+  assertErrorObject(open.first('error'), 'permission_error', 'access_ended');
+  assert.deepEqual(await Promise.all([...made, b, ann.headers].map(status)), [401, 401, 401, 200]);
+});
+
+test('a browser that a token signed in is out when the token is over', async () => {
   const short = await token(ann.user_id, { expires_at: new Date(Date.now() + 1500).toISOString() });
   const brief = await browser(short);
   assert.equal(await status(brief), 200);

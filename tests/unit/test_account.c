@@ -30,6 +30,38 @@ START_TEST(a_token_says_whose_it_is_until_it_expires_or_is_revoked)
 }
 END_TEST
 
+START_TEST(a_token_ends_with_the_one_of_its_user_that_it_was_made_with)
+{
+    struct db *db = fixture_db();
+    struct account_token t = {.user_id = "usr_a", .name = "script", .scopes = "", .max_priority = PRIORITY_MEDIUM};
+    const struct {
+        const char *id, *user, *made_by;
+    } made[] = {{"tok_child", "usr_a", "tok_a"}, {"tok_grandchild", "usr_a", "tok_child"}, {"tok_other", "usr_a", NULL}, {"tok_b", "usr_b", "tok_a"}};
+    struct identity id;
+
+    fixture_user(db, "usr_a");
+    fixture_user(db, "usr_b");
+    ck_assert_int_eq(account_token_add(db, &token_of_a, FIXTURE_NOW), WEIR_OK);
+    for (size_t i = 0; i < sizeof made / sizeof *made; i++) {
+        t.token_id = t.secret = made[i].id;
+        t.user_id = made[i].user;
+        t.made_by = made[i].made_by;
+        ck_assert_int_eq(account_token_add(db, &t, FIXTURE_NOW), WEIR_OK);
+    }
+    ck_assert_int_eq(account_session_add(db, "cookie", "csrf", "usr_a", false, "tok_grandchild", FIXTURE_NOW), WEIR_OK);
+    ck_assert_int_eq(account_token_revoke(db, "usr_a", "tok_a", FIXTURE_NOW), WEIR_OK);
+    ck_assert_int_eq(account_token_revoke(db, "usr_a", "tok_a", FIXTURE_NOW), WEIR_E_NOT_FOUND);
+    ck_assert_int_eq(account_by_token(db, "tok_child", FIXTURE_NOW, &id), WEIR_E_UNAUTHENTICATED);
+    ck_assert_int_eq(account_by_token(db, "tok_grandchild", FIXTURE_NOW, &id), WEIR_E_UNAUTHENTICATED);
+    ck_assert_int_eq(fixture_i64(db, "SELECT count(*) FROM web_sessions"), 0);
+    ck_assert_int_eq(account_by_token(db, "tok_other", FIXTURE_NOW, &id), WEIR_OK);
+    ck_assert_int_eq(account_by_token(db, "tok_b", FIXTURE_NOW, &id), WEIR_OK);
+    t.token_id = t.secret = "tok_late";
+    ck_assert_int_eq(account_token_add(db, &t, FIXTURE_NOW), WEIR_E_UNAUTHENTICATED);
+    db_close(db);
+}
+END_TEST
+
 START_TEST(no_secret_is_in_the_file)
 {
     struct db *db = fixture_db();
@@ -238,7 +270,7 @@ START_TEST(a_made_token_is_plausible_and_one_changed_character_is_noticed)
 }
 END_TEST
 
-UNIT_MAIN("account", a_token_says_whose_it_is_until_it_expires_or_is_revoked, no_secret_is_in_the_file,
+UNIT_MAIN("account", a_token_says_whose_it_is_until_it_expires_or_is_revoked, a_token_ends_with_the_one_of_its_user_that_it_was_made_with, no_secret_is_in_the_file,
           a_browser_session_ends_when_idle_and_at_its_age, signing_out_ends_the_session,
           a_sign_in_code_works_once_and_in_time, the_first_start_makes_an_admin_and_later_ones_change_nothing,
           the_last_admin_stays_and_a_changed_role_ends_sessions, a_name_is_taken_once_whatever_its_case,
