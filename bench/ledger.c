@@ -5,6 +5,7 @@
  *     bench/ledger time FILE
  *     bench/ledger start FILE
  *     bench/ledger verify FILE
+ *     bench/ledger mark FILE [streams]
  *
  * The first keeps so many requests in flight at the writer, each accepted and settled with
  * all its rows (event, attempt, two messages with text, session, roll-ups), every
@@ -16,7 +17,8 @@
  * `fill` makes a large database by the same functions, without the writer's
  * queue and thousands of calls to a transaction, and leaves it; `time` times
  * the reports and exports on it, `start` the start after a kill -9, `verify` what `weir verify` does. 10,000,000 requests over 400
- * days unless given. */
+ * days unless given. `mark` times how a new database is told every two seconds how far so many running answers have
+ * come (2,000 unless given), each of them fifty tokens a second. */
 #include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
@@ -513,6 +515,52 @@ static int main_start(const char *path)
     return 0;
 }
 
+/* Each round is two seconds of all streams, in one transaction, with texts as flow/marks.c sends them. */
+static int main_mark(const char *path, int64_t streams)
+{
+    enum { ROUNDS = 30, ROUND_BYTES = 100 * 4, TEXT_SHARE = 16 };
+    struct db *db = open_or_exit(path);
+    struct call *c = mem_zalloc((size_t)streams, sizeof *c);
+    char *text = mem_zalloc(1, ROUNDS * ROUND_BYTES + 1);
+    struct bench b = {.idle_count = 0};
+    int64_t told = 0;
+    double cpu;
+
+    for (int i = 0; i < ROUNDS * ROUND_BYTES; i++)
+        text[i] = "an answer "[i % 10];
+    spread(&b, streams, 1);
+    add_users(db, &b);
+    must(db_begin(db));
+    for (int64_t i = 0; i < streams; i++) {
+        asked(&b, &c[i]);
+        must(usage_accept(db, &c[i].rec, true));
+    }
+    must(db_commit(db));
+    cpu = cpu_s();
+    for (int64_t round = 1; round <= ROUNDS; round++) {
+        int64_t bytes = round * ROUND_BYTES;
+        bool with_text = bytes - told >= told / TEXT_SHARE;
+
+        must(db_begin(db));
+        for (int64_t i = 0; i < streams; i++) {
+            struct usage_mark m = {.completion = bytes / 4, .cost_out = bytes, .text = with_text ? text : NULL, .text_bytes = bytes};
+
+            memcpy(m.request_id, c[i].rec.request_id, sizeof m.request_id);
+            must(usage_mark(db, &m));
+        }
+        must(db_commit(db));
+        if (with_text)
+            told = bytes;
+    }
+    cpu = cpu_s() - cpu;
+    printf("%" PRId64 " streams of a minute: %.1f us of CPU a mark, %.2f %% of a core\n", streams,
+           cpu * 1e6 / (double)(ROUNDS * streams), cpu * 100 / (2 * ROUNDS));
+    db_close(db);
+    free(c);
+    free(text);
+    return 0;
+}
+
 static struct call *idle_call(struct bench *b)
 {
     struct call *c;
@@ -559,6 +607,8 @@ int main(int argc, char **argv)
         time_verify(argv[2]);
         return 0;
     }
+    if (argc > 2 && strcmp(argv[1], "mark") == 0)
+        return main_mark(argv[2], argc > 3 ? strtoll(argv[3], NULL, 10) : 2000);
     if (argc > 2 && strcmp(argv[1], "start") == 0)
         return main_start(argv[2]);
 

@@ -148,6 +148,16 @@ void sb_i64(struct sb *b, int64_t n)
     sb_put(b, p, (size_t)(end - p));
 }
 
+void sb_real(struct sb *b, double x)
+{
+    char text[32];
+
+    (void)snprintf(text, sizeof text, "%.15g", x);
+    if (strtod(text, NULL) != x)
+        (void)snprintf(text, sizeof text, "%.17g", x);
+    sb_puts(b, text);
+}
+
 void sb_html(struct sb *b, const char *s, size_t n)
 {
     size_t from = 0;

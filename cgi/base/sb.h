@@ -42,6 +42,7 @@ void sb_put(struct sb *b, const void *p, size_t n);
 void sb_putf(struct sb *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void sb_vputf(struct sb *b, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
 void sb_i64(struct sb *b, int64_t n);
+void sb_real(struct sb *b, double x);                       /* the shorter of 15 and 17 digits that reads back as the same */
 
 void sb_html(struct sb *b, const char *s, size_t n);        /* & < > " ' become references */
 void sb_attr(struct sb *b, const char *s);                  /* the same, for inside quotes */

@@ -13,7 +13,7 @@ static void take_members(struct bill_reader *r, json_t *o)
 
     json_object_foreach(o, key, v) {
         enum bill_member m = bill_member(key, strlen(key), &r->bill->provider);
-        char number[40];
+        struct sb number = sb_make(64);
 
         if (strcmp(key, "cache_creation") == 0 && json_is_object(v)) {
             take_members(r, v);
@@ -23,13 +23,14 @@ static void take_members(struct bill_reader *r, json_t *o)
             bill_take(r, m == MEMBER_NONE && strcmp(key, "value") == 0 ? MEMBER_COST : m, key, json_string_value(v));
         } else if (json_is_number(v)) {
             if (json_is_integer(v))
-                (void)snprintf(number, sizeof number, "%lld", (long long)json_integer_value(v));
+                sb_i64(&number, json_integer_value(v));
             else
-                (void)snprintf(number, sizeof number, "%.17g", json_real_value(v));
-            bill_take(r, m == MEMBER_NONE && strcmp(key, "value") == 0 ? MEMBER_COST : m, key, number);
+                sb_real(&number, json_real_value(v));       /* its digits as they stand in the file, up to 15 */
+            bill_take(r, m == MEMBER_NONE && strcmp(key, "value") == 0 ? MEMBER_COST : m, key, sb_str(&number));
         } else if (!json_is_null(v) && m != MEMBER_NONE) {
             bill_fault(r, "'%.40s' is neither text nor a number.", key);
         }
+        sb_done(&number);
     }
 }
 

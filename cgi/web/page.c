@@ -130,17 +130,6 @@ static void put_text(const struct render *r, const struct scope *sc, const struc
     sb_put(r->out, s, (size_t)(end - s));
 }
 
-/* The shorter of the two common forms that reads back as the same number. */
-static void put_real(struct sb *out, double x)
-{
-    char text[32];
-
-    (void)snprintf(text, sizeof text, "%.15g", x);
-    if (strtod(text, NULL) != x)
-        (void)snprintf(text, sizeof text, "%.17g", x);
-    sb_puts(out, text);
-}
-
 static void put_value(struct sb *out, const json_t *v, bool raw)
 {
     if (!v)
@@ -153,7 +142,7 @@ static void put_value(struct sb *out, const json_t *v, bool raw)
             sb_html(out, json_string_value(v), json_string_length(v));
         break;
     case JSON_INTEGER: sb_i64(out, json_integer_value(v)); break;
-    case JSON_REAL: put_real(out, json_real_value(v)); break;
+    case JSON_REAL: sb_real(out, json_real_value(v)); break;
     case JSON_TRUE: sb_puts(out, "true"); break;
     case JSON_FALSE: sb_puts(out, "false"); break;
     case JSON_NULL:

@@ -81,6 +81,9 @@ START_TEST(anthropic_tells_costs_in_cents_and_openai_in_dollars)
     ROW(&b, 0, DAY, "claude-opus-4-6", 0, 0, 0, 0, INT64_C(1234500000000));
     ROW(&b, 1, DAY, "gpt-4o-mini", 0, 0, 0, 0, INT64_C(60000000000));
     bill_done(&b);
+    b = read_bill("{\"data\":[{\"start_time\":1795305600,\"end_time\":1795392000,\"results\":[{\"amount\":{\"value\":123456.789012345}}]}]}");
+    ROW(&b, 0, DAY, "", 0, 0, 0, 0, INT64_C(123456789012345000));          /* 17 digits of that double end in 501 */
+    bill_done(&b);
 }
 END_TEST
 
