@@ -6,6 +6,7 @@
  *     bench/ledger start FILE
  *     bench/ledger verify FILE
  *     bench/ledger mark FILE [streams]
+ *     bench/ledger import FILE [events]
  *
  * The first keeps so many requests in flight at the writer, each accepted and settled with
  * all its rows (event, attempt, two messages with text, session, roll-ups), every
@@ -18,7 +19,8 @@
  * queue and thousands of calls to a transaction, and leaves it; `time` times
  * the reports and exports on it, `start` the start after a kill -9, `verify` what `weir verify` does. 10,000,000 requests over 400
  * days unless given. `mark` times how a new database is told every two seconds how far so many running answers have
- * come (2,000 unless given), each of them fifty tokens a second. */
+ * come (2,000 unless given), each of them fifty tokens a second. `import` records usage made elsewhere, a thousand
+ * events (100,000 in all unless given) to a transaction. */
 #include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
@@ -561,6 +563,38 @@ static int main_mark(const char *path, int64_t streams)
     return 0;
 }
 
+static int main_import(const char *path, int64_t events)
+{
+    enum { BATCH = 1000 };
+    struct db *db = open_or_exit(path);
+    struct call *c = mem_zalloc(1, sizeof *c);
+    struct bench b = {.idle_count = 0};
+    int64_t from_us = clock_mono_us();
+    double cpu = cpu_s();
+    bool duplicate;
+
+    spread(&b, events, 1);
+    add_users(db, &b);
+    must(db_begin(db));
+    for (int64_t i = 0; i < events; i++) {
+        asked(&b, c);
+        c->rec.session_id[0] = '\0';
+        answered(&c->rec);
+        must(usage_import(db, &c->rec, &duplicate));
+        if (i % BATCH == BATCH - 1) {
+            must(db_commit(db));
+            must(db_begin(db));
+        }
+    }
+    must(db_commit(db));
+    cpu = cpu_s() - cpu;
+    printf("%" PRId64 " events imported: %.0f a second, %.0f a CPU second\n", events,
+           (double)events * 1e6 / (double)(clock_mono_us() - from_us), (double)events / cpu);
+    db_close(db);
+    free(c);
+    return 0;
+}
+
 static struct call *idle_call(struct bench *b)
 {
     struct call *c;
@@ -609,6 +643,8 @@ int main(int argc, char **argv)
     }
     if (argc > 2 && strcmp(argv[1], "mark") == 0)
         return main_mark(argv[2], argc > 3 ? strtoll(argv[3], NULL, 10) : 2000);
+    if (argc > 2 && strcmp(argv[1], "import") == 0)
+        return main_import(argv[2], argc > 3 ? strtoll(argv[3], NULL, 10) : 100000);
     if (argc > 2 && strcmp(argv[1], "start") == 0)
         return main_start(argv[2]);
 
