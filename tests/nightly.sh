@@ -1,6 +1,7 @@
 #!/bin/sh
 # nightly.sh - the long forms of tests that end sooner in every other run: make nightly, in a build folder.
-# WEIR_NIGHTLY_PERCENT (100) is how long a part of them is run. What each said goes to nightly/<date>.txt there; the status is 0 only if all passed.
+# WEIR_NIGHTLY_PERCENT (100) is how long a part of them is run. What each said, and the end of all that a failed one wrote, goes to
+# nightly/<date>.txt there; the status is 0 only if all passed.
 set -u
 top=$(cd "${srcdir:-.}" && pwd) build=$PWD bad=0 percent=${WEIR_NIGHTLY_PERCENT:-100}
 mkdir -p nightly
@@ -18,6 +19,7 @@ long() {
     {
         echo "$word: $name, $(($(date +%s) - from)) s"
         grep -E 'losses of power|^(noticed|FAILED|fuzz)|points, |[0-9]+ kills,|^not ok|^[0-9]+%:|:[EF]:' "$build/nightly/last.log"
+        [ "$word" = passed ] || tail -n 40 "$build/nightly/last.log"
     } | tee -a "$result"
 }
 

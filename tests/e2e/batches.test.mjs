@@ -210,7 +210,7 @@ test('a stop goes on where it was, and pays for nothing twice', async () => {
 
 test('what is somebody else\'s is not there, for an administrator neither; a token that ends ends its batches', async () => {
   const b = await start(rows(1, () => 'mine'));
-  const headers = addUser(weir, 'eve');
+  const headers = await addUser(weir, 'eve'), [{ token_id }] = (await weir.get('/app/tokens', headers)).json.items;
   const eve = clientOf(headers.Authorization.slice(7));
   const end = await until(b, 'completed');
   for (const ask of [() => eve.batches.retrieve(b.id), () => eve.batches.cancel(b.id), () => eve.files.retrieve(end.input_file_id), () => eve.files.delete(end.output_file_id),
@@ -221,7 +221,7 @@ test('what is somebody else\'s is not there, for an administrator neither; a tok
   const hers = await start(rows(60, (i) => `#slow-60-1-3 hers ${i}`), eve);
   await assert.rejects(get(hers), (e) => e.status === 404);
   await waitFor('answers', async () => (await eve.batches.retrieve(hers.id)).request_counts.completed >= 1);
-  const gone = await request({ port: weir.port, method: 'DELETE', path: '/admin/tokens/tok_eve', headers: { Authorization: `Bearer ${weir.token}` } });
+  const gone = await request({ port: weir.port, method: 'DELETE', path: `/admin/tokens/${token_id}`, headers: { Authorization: `Bearer ${weir.token}` } });
   assert.equal(gone.status, 204, gone.text);
   await waitFor('her batch to end', () => weir.sql(`SELECT state FROM batches WHERE batch_id = '${hers.id}'`)[0].state === 7);
 });

@@ -104,7 +104,7 @@ test('bad input names the field', async () => {
 });
 
 test('a lease is its owner’s alone', async () => {
-  const other = addUser(weir, 'other');
+  const other = await addUser(weir, 'other');
   const id = await lease({ units: 1 });
   for (const r of [await settle(id, { status: 'success' }, other), await settle('req_0000000000000000000000', { status: 'success' })]) {
     assertError(r, 404, 'not_found');
@@ -115,8 +115,8 @@ test('a lease is its owner’s alone', async () => {
 });
 
 test('a budget holds the estimate, refuses what would pass it, and counts what was settled', async () => {
-  const who = addUser(weir, 'frugal');
-  assert.equal((await weir.post('/admin/budgets', { scope: 'user', key: 'usr_frugal', window: 'day', limit_usd: 0.01 })).status, 201);
+  const who = await addUser(weir, 'frugal'), { user_id } = (await weir.get('/app/me', who)).json;
+  assert.equal((await weir.post('/admin/budgets', { scope: 'user', key: user_id, window: 'day', limit_usd: 0.01 })).status, 201);
   const id = await lease({ units: 6 }, who);
   const no = await acquire({ units: 5 }, who);
   assert.deepEqual([no.status, no.json.error.code, no.json.error.budget.reserved_usd], [402, 'budget_exceeded', 0.006]);
@@ -198,8 +198,8 @@ test('a batch acquires in turn and tells of each', async () => {
 });
 
 test('leases outlive kill -9 and a restart: money and place are held again, each is settled or expires once', async () => {
-  const who = addUser(weir, 'steady');
-  await weir.post('/admin/budgets', { scope: 'user', key: 'usr_steady', window: 'day', limit_usd: 1 });
+  const who = await addUser(weir, 'steady'), { user_id } = (await weir.get('/app/me', who)).json;
+  await weir.post('/admin/budgets', { scope: 'user', key: user_id, window: 'day', limit_usd: 1 });
   const held = await lease({ units: 700 }, who);
   const place = await lease({ upstream: 'push', session_id: (await weir.post('/chat/sessions', {})).json.session_id });
   const short = await lease({ upstream: 'short', units: 1, name: 'dies' });
