@@ -54,6 +54,7 @@ nobase_dist_pkgdata_DATA += \
 	static/js/shell.js \
 	static/js/sieve.js \
 	static/js/signedout.js \
+	static/js/sort.js \
 	static/js/status.js \
 	static/js/texts.js \
 	static/js/touch.js \

@@ -14,7 +14,8 @@
 #include "web/view_engine.h"
 
 enum { REFUSALS = 50, GOALS_DAYS = 56, LIST_MAX = 16 * 1024 * 1024 };
-#define DAY_MS INT64_C(86400000)
+#define HOUR_MS INT64_C(3600000)
+#define DAY_MS (24 * HOUR_MS)
 
 /* --- limits --- */
 
@@ -175,6 +176,31 @@ enum weir_err h_page_budgets(struct exchange *x)
 
 /* --- alerts and the audit log --- */
 
+/* The chart in which what an alert is about is to be seen, around the moment it opened: by minutes while those are kept. */
+static json_t *chart_href(const struct board *b, const json_t *alert)
+{
+    static const struct { const char *kind, *page; } pages[] = {
+        {"cost", "/cost"}, {"budget", "/cost"}, {"error_rate", "/performance"}, {"queue_wait", "/performance"},
+    };
+    const char *kind = json_str(alert, "kind", ""), *page = "";
+    int64_t at_ms = 0, fresh = b->f.now_ms - 2 * DAY_MS + 2 * HOUR_MS;
+    struct sb link = sb_make(256);
+    json_t *href;
+
+    for (size_t i = 0; i < sizeof pages / sizeof *pages; i++)
+        if (strcmp(kind, pages[i].kind) == 0)
+            page = pages[i].page;
+    if (!report_time_parse(json_str(alert, "opened_at", ""), b->f.now_ms, &at_ms))
+        at_ms = b->f.now_ms;
+    sb_putf(&link, "/app/dashboard%s?from=", page);
+    sb_time(&link, at_ms - (at_ms > fresh ? 3 * HOUR_MS / 2 : DAY_MS / 2));
+    sb_puts(&link, "&to=");
+    sb_time(&link, at_ms + (at_ms > fresh ? HOUR_MS / 2 : DAY_MS / 2));
+    href = json_string(sb_str(&link));
+    sb_done(&link);
+    return href;
+}
+
 enum weir_err h_page_alerts(struct exchange *x)
 {
     struct board b;
@@ -194,7 +220,8 @@ enum weir_err h_page_alerts(struct exchange *x)
         bool seen = json_is_string(json_object_get(a, "acknowledged_at"));
 
         json_array_append_new(resolved ? past : open,
-                              json_pack("{s:s, s:o, s:s, s:o, s:o, s:b, s:s, s:s}", "id", json_str(a, "alert_id", ""), "kind",
+                              json_pack("{s:s, s:o, s:o, s:s, s:o, s:o, s:b, s:s, s:s}", "id", json_str(a, "alert_id", ""), "href",
+                                        chart_href(&b, a), "kind",
                                         pages_spoken(json_str(a, "kind", "")), "text", json_str(a, "text", ""), "opened",
                                         board_time(&b, json_object_get(a, "opened_at"), VIEW_MINUTE), "resolved",
                                         board_time(&b, json_object_get(a, "resolved_at"), VIEW_MINUTE), "seen", seen, "state",

@@ -1,4 +1,4 @@
-/* columns.js - which columns the table of requests shows, and by which it is sorted;
+/* columns.js - which columns the table of requests shows;
  * the choice stays in this browser. */
 import { byId, el } from "./dom.js";
 import { recall, remember } from "./prefs.js";

@@ -10,6 +10,7 @@ import "./act.js";
 import "./columns.js";
 import "./drawer.js";
 import "./sieve.js";
+import "./sort.js";
 import "./shell.js";
 
 const POLL_MS = 5000;

@@ -228,17 +228,49 @@ test('nothing is fetched while the page is hidden', async () => {
   await c.close();
 });
 
-for (const [width, scheme, axe] of [[1400, 'light', PAGES], [1400, 'dark', ['', '/queue']], [768, 'light', []], [390, 'dark', ['/requests']], [320, 'light', []]])
-  test(`every page is sound at ${width} px, ${scheme}`, async () => {
-    const c = await (await openBrowser(weir, { width, scheme })).signIn();
-    for (const where of PAGES) {
-      await c.page.goto(c.url(`/app/dashboard${where}`));
-      await c.page.waitForSelector('.dash');
-      await c[axe.includes(where) ? 'sound' : 'calm'](`dashboard${where}`);
-      if (width !== 768) await c.shot(`board${where.replace('/', '-')}-${scheme}-${width}`, { fullPage: true });
+// Each page is loaded once and looked at in every width and theme; axe is asked in turn in one of two of them.
+const LOOKS = [[1400, 'light'], [1400, 'dark'], [768, 'light'], [390, 'dark'], [320, 'light']];
+test('every page is sound in each width and theme', async () => {
+  for (const [n, where] of PAGES.entries()) {
+    await page.goto(board(where));
+    await page.waitForSelector('.dash');
+    for (const [width, colorScheme] of LOOKS) {
+      const look = `dashboard${where}, ${colorScheme}, ${width} px`;
+      await page.emulateMedia({ colorScheme });
+      await page.setViewportSize({ width, height: 900 });
+      await b[(n % 2 ? [1400, 'light'] : [390, 'dark']).join() === [width, colorScheme].join() ? 'sound' : 'calm'](look);
+      if (width === 1400 || width === 390) await b.shot(`board${where.replace('/', '-')}-${colorScheme}-${width}`);
     }
-    await c.close();
-  });
+  }
+  await page.emulateMedia({ colorScheme: 'light' });
+  await page.setViewportSize({ width: 1400, height: 900 });
+});
+
+test('a column puts the rows of the page in its order, both ways, and then the server’s comes back', async () => {
+  await page.goto(board('/requests'));
+  await rows('#requests-table').first().waitFor();
+  const tokens = () => page.locator('#requests-table td[data-col="tokens"]').evaluateAll((cells) => cells.map((c) => Number(/[\d,]+/.exec(c.innerText)[0].replaceAll(',', ''))));
+  const served = await tokens(), head = page.locator('#requests-table th', { hasText: 'Tokens' });
+  await head.locator('button').focus();
+  await page.keyboard.press('Enter');
+  assert.equal(await head.getAttribute('aria-sort'), 'descending');
+  assert.deepEqual(await tokens(), [...served].sort((x, y) => y - x));
+  await page.keyboard.press('Enter');
+  assert.deepEqual(await tokens(), [...served].sort((x, y) => x - y));
+  await b.shot('board-sorted');
+  await page.keyboard.press('Enter');
+  assert.equal(await head.getAttribute('aria-sort'), 'none');
+  assert.deepEqual(await tokens(), served);
+});
+
+test('an alert leads to the chart of its moment', async () => {
+  assert.equal((await weir.post('/admin/alerts', { kind: 'cost', window: 'day', limit_usd: 0.000001 })).status, 201);
+  await waitFor('the alert to open', async () => (await weir.get('/admin/alerts')).json.items.some((a) => a.kind === 'cost'));
+  await page.goto(board('/alerts'));
+  await page.locator('[data-panel="open"] tr', { hasText: 'cost' }).locator('a', { hasText: 'Chart' }).click();
+  await page.waitForURL(/\/app\/dashboard\/cost\?from=.*&to=/);
+  await page.waitForSelector('#c-cost canvas');
+});
 
 test('all pages read without scripts, and load at most 50 KB of script and style', async () => {
   const html = await (await b.context.request.get(board('/requests'))).text();
