@@ -4,19 +4,22 @@
 //   const b = await openBrowser(weir, { width: 390, scheme: 'dark' });
 //   await b.page.goto(b.url('/app/'));
 //   await b.sound('chat');          // axe, reflow, no reports
+//   await b.everywhere('chat');     // the same in both themes and at four widths, and it looks as in tests/browser/shots
 //
-// Screenshots lie in <build>/browser. No fixed sleeps: everything waits for a condition.
+// Screenshots lie in <build>/browser; shots.mjs says how the sheets that they are compared with are renewed.
+// No fixed sleeps: everything waits for a condition.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
+import { createRequire } from 'node:module';
 import os from 'node:os';
 import path from 'node:path';
 import { after } from 'node:test';
 import playwright from 'playwright-core';
-import axe from '@axe-core/playwright';
 import { build } from '../e2e/harness.mjs';
+import { compare } from './shots.mjs';
 
 const { chromium } = playwright;
-const AxeBuilder = axe.default ?? axe;
+const AXE = fs.readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
 export const shots = path.join(build, 'browser');
 fs.mkdirSync(shots, { recursive: true });
@@ -69,33 +72,39 @@ class Browser {
 
   // Nothing to complain about on this page as it stands.
   async sound(name) {
-    const { violations } = await new AxeBuilder({ page: this.page }).withTags(RULES).analyze();
-    assert.deepEqual(violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.target.join(' ')).join(', ')}`), [], `${name}: axe`);
+    if (!(await this.page.evaluate(() => 'axe' in globalThis))) await this.page.evaluate(AXE);
+    const found = await this.page.evaluate(async (rules) => {
+      const { violations } = await globalThis.axe.run({ runOnly: rules, resultTypes: ['violations'] });
+      return violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.target.join(' ')).join(', ')}`);
+    }, RULES);
+    assert.deepEqual(found, [], `${name}: axe`);
     await this.calm(name);
   }
 
-  // The same without axe, which takes a second or two.
+  // The same without axe.
   async calm(name) {
     const over = await this.page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
     assert.ok(over <= 0, `${name}: ${over} px wider than the window`);
     assert.deepEqual(this.reports, [], `${name}: reports`);
   }
 
-  // This state in both themes and at four widths: no sideways scroll and no reports in each, axe in the narrow dark one.
+  // This state in both themes and at four widths: sound in each, and at two of them as it is meant to look.
   async everywhere(name) {
     const { page } = this;
     const before = page.viewportSize();
+    const looks = {};
     for (const colorScheme of ['light', 'dark'])
       for (const width of [1400, 768, 390, 320]) {
+        const label = `${colorScheme}-${width}`;
         await page.emulateMedia({ colorScheme });
         await page.setViewportSize({ width, height: width < 700 ? 844 : 900 });
-        await this.calm(`${name}, ${colorScheme}, ${width} px`);
-        if (colorScheme === 'dark' && width === 390) await this.sound(`${name}, dark, 390 px`);
-        await this.shot(`${name.replace(/\W+/g, '-')}-${colorScheme}-${width}`);
+        await this.sound(`${name}, ${label}`);
+        const file = await this.shot(`${name}-${label}`, { fullPage: true });
+        if (width === 1400 || width === 390) looks[label] = fs.readFileSync(file);
       }
     await page.emulateMedia({ colorScheme: 'light' });
     await page.setViewportSize(before);
-    await this.sound(name);
+    compare(name, looks);
   }
 
   async close() {

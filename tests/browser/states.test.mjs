@@ -20,7 +20,7 @@ test('a message that waits tells its place, when it is expected to start and why
   await card().filter({ hasText: /Queued: / }).waitFor();
   assert.match(await card().innerText(), /Waiting for one of the running requests to end/);
   assert.equal(await page.locator('.session.current .chip').innerText(), 'queued');
-  await b.everywhere('queued');
+  await b.sound('queued');
   await b.shot('state-queued');
   const [raised] = await Promise.all([page.waitForResponse((r) => /\/admin\/queue\/req_\w+\/priority$/.test(r.url())), card().locator('button[data-act="raise"]').click()]);
   assert.equal(raised.status(), 200);
@@ -85,7 +85,7 @@ test('an error says what happened and what to do, with the request id', async ()
   const text = await card().innerText();
   assert.match(text, /Request req_/);
   assert.ok(await card().locator('.do button').count() > 0);
-  await b.everywhere('error');
+  await b.sound('error');
   await b.shot('state-error');
 });
 
@@ -210,7 +210,7 @@ test('without a connection one can write, and nothing is sent', async () => {
   assert.equal(await page.locator('#send').isDisabled(), true);
   await page.press('#text', 'Enter');
   assert.equal(await page.inputValue('#text'), 'written on a train');
-  await b.everywhere('offline');
+  await b.sound('offline');
   await b.shot('state-offline');
   await b.context.setOffline(false);
   await page.locator('#reach').waitFor({ state: 'hidden' });
@@ -224,7 +224,7 @@ test('a session that ended leaves the message in its draft, over signing in', as
   await c.context.clearCookies();
   await say(c.page, 'kept over the sign-in');
   await c.page.locator('#signed-out').waitFor();
-  await c.everywhere('signed out');
+  await c.sound('signed out');
   await c.shot('state-signed-out');
   assert.equal(await c.page.inputValue('#text'), 'kept over the sign-in');
   await c.page.click('#signed-out a');
@@ -256,7 +256,7 @@ test('a budget that is nearly used up, and one that is, say so', async () => {
   const mail = new URL(await c.page.locator('.status.err a', { hasText: 'Ask the administrator' }).getAttribute('href'));
   assert.equal(mail.pathname, 'boss@example.org');
   assert.match(mail.searchParams.get('body'), /Budget per day for everyone.*\nRequest req_/);
-  await c.everywhere('budget exhausted');
+  await c.sound('budget exhausted');
   await c.shot('state-budget');
   await c.close();
   await poor.stop();

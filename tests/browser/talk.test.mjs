@@ -33,7 +33,7 @@ test('another answer and another question are versions one can go back to', asyn
   await page.locator('.msg.user').first().hover();
   await page.locator('.msg.user [data-part="edit"]').first().click();
   assert.equal(await page.inputValue('#text'), 'the first question');
-  await b.everywhere('editing');
+  await b.sound('editing');
   await b.shot('state-editing');
   await page.fill('#text', 'quite another question');
   await page.press('#text', 'Enter');
@@ -59,7 +59,7 @@ test('a message explains itself', async () => {
   await button.click();
   await page.locator('dialog .times').waitFor();
   assert.match(await page.innerText('dialog'), /Where its time went[\s\S]*Total[\s\S]*One attempt[\s\S]*openai · gpt-4o-mini · answered 200[\s\S]*Request req_/);
-  await b.everywhere('explained');
+  await b.sound('explained');
   await b.shot('state-explained');
   await page.keyboard.press('Escape');
   await page.locator('dialog').waitFor({ state: 'detached' });
@@ -134,7 +134,7 @@ test('what it will take and cost stands beside Send before it is sent', async ()
   await page.fill('#text', 'how much is this?');
   await page.locator('#estimate').waitFor();
   assert.match(await page.innerText('#estimate'), /^≈ \d+ tok in · \$0\.\d{6} – \$0\.\d+$/);
-  await b.everywhere('estimate');
+  await b.sound('estimate');
   await page.fill('#text', '');
   await page.locator('#estimate').waitFor({ state: 'hidden' });
 });
