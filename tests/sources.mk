@@ -62,6 +62,7 @@ EXTRA_DIST += \
 	tests/e2e/damage.test.mjs \
 	tests/e2e/durable.test.mjs \
 	tests/e2e/errors.test.mjs \
+	tests/e2e/exec.test.mjs \
 	tests/e2e/explain.test.mjs \
 	tests/e2e/export.test.mjs \
 	tests/e2e/fail.test.mjs \
@@ -78,6 +79,7 @@ EXTRA_DIST += \
 	tests/e2e/line.test.mjs \
 	tests/e2e/metrics.test.mjs \
 	tests/e2e/monitoring.test.mjs \
+	tests/e2e/operations.test.mjs \
 	tests/e2e/outlook.test.mjs \
 	tests/e2e/people.test.mjs \
 	tests/e2e/permissions.test.mjs \

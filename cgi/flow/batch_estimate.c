@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "flow/batch_call.h"
+#include "peer/weir_call.h"
 
 enum { ESTIMATE_TEXT = 900 * 1000 };
 
@@ -33,23 +33,23 @@ bool batch_estimate_body(const struct batch_item *it, struct sb *out)
     return sb_ok(out);
 }
 
-static enum batch_end ask_now(struct batch_call *c, const struct batch_setup *s, const char *path, const struct sb *body, json_t **out, struct sb *why)
+static enum batch_end ask_now(struct weir_call *c, const struct batch_setup *s, const char *path, const struct sb *body, json_t **out, struct sb *why)
 {
     CURLcode code;
     char reason[160];
 
     *out = NULL;
-    if (!batch_call_set(c, s->url, s->token, path, body ? sb_str(body) : NULL, body ? body->len : 0, NULL, NULL))
+    if (!weir_call_set(c, s->url, s->token, path, body ? sb_str(body) : NULL, body ? body->len : 0, NULL, NULL))
         return BATCH_END_UNREACHABLE;
     code = curl_easy_perform(c->easy);
-    if (code != CURLE_OK || batch_call_status(c) >= 500) {
+    if (code != CURLE_OK || weir_call_status(c) >= 500) {
         sb_putf(why, "Weir at %s cannot be reached: %s. Is it running? --url or WEIR_URL say where it is.", s->url,
-                code != CURLE_OK ? curl_easy_strerror(code) : err_reason(batch_call_status(c)));
+                code != CURLE_OK ? curl_easy_strerror(code) : err_reason(weir_call_status(c)));
         return BATCH_END_UNREACHABLE;
     }
     if (json_parse_object(sb_str(&c->answer), c->answer.len, &json_limits_compat, out, reason))
         *out = NULL;
-    if (batch_call_status(c) != 401)
+    if (weir_call_status(c) != 401)
         return BATCH_END_ALL;
     sb_puts(why, json_str(json_object_get(*out, "error"), "message", "Weir does not take the token."));
     return BATCH_END_TOKEN;
@@ -57,7 +57,7 @@ static enum batch_end ask_now(struct batch_call *c, const struct batch_setup *s,
 
 static void add_estimate(struct batch_estimate *out, const json_t *j)
 {
-    int64_t low = batch_dollars_of(j, "cost_low_usd"), high = batch_dollars_of(j, "cost_high_usd");
+    int64_t low = weir_call_dollars_of(j, "cost_low_usd"), high = weir_call_dollars_of(j, "cost_high_usd");
 
     out->sampled++;
     out->unpriced += low < 0;
@@ -89,7 +89,7 @@ static int64_t scaled(int64_t sum, const struct batch_estimate *e)
 
 enum batch_end batch_estimate(const struct batch_setup *s, int64_t samples, struct batch_estimate *out, struct sb *why)
 {
-    struct batch_call c;
+    struct weir_call c;
     enum batch_end end = BATCH_END_UNREACHABLE;
     json_t *j = NULL;
     size_t step;
@@ -98,7 +98,7 @@ enum batch_end batch_estimate(const struct batch_setup *s, int64_t samples, stru
     for (size_t i = 0; i < s->in->n; i++)
         out->items += batch_log_state(s->log, i) == BATCH_OPEN;
     step = samples > 0 && s->in->n > (size_t)samples ? s->in->n / (size_t)samples : 1;
-    if (curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK && batch_call_open(&c)) {
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK && weir_call_open(&c)) {
         end = ask_now(&c, s, "/v1/models", NULL, &j, why);
         find_upstream(s, j, out->upstream, sizeof out->upstream);
         json_decref(j);
@@ -109,11 +109,11 @@ enum batch_end batch_estimate(const struct batch_setup *s, int64_t samples, stru
             if (!batch_estimate_body(&s->in->items[i], &c.body))
                 continue;
             end = ask_now(&c, s, "/chat/estimate", &c.body, &j, why);
-            if (end == BATCH_END_ALL && batch_call_status(&c) == 200)
+            if (end == BATCH_END_ALL && weir_call_status(&c) == 200)
                 add_estimate(out, j);
             json_decref(j);
         }
-        batch_call_close(&c);
+        weir_call_close(&c);
         curl_global_cleanup();
     }
     out->tokens_in = scaled(out->tokens_in, out);

@@ -10,7 +10,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "store/idempotency.h"
-#include "flow/batch_call.h"
+#include "peer/weir_call.h"
 #include "flow/batch_estimate.h"
 
 enum {
@@ -21,7 +21,7 @@ enum {
 enum stage { IDLE, ESTIMATING, CALLING, CHARGING, WAITING };   /* CHARGING: asking what the first, cut off call cost */
 
 struct worker {
-    struct batch_call call;
+    struct weir_call call;
     enum stage stage, next;              /* next: what WAITING ends in */
     size_t item;
     int64_t due_us;                      /* end of WAITING */
@@ -41,7 +41,7 @@ struct run {
     int64_t started_us, reached_us, cut_us, saved_s;
     int64_t begun, busy, reserved;
     size_t next;
-    struct batch_call limits;            /* asks how the limits stand, now and then */
+    struct weir_call limits;            /* asks how the limits stand, now and then */
     bool asking;
     int64_t asked_us, due_us;            /* when it asked last, and by when they let all through; due_us -1: nobody knows */
     bool over;                           /* nothing more is begun */
@@ -105,7 +105,7 @@ static void make_key(const struct run *r, const struct worker *w, char key[KEY_S
 static void send_item(struct run *r, struct worker *w, enum stage stage)
 {
     const struct batch_item *it = item_of(r, w);
-    struct batch_call *c = &w->call;
+    struct weir_call *c = &w->call;
     struct sb path = sb_make(256);
     char key[KEY_SIZE];
     bool ok;
@@ -114,14 +114,14 @@ static void send_item(struct run *r, struct worker *w, enum stage stage)
     sb_reset(&c->body);
     switch (stage) {
     case ESTIMATING:
-        ok = batch_estimate_body(it, &c->body) && batch_call_set(c, r->s->url, r->s->token, "/chat/estimate", sb_str(&c->body), c->body.len, NULL, NULL);
+        ok = batch_estimate_body(it, &c->body) && weir_call_set(c, r->s->url, r->s->token, "/chat/estimate", sb_str(&c->body), c->body.len, NULL, NULL);
         break;
     case CHARGING:
         sb_putf(&path, "/monitoring/requests/%s", w->first_request_id);
-        ok = batch_call_set(c, r->s->url, r->s->token, sb_str(&path), NULL, 0, NULL, NULL);
+        ok = weir_call_set(c, r->s->url, r->s->token, sb_str(&path), NULL, 0, NULL, NULL);
         break;
     default:
-        ok = batch_call_set(c, r->s->url, r->s->token, it->url, it->body, it->body_bytes, r->s->priority, key);
+        ok = weir_call_set(c, r->s->url, r->s->token, it->url, it->body, it->body_bytes, r->s->priority, key);
         break;
     }
     sb_done(&path);
@@ -159,7 +159,7 @@ static void note(struct run *r, struct worker *w, const struct batch_result *res
 
 static struct batch_result result_of(const struct worker *w)
 {
-    return (struct batch_result){.status = batch_call_status(&w->call), .request_id = w->call.request_id, .model = "", .cost = w->call.cost,
+    return (struct batch_result){.status = weir_call_status(&w->call), .request_id = w->call.request_id, .model = "", .cost = w->call.cost,
                                  .tries = w->tries + w->generation + 1, .first_request_id = *w->first_request_id ? w->first_request_id : NULL};
 }
 
@@ -251,13 +251,13 @@ static void refused(struct run *r, struct worker *w, int status, const json_t *a
 /* What the call before came to is known, or not; on with its second. */
 static void charged(struct run *r, struct worker *w, const json_t *answer)
 {
-    w->first_cost = batch_dollars_of(json_object_get(answer, "cost"), "total_usd");
+    w->first_cost = weir_call_dollars_of(json_object_get(answer, "cost"), "total_usd");
     send_item(r, w, CALLING);
 }
 
 static void estimated(struct run *r, struct worker *w, const json_t *answer)
 {
-    int64_t cost = batch_dollars_of(answer, "cost_high_usd"), spent = batch_log_counts(r->s->log)->cost;
+    int64_t cost = weir_call_dollars_of(answer, "cost_high_usd"), spent = batch_log_counts(r->s->log)->cost;
 
     if (cost < 0) {
         finish_because(r, BATCH_END_BUDGET, "What the item '%.100s' could cost is not known (%s), so --budget cannot be kept.",
@@ -279,7 +279,7 @@ static void estimated(struct run *r, struct worker *w, const json_t *answer)
 
 static void answered(struct run *r, struct worker *w, CURLcode code)
 {
-    int status = batch_call_status(&w->call);
+    int status = weir_call_status(&w->call);
     enum stage stage = w->stage;
     json_t *j = NULL;
     char why[160];
@@ -361,7 +361,7 @@ static void ask_limits(struct run *r)
     if (!*r->s->upstream || r->asking || r->over || (r->asked_us && now - r->asked_us < LIMITS_S * USEC_PER_SEC))
         return;
     r->asked_us = now;
-    r->asking = batch_call_set(&r->limits, r->s->url, r->s->token, "/monitoring/rate-limits", NULL, 0, NULL, NULL) &&
+    r->asking = weir_call_set(&r->limits, r->s->url, r->s->token, "/monitoring/rate-limits", NULL, 0, NULL, NULL) &&
                 curl_multi_add_handle(r->multi, r->limits.easy) == CURLM_OK;
 }
 
@@ -378,7 +378,7 @@ static void take_limits(struct run *r, CURLcode code)
     if (r->s->limit > 0 && r->s->limit - r->begun + r->busy < left)
         left = r->s->limit - r->begun + r->busy;
     need = (struct batch_need){left, c->succeeded ? left * c->tokens_in / c->succeeded : 0, c->succeeded ? left * c->tokens_out / c->succeeded : 0};
-    if (code != CURLE_OK || batch_call_status(&r->limits) != 200
+    if (code != CURLE_OK || weir_call_status(&r->limits) != 200
         || json_parse_object(sb_str(&r->limits.answer), r->limits.answer.len, &json_limits_compat, &j, why))
         return;
     takes_s = batch_limits_s(j, r->s->upstream, &need);
@@ -461,20 +461,20 @@ enum batch_end batch_run(const struct batch_setup *s, struct sb *why)
     rand_bytes(&seed, sizeof seed);
     r.rng = rng_make(seed);
     ok = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK && (r.multi = curl_multi_init()) != NULL;
-    ok = batch_call_open(&r.limits) && ok;
+    ok = weir_call_open(&r.limits) && ok;
     for (int64_t i = 0; i < s->workers; i++)
-        ok = batch_call_open(&r.workers[i].call) && ok;
+        ok = weir_call_open(&r.workers[i].call) && ok;
     if (ok)
         loop(&r);
     else
         finish_because(&r, BATCH_END_FILE, "There is not enough memory.");
     if (r.multi && r.asking)
         (void)curl_multi_remove_handle(r.multi, r.limits.easy);
-    batch_call_close(&r.limits);
+    weir_call_close(&r.limits);
     for (int64_t i = 0; i < s->workers; i++) {
         if (r.multi)
             (void)curl_multi_remove_handle(r.multi, r.workers[i].call.easy);
-        batch_call_close(&r.workers[i].call);
+        weir_call_close(&r.workers[i].call);
     }
     (void)curl_multi_cleanup(r.multi);
     free(r.workers);

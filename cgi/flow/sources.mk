@@ -14,7 +14,6 @@ libweir_a_SOURCES += \
 	cgi/flow/alarm.c cgi/flow/alarm.h \
 	cgi/flow/allowance.c \
 	cgi/flow/attempt.c \
-	cgi/flow/batch_call.c cgi/flow/batch_call.h \
 	cgi/flow/batch_estimate.c cgi/flow/batch_estimate.h \
 	cgi/flow/batch_input.c cgi/flow/batch_input.h \
 	cgi/flow/batch_line.c cgi/flow/batch_line.h \

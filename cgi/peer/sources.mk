@@ -14,4 +14,5 @@ libweir_a_SOURCES += \
 	cgi/peer/translate.c cgi/peer/translate.h cgi/peer/translate_impl.h cgi/peer/translate_to_chat.c cgi/peer/translate_to_messages.c \
 	cgi/peer/upstream.c cgi/peer/upstream.h \
 	cgi/peer/webhook.c cgi/peer/webhook.h \
+	cgi/peer/weir_call.c cgi/peer/weir_call.h \
 	cgi/peer/wire.c cgi/peer/wire.h

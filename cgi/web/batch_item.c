@@ -10,7 +10,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
-#include "flow/batch_call.h"
+#include "peer/weir_call.h"
 #include "web/batch_work.h"
 
 enum { TRIES_MAX = 5, BACKOFF_MS = 500, BACKOFF_MAX_MS = 30000, BUSY_MAX_MS = 4000, HELD_MS = 10000, ANSWER_MAX = 64 << 20, KEY_SIZE = 96,
@@ -153,7 +153,7 @@ static void take_apart(const char *answer, struct said *a)
 static void settle(struct slot *s, const struct said *a, bool good)
 {
     struct batch_result r = {.status = a->json ? a->status : 0, .body = a->body, .body_bytes = a->json ? a->body_bytes : 0,
-                             .request_id = a->request_id, .model = "", .cost = batch_dollars(a->cost), .tries = s->tries + s->generation + 1,
+                             .request_id = a->request_id, .model = "", .cost = weir_call_dollars(a->cost), .tries = s->tries + s->generation + 1,
                              .first_request_id = *s->first_request_id ? s->first_request_id : NULL, .first_cost = s->first_cost};
 
     if (good)

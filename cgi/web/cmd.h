@@ -9,6 +9,7 @@ int cmd_serve(int argc, char **argv);     /* until SIGTERM or SIGINT */
 int cmd_audit(int argc, char **argv);     /* verify: is the audit log what Weir wrote? */
 int cmd_batch(int argc, char **argv);     /* run: the prompts of a file through a running Weir, to be stopped and gone on with */
 int cmd_backup(int argc, char **argv);    /* FILE: a checked copy of the database beside a running Weir */
+int cmd_exec(int argc, char **argv);      /* a command of somebody's, under a lease of a running Weir */
 int cmd_reconcile(int argc, char **argv);  /* FILE…: a provider's usage export beside the ledger */
 int cmd_report(int argc, char **argv);    /* the figures of /monitoring as tables and a file, beside a running Weir */
 int cmd_replay(int argc, char **argv);    /* recorded requests under other settings */

@@ -12,10 +12,11 @@
 #include "base/file.h"
 #include "base/settings.h"
 #include "store/account.h"
-#include "flow/batch_call.h"
+#include "peer/weir_call.h"
 #include "flow/batch_estimate.h"
 #include "web/cmd.h"
 #include "web/cmd_config.h"
+#include "web/reach.h"
 
 enum { WORKERS = 8, WORKERS_MAX = 1000, SAMPLES = 50, LINE_SECONDS = 5, EXIT_PARKED = 1, TIME_SIZE = 24, USD_SIZE = 32 };
 
@@ -84,7 +85,7 @@ static bool take_option(struct asked *a, const char *name, const char *value)
     bool known = false;
 
     if (strcmp(name, "--budget") == 0)
-        return (a->setup.budget = batch_dollars(value)) >= 0;
+        return (a->setup.budget = weir_call_dollars(value)) >= 0;
     for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
         if (strcmp(name, options[i].name) != 0)
             continue;
@@ -381,36 +382,6 @@ static int work(struct asked *a)
     return status;
 }
 
-/* Where Weir is and who asks: words, environment, or the Weir of these settings. False with a sentence in `why`. */
-static bool find_weir(struct asked *a, struct sb *url, struct sb *token, struct sb *why)
-{
-    const char *env_url = getenv("WEIR_URL"), *env_token = getenv("WEIR_TOKEN");
-    struct settings *s = NULL;
-    struct sb path = sb_make(8192);
-    bool ok = true;
-
-    sb_puts(url, a->url ? a->url : env_url);
-    sb_puts(token, env_token);
-    if (!url->len || !token->len) {
-        s = settings_load(NULL, why);
-        ok = s != NULL;
-        if (ok && !url->len)
-            sb_putf(url, "http%s://%s:%" PRId64, s->http.tls_key ? "s" : "", s->http.address, s->http.port);
-        if (ok && !token->len) {
-            sb_putf(&path, "%s/admin-token", s->state);
-            ok = file_read(sb_str(&path), token, why);
-            if (!ok)
-                sb_puts(why, " WEIR_TOKEN can hold a token of Weir's.");
-            sb_drop(token, token->len - strcspn(sb_str(token), "\r\n"));
-        }
-    }
-    while (url->len && sb_str(url)[url->len - 1] == '/')
-        sb_drop(url, 1);
-    sb_done(&path);
-    settings_free(s);
-    return ok;
-}
-
 int cmd_batch(int argc, char **argv)
 {
     struct asked a = {.setup = {.workers = WORKERS, .budget = -1, .priority = "Low", .stop = &stop}};
@@ -427,7 +398,7 @@ int cmd_batch(int argc, char **argv)
         return EX_USAGE;
     }
     a.setup.in = &in;
-    if (!find_weir(&a, &url, &token, &why)) {
+    if (!reach_weir(a.url, &url, &token, &why)) {
         status = EXIT_CONFIG;
     } else if (!batch_input_read(&in, a.input, &a.defaults, &why)) {
         status = EX_DATAERR;

@@ -80,8 +80,11 @@ static void put_limits(const struct look *l, const json_t *live, struct sb *out)
         const char *status = json_str(u, "status", ""), *name;
         json_t *d;
 
-        sb_putf(out, "\n%s%s%s  %s%s\n", colour(l, "\033[1m"), json_str(u, "name", ""), colour(l, "\033[0m"), status,
-                json_is_true(json_object_get(json_object_get(u, "stabilization"), "active")) ? ", stabilizing after a 429" : "");
+        sb_putf(out, "\n%s%s%s  %s%s   running %" PRId64 " of %" PRId64 ", waiting %" PRId64 "   %" PRId64 " calls, each waited %.3f s\n",
+                colour(l, "\033[1m"), json_str(u, "name", ""), colour(l, "\033[0m"), status,
+                json_is_true(json_object_get(json_object_get(u, "stabilization"), "active")) ? ", stabilizing after a 429" : "",
+                json_int(u, "running", 0), json_int(u, "max_concurrent", 0), json_int(u, "waiting", 0), json_int(u, "calls", 0),
+                json_number_value(json_object_get(u, "mean_wait_ms")) / 1000);
         json_object_foreach(json_object_get(u, "dimensions"), name, d) {
             if (!json_is_object(d))
                 continue;

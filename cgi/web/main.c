@@ -19,6 +19,7 @@ static const struct {
     {"report", "report …        what was used and paid, as tables and as a JSON file; --help says more", cmd_report},
     {"backup", "backup FILE     a checked copy of the database, also while Weir runs", cmd_backup},
     {"batch", "batch run …     thousands of prompts from a file, with what interactive users leave; --help says more", cmd_batch},
+    {"exec", "exec … -- CMD   a command that uses something metered: in line, recorded, tried again; --help says more", cmd_exec},
     {"audit", "audit verify    is the audit log what Weir wrote? --json for programs", cmd_audit},
     {"reconcile", "reconcile FILE  a provider's usage export beside what Weir recorded, and what explains the gap", cmd_reconcile},
     {"replay", "replay …        recorded requests under other settings; --help says how", cmd_replay},

@@ -12,6 +12,7 @@ libweir_a_SOURCES += \
 	cgi/web/cmd_backup.c cgi/web/cmd_report.c \
 	cgi/web/cmd_batch.c \
 	cgi/web/cmd_config.c cgi/web/cmd_config.h \
+	cgi/web/cmd_exec.c \
 	cgi/web/cmd_reconcile.c \
 	cgi/web/cmd_replay.c \
 	cgi/web/cmd_serve.c \
@@ -74,6 +75,7 @@ libweir_a_SOURCES += \
 	cgi/web/people.c cgi/web/people.h \
 	cgi/web/prices.c cgi/web/prices.h \
 	cgi/web/prom.c cgi/web/prom.h \
+	cgi/web/reach.c cgi/web/reach.h \
 	cgi/web/reload.c cgi/web/reload.h \
 	cgi/web/replay_print.c cgi/web/replay_print.h \
 	cgi/web/route.c cgi/web/route.h \

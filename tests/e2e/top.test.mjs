@@ -15,7 +15,7 @@ test('printed once where it is no terminal: limits, queue, spend, budgets', asyn
   const r = await words();
   assert.equal(r.code, 0, r.output);
   for (const part of [/^Weir {2}Every provider answers/m, /^running 0 of \d+ {3}waiting High 0, Medium 0, Low 0/m, /^today 1 requests, 9 tokens, \$0\.0000, 0 errors/m,
-    /^openai {2}healthy/m, /^ {2}requests per minute +[█░]{20} +\d+ % {2}59 of 60 left/m, /^Budgets\n {2}all, day +[█░]{20} +\d+ % {2}\$0\.00 of \$1\.00 spent/m]) assert.match(r.output, part);
+    /^openai {2}healthy {3}running 0 of 32, waiting 0 {3}1 calls, each waited 0\.\d{3} s/m, /^ {2}requests per minute +[█░]{20} +\d+ % {2}59 of 60 left/m, /^Budgets\n {2}all, day +[█░]{20} +\d+ % {2}\$0\.00 of \$1\.00 spent/m]) assert.match(r.output, part);
   assert.doesNotMatch(r.output, /\x1b/);
   assert.deepEqual(Object.keys(JSON.parse((await words('--json')).output)), Object.keys((await weir.get('/monitoring/live')).json));
   assert.equal((await words('--wrong')).code, 64);

@@ -1,5 +1,5 @@
-/* batch_call.c - see batch_call.h. */
-#include "flow/batch_call.h"
+/* weir_call.c - see weir_call.h. */
+#include "peer/weir_call.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,9 +8,9 @@
 
 #include "peer/scan.h"
 
-enum { ANSWER_MAX = 64 << 20, HEADER_MAX = 8192, URL_MAX = 4096 };
+enum { ANSWER_MAX = 64 << 20, BODY_MAX = 1 << 30, HEADER_MAX = 8192, URL_MAX = 4096 };
 
-int64_t batch_dollars(const char *text)
+int64_t weir_call_dollars(const char *text)
 {
     size_t n = strcspn(text, " \t\r\n");
     struct scan s = scan_make(text, n);
@@ -19,10 +19,10 @@ int64_t batch_dollars(const char *text)
     return n > 0 && scan_dollars(&s, &pico) ? pico : -1;
 }
 
-int64_t batch_dollars_of(const json_t *o, const char *name)
+int64_t weir_call_dollars_of(const json_t *o, const char *name)
 {
     char *text = json_dumps(json_object_get(o, name), JSON_ENCODE_ANY);
-    int64_t pico = text ? batch_dollars(text) : -1;
+    int64_t pico = text ? weir_call_dollars(text) : -1;
 
     free(text);
     return pico;
@@ -40,7 +40,7 @@ static const char *value_of(const char *line, size_t n, const char *name)
 
 static size_t on_header(char *p, size_t one, size_t n, void *ctx)
 {
-    struct batch_call *c = ctx;
+    struct weir_call *c = ctx;
     char line[256];
     const char *v;
 
@@ -50,7 +50,7 @@ static size_t on_header(char *p, size_t one, size_t n, void *ctx)
     if ((v = value_of(line, strlen(line), "X-Request-Id")))
         (void)snprintf(c->request_id, sizeof c->request_id, "%s", v);
     else if ((v = value_of(line, strlen(line), "X-Weir-Cost-Usd")))
-        c->cost = batch_dollars(v);
+        c->cost = weir_call_dollars(v);
     else if ((v = value_of(line, strlen(line), "Retry-After")))
         c->retry_after_ms = strtoll(v, NULL, 10) * 1000;
     return n;
@@ -58,20 +58,20 @@ static size_t on_header(char *p, size_t one, size_t n, void *ctx)
 
 static size_t on_body(char *p, size_t one, size_t n, void *ctx)
 {
-    struct batch_call *c = ctx;
+    struct weir_call *c = ctx;
 
     (void)one;
     sb_put(&c->answer, p, n);
     return sb_ok(&c->answer) ? n : 0;
 }
 
-bool batch_call_open(struct batch_call *c)
+bool weir_call_open(struct weir_call *c)
 {
-    *c = (struct batch_call){.easy = curl_easy_init(), .url = sb_make(URL_MAX), .body = sb_make(BATCH_FILE_MAX), .answer = sb_make(ANSWER_MAX)};
+    *c = (struct weir_call){.easy = curl_easy_init(), .url = sb_make(URL_MAX), .body = sb_make(BODY_MAX), .answer = sb_make(ANSWER_MAX)};
     return c->easy != NULL;
 }
 
-static void drop_headers(struct batch_call *c)
+static void drop_headers(struct weir_call *c)
 {
     for (struct curl_slist *h = c->headers; h; h = h->next)
         explicit_bzero(h->data, strlen(h->data));
@@ -79,7 +79,7 @@ static void drop_headers(struct batch_call *c)
     c->headers = NULL;
 }
 
-void batch_call_close(struct batch_call *c)
+void weir_call_close(struct weir_call *c)
 {
     curl_easy_cleanup(c->easy);
     drop_headers(c);
@@ -88,7 +88,7 @@ void batch_call_close(struct batch_call *c)
     sb_done(&c->answer);
 }
 
-static bool add_header(struct batch_call *c, const char *name, const char *value)
+static bool add_header(struct weir_call *c, const char *name, const char *value)
 {
     struct sb line = sb_make(HEADER_MAX);
     struct curl_slist *longer;
@@ -101,7 +101,7 @@ static bool add_header(struct batch_call *c, const char *name, const char *value
     return longer != NULL;
 }
 
-bool batch_call_set(struct batch_call *c, const char *url, const char *token, const char *path, const char *body, size_t n,
+bool weir_call_set(struct weir_call *c, const char *url, const char *token, const char *path, const char *body, size_t n,
                     const char *priority, const char *key)
 {
     struct sb bearer = sb_make(HEADER_MAX);
@@ -126,7 +126,7 @@ bool batch_call_set(struct batch_call *c, const char *url, const char *token, co
     SET(CURLOPT_HTTPHEADER, c->headers);
     SET(CURLOPT_PROTOCOLS_STR, "http,https");
     SET(CURLOPT_FOLLOWLOCATION, 0L);
-    SET(CURLOPT_USERAGENT, "weir-batch");
+    SET(CURLOPT_USERAGENT, "weir");
     SET(CURLOPT_NOSIGNAL, 1L);
     SET(CURLOPT_CONNECTTIMEOUT, 10L);
     SET(CURLOPT_TCP_KEEPALIVE, 1L);
@@ -144,7 +144,7 @@ bool batch_call_set(struct batch_call *c, const char *url, const char *token, co
     return ok && bad == CURLE_OK;
 }
 
-int batch_call_status(const struct batch_call *c)
+int weir_call_status(const struct weir_call *c)
 {
     long status = 0;
 
