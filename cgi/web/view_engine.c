@@ -104,7 +104,7 @@ static json_t *upstream_note(const struct admit_upstream_view *u)
     else
         text = view_text("%lld of %lld running", (long long)u->running, (long long)u->max_concurrent);
     if (u->provider_429s_24h > 0) {
-        json_t *more = view_text("%s · refused %s times in 24 h", json_string_value(text), json_string_value(refused));
+        json_t *more = view_text("%s · refusals in 24 h: %s", json_string_value(text), json_string_value(refused));
         json_decref(text);
         text = more;
     }
