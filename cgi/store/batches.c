@@ -24,7 +24,7 @@ const char *batch_status_name(enum batch_status s)
     "b.id, b.user, coalesce(b.token, 0), b.batch_id, u.user_id, b.input, b.endpoint, b.held, b.priority, b.state,"            \
     " coalesce(b.ends_as, -1), b.paused, b.created_ms, b.expires_ms, coalesce(b.begun_ms, 0), coalesce(b.cancelled_ms, 0),"   \
     " coalesce(b.finalizing_ms, 0), coalesce(b.ended_ms, 0), b.worked_ms, b.total, b.completed, b.failed, b.repeated,"        \
-    " b.tokens_in, b.tokens_out, b.cost, (SELECT f.file_id FROM files f WHERE f.id = b.input),"                               \
+    " b.tokens_in, b.tokens_out, b.cost, b.input_file,"                               \
     " (SELECT f.file_id FROM files f WHERE f.user = b.user AND f.batch = b.id AND f.kind = 1 AND f.state = 1),"               \
     " (SELECT f.file_id FROM files f WHERE f.user = b.user AND f.batch = b.id AND f.kind = 2 AND f.state = 1)"
 #define FROM " FROM batches b JOIN users u ON u.id = b.user"
@@ -92,7 +92,8 @@ enum weir_err batches_list(struct db *ro, const char *user_id, const char *after
 
 enum weir_err batches_open(struct db *ro, const char *user_id, int64_t limit, struct batch_row *out, size_t *n)
 {
-    struct query q = query(ro, "SELECT " COLUMNS FROM " WHERE b.ended_ms IS NULL AND (?1 IS NULL OR u.user_id = ?1) ORDER BY b.id LIMIT ?2");
+    struct query q = query(ro, "SELECT " COLUMNS FROM " WHERE b.ended_ms IS NULL AND (?1 IS NULL OR u.user_id = ?1)"
+                               " ORDER BY row_number() OVER (PARTITION BY b.user ORDER BY b.paused, b.id), b.id LIMIT ?2");
 
     query_text(&q, user_id);
     query_i64(&q, limit + 1);
@@ -136,8 +137,8 @@ enum weir_err batches_add(struct db *db, const struct batch_new *b)
         e = ledger_token(db, b->token_id, &token);
     if (e)
         return e;
-    q = query(db, "INSERT INTO batches(batch_id, user, token, input, endpoint, priority, metadata, state, created_ms, expires_ms)"
-                  " SELECT ?1,?2,?3,?4,?5,?6,?7,0,?8,?9 WHERE EXISTS (SELECT 1 FROM files WHERE id = ?4 AND state = 1)");
+    q = query(db, "INSERT INTO batches(batch_id, user, token, input, endpoint, priority, metadata, state, created_ms, expires_ms,"
+                  " input_file) SELECT ?1,?2,?3,?4,?5,?6,?7,0,?8,?9,file_id FROM files WHERE id = ?4 AND state = 1");
     query_text(&q, b->batch_id);
     query_i64(&q, user);
     query_opt_i64(&q, token ? token : -1);

@@ -27,7 +27,8 @@ enum { BATCH_ENDPOINT_SIZE = 64, BATCH_CODE_SIZE = 64, BATCH_WINDOW_MS = 24 * 36
 struct batch_row {
     int64_t id, user, token;             /* token 0: made in a browser */
     char batch_id[RAND_ID_SIZE], user_id[RAND_ID_SIZE];
-    char input_id[RAND_ID_SIZE], output_id[RAND_ID_SIZE], errors_id[RAND_ID_SIZE];      /* "": there is none, or no more */
+    char input_id[RAND_ID_SIZE];
+    char output_id[RAND_ID_SIZE], errors_id[RAND_ID_SIZE];      /* "": there is none, or no more */
     int64_t input;
     char endpoint[BATCH_ENDPOINT_SIZE], held[BATCH_CODE_SIZE];
     enum priority priority;
@@ -48,7 +49,8 @@ enum weir_err batches_find(struct db *ro, const char *user_id, const char *batch
  * `limit`: it tells whether there is another. `user_id` NULL: everybody's. */
 enum weir_err batches_list(struct db *ro, const char *user_id, const char *after, int64_t limit, struct batch_row *out, size_t *n)
     __attribute__((warn_unused_result));
-/* The same of those that have not ended, oldest first. */
+/* The same of those that have not ended: the oldest of each person, then the second of each, so that nobody's crowd others out; what is
+ * paused comes after a person's others. */
 enum weir_err batches_open(struct db *ro, const char *user_id, int64_t limit, struct batch_row *out, size_t *n) __attribute__((warn_unused_result));
 /* Changes whenever one of those does. */
 int64_t batches_version(struct db *ro);

@@ -27,7 +27,8 @@ SCHEMA = \
 	schema/024_operations.sql \
 	schema/025_batches.sql \
 	schema/026_handoff.sql \
-	schema/027_made_by.sql
+	schema/027_made_by.sql \
+	schema/028_batch_input.sql
 libweir_a_SOURCES += \
 	cgi/store/account.c cgi/store/account.h cgi/store/account_list.c cgi/store/account_secret.c cgi/store/account_write.c \
 	cgi/store/alert_rules.c cgi/store/alerts.c cgi/store/alerts.h \

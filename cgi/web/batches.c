@@ -164,7 +164,7 @@ static void look(struct batches *b)
     for (size_t i = 0; i < b->run_count; i++) {
         b->runs[i]->there = !known || b->runs[i]->slots > 0;
         if (known)
-            b->runs[i]->row.status = BATCH_CANCELLED;        /* unless it is found below: its owner was erased */
+            b->runs[i]->row.status = BATCH_CANCELLED;        /* unless it is found below */
     }
     for (size_t i = 0; known && i < n; i++) {
         struct run *r = run_of(b, rows[i].id);
@@ -256,8 +256,13 @@ static bool step(struct batches *b, struct run *r)
         w.ends_as = BATCH_COMPLETED;
     else if (over(r))
         w.ends_as = BATCH_EXPIRED;
-    else
+    else {
+        if (r->all && r->at == r->n) {               /* some were let go before they ended: look for them from the beginning */
+            r->next = 0;
+            r->all = false;
+        }
         return false;
+    }
     return write_now(b, &w, run_finalize) == WEIR_OK;
 }
 
@@ -341,7 +346,18 @@ static void step_slots(struct batches *b)
     }
 }
 
-/* The batch that is to get the next slot: the highest priority, then the fewest slots, then the oldest. */
+/* All that somebody's batches have. */
+static int64_t slots_of(const struct batches *b, int64_t user)
+{
+    int64_t n = 0;
+
+    for (size_t i = 0; i < b->run_count; i++)
+        if (b->runs[i]->row.user == user)
+            n += b->runs[i]->slots;
+    return n;
+}
+
+/* The batch that is to get the next slot: the highest priority, then whose owner has the fewest, then the one that was there first. */
 static struct run *next_run(struct batches *b)
 {
     struct run *best = NULL;
@@ -355,7 +371,8 @@ static struct run *next_run(struct batches *b)
         fetch(b, r);
         if (r->at == r->n)
             continue;
-        if (!best || r->row.priority > best->row.priority || (r->row.priority == best->row.priority && r->slots < best->slots))
+        if (!best || r->row.priority > best->row.priority ||
+            (r->row.priority == best->row.priority && slots_of(b, r->row.user) < slots_of(b, best->row.user)))
             best = r;
     }
     return best;

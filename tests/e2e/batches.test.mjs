@@ -3,6 +3,8 @@
 import assert from 'node:assert/strict';
 import OpenAI, { toFile } from 'openai';
 import { execFileSync } from 'node:child_process';
+import fs from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import { addUser, build, request, run, startUpstream, startWeir, test, top, waitFor } from './harness.mjs';
 
@@ -75,6 +77,11 @@ test('a batch is worked through: each item once, with what it cost', async () =>
   assert.deepEqual([sum.n, sum.low, sum.high], [40, 0, 0]);
   assert.equal(Math.round(end.weir.cost_usd * 1e12), sum.cost);
   assert.ok((await client.batches.list()).data.some((x) => x.id === b.id));
+  await client.files.delete(end.input_file_id);
+  await client.files.delete(end.output_file_id);
+  const later = await get(b);
+  assert.deepEqual([later.input_file_id, later.output_file_id], [end.input_file_id, null]);
+  await waitFor('the lines to leave the database', () => weir.sql('SELECT count(*) AS n FROM batch_items WHERE line IS NOT NULL')[0].n === 0);
 });
 
 test('what fails is in the error file with its reason; what fails once is not', async () => {
@@ -224,6 +231,34 @@ test('what is somebody else\'s is not there, for an administrator neither; a tok
   const gone = await request({ port: weir.port, method: 'DELETE', path: `/admin/tokens/${token_id}`, headers: { Authorization: `Bearer ${weir.token}` } });
   assert.equal(gone.status, 204, gone.text);
   await waitFor('her batch to end', () => weir.sql(`SELECT state FROM batches WHERE batch_id = '${hers.id}'`)[0].state === 7);
+});
+
+test('a budget that does not let it on holds the batch, and fails nothing', async () => {
+  const { user_id: id } = (await weir.get('/app/me')).json;
+  const budget = (await weir.post('/admin/budgets', { scope: 'user', key: id, window: 'day', limit_usd: 0 })).json;
+  const before = await calls();
+  const b = await start(rows(5, (i) => `held ${i}`));
+  await waitFor('the batch to be held', async () => (await get(b)).weir.waits_for === 'budget_exceeded');
+  const held = await get(b);
+  assert.deepEqual([held.status, held.request_counts, held.weir.eta_ms], ['in_progress', { total: 5, completed: 0, failed: 0 }, null]);
+  assert.equal(await calls(), before);
+  await client.batches.cancel(b.id);
+  await until(b, 'cancelled');
+  await weir.request('DELETE', `/admin/budgets/${budget.budget_id}`);
+});
+
+test('with content.key_file neither files nor answers are readable in the database', async () => {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'weir-key-'));
+  const sealed = await startWeir({ upstream: up, config: { content: { key_file: path.join(folder, 'key') } } });
+  const c = new OpenAI({ baseURL: `http://127.0.0.1:${sealed.port}/v1`, apiKey: sealed.token, maxRetries: 0 });
+  const text = rows(3, (i) => `PLATYPUS ${i}`);
+  const b = await start(text, c);
+  const end = await until(b, 'completed', c);
+  assert.equal(await (await c.files.content(b.input_file_id)).text(), text);
+  assert.match(await (await c.files.content(end.output_file_id)).text(), /PLATYPUS 2/);
+  for (const name of ['weir.db', 'weir.db-wal']) assert.equal(fs.readFileSync(path.join(sealed.state, name)).includes('PLATYPUS'), false, name);
+  await sealed.stop();
+  fs.rmSync(folder, { recursive: true });
 });
 
 test('an erased person leaves no file, no batch and no line of either', async () => {
