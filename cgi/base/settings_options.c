@@ -216,7 +216,7 @@ static const struct cfg_option global_options[] = {
     {.key = "retention.audit", .type = CFG_SECONDS, .at = AT(retention.audit_us), .min = DAY, .max = 36500 * DAY, .fallback = "730d",
      .help = "How long the rows of the audit log are kept."},
     {.key = "retention.files", .type = CFG_SECONDS, .at = AT(retention.files_us), .min = HOUR, .max = 36500 * DAY, .fallback = "30d",
-     .help = "How long files of batches are kept, and batches after their end."},
+     .help = "How long files of batches are kept, and batches after their end, also where retention.content is 0."},
     {.key = "suggestions.every", .type = CFG_SECONDS, .at = AT(suggest_us), .min = 0, .max = 24 * HOUR, .fallback = "600",
      .help = "How often recorded traffic is replayed to find settings that would serve it better, if there was new traffic; 0 = never."},
     {.key = "verify.every", .type = CFG_SECONDS, .at = AT(verify_us), .min = 0, .max = 30 * 24 * HOUR, .fallback = "86400",

@@ -194,6 +194,31 @@ static void audit_row(struct export *x, const struct query *q)
     sb_putc(x->out, '}');
 }
 
+/* Its bytes are to be had at /v1/files/{id}/content. */
+static void file_row(struct export *x, const struct query *q)
+{
+    sb_puts(x->out, "{\"file_id\":");
+    sb_json(x->out, query_col_text(q, 0));
+    json_text(x->out, "name", query_col_text(q, 1));
+    json_i64(x->out, "bytes", query_col_i64(q, 2));
+    list_time(x->out, "created_at", q, 3);
+    list_time(x->out, "expires_at", q, 4);
+    sb_putc(x->out, '}');
+}
+
+static void batch_row(struct export *x, const struct query *q)
+{
+    sb_puts(x->out, "{\"batch_id\":");
+    sb_json(x->out, query_col_text(q, 0));
+    json_text(x->out, "input_file_id", query_col_text(q, 1));
+    json_text(x->out, "endpoint", query_col_text(q, 2));
+    list_time(x->out, "created_at", q, 3);
+    list_time(x->out, "ended_at", q, 4);
+    sb_puts(x->out, ",\"metadata\":");
+    sb_puts(x->out, query_col_null(q, 5) ? "null" : query_col_text(q, 5));
+    sb_putc(x->out, '}');
+}
+
 static void person_json(struct export *x)
 {
     struct query q;
@@ -209,6 +234,10 @@ static void person_json(struct export *x)
     rows(x, "messages", &q, message_row);
     q = requests_of(x);
     rows(x, "requests", &q, request_row);
+    q = of_person(x, query(x->ro, "SELECT file_id, name, bytes, created_ms, expires_ms FROM files WHERE user = ?1 AND state = 1"));
+    rows(x, "files", &q, file_row);
+    q = of_person(x, query(x->ro, "SELECT batch_id, input_file, endpoint, created_ms, ended_ms, metadata FROM batches WHERE user = ?1"));
+    rows(x, "batches", &q, batch_row);
     q = query(x->ro, "SELECT budget_id FROM budgets WHERE scope = 1 AND key = ?1");
     query_text(&q, x->p->user_id);
     rows(x, "budgets", &q, id_row);

@@ -25,7 +25,8 @@ enum weir_err person_find(struct db *db, const char *who, struct person *out) __
 /* --- giving out --- */
 
 enum person_form {
-    PERSON_JSON,                           /* {user, tokens, browser_sessions, sessions with all messages, requests, budgets, audit} */
+    PERSON_JSON,                           /* {user, tokens, browser_sessions, sessions with all messages, requests, files and
+                                              batches without what they hold, budgets, audit} */
     PERSON_USAGE_CSV,                      /* a line for each request */
     PERSON_MESSAGES_CSV,                   /* a line for each message */
 };

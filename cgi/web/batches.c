@@ -397,9 +397,11 @@ static void fill(struct batches *b)
     int64_t used = in_use(b);
     struct run *r;
 
-    for (size_t i = 0; i < SLOTS && used < b->active && !resting(b) && (r = next_run(b)); i++) {
+    for (size_t i = 0; i < SLOTS && used < b->active && !resting(b); i++) {
         if (b->slots[i].stage != SLOT_IDLE)
             continue;
+        if (!(r = next_run(b)))
+            break;
         b->slots[i].place = r->fetched[r->at++];
         b->slots[i].first_cost = -1;
         r->slots++;

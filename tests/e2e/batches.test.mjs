@@ -268,6 +268,8 @@ test('an erased person leaves no file, no batch and no line of either', async ()
   const b = await start(rows(3, (i) => `personal ${i}`), c);
   await until(b, 'completed', c);
   await start(rows(200, (i) => `#slow-50-1-3 personal ${i}`), c);
+  const exported = (await weir.get('/app/export', { Authorization: `Bearer ${t.token}` })).json;
+  assert.deepEqual([exported.files.length, exported.batches.map((x) => x.endpoint)], [3, [endpoint, endpoint]]);
   const id = weir.sql(`SELECT id FROM users WHERE user_id = '${u.user_id}'`)[0].id;
   const left = () => weir.sql(`SELECT (SELECT count(*) FROM files WHERE user = ${id}) + (SELECT count(*) FROM batches WHERE user = ${id}) AS n,
     (SELECT count(*) FROM batch_items i WHERE NOT EXISTS (SELECT 1 FROM batches b WHERE b.id = i.id >> 20)) AS lines,
