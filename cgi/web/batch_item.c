@@ -129,10 +129,10 @@ struct said {
     const char *code, *message;
 };
 
-static void take_apart(const char *answer, struct said *a)
+/* A body of several lines becomes one: in JSON, line ends stand between values alone. */
+static void take_apart(char *answer, struct said *a)
 {
-    const char *blank = strstr(answer, "\r\n\r\n");
-    char status[16], why[160];
+    char *blank = strstr(answer, "\r\n\r\n"), status[16], why[160];
 
     header(answer, "Status", status, sizeof status);
     a->status = (int)strtol(status, NULL, 10);
@@ -141,8 +141,11 @@ static void take_apart(const char *answer, struct said *a)
     header(answer, "Retry-After", a->retry_after, sizeof a->retry_after);
     header(answer, "Idempotent-Replayed", a->replayed, sizeof a->replayed);
     a->body = blank ? blank + 4 : "";
+    for (char *c = blank ? blank + 4 : NULL; c && *c; c++)
+        if (*c == '\n' || *c == '\r')
+            *c = ' ';
     a->body_bytes = strlen(a->body);
-    while (a->body_bytes > 0 && strchr("\r\n \t", a->body[a->body_bytes - 1]))
+    while (a->body_bytes > 0 && strchr(" \t", a->body[a->body_bytes - 1]))
         a->body_bytes--;
     if (json_parse_object(a->body, a->body_bytes, &json_limits_compat, &a->json, why))
         a->json = NULL;
@@ -172,7 +175,8 @@ static void judge(struct slot *s, struct db *ro, struct rng *rng)
     bool kept;
     enum batch_verdict v;
 
-    take_apart(sb_str(&s->answer), &a);
+    sb_putc(&s->answer, '\n');           /* so that there is one */
+    take_apart(s->answer.p, &a);
     after_ms = strtoll(a.retry_after, NULL, 10) * 1000;
     v = batch_judge(a.status, a.code);
     if (v == BATCH_VERDICT_DONE && !a.json)

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import OpenAI, { toFile } from 'openai';
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
+import http from 'node:http';
 import os from 'node:os';
 import path from 'node:path';
 import { addUser, build, request, run, startUpstream, startWeir, test, top, waitFor } from './harness.mjs';
@@ -11,7 +12,7 @@ import { addUser, build, request, run, startUpstream, startWeir, test, top, wait
 const up = await startUpstream();
 const weir = await startWeir({ upstream: up, config: { retry: { max_retries: 0 }, batches: { file_bytes: 2000000, user_bytes: 3000000, items: 2000, workers: 4 } } });
 const model = 'gpt-4o-mini', endpoint = '/v1/chat/completions';
-const clientOf = (token) => new OpenAI({ baseURL: `http://127.0.0.1:${weir.port}/v1`, apiKey: token, maxRetries: 0 });
+const clientOf = (token, at = weir) => new OpenAI({ baseURL: `http://127.0.0.1:${at.port}/v1`, apiKey: token, maxRetries: 0 });
 const client = clientOf(weir.token);
 const calls = async () => (await up.judge()).calls;
 
@@ -94,6 +95,31 @@ test('what fails is in the error file with its reason; what fails once is not', 
   assert.equal(typeof errors.bad.response.body.error.message, 'string');
   assert.equal(errors.none.response.status_code, 404);
   assert.equal(errors.none.response.body.error.code, 'model_not_found');
+});
+
+test('an answer of several lines is one line of the output, its numbers as they came', async () => {
+  const pretty = http.createServer((q, r) => {
+    q.resume();
+    q.on('end', () => r.setHeader('Content-Type', 'application/json').end(q.method === 'GET' ? '{"data":[{"id":"wordy"}]}' : `{
+  "id": "chatcmpl-1", "object": "chat.completion", "model": "wordy",
+  "choices": [
+    {"index": 0, "message": {"role": "assistant", "content": "a\\nb"}, "finish_reason": "stop"}
+  ],
+  "x": 0.10,
+  "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
+}
+`));
+  });
+  await new Promise((done) => { pretty.listen(0, '127.0.0.1', done); });
+  const other = await startWeir({ upstream: { url: `http://127.0.0.1:${pretty.address().port}/v1` }, openai: { models: ['wordy'] } });
+  const c = clientOf(other.token, other);
+  const end = await until(await start(jsonl([item('a', 'x', { model: 'wordy' }), item('b', 'y', { model: 'wordy' })]), c), 'completed', c);
+  const text = await (await c.files.content(end.output_file_id)).text();
+  assert.equal(text.split('\n').length, 3, text);
+  for (const l of text.trim().split('\n')) assert.equal(JSON.parse(l).response.body.choices[0].message.content, 'a\nb');
+  assert.match(text, /"x": 0\.10/);
+  await other.stop();
+  pretty.close();
 });
 
 test('an input that is wrong says which line and why, and nothing is sent', async () => {
@@ -250,7 +276,7 @@ test('a budget that does not let it on holds the batch, and fails nothing', asyn
 test('with content.key_file neither files nor answers are readable in the database', async () => {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'weir-key-'));
   const sealed = await startWeir({ upstream: up, config: { content: { key_file: path.join(folder, 'key') } } });
-  const c = new OpenAI({ baseURL: `http://127.0.0.1:${sealed.port}/v1`, apiKey: sealed.token, maxRetries: 0 });
+  const c = clientOf(sealed.token, sealed);
   const text = rows(3, (i) => `PLATYPUS ${i}`);
   const b = await start(text, c);
   const end = await until(b, 'completed', c);
