@@ -86,6 +86,8 @@ static void go_on(struct engine *e, struct job *j, struct lease_batch *b)
     if (!next) {
         sb_puts(&b->said, "]}\n");
         relay_whole(e, j, &b->said);
+        j->lease->batch = NULL;           /* from here on its last is a lease like any other */
+        batch_free(b);
         return;
     }
     relay_forget(e, j);
@@ -161,8 +163,6 @@ void lease_heard(struct engine *e, struct job *j)
 {
     (void)epoll_ctl(e->epoll_fd, EPOLL_CTL_DEL, j->client.fd, NULL);
     client_close(&j->client);
-    batch_free(j->lease->batch);
-    j->lease->batch = NULL;
 }
 
 void lease_tick(struct engine *e, struct job *j)

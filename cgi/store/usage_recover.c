@@ -21,7 +21,7 @@ struct left_open {
     struct content_found answer;                         /* what was marked of it */
     int64_t at_ms, counted, attempts, rate_in, rate_out;
     int64_t prompt, completion, cost_in, cost_out;       /* of attempts that had failed before */
-    bool priced;
+    bool priced, operation;
 };
 
 static void copy_text(char *to, size_t size, const char *from)
@@ -33,7 +33,8 @@ static enum weir_err read_open(struct db *db, struct left_open *left, size_t *co
 {
     static const char sql[] =
         "SELECT e.request_id, u.text, e.state, e.at_ms, e.counted, e.attempts, v.text, r.rate_in, r.rate_out, m.text,"
-        " e.prompt, e.completion, e.cost_in, e.cost_out, CASE WHEN e.session > 0 AND e.answer > 0 THEN e.session << 20 | e.answer ELSE 0 END"
+        " e.prompt, e.completion, e.cost_in, e.cost_out, CASE WHEN e.session > 0 AND e.answer > 0 THEN e.session << 20 | e.answer ELSE 0 END,"
+        " EXISTS (SELECT 1 FROM leases l WHERE l.event = e.id)"
         " FROM events e LEFT JOIN words u ON u.id = e.upstream LEFT JOIN rates r ON r.id = e.rate"
         " LEFT JOIN words v ON v.id = r.version LEFT JOIN words m ON m.id = e.model WHERE e.state < 2"
         " AND NOT (e.state = 1 AND EXISTS (SELECT 1 FROM leases l WHERE l.event = e.id)) LIMIT ?1";
@@ -60,6 +61,7 @@ static enum weir_err read_open(struct db *db, struct left_open *left, size_t *co
         o->cost_in = query_col_i64(&q, 12);
         o->cost_out = query_col_i64(&q, 13);
         o->message = query_col_i64(&q, 14);
+        o->operation = query_col_i64(&q, 15) != 0;
     }
     return query_end(&q);
 }
@@ -70,6 +72,7 @@ static void estimate(const struct left_open *o, struct call_record *r, int64_t n
 {
     r->status = o->sent ? CALL_ERROR : CALL_CANCELLED;
     r->error_code = "interrupted";
+    r->operation = o->operation;
     r->cost.priced = o->priced;
     r->cost.rate_in = o->rate_in;
     r->cost.rate_out = o->rate_out;

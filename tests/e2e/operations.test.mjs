@@ -219,8 +219,13 @@ test('leases outlive kill -9 and a restart: money and place are held again, each
   assert.ok(s.json.duration_ms > 0);
   assert.equal((await settle(place, { status: 'success' })).status, 200);
   await limiter('push', { running: 0 });
+  const busy = await lease({ upstream: 'push' }), waits = acquire({ upstream: 'push', name: 'waits' });
+  await limiter('push', { waiting: 1 });
   await weir.kill();
+  assert.ok((await waits).status >= 500);
   await weir.start();
+  assert.deepEqual(weir.records("m.text = 'waits'").map((r) => [r.state, r.status, r.units, r.cost_in]), [['settled', 'cancelled', 0, 0]], 'what only waited is closed');
+  assert.equal((await settle(busy, { status: 'success' })).status, 200);
   assert.deepEqual((await settle(held, { status: 'failed' }, who)).json, s.json);
   assert.equal((await acquire({ units: 351 }, who)).json.error.budget.spent_usd, 0.65);
   assert.equal(weir.records(`e.request_id IN ('${held}', '${place}', '${short}')`).filter((r) => r.state === 'settled').length, 3);
