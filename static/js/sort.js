@@ -6,11 +6,12 @@ import { el } from "./dom.js";
 const UNITS = { h: 3600, min: 60, s: 1 };
 const orders = new Map();             // by caption: {at, down}
 
-/* What a cell is compared by: a number, a span in seconds, or its words. Nothing known comes last. */
+/* What a cell is compared by: its words; of a column of figures a number, or a span in seconds. Nothing known comes last. */
 function value(cell) {
   const text = cell.innerText.trim();
   const spans = [...text.matchAll(/([\d.]+) (h|min|s)\b/g)];
   if (text === "" || text === "—") return null;
+  if (!cell.classList.contains("num")) return text.toLowerCase();
   if (spans.length) return spans.reduce((sum, [, n, unit]) => sum + Number(n) * UNITS[unit], 0);
   const [number] = /^[≈<$ ]*([+-]?[\d,]*\.?\d+)(?=$|[ %/])/.exec(text)?.slice(1) ?? [];
   return number === undefined ? text.toLowerCase() : Number(number.replaceAll(",", ""));

@@ -176,10 +176,12 @@ export class Turn {
     this.#grew();
   }
 
-  async #figures(numbers) {
-    const { showMetrics } = await import("./metrics.js");
-    showMetrics(part(this.#answer, "metrics"), numbers);
-    this.#grew();
+  /* Without a connection there are none until the page is loaded again. */
+  #figures(numbers) {
+    import("./metrics.js").then(({ showMetrics }) => {
+      showMetrics(part(this.#answer, "metrics"), numbers);
+      this.#grew();
+    }, () => {});
   }
 
   #finished(end) {

@@ -13,7 +13,7 @@ const board = (where = '') => b.url(`/app/dashboard${where}`);
 const ask = async (message, more = {}) => (await weir.post('/chat/complete', { message, model: 'gpt-4o-mini', ...more })).json;
 
 await weir.post('/admin/budgets', { scope: 'all', window: 'month', limit_usd: 5 });
-const first = await ask('one');
+const first = await ask('one in 2 min');
 await ask('two', { model: 'gpt-4.1', priority: 'High' });
 const tried = await ask('#fault-503-once three');
 await weir.post('/chat/complete', { message: '#fault-400 four', model: 'gpt-4o-mini' });
@@ -261,6 +261,9 @@ test('a column puts the rows of the page in its order, both ways, and then the s
   await page.keyboard.press('Enter');
   assert.equal(await head.getAttribute('aria-sort'), 'none');
   assert.deepEqual(await tokens(), served);
+  await page.click('#requests-table th button:has-text("Session")');
+  const titles = await page.locator('#requests-table td[data-col="session"]').evaluateAll((cells) => cells.map((c) => c.innerText.trim().toLowerCase()).filter((t) => t !== '—'));
+  assert.deepEqual(titles, [...titles].sort((x, y) => (x < y ? -1 : x > y ? 1 : 0)), 'words are words, whatever figures stand in them');
 });
 
 test('an alert leads to the chart of its moment', async () => {
