@@ -204,6 +204,32 @@ test('formulas are drawn, amounts of money are not', async () => {
   await b.shot('state-math');
 });
 
+test('a piece of a long answer builds no more than one of a short answer', async () => {
+  await fresh();
+  const built = await page.evaluate(async () => {
+    const { Growing } = await import('/static/js/markdown.js');
+    const root = document.createElement('div');
+    document.getElementById('column').append(root);
+    const growing = new Growing(root);
+    const seen = new MutationObserver(() => {});
+    seen.observe(root, { childList: true, subtree: true });
+    const part = (i) => `## Gate ${i}\n\nThe *gate* is **open** at ${i} m.\n\n- one\n- two\n\n\`\`\`\nint a = ${i};\n\`\`\`\n\n| a | b |\n|:--|--:|\n| ${i} | 2 |\n\n`;
+    const nodes = [];
+    let text = '';
+    for (let i = 1000; text.length < 120 * 1024; i++) text += part(i);
+    for (let at = 0; at < text.length; at += 20) {
+      growing.append(text.slice(at, at + 20));
+      nodes.push(seen.takeRecords().reduce((sum, r) => sum + r.addedNodes.length, 0));
+    }
+    root.remove();
+    const most = (list) => Math.max(...list);
+    const tenth = Math.floor(nodes.length / 10);
+    return { early: most(nodes.slice(0, tenth)), late: most(nodes.slice(-tenth)), pieces: nodes.length };
+  });
+  assert.ok(built.pieces > 6000 && built.early > 0, JSON.stringify(built));
+  assert.ok(built.late <= built.early && built.late <= 10, JSON.stringify(built));
+});
+
 test('what is selected in an answer stays selected while it grows', async () => {
   await fresh();
   const kept = await page.evaluate(async () => {
@@ -229,4 +255,38 @@ test('a long conversation opens at its newest 50 messages, and the earlier ones 
   assert.equal(await page.locator('.msg').count(), 50);
   await page.click('.earlier a');
   await page.waitForFunction(() => document.querySelectorAll('.msg').length === 120);
+});
+
+test('with the keys alone one sends, hears how it goes, stops, finds and opens; what is said is short and in the quiet regions', async () => {
+  await fresh();
+  await page.evaluate(() => {
+    globalThis.heard = [];
+    for (const id of ['say', 'alert']) {
+      const region = document.getElementById(id);
+      new MutationObserver(() => globalThis.heard.push(`${region.getAttribute('role')}: ${region.textContent}`)).observe(region, { childList: true });
+    }
+  });
+  const heard = (text) => page.waitForFunction((t) => globalThis.heard.includes(t), text);
+  await page.keyboard.press('Shift+Escape');
+  await page.keyboard.type('egrets nest in willows');
+  await page.keyboard.press('Enter');
+  await heard('status: Answer started');
+  await heard('status: Answer finished');
+  await page.keyboard.type('#slow-0-20-3000 on and on');
+  await page.keyboard.press('Enter');
+  await page.locator('.status', { hasText: 'Writing' }).last().waitFor();
+  await page.keyboard.press('Escape');
+  await heard('status: Stopped');
+  await page.keyboard.type('#fault-400 no');
+  await page.keyboard.press('Enter');
+  await page.waitForFunction(() => globalThis.heard.some((t) => t.startsWith('alert: ')));
+  assert.equal(await page.locator('#log[aria-live]').count(), 0);
+  assert.ok((await page.evaluate(() => globalThis.heard)).every((t) => t.length < 200 && !t.includes('the water')));
+  const where = page.url();
+  await fresh();
+  await page.keyboard.press('Control+k');
+  await page.keyboard.type('egrets');
+  await page.waitForFunction(() => document.querySelectorAll('.session:not([hidden])').length === 1);
+  await page.keyboard.press('Enter');
+  await page.waitForURL(where);
 });

@@ -9,7 +9,7 @@ export async function startStage(page) {
   let script = null;
   const server = http.createServer((req, res) => {
     const { events = [], status, error, cut } = script ?? {};
-    req.resume().on('end', () => {
+    req.resume().on('end', async () => {
       if (req.method === 'GET') return;                 // what was cut off is asked for, and does not come
       if (status) {
         res.writeHead(status, { 'Content-Type': 'application/json' });
@@ -17,8 +17,12 @@ export async function startStage(page) {
         return;
       }
       res.writeHead(200, { 'Content-Type': 'text/event-stream' });
-      for (const [i, [name, data]] of events.entries()) res.write(`id: ${i + 1}\nevent: ${name}\ndata: ${JSON.stringify(data)}\n\n`);
-      if (cut || ['done', 'error'].includes(events.at(-1)?.[0])) res.end();
+      let id = 0, last;
+      for await (const [name, data] of events) {
+        res.write(`id: ${++id}\nevent: ${name}\ndata: ${JSON.stringify(data)}\n\n`);
+        last = name;
+      }
+      if (cut || last === 'done' || last === 'error') res.end();
     });
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -27,7 +31,7 @@ export async function startStage(page) {
   await page.route(/\/chat\/stream(\/|$)/, (route) => (script ? route.continue({ url }) : route.continue()));
   return {
     // What the next messages get: {events: [[name, data], …], cut: true to end without their end}, or {status, error}.
-    // Nothing: they go to Weir.
+    // Events that shall take their time come from an async generator. Nothing: messages go to Weir.
     play(what = null) { script = what; server.closeAllConnections(); },
   };
 }
