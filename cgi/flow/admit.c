@@ -85,7 +85,7 @@ void admit_promise(struct admit *a, struct admit_ticket *t, const struct forecas
     t->promised_us = place->start_us;
     t->promised_position = place->position;
     t->promised_at_us = now_us;
-    queue_promise(&a->pick.queue, t->item, place->start_us, place->start_us - promise_close_us(now_us, place->start_us));
+    queue_promise(&a->pick.queue, t->item, place->start_us);
 }
 
 /* A promise is of the start that follows it; one after that is a retry. */

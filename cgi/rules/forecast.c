@@ -241,14 +241,14 @@ static int by_start(const void *a, const void *b, void *places)
 }
 
 /* The start to tell of each in `futures` of them, and the order that makes. Starts lie wide apart on the late side and close
- * together on the early one: most come true a little before the middle. */
+ * together on the early one: most come true near the lower quarter. */
 static void forecast_merge(struct forecast *f, int futures)
 {
     for (uint32_t i = 0; i < f->count; i++) {
         int64_t *starts = f->starts[f->order[i]];
 
         qsort(starts, (size_t)futures, sizeof *starts, by_time);
-        f->place[f->order[i]].start_us = starts[futures * 3 / 8];
+        f->place[f->order[i]].start_us = starts[futures / 4];
     }
     qsort_r(f->order, f->count, sizeof *f->order, by_start, f->place);
     for (int i = 0; i < PICK_UPSTREAMS; i++)

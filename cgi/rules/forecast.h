@@ -3,7 +3,7 @@
  * A forecast copies the state (a few memcpy), lets calls end when they are
  * expected to and others arrive as they did lately, and picks as the truth
  * would, until none of those who wait now waits. While that is cheap it is done
- * for several futures, and the start told is the third soonest of eight. Items that came
+ * for several futures, and the lower quarter of the starts is told. Items that came
  * after the last run are placed by the last run's spacing until the next. */
 #ifndef WEIR_FORECAST_H
 #define WEIR_FORECAST_H

@@ -280,17 +280,18 @@ static bool sweep_try(struct pick *p, struct sweep *s, uint32_t item)
     return false;
 }
 
-/* Behind the first of a line, who has to wait: somebody small enough. */
-static bool sweep_backfill(struct pick *p, struct sweep *s, const struct line *l, uint32_t first)
+/* Behind the head of a line that has to wait: somebody small enough. */
+static bool sweep_backfill(struct pick *p, struct sweep *s, const struct line *l)
 {
     const struct queue *q = &p->queue;
     int looked = 0;
 
     for (uint32_t f = 0; f < l->flows.n; f++) {
-        uint32_t i = q->flow[l->flows.v[f].id].head;
+        const struct flow *flow = &q->flow[l->flows.v[f].id];
+        uint32_t i = f == 0 ? q->item[flow->head].next : flow->head;
 
         for (; i != QUEUE_NONE && looked < PICK_LOOK; i = q->item[i].next, looked++) {
-            if (i != first && sweep_try(p, s, i))
+            if (sweep_try(p, s, i))
                 return true;
         }
     }
@@ -315,13 +316,11 @@ static bool sweep_line(struct pick *p, struct sweep *s, uint32_t line)
 {
     struct line *l = &p->queue.line[line];
 
-    uint32_t first = queue_turn(&p->queue, line, s->now_us);
-
-    if (sweep_try(p, s, first))
+    if (sweep_try(p, s, p->queue.flow[l->flows.v[0].id].head))
         return true;
     queue_blame(&p->queue, line, line_gate(p, l), s->now_us);
     /* Elsewhere, or beside the claimant: is there any room at all? */
-    return (l->upstreams & s->open & (~s->claimed | s->lenient)) && sweep_backfill(p, s, l, first);
+    return (l->upstreams & s->open & (~s->claimed | s->lenient)) && sweep_backfill(p, s, l);
 }
 
 /* The lines of one priority, least-served first. */
@@ -372,7 +371,7 @@ static uint32_t pick_overdue(struct pick *p, int64_t now_us)
     return QUEUE_NONE;
 }
 
-/* Start the item of a priority whose promise has come due first, if it may go before the others. */
+/* Start the item of a priority that was told to have started by now, if it may go before the others. */
 static bool sweep_promised(struct pick *p, struct sweep *s, enum priority rank)
 {
     uint32_t item = queue_promised(&p->queue, rank);
@@ -381,11 +380,21 @@ static bool sweep_promised(struct pick *p, struct sweep *s, enum priority rank)
     if (item == QUEUE_NONE)
         return false;
     it = &p->queue.item[item];
-    if (it->earliest_us > s->now_us)
+    if (it->promised_us >= s->now_us || p->kept[rank] >= PICK_KEPT)
         return false;
-    if (queue_ahead(&p->queue, item) > PICK_CREDIT * queue_weighed(it, it->input + it->expect_output))
+    if (queue_ahead(&p->queue, item) > PICK_CREDIT * queue_weighed(it, it->input + it->expect_output) || !sweep_try(p, s, item))
         return false;
-    return sweep_try(p, s, item);
+    p->kept[rank]++;
+    return true;
+}
+
+/* In the order of the priority, as far as no promise has come due. */
+static bool sweep_ordered(struct pick *p, struct sweep *s, enum priority rank)
+{
+    if (!sweep_rank(p, s, rank))
+        return false;
+    p->kept[rank] = 0;
+    return true;
 }
 
 bool pick_next(struct pick *p, int64_t now_us, uint32_t *item)
@@ -410,7 +419,7 @@ bool pick_next(struct pick *p, int64_t now_us, uint32_t *item)
     for (int rank = PRIORITY_HIGH; rank >= PRIORITY_LOW; rank--) {
         if (!p->queue.rank[rank].ready)
             continue;
-        if (sweep_promised(p, &s, (enum priority)rank) || sweep_rank(p, &s, (enum priority)rank)) {
+        if (sweep_promised(p, &s, (enum priority)rank) || sweep_ordered(p, &s, (enum priority)rank)) {
             *item = s.started;
             return true;
         }

@@ -14,15 +14,11 @@
  * the cheapest, then the one with most headroom. If none could, the item waits
  * for all of them and claims the one that opens first.
  *
- * Promises: a start that was told is an appointment, which a start too early
- * breaks as one too late. Within a priority the earliest told of those whose
- * appointment has come (promise.h: 2 s or a fifth of the wait before it) goes
- * first, unless its user has had more than whoever is next in the usual order by
- * PICK_CREDIT times what the item takes (both by weight): promises take no more
- * than a fair share. While none has come, a gap goes to who has none yet, and if
- * there is nobody, to the one promised last (queue_turn()): one promise is broken,
- * by an early start, and all others are kept. A promise never passes a higher
- * priority.
+ * Promises: within a priority an item that was told a start which has come goes
+ * before that order, the earliest told first: unless its user has had more than
+ * whoever is next in that order by PICK_CREDIT times what the item takes (both by weight), so that
+ * nobody's promises take more than a fair share, and after PICK_KEPT such grants
+ * one is made in the usual order. A promise never passes a higher priority.
  *
  * Ageing: an item that has waited PICK_OVERDUE_US is overdue. Of every
  * PICK_TURN grants made while something is overdue, one goes to the oldest
@@ -42,7 +38,8 @@
 enum {
     PICK_UPSTREAMS = 64,
     PICK_TURN = 8,
-    PICK_CREDIT = 64,
+    PICK_KEPT = 3,
+    PICK_CREDIT = 16,
     PICK_LOOK = 32             /* items looked at for backfill behind one that waits */
 };
 
@@ -76,6 +73,7 @@ struct pick {
     uint64_t group_mask[PICK_UPSTREAMS];
     int32_t grants;            /* since an overdue item had its turn */
     int turn;                  /* the priority whose turn it is next */
+    int32_t kept[PRIORITY_COUNT];      /* grants to promises since one in the usual order */
     int64_t wake_us;           /* after pick_next() said false: when to ask again */
 };
 

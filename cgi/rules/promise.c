@@ -28,18 +28,11 @@ static void note(struct promise *p, int64_t error_us)
     p->median_us = sorted[n / 2];
 }
 
-int64_t promise_close_us(int64_t told_us, int64_t promised_us)
-{
-    int64_t fifth = (promised_us - told_us) / 5;
-
-    return fifth > PROMISE_CLOSE_US ? fifth : PROMISE_CLOSE_US;
-}
-
 void promise_judge(struct promise *p, int64_t told_us, int64_t promised_us, int64_t began_us)
 {
     int64_t error = began_us > promised_us ? began_us - promised_us : promised_us - began_us;
 
-    if (error <= promise_close_us(told_us, promised_us))
+    if (error <= PROMISE_CLOSE_US || error * 5 <= promised_us - told_us)
         p->kept++;
     note(p, error);
 }

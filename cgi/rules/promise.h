@@ -15,8 +15,6 @@ struct promise {
     int64_t median_us;                     /* of those */
 };
 
-/* How far off a start may be that was told at told_us, to be kept. */
-int64_t promise_close_us(int64_t told_us, int64_t promised_us);
 /* At told_us a start at promised_us was told; it came at began_us. Each is judged once. */
 void promise_judge(struct promise *p, int64_t told_us, int64_t promised_us, int64_t began_us);
 /* It had not come by now_us, and will not: missed if the time told is past, by as much as is known. Else nobody can say. */

@@ -373,7 +373,7 @@ static uint32_t queue_put(struct queue *q, const struct queue_entry *e, uint32_t
         .upstreams = e->upstreams, .arrived_us = e->arrived_us, .input = e->input, .max_output = e->max_output,
         .want_output = e->want_output, .expect_output = e->expect_output, .owner = e->owner,
         .candidates = e->candidates, .candidate_count = e->candidate_count, .choice = CHOICE_ONLY,
-        .promised_us = QUEUE_UNPROMISED, .earliest_us = INT64_MIN, .weight = e->weight ? e->weight : QUEUE_WEIGHT_ONE,
+        .promised_us = QUEUE_UNPROMISED, .weight = e->weight ? e->weight : QUEUE_WEIGHT_ONE,
     };
     q->rest_pos[i] = q->promised_pos[i] = HEAP_ABSENT;
     q->flow[flow].items++;
@@ -488,7 +488,6 @@ void queue_promote(struct queue *q, uint32_t item, uint64_t user, enum priority 
     queue_waits(q, it, -1);
     q->rank[it->priority].items--;
     it->priority = p;
-    it->earliest_us = INT64_MIN;
     it->promised_us = QUEUE_UNPROMISED;           /* it was told for another line */
     it->flow = to;
     q->rank[p].items++;
@@ -528,14 +527,39 @@ uint32_t queue_wake(struct queue *q, int64_t now_us)
     return item;
 }
 
-void queue_promise(struct queue *q, uint32_t item, int64_t start_us, int64_t earliest_us)
+void queue_promise(struct queue *q, uint32_t item, int64_t start_us)
 {
     struct item *it = &q->item[item];
 
     it->promised_us = start_us;
-    it->earliest_us = earliest_us;
     if (it->state == ITEM_READY)
         heap_push(&q->rank[it->priority].promised, q->promised_pos, start_us, it->age, item);
+}
+
+uint32_t queue_promised(const struct queue *q, enum priority p)
+{
+    const struct heap *h = &q->rank[p].promised;
+
+    return h->n ? h->v[0].id : QUEUE_NONE;
+}
+
+int64_t queue_weighed(const struct item *it, int64_t tokens)
+{
+    return tokens * QUEUE_WEIGHT_ONE / it->weight;
+}
+
+int64_t queue_ahead(const struct queue *q, uint32_t item)
+{
+    const struct item *it = &q->item[item];
+
+    return q->share[q->flow[it->flow].share].counter - q->rank[it->priority].virtual;
+}
+
+uint32_t queue_oldest(const struct queue *q, enum priority p)
+{
+    const struct heap *h = &q->rank[p].oldest;
+
+    return h->n ? q->flow[h->v[0].id].head : QUEUE_NONE;
 }
 
 void queue_blame(struct queue *q, uint32_t line, enum gate why, int64_t now_us)

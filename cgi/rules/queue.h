@@ -34,8 +34,6 @@ enum { QUEUE_WEIGHT_MIN = 10, QUEUE_WEIGHT_ONE = 1000, QUEUE_WEIGHT_MAX = 100 * 
 #define QUEUE_NONE UINT32_MAX
 #define QUEUE_UNPROMISED INT64_MAX
 
-enum { QUEUE_LOOK = 32 };
-
 enum item_state {
     ITEM_FREE,
     ITEM_READY,       /* in its flow */
@@ -67,7 +65,6 @@ struct item {
     int64_t arrived_us;
     int64_t rest_until_us;
     int64_t promised_us;              /* it was told that it starts then; QUEUE_UNPROMISED */
-    int64_t earliest_us;              /* a start before this would break its promise; INT64_MIN: it has none */
     int64_t input, max_output;        /* tokens; with candidates: of the one chosen last */
     int64_t want_output;              /* to set aside where the provider counts what is produced */
     int64_t expect_output;            /* to plan with */
@@ -185,16 +182,12 @@ void queue_hurry(struct queue *q, uint32_t item, int64_t now_us);
 /* One whose rest is over becomes ready: its number, or QUEUE_NONE. */
 uint32_t queue_wake(struct queue *q, int64_t now_us);
 
-/* A waiting item was told that it starts then, and not before earliest_us; once. */
-void queue_promise(struct queue *q, uint32_t item, int64_t start_us, int64_t earliest_us);
+/* A waiting item was told that it starts then; once. */
+void queue_promise(struct queue *q, uint32_t item, int64_t start_us);
 /* The ready item of a priority that was told the earliest start; QUEUE_NONE. */
 uint32_t queue_promised(const struct queue *q, enum priority p);
 /* What so many tokens for this item count on its user's counter. */
 int64_t queue_weighed(const struct item *it, int64_t tokens);
-/* Who is next in a line that has ready items, as long as no promise has come due: the oldest of the user who has had least.
- * Where that would break its promise by being too early, whoever has none, or one that allows it, of the user who has had
- * least of those; and if there is nobody, the one promised last, so that all others are kept. Looks at QUEUE_LOOK users. */
-uint32_t queue_turn(const struct queue *q, uint32_t line, int64_t now_us);
 /* How much higher its user's counter is than that of whoever of this priority was served last in turn. */
 int64_t queue_ahead(const struct queue *q, uint32_t item);
 /* The oldest ready item of a priority; QUEUE_NONE. */

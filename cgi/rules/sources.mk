@@ -32,7 +32,6 @@ libweir_a_SOURCES += \
 	cgi/rules/provider.h \
 	cgi/rules/promise.c cgi/rules/promise.h \
 	cgi/rules/queue.c cgi/rules/queue.h \
-	cgi/rules/queue_order.c \
 	cgi/rules/ranks.c cgi/rules/ranks.h \
 	cgi/rules/retry.c cgi/rules/retry.h \
 	cgi/rules/session_tokens.c cgi/rules/session_tokens.h \

@@ -127,8 +127,8 @@ START_TEST(who_waits_for_what_is_gone_is_told_and_the_others_stay)
     up[0].max_concurrent = up[1].max_concurrent = 1;
     put(2, 0, 100);
     (void)line_up(1, 0, 10);
-    ck_assert_int_eq(granted_on(&t), 0);
     (void)line_up(2, 1, 10);
+    ck_assert_int_eq(granted_on(&t), 0);
     ck_assert_int_eq(granted_on(&t), 1);
     (void)line_up(1, 2, 10);
     (void)line_up(3, 3, 10);

@@ -43,7 +43,9 @@ static uint32_t naive_next(const struct queue *q, uint32_t line)
 
 static uint32_t next_of(const struct queue *q, uint32_t line)
 {
-    return q->line[line].flows.n ? queue_turn(q, line, 0) : QUEUE_NONE;
+    const struct heap *h = &q->line[line].flows;
+
+    return h->n ? q->flow[h->v[0].id].head : QUEUE_NONE;
 }
 
 static uint32_t naive_oldest(const struct queue *q, enum priority p)
@@ -256,41 +258,14 @@ START_TEST(who_is_moved_to_another_line_is_promised_anew_and_counted_once)
 
     queue_init(&q);
     item = queue_add(&q, &a);
-    queue_promise(&q, item, 1000, 800);
+    queue_promise(&q, item, 1000);
     queue_promote(&q, item, 1, PRIORITY_HIGH);
     ck_assert_uint_eq(queue_promised(&q, PRIORITY_MEDIUM), QUEUE_NONE);
     ck_assert_uint_eq(queue_promised(&q, PRIORITY_HIGH), QUEUE_NONE);
-    queue_promise(&q, item, 500, 400);
+    queue_promise(&q, item, 500);
     ck_assert_uint_eq(queue_promised(&q, PRIORITY_HIGH), item);
     queue_remove(&q, item);
     ck_assert_uint_eq(queue_promised(&q, PRIORITY_HIGH), QUEUE_NONE);
-    queue_done(&q);
-}
-END_TEST
-
-START_TEST(while_no_promise_has_come_due_a_gap_goes_to_newcomers_and_then_to_whom_was_promised_last)
-{
-    struct queue q;
-    struct queue_entry a = entry(1, 0), b = entry(2, 0);
-    uint32_t first, second, other, fresh, fresher;
-
-    queue_init(&q);
-    first = queue_add(&q, &a);
-    second = queue_add(&q, &a);
-    other = queue_add(&q, &b);
-    ck_assert_uint_eq(queue_turn(&q, 0, 0), first);
-    queue_promise(&q, first, 1000, 800);
-    ck_assert_uint_eq(queue_turn(&q, 0, 0), second);
-    queue_promise(&q, second, 2000, 1600);
-    ck_assert_uint_eq(queue_turn(&q, 0, 0), other);
-    queue_promise(&q, other, 1500, 1200);
-    ck_assert_uint_eq(queue_turn(&q, 0, 0), second);
-    fresh = queue_add(&q, &b);
-    fresher = queue_add(&q, &b);
-    ck_assert_uint_eq(queue_turn(&q, 0, 799), fresh);
-    ck_assert_uint_eq(queue_turn(&q, 0, 800), first);
-    queue_remove(&q, fresh);
-    ck_assert_uint_eq(queue_turn(&q, 0, 799), fresher);
     queue_done(&q);
 }
 END_TEST
@@ -367,6 +342,5 @@ END_TEST
 UNIT_MAIN("queue", random_comings_and_goings_keep_the_order_of_a_naive_model,
           messages_of_one_session_go_one_after_another_also_when_one_is_cancelled, a_retry_keeps_its_age,
           who_is_moved_to_another_line_keeps_its_age_there, who_is_moved_to_another_line_is_promised_anew_and_counted_once,
-          while_no_promise_has_come_due_a_gap_goes_to_newcomers_and_then_to_whom_was_promised_last,
           an_idle_user_saves_nothing_up, what_was_really_used_decides_who_is_next,
           users_that_come_and_go_leave_no_memory_behind)
