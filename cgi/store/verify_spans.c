@@ -77,7 +77,7 @@ static void read_sums(const struct query *q, int64_t sum[KEYSUM_SUMS])
 
 static int64_t key_of(int level, int64_t span)
 {
-    return (int64_t)level << SPAN_LEVEL_BITS | span << COMBO_BITS;
+    return level * (INT64_C(1) << SPAN_LEVEL_BITS) | span << COMBO_BITS;
 }
 
 static struct query spans_in(struct db *ro, int level, int64_t from, int64_t to)
