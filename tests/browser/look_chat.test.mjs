@@ -82,7 +82,7 @@ const STATES = {
     return () => b.context.setOffline(false);
   },
   recovering: async () => {
-    const until = new Date(Date.now() + 11 * 60e3).toISOString();
+    const until = new Date(Date.now() + 11.5 * 60e3).toISOString();
     await page.route('**/monitoring/live', async (route) => {
       const answer = await route.fetch(), live = await answer.json();
       live.health = { status: 'stabilizing', text: 'openai recovers' };
