@@ -141,6 +141,7 @@ static void start_all(struct run *r, int64_t now)
         c->ticket = g.ticket;
         c->upstream = g.upstream;
         c->granted_us = now;
+        c->promised_us = g.wait.promised_us;
         c->reserved = g.reserved_output;
         s->started++;
         s->started_late += now >= SIM_START + s->settle_in_us;

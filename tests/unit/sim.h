@@ -19,6 +19,7 @@ enum { SIM_CALLS = 200000, SIM_USERS = 64 };
 struct sim_call {
     struct ask ask;
     struct admit_ticket *ticket;
+    int64_t promised_us;             /* -1: nothing was promised */
     int64_t granted_us, sent_us, end_us, output, produced, reserved;
     int upstream, user;
     bool refused;
