@@ -116,7 +116,8 @@ test('limits of their own: the user\'s over all tokens, the token\'s besides', a
 });
 
 test('tokens are shared by weight: a token with one is a client of its own, without one it has a part in its user\'s', async () => {
-  const one = await startWeir({ upstream: up, openai: { max_concurrent: 1 } });
+  // before calls have ended, each is expected to take seconds: nobody is to be refused for that
+  const one = await startWeir({ upstream: up, openai: { max_concurrent: 1 }, config: { queue: { max_wait: 600 } } });
   const u = await one.createUser('gus');
   const add = async (more) => (await one.post('/admin/tokens', { user_id: u.user_id, name: 'program', ...more })).json;
   const heavy = await add({ weight: 3 }), light = await add({});
@@ -135,12 +136,12 @@ test('tokens are shared by weight: a token with one is a client of its own, with
   };
   const loops = [];
   for (let i = 0; i < 12; i++) loops.push(loop('heavy', heavy.token), loop('light', light.token));
-  await waitFor('280 calls', async () => (await up.judge()).log.length >= 280, 20000);
+  await waitFor('480 calls', async () => (await up.judge()).log.length >= 480, 20000);
   over = true;
   await Promise.all(loops);
-  const calls = (await up.judge()).log.slice(120, 280);        // promises may cost sixteen asks of the share, once
+  const calls = (await up.judge()).log.slice(240, 480);        // promises may cost sixteen asks of the share, once
   const part = calls.filter((c) => c.tag.includes('heavy')).length / calls.length;
-  assert.ok(part > 0.7 && part < 0.8, `${part} of the calls`);
+  assert.ok(part > 0.65 && part < 0.85, `${part} of the calls`);
   assert.equal((await one.request('PATCH', `/admin/tokens/${heavy.token_id}`, { weight: 0 })).json.weight, null);
   await one.stop();
 });
