@@ -313,6 +313,19 @@ static struct admit_ticket *line_up(struct admit *a, const struct ask *ask, cons
     }
 }
 
+/* Does its wait hang on how long calls take where none has ended yet? */
+static bool wait_guessed(struct admit *a, const struct admit_ticket *t)
+{
+    for (uint64_t left = item_of(a, t)->upstreams; left; left &= left - 1) {
+        int i = __builtin_ctzll(left);
+        const struct pick_upstream *u = &a->pick.upstream[i];
+
+        if (!u->down && u->call_output == 0 && u->running + admit_waiting_for(a, i) > u->max_concurrent)
+            return true;
+    }
+    return false;
+}
+
 enum weir_err admit_enqueue(struct admit *a, const struct ask *ask, int64_t now_us, struct admit_ticket **ticket,
                             int64_t *wait_us)
 {
@@ -331,7 +344,7 @@ enum weir_err admit_enqueue(struct admit *a, const struct ask *ask, int64_t now_
     if (ask->priority == PRIORITY_HIGH)
         pick_high_asked(&a->pick, c.n ? c.upstreams : ask->upstreams, now_us);
     *ticket = line_up(a, ask, &c, now_us, wait_us);
-    if (*wait_us > 0 && now_us + *wait_us > ask->deadline_us) {
+    if (*wait_us > 0 && now_us + *wait_us > ask->deadline_us && !wait_guessed(a, *ticket)) {
         admit_drop(a, *ticket, now_us);
         *ticket = NULL;
         a->counters.rejected++;

@@ -176,7 +176,8 @@ void admit_change(struct admit *a, const struct admit_config *config, uint64_t r
 void *admit_stranded(struct admit *a, int64_t now_us, enum weir_err *why);
 
 /* Put an ask in line. OK: *ticket is the engine's handle until the ask ends.
- * E_QUEUE_FULL; E_QUEUE_TIMEOUT (the forecast misses the deadline; *wait_us is the honest time);
+ * E_QUEUE_FULL; E_QUEUE_TIMEOUT (the forecast misses the deadline, and is no guess, as it is of upstreams that are busy with
+ * their first calls; *wait_us is the honest time);
  * E_REQUEST_TOO_LARGE_FOR_LIMIT; E_NO_UPSTREAM (all are down). *wait_us is -1 where nobody knows.
  * On refusal nothing changed but the counter. */
 enum weir_err admit_enqueue(struct admit *a, const struct ask *ask, int64_t now_us, struct admit_ticket **ticket,

@@ -97,8 +97,9 @@ enum weir_err admit_refused_outright(const struct admit *a, const struct ask *as
 enum weir_err admit_unservable(const struct admit *a, const struct item *it);
 /* Who sets the limits of a group: the first in the order of configuration; NULL: all of it are gone. */
 const struct admit_upstream *admit_leader(const struct admit *a, uint32_t group);
-/* All that waits. */
+/* All that waits; what may be for this upstream. */
 int64_t admit_waiting(const struct admit *a);
+int64_t admit_waiting_for(const struct admit *a, int upstream);
 /* Something happened that may let somebody start, or moves the forecast. */
 void admit_changed(struct admit *a);
 /* Take an item out for good: its ticket is freed, the next of its session steps forward. */

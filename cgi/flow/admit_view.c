@@ -113,7 +113,7 @@ static void dim_view(const struct limits *l, enum dim i, struct admit_told *told
         v->resets_in_us = window_wait_us(&d->window, d->window.sum, l->now_us);
 }
 
-static int64_t waiting_for(const struct admit *a, int upstream)
+int64_t admit_waiting_for(const struct admit *a, int upstream)
 {
     const struct queue *q = &a->pick.queue;
     int64_t n = 0;
@@ -149,7 +149,7 @@ void admit_view(struct admit *a, int upstream, int64_t now_us, struct admit_upst
     out->down = u->down;
     out->running = u->running;
     out->max_concurrent = out->gone ? 0 : u->max_concurrent;
-    out->waiting = waiting_for(a, upstream);
+    out->waiting = admit_waiting_for(a, upstream);
     out->calls = a->granted[upstream].calls;
     out->wait_us = a->granted[upstream].wait_us;
     out->provider_429s_24h = a->refused[upstream].sum;

@@ -72,6 +72,13 @@ test('a wait that would pass the deadline is refused at once with the honest tim
   await weir.stop();
 });
 
+test('before a call has ended nobody is refused for how long calls might take', async () => {
+  const weir = await startWeir({ upstream: up, openai: { max_concurrent: 1 }, config: { queue: { max_wait: 20 } } });
+  const r = await Promise.all(Array.from({ length: 30 }, (_, i) => weir.post('/chat/complete', { model, message: `#slow-60-1-1 cold ${i}` })));
+  assert.deepEqual(r.filter((x) => x.status !== 200).map((x) => x.text), []);
+  await weir.stop();
+});
+
 test('a pause between calls is kept', async () => {
   const weir = await startWeir({ upstream: up, openai: { pause: 0.3 } });
   const streams = await Promise.all([1, 2, 3].map((i) => weir.stream({ model, message: `pausing ${i}` })));

@@ -99,6 +99,28 @@ START_TEST(what_waits_is_told_its_position_its_start_and_the_gate_that_holds_it)
 }
 END_TEST
 
+START_TEST(nobody_is_refused_for_a_wait_that_is_guessed)
+{
+    struct admit_upstream u = {.name = "one", .max_concurrent = 1, .patience = {5, SEC, 300 * SEC, 900 * SEC}};
+    struct admit *a = admit_of(&u, 1);
+    struct ask ask = an_ask(1, PRIORITY_MEDIUM, 10, START);
+    struct admit_ticket *t;
+    struct admit_grant g;
+    int64_t wait;
+
+    ask.deadline_us = START + 20 * SEC;
+    for (int i = 0; i < 30; i++)                         /* all at once: none has started when the last comes */
+        ck_assert_int_eq(admit_enqueue(a, &ask, START, &t, &wait), WEIR_OK);
+    ck_assert_int_gt(wait, 20 * SEC);
+    ck_assert(admit_next(a, START, &g));
+    ck_assert_int_eq(admit_enqueue(a, &ask, START, &t, &wait), WEIR_OK);
+    admit_settle(a, g.ticket, 10, 10, START + SEC);      /* from here on it is known */
+    ck_assert(admit_next(a, START + SEC, &g));
+    ck_assert_int_eq(admit_enqueue(a, &ask, START + SEC, &t, &wait), WEIR_E_QUEUE_TIMEOUT);
+    admit_free(a);
+}
+END_TEST
+
 START_TEST(a_refusal_by_a_full_queue_or_a_missed_deadline_leaves_nothing_behind)
 {
     struct admit_upstream u = one_upstream();
@@ -275,4 +297,4 @@ UNIT_MAIN("admit", time_alone_starts_all_that_wait_each_at_its_second,
           each_promise_is_judged_once_whoever_gives_up_counts_and_whoever_leaves_does_not,
           an_ask_that_fits_starts_at_once_and_ends_once,
           what_waits_is_told_its_position_its_start_and_the_gate_that_holds_it,
-          a_refusal_by_a_full_queue_or_a_missed_deadline_leaves_nothing_behind)
+          a_refusal_by_a_full_queue_or_a_missed_deadline_leaves_nothing_behind, nobody_is_refused_for_a_wait_that_is_guessed)
