@@ -268,6 +268,14 @@ static bool step(struct batches *b, struct run *r)
 
 /* --- slots --- */
 
+/* Its batch rests, and so does what it waits for. */
+static bool is_paused(struct batches *b, const struct slot *s)
+{
+    const struct run *r = run_of(b, s->batch);
+
+    return r && r->row.paused;
+}
+
 static void drop(struct batches *b, struct slot *s)
 {
     struct run *r = run_of(b, s->batch);
@@ -461,7 +469,7 @@ static bool wait_and_take(struct batches *b, int ms)
 }
 
 /* How long nothing has to be done unless something comes. */
-static int patience_ms(const struct batches *b)
+static int patience_ms(struct batches *b)
 {
     int64_t now = clock_mono_us(), until = now + (b->run_count ? LOOK_AGAIN_MS : REST_MS) * USEC_PER_MS;
 
@@ -470,7 +478,7 @@ static int patience_ms(const struct batches *b)
 
         if (s->stage == SLOT_READY)
             return 0;
-        if (s->stage == SLOT_WAITING && s->due_us < until)
+        if (s->stage == SLOT_WAITING && s->due_us < until && !is_paused(b, s))
             until = s->due_us;
     }
     return until > now ? (int)((until - now) / USEC_PER_MS) + 1 : 0;

@@ -199,6 +199,25 @@ test('pause lets what is in flight end, resume goes on, cancel keeps what was an
   assert.equal((await act(b, 'pause')).status, 409);
 });
 
+test('a batch that is paused while an item waits to be tried again costs no time', async () => {
+  const before = await calls();
+  const b = await start(jsonl([item('again', '#fault-503 later')]));
+  await waitFor('a first try', async () => (await calls()) > before && (await up.judge()).in_flight === 0);
+  await act(b, 'pause');
+  const tasks = `/proc/${weir.program.pid}/task`;
+  const task = path.join(tasks, fs.readdirSync(tasks).find((t) => fs.readFileSync(`${tasks}/${t}/comm`, 'utf8').trim() === 'batches'));
+  const rests = () => Number(/^voluntary_ctxt_switches:\s+(\d+)/m.exec(fs.readFileSync(`${task}/status`, 'utf8'))[1]);
+  const seconds = () => fs.readFileSync(`${task}/stat`, 'utf8').replace(/.*\) /, '').split(' ').slice(11, 13).reduce((a, t) => a + t / 100, 0);
+  for (let i = 0; i < 2; i++) {            // the first time until it is due
+    const from = { rests: rests(), at: performance.now(), seconds: seconds() };
+    await waitFor('the thread to look again, and again', () => rests() >= from.rests + 2);
+    const part = (seconds() - from.seconds) / ((performance.now() - from.at) / 1000);
+    assert.ok(part < 0.3, `it used ${part} of the time`);
+  }
+  await client.batches.cancel(b.id);
+  await until(b, 'cancelled');
+});
+
 test('a batch whose day is over expires, with what was not sent named', async () => {
   const b = await start(rows(200, (i) => `#slow-40-1-3 late ${i}`));
   await waitFor('answers', async () => (await get(b)).request_counts.completed >= 2);
