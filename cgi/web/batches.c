@@ -266,6 +266,20 @@ static bool step(struct batches *b, struct run *r)
     return write_now(b, &w, run_finalize) == WEIR_OK;
 }
 
+/* A step of each; of inputs, which take their time, only one is checked, so that what is under way goes on between them. */
+static bool step_runs(struct batches *b)
+{
+    bool changed = false, checked = false;
+
+    for (size_t i = 0; i < b->run_count && !resting(b); i++) {
+        bool checks = b->runs[i]->row.status == BATCH_VALIDATING, done = !(checks && checked) && step(b, b->runs[i]);
+
+        checked = checked || (checks && done);
+        changed = changed || done;
+    }
+    return changed;
+}
+
 /* --- slots --- */
 
 /* Its batch rests, and so does what it waits for. */
@@ -507,9 +521,7 @@ static void *work(void *arg)
         look(b);
         if (nudged || clock_mono_us() >= b->tidy_us)
             tidy(b);
-        changed = false;
-        for (size_t i = 0; i < b->run_count && !resting(b); i++)
-            changed = step(b, b->runs[i]) || changed;
+        changed = step_runs(b);
         step_slots(b);
         fill(b);
         changed = save(b) || changed;
