@@ -8,6 +8,8 @@
 
 #include "base/json.h"
 
+#define TOKENS_MAX INT64_C(1000000000000)         /* a million million in one answer are none */
+
 bool batch_url_known(const char *url)
 {
     static const char *const urls[] = {"/v1/chat/completions", "/v1/embeddings", "/v1/responses", "/v1/messages"};
@@ -69,13 +71,21 @@ bool batch_line_read(const char *text, size_t n, const char *model, struct batch
 
 /* --- answers --- */
 
+/* As the provider says; what is no count must not spoil the sums of a batch. */
+static int64_t count_of(const json_t *usage, const char *name, const char *other)
+{
+    int64_t n = json_int(usage, name, json_int(usage, other, 0));
+
+    return n < 0 || n > TOKENS_MAX ? 0 : n;
+}
+
 void batch_result_take(struct batch_result *r, const json_t *answer)
 {
     const json_t *usage = json_object_get(answer, "usage");
 
     r->model = json_str(answer, "model", "");
-    r->tokens_in = json_int(usage, "prompt_tokens", json_int(usage, "input_tokens", 0));
-    r->tokens_out = json_int(usage, "completion_tokens", json_int(usage, "output_tokens", 0));
+    r->tokens_in = count_of(usage, "prompt_tokens", "input_tokens");
+    r->tokens_out = count_of(usage, "completion_tokens", "output_tokens");
 }
 
 int64_t batch_result_paid(const struct batch_result *r)

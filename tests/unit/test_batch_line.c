@@ -69,5 +69,26 @@ START_TEST(an_answer_says_whether_to_try_again)
 }
 END_TEST
 
+START_TEST(tokens_that_cannot_be_are_not_counted)
+{
+    static const struct { const char *usage; int64_t in, out; } said[] = {
+        {"{\"prompt_tokens\":3,\"completion_tokens\":4}", 3, 4},
+        {"{\"input_tokens\":3,\"output_tokens\":4}", 3, 4},
+        {"{\"prompt_tokens\":9223372036854775807,\"completion_tokens\":-1}", 0, 0},
+        {"null", 0, 0},
+    };
+
+    for (size_t i = 0; i < sizeof said / sizeof *said; i++) {
+        struct batch_result r = {.model = NULL};
+        json_t *usage = json_loads(said[i].usage, JSON_DECODE_ANY, NULL), *answer = json_pack("{s:o}", "usage", usage);
+
+        batch_result_take(&r, answer);
+        ck_assert_int_eq(r.tokens_in, said[i].in);
+        ck_assert_int_eq(r.tokens_out, said[i].out);
+        json_decref(answer);
+    }
+}
+END_TEST
+
 UNIT_MAIN("batch_line", a_line_has_an_id_a_known_path_and_a_body_with_a_model, what_is_wrong_is_named_by_its_field,
-          an_answer_says_whether_to_try_again)
+          an_answer_says_whether_to_try_again, tokens_that_cannot_be_are_not_counted)
