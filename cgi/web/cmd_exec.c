@@ -208,6 +208,23 @@ static void settle(struct exec *x, const char *why, bool ran)
 
 /* --- the command --- */
 
+enum { DESCRIPTORS = 256 };
+static bool inherited[DESCRIPTORS];          /* what was open before we opened anything, and is the command's too */
+
+static void note_inherited(void)
+{
+    for (int fd = 0; fd < DESCRIPTORS; fd++)
+        inherited[fd] = fcntl(fd, F_GETFD) >= 0;
+}
+
+/* The connection to Weir, and what else libcurl has open, is not the command's. */
+static void keep_ours(void)
+{
+    for (int fd = 0; fd < DESCRIPTORS; fd++)
+        if (!inherited[fd])
+            (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+}
+
 /* Start it; errno why it cannot be, else 0. */
 static int start(char **command, pid_t *pid)
 {
@@ -219,6 +236,7 @@ static int start(char **command, pid_t *pid)
     *pid = fork();
     if (*pid == 0) {
         (void)signal(SIGPIPE, broken_pipe);
+        keep_ours();
         (void)execvp(command[0], command);
         why = errno;
         (void)!write(fd[1], &why, sizeof why);
@@ -352,6 +370,7 @@ int cmd_exec(int argc, char **argv)
     char name[NAME_SIZE];
     int status;
 
+    note_inherited();
     if (argc > 0 && strcmp(argv[0], "--help") == 0)
         return cmd_usage(1, argv, usage);
     if (!take_words(&a, argc, argv))

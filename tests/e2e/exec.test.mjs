@@ -33,6 +33,14 @@ test('input, output, errors and status are the command’s own, and what it cost
   assert.deepEqual([row.status, row.units, row.prompt, row.cost_in, row.estimated, row.upstream], ['success', 30, 5, 30e9 + 5e6, 0, 'search']);
 });
 
+test('the command has the descriptors it would have without Weir, and no connection of Weir’s', () => {
+  const list = ['sh', '-c', 'cd /proc/self/fd && for f in *; do readlink $f; done | sed "s/:.*//" | sort'];
+  const behind = (words) => spawnSync('sh', ['-c', 'exec 7</etc/passwd; exec "$@"', 'sh', ...words], { env: weir.env, cwd: top, encoding: 'utf8' }).stdout;
+  const without = behind(['env', ...list]);
+  assert.match(without, /passwd/);
+  assert.equal(behind([file, 'exec', '--upstream', 'search', '--', ...list]), without);
+});
+
 test('a command that fails is recorded so, with its status; retried where asked, each time under a lease of its own', () => {
   const no = exec(['--upstream', 'search', '--name', 'fails', '--', 'sh', '-c', 'exit 3']);
   assert.equal(no.status, 3, no.stderr);
