@@ -142,32 +142,6 @@ static int status_of(int http)
     }
 }
 
-/* Wait for a turn. An exit status; OK: x->lease_id is the lease. */
-static int acquire(struct exec *x)
-{
-    const struct asked *a = x->a;
-    json_t *body = json_object(), *answer;
-    int http, status = EX_OK;
-
-    set_text(body, "upstream", a->upstream);
-    set_text(body, "name", a->name);
-    set_text(body, "priority", a->priority);
-    set_number(body, "units", a->units);
-    set_number(body, "input_tokens", a->input);
-    set_number(body, "output_tokens", a->output);
-    set_number(body, "wait_ms", a->wait_s < 0 ? -1 : a->wait_s * 1000);
-    answer = post(x, "/operations/acquire", body, true, &http);
-    (void)snprintf(x->lease_id, sizeof x->lease_id, "%s", json_str(answer, "lease_id", ""));
-    if (caught)
-        status = EXIT_SIGNAL + caught;
-    else if (!http)
-        status = complain(EX_UNAVAILABLE, "Weir cannot be reached at ", x->url);
-    else if (http != 200 || !*x->lease_id)
-        status = complain(http == 200 ? EX_TEMPFAIL : status_of(http), "", json_str(json_object_get(answer, "error"), "message", "Weir refused."));
-    json_decref(answer);
-    return status;
-}
-
 static void rest(int64_t us)
 {
     const struct timespec t = {.tv_sec = us / USEC_PER_SEC, .tv_nsec = us % USEC_PER_SEC * 1000};
@@ -204,6 +178,34 @@ static void settle(struct exec *x, const char *why, bool ran)
     if (http != 200)
         (void)complain(0, "the end of the command could not be told to Weir, which counts it as expired: ", x->lease_id);
     sb_done(&path);
+}
+
+/* Wait for a turn. An exit status; OK: x->lease_id is the lease. */
+static int acquire(struct exec *x)
+{
+    const struct asked *a = x->a;
+    json_t *body = json_object(), *answer;
+    int http, status = EX_OK;
+
+    set_text(body, "upstream", a->upstream);
+    set_text(body, "name", a->name);
+    set_text(body, "priority", a->priority);
+    set_number(body, "units", a->units);
+    set_number(body, "input_tokens", a->input);
+    set_number(body, "output_tokens", a->output);
+    set_number(body, "wait_ms", a->wait_s < 0 ? -1 : a->wait_s * 1000);
+    answer = post(x, "/operations/acquire", body, true, &http);
+    (void)snprintf(x->lease_id, sizeof x->lease_id, "%s", json_str(answer, "lease_id", ""));
+    if (caught) {
+        status = EXIT_SIGNAL + caught;
+        if (http == 200 && *x->lease_id)         /* it came as the turn did */
+            settle(x, "ended by a signal before it ran", false);
+    } else if (!http)
+        status = complain(EX_UNAVAILABLE, "Weir cannot be reached at ", x->url);
+    else if (http != 200 || !*x->lease_id)
+        status = complain(http == 200 ? EX_TEMPFAIL : status_of(http), "", json_str(json_object_get(answer, "error"), "message", "Weir refused."));
+    json_decref(answer);
+    return status;
 }
 
 /* --- the command --- */
