@@ -239,7 +239,7 @@ static void on_settle(struct engine *e, struct mail *m)
     struct lease_letter *l = OF(struct lease_letter, q.mail, m);
     struct job *j = find(e, l->lease_id);
 
-    if (!j || strcmp(j->rec.user_id, l->user_id) != 0)
+    if (!j || j->state == JOB_FLUSHING || strcmp(j->rec.user_id, l->user_id) != 0)       /* flushing: its end is in the ledger */
         l->result = WEIR_E_NOT_FOUND;
     else if (!j->ending && !take_report(j, l->report))
         l->result = WEIR_E_OUT_OF_RANGE;
