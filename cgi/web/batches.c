@@ -155,6 +155,15 @@ static struct run *run_of(struct batches *b, int64_t batch)
     return NULL;
 }
 
+/* What is known of a batch that has gone is not that of another which was given its number. */
+static void forget(struct batches *b, struct run *r)
+{
+    for (size_t i = 0; i < SLOTS; i++)
+        if (b->slots[i].stage != SLOT_IDLE && b->slots[i].batch == r->row.id)
+            slot_release(&b->slots[i]);
+    *r = (struct run){.slots = 0};
+}
+
 static void look(struct batches *b)
 {
     struct batch_row *rows = mem_zalloc(RUNS + 1, sizeof *rows);
@@ -169,6 +178,8 @@ static void look(struct batches *b)
     for (size_t i = 0; known && i < n; i++) {
         struct run *r = run_of(b, rows[i].id);
 
+        if (r && strcmp(r->row.batch_id, rows[i].batch_id) != 0)
+            forget(b, r);
         if (!r && b->run_count < RUNS)
             r = b->runs[b->run_count++] = mem_zalloc(1, sizeof *r);
         if (!r)
