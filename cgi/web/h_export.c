@@ -2,7 +2,6 @@
  * after another, by the acceptor itself. nginx buffers them to disk, so a slow
  * reader holds no acceptor; and exports never take all of them. */
 #include <inttypes.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,19 +12,6 @@
 #include "web/route.h"
 
 enum { PIECE_MAX = 4 * 1024 * 1024 };
-
-/* Exports under way in this process. */
-static atomic_int running;
-
-static bool enter(const struct web *w)
-{
-    int64_t most = w->settings->http.acceptors / 2;
-
-    if (atomic_fetch_add(&running, 1) < (most > 1 ? most : 1))
-        return true;
-    atomic_fetch_sub(&running, 1);
-    return false;
-}
 
 static void set_head(struct exchange *x, enum export_format format)
 {
@@ -74,10 +60,8 @@ enum weir_err h_export(struct exchange *x)
         return web_refuse(x, WEIR_E_INVALID_FIELD, "format", "'%.20s' is no format; csv, json and ndjson are.", wanted);
     if (strcmp(totals, "true") != 0 && strcmp(totals, "false") != 0)
         return web_refuse(x, WEIR_E_INVALID_FIELD, "totals", "'%.20s' is neither true nor false.", totals);
-    if (!enter(x->web)) {
-        x->retry_after_ms = 5000;
-        return web_refuse(x, WEIR_E_OVERLOADED, NULL, "As many exports as may run at a time are running; try again in a few seconds.");
-    }
+    if ((e = web_long_begin(x)))
+        return e;
     r = mem_zalloc(1, sizeof *r);
     db_pass_over(x->db, true);
     e = report_export_begin(r, x->db, &f, format);
@@ -88,6 +72,6 @@ enum weir_err h_export(struct exchange *x)
     }
     db_pass_over(x->db, false);
     free(r);
-    atomic_fetch_sub(&running, 1);
+    web_long_end(x);
     return e;
 }

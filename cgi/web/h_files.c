@@ -168,6 +168,8 @@ enum weir_err h_file_create(struct exchange *x)
 
     if (!writer_healthy(x->web->writer))
         return web_refuse(x, WEIR_E_STORAGE, NULL, NULL);
+    if ((e = web_long_begin(x)))
+        return e;
     if ((e = read_form(&u)) == WEIR_OK && (e = check_fields(&u)) == WEIR_OK && u.part.len > 0)
         e = flush_part(&u);
     if (!e)
@@ -180,6 +182,7 @@ enum weir_err h_file_create(struct exchange *x)
         file_json(&u.file, &x->out.body);
         sb_putc(&x->out.body, '\n');
     }
+    web_long_end(x);
     sb_done(&u.part);
     sb_done(&u.purpose);
     sb_done(&u.seconds);
@@ -282,14 +285,16 @@ enum weir_err h_file_content(struct exchange *x)
     int64_t at = 0;
     enum weir_err e = find(x, &f);
 
-    if (!e)
-        set_head(x, &f);
+    if (e || (e = web_long_begin(x)))
+        return e;
+    set_head(x, &f);
     while (!e && at >= 0) {
         sb_reset(&piece);
         e = next_piece(x, &f, &at, &piece);
         if (!e && piece.len > 0 && !web_send(x, piece.p, piece.len))
             break;
     }
+    web_long_end(x);
     if (e && x->out.streamed)
         log_error("files %s: broken off (%s)", x->request_id, err_code(e));
     sb_done(&piece);

@@ -36,6 +36,22 @@ enum weir_err web_refuse(struct exchange *x, enum weir_err e, const char *param,
     return e;
 }
 
+enum weir_err web_long_begin(struct exchange *x)
+{
+    int64_t most = x->web->settings->http.acceptors / 2;
+
+    if (atomic_fetch_add(&x->web->long_running, 1) < (most > 1 ? most : 1))
+        return WEIR_OK;
+    web_long_end(x);
+    x->retry_after_ms = 5000;
+    return web_refuse(x, WEIR_E_OVERLOADED, NULL, "As many exports and files as may be under way at a time are; try again in a few seconds.");
+}
+
+void web_long_end(struct exchange *x)
+{
+    atomic_fetch_sub(&x->web->long_running, 1);
+}
+
 /* --- the checks --- */
 
 static enum weir_err check_route(struct exchange *x)

@@ -56,6 +56,7 @@ struct web {
     struct live_cache *live;          /* h_live.c's rendered snapshot */
     int64_t started_ms;               /* UTC */
     atomic_bool draining;             /* the engine takes no new work: /readyz says so */
+    atomic_int long_running;          /* requests between web_long_begin() and web_long_end() */
 };
 
 enum { WEB_ARGS = 2, WEB_ARG_MAX = 64, WEB_PARAM_MAX = 96, WEB_MESSAGE_MAX = 1000 };
@@ -97,6 +98,11 @@ typedef enum weir_err web_handler(struct exchange *x);
  * table's sentence. Parts of the input in the message are cut by the caller's %.100s. */
 enum weir_err web_refuse(struct exchange *x, enum weir_err e, const char *param, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
+
+/* A request that keeps its acceptor for long, an export or a file, begins: at most half of the acceptors have one, so that
+ * the others are there for everybody. Else it is refused, and its end need not be told. */
+enum weir_err web_long_begin(struct exchange *x) __attribute__((warn_unused_result));
+void web_long_end(struct exchange *x);
 
 /* Send a piece of the body at once, before it the head if this is the first: from then on the answer can only be cut off.
  * False: the peer is gone. */

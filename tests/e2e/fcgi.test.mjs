@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import fs from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
-import { startWeir, test, waitFor } from './harness.mjs';
+import { request, startWeir, test, waitFor } from './harness.mjs';
 
 const weir = await startWeir();
 const socket = path.join(weir.state, 'weir.sock');
@@ -45,6 +45,24 @@ test('as many silent or half-spoken peers as there are acceptors hold a good one
   assert.equal((await weir.get('/healthz')).status, 200);
   assert.ok(performance.now() - began < 6000, `${performance.now() - began} ms`);
   await waitFor('all of them to be dropped', () => peers.every((s) => s.gone), 30000);
+});
+
+test('uploads that dawdle leave half of the acceptors to everybody else', async () => {
+  const form = '--x\r\nContent-Disposition: form-data; name="file"; filename="a.jsonl"\r\n\r\n';
+  const head = params('POST', '/v1/files', pair('HTTP_CONTENT_TYPE', 'multipart/form-data; boundary=x'), pair('HTTP_AUTHORIZATION', `Bearer ${weir.token}`));
+  const peers = await Promise.all(Array.from({ length: 4 }, () => peer(Buffer.concat([begin(), head, record(5, form), record(5, 'a'.repeat(65000)), record(5, 'a'.repeat(65000))]))));
+  await waitFor('all of them to be read', () => weir.sql('SELECT count(*) AS n FROM files WHERE state = 0')[0].n === 4);
+  const upload = () => request({ port: weir.port, method: 'POST', path: '/v1/files', headers: { ...weir.headers, 'Content-Type': 'multipart/form-data; boundary=x' },
+    body: `--x\r\nContent-Disposition: form-data; name="purpose"\r\n\r\nbatch\r\n${form}{}\r\n--x--\r\n` });
+  const no = await upload();
+  assert.deepEqual([no.status, no.json.error.code, no.headers['retry-after']], [503, 'overloaded', '5'], no.text);
+  assert.equal((await weir.get('/v1/files')).status, 200);
+  for (const s of peers) s.destroy();
+  const yes = await waitFor('an upload to be taken', async () => {
+    const r = await upload();
+    return r.status === 200 && r;
+  });
+  assert.equal(yes.json.bytes, 2);
 });
 
 for (const [name, bytes] of [
