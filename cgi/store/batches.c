@@ -127,6 +127,19 @@ enum weir_err batches_owner(struct db *ro, const struct batch_row *b, int64_t no
 
 /* --- writing --- */
 
+static enum weir_err has_room(struct db *db, int64_t user)
+{
+    struct query q = query(db, "SELECT count(*) < ?2 FROM batches WHERE user = ?1 AND ended_ms IS NULL");
+    bool room;
+    enum weir_err e;
+
+    query_i64(&q, user);
+    query_i64(&q, BATCHES_OPEN_MAX);
+    room = query_row(&q) && query_col_i64(&q, 0) != 0;
+    e = query_stop(&q);
+    return e ? e : room ? WEIR_OK : WEIR_E_RATE_LIMITED;
+}
+
 enum weir_err batches_add(struct db *db, const struct batch_new *b)
 {
     int64_t user, token = 0, before;
@@ -135,6 +148,8 @@ enum weir_err batches_add(struct db *db, const struct batch_new *b)
 
     if (!e)
         e = ledger_token(db, b->token_id, &token);
+    if (!e)
+        e = has_room(db, user);
     if (e)
         return e;
     q = query(db, "INSERT INTO batches(batch_id, user, token, input, endpoint, priority, metadata, state, created_ms, expires_ms,"

@@ -66,7 +66,8 @@ struct batch_new {
     int64_t input, created_ms;
     enum priority priority;
 };
-/* E_NOT_FOUND: the input has gone. */
+enum { BATCHES_OPEN_MAX = 1000 };        /* of one person, at once: all open ones are looked at in every round */
+/* E_NOT_FOUND: the input has gone. E_RATE_LIMITED: BATCHES_OPEN_MAX of this person's have not ended. */
 enum weir_err batches_add(struct db *db, const struct batch_new *b) __attribute__((warn_unused_result));
 /* Its input is fine: it has `total` items, and begins. Or it is not, and `errors` says why. */
 enum weir_err batches_begin(struct db *db, int64_t id, int64_t total, int64_t now_ms) __attribute__((warn_unused_result));

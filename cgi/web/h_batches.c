@@ -166,6 +166,10 @@ enum weir_err h_batch_create(struct exchange *x)
     free(metadata);
     if (e == WEIR_E_NOT_FOUND && !*x->message)
         return web_refuse(x, e, "input_file_id", "The input file has just gone.");
+    if (e == WEIR_E_RATE_LIMITED) {
+        x->retry_after_ms = 60000;
+        return web_refuse(x, e, NULL, "You have %d batches that have not ended, and no more may be open at once.", BATCHES_OPEN_MAX);
+    }
     if (e)
         return e;
     batches_nudge(x->web->batches);
