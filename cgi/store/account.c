@@ -52,7 +52,8 @@ static void read_token(const struct query *q, int64_t now_ms, struct identity *o
     copy_col(out->token_id, sizeof out->token_id, q, 8);
     copy_col(out->scopes, sizeof out->scopes, q, 9);
     out->token_limits = (struct account_limits){query_col_i64(q, 11), query_col_i64(q, 12)};
-    out->narrowed = *out->scopes || own < out->max_priority || query_col_i64(q, 11) || query_col_i64(q, 12) || query_col_i64(q, 13);
+    out->narrowed = *out->scopes || own < out->max_priority || query_col_i64(q, 11) || query_col_i64(q, 12) || query_col_i64(q, 13) ||
+                    (query_col_i64(q, 16) && query_col_i64(q, 16) < out->weight);
     if (own < out->max_priority)
         out->max_priority = own;
     out->own_share = query_col_i64(q, 16) != 0;

@@ -182,6 +182,22 @@ static enum weir_err end_browsers(struct db *db, const char *token_id)
     return query_end(&q);
 }
 
+/* A token, if it meets the condition, and what was made with it. */
+#define FAMILY(condition) \
+    "WITH RECURSIVE family(id, token_id) AS (SELECT id, token_id FROM tokens WHERE token_id = ?1" condition \
+    " UNION SELECT t.id, t.token_id FROM tokens t JOIN family f ON t.made_by = f.id) "
+
+/* What was made with it does not outlive it. */
+static enum weir_err end_family_by(struct db *db, const char *token_id, int64_t expires_ms)
+{
+    struct query q = query(db, FAMILY("") "UPDATE tokens SET expires_ms = ?2 WHERE id IN (SELECT id FROM family) AND revoked_ms IS NULL"
+                               " AND coalesce(expires_ms > ?2, 1)");
+
+    query_text(&q, token_id);
+    query_i64(&q, expires_ms);
+    return query_end(&q);
+}
+
 enum weir_err account_token_patch(struct db *db, const char *token_id, const struct account_token_patch *p)
 {
     int64_t before = db_changes(db);
@@ -198,13 +214,12 @@ enum weir_err account_token_patch(struct db *db, const char *token_id, const str
     query_text(&q, p->scopes);
     query_opt_i64(&q, p->expires_at_ms);
     e = query_end(&q);
-    return e ? e : db_changes(db) == before ? WEIR_E_NOT_FOUND : end_browsers(db, token_id);
+    if (!e && db_changes(db) == before)
+        e = WEIR_E_NOT_FOUND;
+    if (!e && p->expires_at_ms >= 0)
+        e = end_family_by(db, token_id, p->expires_at_ms);
+    return e ? e : end_browsers(db, token_id);
 }
-
-/* A token, if it meets the condition, and what was made with it. */
-#define FAMILY(condition) \
-    "WITH RECURSIVE family(id, token_id) AS (SELECT id, token_id FROM tokens WHERE token_id = ?1" condition \
-    " UNION SELECT t.id, t.token_id FROM tokens t JOIN family f ON t.made_by = f.id) "
 
 enum weir_err account_token_revoke(struct db *db, const char *user_id, const char *token_id, int64_t now_ms)
 {

@@ -62,6 +62,48 @@ START_TEST(a_token_ends_with_the_one_of_its_user_that_it_was_made_with)
 }
 END_TEST
 
+START_TEST(a_token_made_with_another_does_not_outlive_it_when_that_is_to_expire_sooner)
+{
+    struct db *db = fixture_db();
+    const struct account_token child = {.token_id = "tok_child", .user_id = "usr_a", .name = "script", .scopes = "", .secret = "child",
+                                        .max_priority = PRIORITY_MEDIUM, .made_by = "tok_a"};
+    struct account_token_patch p = {.max_priority = -1, .limits = {-1, -1}, .weight = -1, .expires_at_ms = FIXTURE_NOW + 10};
+    struct identity id;
+
+    fixture_user(db, "usr_a");
+    ck_assert_int_eq(account_token_add(db, &token_of_a, FIXTURE_NOW), WEIR_OK);
+    ck_assert_int_eq(account_token_add(db, &child, FIXTURE_NOW), WEIR_OK);
+    ck_assert_int_eq(account_token_patch(db, "tok_a", &p), WEIR_OK);
+    ck_assert_int_eq(account_by_token(db, "child", FIXTURE_NOW + 9, &id), WEIR_OK);
+    ck_assert_int_eq(account_by_token(db, "child", FIXTURE_NOW + 10, &id), WEIR_E_UNAUTHENTICATED);
+    p.expires_at_ms = FIXTURE_NOW + HOUR;                /* later again: the child's day stays */
+    ck_assert_int_eq(account_token_patch(db, "tok_a", &p), WEIR_OK);
+    ck_assert_int_eq(account_by_token(db, "weir_secret", FIXTURE_NOW + 10, &id), WEIR_OK);
+    ck_assert_int_eq(account_by_token(db, "child", FIXTURE_NOW + 10, &id), WEIR_E_UNAUTHENTICATED);
+    db_close(db);
+}
+END_TEST
+
+START_TEST(a_token_with_less_of_a_share_than_its_user_is_narrowed)
+{
+    struct db *db = fixture_db();
+    struct account_token t = {.token_id = "tok_little", .user_id = "usr_a", .name = "little", .scopes = "", .secret = "little",
+                              .max_priority = PRIORITY_HIGH, .weight = 100};
+    struct identity id;
+
+    fixture_user(db, "usr_a");
+    ck_assert_int_eq(account_token_add(db, &t, FIXTURE_NOW), WEIR_OK);
+    t.token_id = t.secret = "tok_much";
+    t.weight = 3000;
+    ck_assert_int_eq(account_token_add(db, &t, FIXTURE_NOW), WEIR_OK);
+    ck_assert_int_eq(account_by_token(db, "little", FIXTURE_NOW, &id), WEIR_OK);
+    ck_assert(id.narrowed);
+    ck_assert_int_eq(account_by_token(db, "tok_much", FIXTURE_NOW, &id), WEIR_OK);
+    ck_assert(!id.narrowed);
+    db_close(db);
+}
+END_TEST
+
 START_TEST(no_secret_is_in_the_file)
 {
     struct db *db = fixture_db();
@@ -270,7 +312,9 @@ START_TEST(a_made_token_is_plausible_and_one_changed_character_is_noticed)
 }
 END_TEST
 
-UNIT_MAIN("account", a_token_says_whose_it_is_until_it_expires_or_is_revoked, a_token_ends_with_the_one_of_its_user_that_it_was_made_with, no_secret_is_in_the_file,
+UNIT_MAIN("account", a_token_made_with_another_does_not_outlive_it_when_that_is_to_expire_sooner,
+          a_token_with_less_of_a_share_than_its_user_is_narrowed, a_token_says_whose_it_is_until_it_expires_or_is_revoked,
+          a_token_ends_with_the_one_of_its_user_that_it_was_made_with, no_secret_is_in_the_file,
           a_browser_session_ends_when_idle_and_at_its_age, signing_out_ends_the_session,
           a_sign_in_code_works_once_and_in_time, the_first_start_makes_an_admin_and_later_ones_change_nothing,
           the_last_admin_stays_and_a_changed_role_ends_sessions, a_name_is_taken_once_whatever_its_case,
