@@ -122,6 +122,21 @@ enum weir_err budgets_remove(struct db *db, const char *budget_id, int64_t now_m
     return e ? e : db_changes(db) == before ? WEIR_E_NOT_FOUND : WEIR_OK;
 }
 
+enum weir_err budgets_count_token(struct db *db, const struct settings *s, const char *token_id, bool *count)
+{
+    struct query q = query(db, "SELECT 1 FROM budgets WHERE scope = ?1 AND deleted_ms IS NULL AND (each OR key = ?2) LIMIT 1");
+
+    query_i64(&q, BUDGET_TOKEN);
+    query_text(&q, token_id);
+    *count = query_row(&q);
+    for (size_t i = 0; i < s->n_budgets; i++) {
+        const struct budget_settings *b = &s->budgets[i];
+
+        *count = *count || (b->scope == BUDGET_TOKEN && (b->each || strcmp(b->key, token_id) == 0));
+    }
+    return query_stop(&q);
+}
+
 enum weir_err budgets_key_exists(struct db *db, enum budget_scope scope, const char *key, bool *exists)
 {
     static const char *const sql[BUDGET_SCOPES] = {

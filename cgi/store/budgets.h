@@ -42,6 +42,10 @@ enum weir_err budgets_find(struct db *db, const char *budget_id, struct budget_r
 enum weir_err budgets_key_exists(struct db *db, enum budget_scope scope, const char *key, bool *exists)
     __attribute__((warn_unused_result));
 
+/* Does one in force, of the table or of the configuration, count this token by itself? Any connection. */
+enum weir_err budgets_count_token(struct db *db, const struct settings *s, const char *token_id, bool *count)
+    __attribute__((warn_unused_result));
+
 /* What one key has spent of one budget's window. */
 struct budget_sum {
     size_t row;

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "store/budgets.h"
 #include "store/report.h"
 #include "web/people.h"
 #include "web/route.h"
@@ -235,11 +236,17 @@ static bool until(const struct exchange *x, struct change *c)
 
 enum weir_err h_own_token_create(struct exchange *x)
 {
+    const char *with = account_token_of(&x->who);
     struct change c;
     enum weir_err e;
+    bool counted = false;
 
     if (x->who.narrowed)
         return web_refuse(x, WEIR_E_FORBIDDEN, NULL, "A token that may do less than you makes no others; sign in and make it there.");
+    if (with && (e = budgets_count_token(x->db, x->web->settings, with, &counted)))
+        return e;
+    if (counted)
+        return web_refuse(x, WEIR_E_FORBIDDEN, NULL, "A token with a budget of its own makes no others, which it would not count.");
     e = read_change(x, own_fields, COUNT(own_fields), true, &c);
     memcpy(c.user_id, x->who.user_id, sizeof c.user_id);
     if (!*c.scopes)

@@ -141,6 +141,7 @@ test('a budget of a token counts what is done in a browser that it signed in', a
   const r = await ask('POST', '/chat/complete', { body: { model, message: 'by the back door '.repeat(20) }, headers: b });
   assertError(r, 402, 'budget_exceeded');
   assert.equal(r.json.error.budget.id, budget.budget_id);
+  for (const headers of [t.headers, b]) assertError(await ask('POST', '/app/tokens', { body: { name: 'way out' }, headers }), 403, 'permission_error', 'forbidden');
 });
 
 test('a token that is made with another does not outlive it', async () => {
