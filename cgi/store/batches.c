@@ -24,9 +24,9 @@ const char *batch_status_name(enum batch_status s)
     "b.id, b.user, coalesce(b.token, 0), b.batch_id, u.user_id, b.input, b.endpoint, b.held, b.priority, b.state,"            \
     " coalesce(b.ends_as, -1), b.paused, b.created_ms, b.expires_ms, coalesce(b.begun_ms, 0), coalesce(b.cancelled_ms, 0),"   \
     " coalesce(b.finalizing_ms, 0), coalesce(b.ended_ms, 0), b.worked_ms, b.total, b.completed, b.failed, b.repeated,"        \
-    " b.tokens_in, b.tokens_out, b.cost, b.input_file,"                               \
-    " (SELECT f.file_id FROM files f WHERE f.user = b.user AND f.batch = b.id AND f.kind = 1 AND f.state = 1),"               \
-    " (SELECT f.file_id FROM files f WHERE f.user = b.user AND f.batch = b.id AND f.kind = 2 AND f.state = 1)"
+    " b.tokens_in, b.tokens_out, b.cost, b.input_file,"                                                                       \
+    " (SELECT f.file_id FROM files f WHERE f.batch = b.id AND f.kind = 1 AND f.state = 1 AND +f.user = b.user),"              \
+    " (SELECT f.file_id FROM files f WHERE f.batch = b.id AND f.kind = 2 AND f.state = 1 AND +f.user = b.user)"
 #define FROM " FROM batches b JOIN users u ON u.id = b.user"
 
 static void copy_col(char *to, size_t size, const struct query *q, int col)
@@ -80,9 +80,11 @@ static enum weir_err rows(struct query *q, struct batch_row *out, size_t *n)
 
 enum weir_err batches_list(struct db *ro, const char *user_id, const char *after, int64_t limit, struct batch_row *out, size_t *n)
 {
-    struct query q = query(ro, "SELECT " COLUMNS FROM " WHERE (?1 IS NULL OR u.user_id = ?1)"
-                               " AND b.id < coalesce((SELECT a.id FROM batches a WHERE a.batch_id = ?2 AND (?1 IS NULL OR a.user = b.user)),"
-                               " 9223372036854775807) ORDER BY b.id DESC LIMIT ?3");
+    /* ?1 is said in both, so that all three can be bound */
+    struct query q = query(ro, user_id ? "SELECT " COLUMNS FROM " WHERE u.user_id = ?1 AND b.id < coalesce((SELECT a.id FROM batches a"
+                               " WHERE a.batch_id = ?2 AND a.user = u.id), 9223372036854775807) ORDER BY b.id DESC LIMIT ?3"
+                               : "SELECT " COLUMNS FROM " WHERE ?1 IS NULL AND b.id < coalesce((SELECT a.id FROM batches a"
+                               " WHERE a.batch_id = ?2), 9223372036854775807) ORDER BY b.id DESC LIMIT ?3");
 
     query_text(&q, user_id);
     query_text(&q, after);
@@ -93,7 +95,7 @@ enum weir_err batches_list(struct db *ro, const char *user_id, const char *after
 enum weir_err batches_open(struct db *ro, const char *user_id, int64_t limit, struct batch_row *out, size_t *n)
 {
     struct query q = query(ro, "SELECT " COLUMNS FROM " WHERE b.ended_ms IS NULL AND (?1 IS NULL OR u.user_id = ?1)"
-                               " ORDER BY row_number() OVER (PARTITION BY b.user ORDER BY b.paused, b.id), b.id LIMIT ?2");
+                               " ORDER BY row_number() OVER (PARTITION BY +b.user ORDER BY b.paused, b.id), b.id LIMIT ?2");
 
     query_text(&q, user_id);
     query_i64(&q, limit + 1);
@@ -261,8 +263,9 @@ enum weir_err batches_end(struct db *db, const struct batch_row *b, int64_t now_
 
 enum weir_err batches_purge_some(struct db *db, int64_t user, int64_t before_ms, bool *left)
 {
-    struct query q = query(db, "SELECT id FROM batches b WHERE CASE WHEN ?1 > 0 THEN user = ?1 ELSE ended_ms < ?2"
-                               " AND NOT EXISTS (SELECT 1 FROM files f WHERE f.user = b.user AND f.batch = b.id) END LIMIT 1");
+    struct query q = query(db, user ? "SELECT id FROM batches WHERE user = ?1 AND ?2 >= 0 LIMIT 1"
+                               : "SELECT id FROM batches b WHERE ended_ms < ?2 AND ?1 = 0"
+                               " AND NOT EXISTS (SELECT 1 FROM files f WHERE f.batch = b.id) LIMIT 1");
     int64_t id, before;
     enum weir_err e;
 

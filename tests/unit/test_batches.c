@@ -37,4 +37,59 @@ START_TEST(one_person_has_a_thousand_that_have_not_ended_and_takes_nobody_elses_
 }
 END_TEST
 
-UNIT_MAIN("batches", one_person_has_a_thousand_that_have_not_ended_and_takes_nobody_elses_place)
+static sqlite3 *newest;
+
+static int note_handle(sqlite3 *h, const char **error, const struct sqlite3_api_routines *api)
+{
+    (void)error, (void)api;
+    newest = h;
+    return SQLITE_OK;
+}
+
+/* What SQLite's machine has done in all statements. */
+static int64_t steps(void)
+{
+    int64_t n = 0;
+
+    for (sqlite3_stmt *st = sqlite3_next_stmt(newest, NULL); st; st = sqlite3_next_stmt(newest, st))
+        n += sqlite3_stmt_status(st, SQLITE_STMTSTATUS_VM_STEP, 0);
+    return n;
+}
+
+/* What the writer and every round do must not grow with all that there is: 4,000 batches that have ended, each with a file. */
+START_TEST(those_that_have_ended_cost_nothing)
+{
+    struct batch_row row[3];
+    struct db *db;
+    bool left;
+    size_t n;
+    int64_t before;
+
+    ck_assert_int_eq(sqlite3_auto_extension((void (*)(void))note_handle), SQLITE_OK);
+    db = fixture_db();
+    fixture_user(db, "usr_a");
+    ck_assert_int_eq(db_exec(db, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 4000)"
+                                 " INSERT INTO batches(id, batch_id, user, input, endpoint, priority, state, created_ms, expires_ms, ended_ms)"
+                                 " SELECT i, 'bat_' || i, (SELECT id FROM users WHERE user_id = 'usr_a'), 1, 'e', 0, 4, 1, 2, 1000 FROM n"), WEIR_OK);
+    ck_assert_int_eq(db_exec(db, "INSERT INTO files(file_id, user, kind, state, batch, name, bytes, created_ms, expires_ms)"
+                                 " SELECT 'file_' || id, user, 1, 1, id, 'x', 1, 1, 2000 FROM batches"), WEIR_OK);
+    before = steps();
+    ck_assert_int_eq(batches_purge_some(db, 0, 999, &left), WEIR_OK);
+    ck_assert(!left);
+    ck_assert_int_eq(batches_open(db, NULL, 2, row, &n), WEIR_OK);
+    ck_assert_uint_eq(n, 0);
+    ck_assert_int_eq(batches_list(db, "usr_a", NULL, 2, row, &n), WEIR_OK);
+    ck_assert_uint_eq(n, 3);
+    ck_assert_str_eq(row[0].output_id, "file_4000");
+    ck_assert_int_eq(batches_list(db, NULL, "bat_2", 2, row, &n), WEIR_OK);
+    ck_assert_uint_eq(n, 1);
+    ck_assert_int_lt(steps() - before, 10 * 4000);
+    ck_assert_int_eq(db_exec(db, "DELETE FROM files WHERE batch = 17"), WEIR_OK);
+    ck_assert_int_eq(batches_purge_some(db, 0, 1001, &left), WEIR_OK);
+    ck_assert(left);
+    ck_assert_int_eq(batches_find(db, "usr_a", "bat_17", row), WEIR_E_NOT_FOUND);
+    db_close(db);
+}
+END_TEST
+
+UNIT_MAIN("batches", those_that_have_ended_cost_nothing, one_person_has_a_thousand_that_have_not_ended_and_takes_nobody_elses_place)
