@@ -522,12 +522,9 @@ static void tidy(struct batches *b)
 static void *work(void *arg)
 {
     struct batches *b = arg;
-    struct batch_write first = {.run = NULL};
     bool changed, nudged = false;
 
     (void)prctl(PR_SET_NAME, "batches");
-    if (write_now(b, &first, run_first))
-        log_warn("batches: uploads that were cut off stay until the next start");
     while (!atomic_load(&b->stop)) {
         look(b);
         if (nudged || clock_mono_us() >= b->tidy_us)
@@ -546,6 +543,7 @@ static void *work(void *arg)
 struct batches *batches_start(struct web *w, struct db *ro)
 {
     struct batches *b = mem_zalloc(1, sizeof *b);
+    struct batch_write first = {.run = NULL};
     sigset_t all, old;
     int rc = 0;
 
@@ -555,6 +553,8 @@ struct batches *batches_start(struct web *w, struct db *ro)
     b->rng = rng_make((uint64_t)clock_utc_ms());
     for (size_t i = 0; i < SLOTS; i++)
         b->slots[i].fd = -1;
+    if (write_now(b, &first, run_first))             /* here, where no upload can have begun */
+        log_warn("batches: uploads that were cut off stay until the next start");
     b->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     (void)sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, &old);
