@@ -101,11 +101,12 @@ enum weir_err batch_items_add(struct db *db, int64_t batch, const struct batch_i
     enum weir_err e = WEIR_OK;
 
     for (size_t i = 0; !e && i < n; i++) {
-        struct query q = query(db, "INSERT INTO batch_items(id, start, bytes) VALUES (?1, ?2, ?3)");
+        struct query q = query(db, "INSERT INTO batch_items(id, start, bytes) SELECT ?1, ?2, ?3 FROM batches WHERE id = ?4 AND ended_ms IS NULL");
 
         query_i64(&q, first_of(batch) + p[i].n);
         query_i64(&q, p[i].start);
         query_i64(&q, p[i].bytes);
+        query_i64(&q, batch);
         e = query_end(&q);
     }
     return e;

@@ -34,7 +34,8 @@ enum weir_err batch_items_charge(struct db *ro, const char *request_id, int64_t 
 
 /* --- writer --- */
 
-/* Places of more items; those of an earlier reading of the input have been forgotten. */
+/* Places of more items; those of an earlier reading of the input have been forgotten. None if the batch has ended meanwhile, or gone
+ * with its owner. */
 enum weir_err batch_items_add(struct db *db, int64_t batch, const struct batch_item_place *p, size_t n) __attribute__((warn_unused_result));
 
 struct batch_item_end {

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "fixture_call.h"
+#include "store/batch_items.h"
 #include "store/batches.h"
 #include "store/files.h"
 
@@ -92,4 +93,25 @@ START_TEST(those_that_have_ended_cost_nothing)
 }
 END_TEST
 
-UNIT_MAIN("batches", those_that_have_ended_cost_nothing, one_person_has_a_thousand_that_have_not_ended_and_takes_nobody_elses_place)
+START_TEST(a_batch_that_ends_while_its_input_is_read_gets_no_items)
+{
+    const struct batch_item_place place = {.n = 0, .start = 0, .bytes = 10}, next = {.n = 1, .start = 11, .bytes = 10};
+    struct db *db = fixture_db();
+    struct batch_row b;
+    int64_t input;
+
+    fixture_user(db, "usr_a");
+    ck_assert_int_eq(files_begin(db, "usr_a", "file_a", "in.jsonl", FIXTURE_NOW, &input), WEIR_OK);
+    ck_assert_int_eq(files_finish(db, input, FIXTURE_NOW + 1000), WEIR_OK);
+    ck_assert_int_eq(add(db, "usr_a", input, 0), WEIR_OK);
+    ck_assert_int_eq(batches_find(db, "usr_a", "bat_usr_a_0", &b), WEIR_OK);
+    ck_assert_int_eq(batch_items_add(db, b.id, &place, 1), WEIR_OK);
+    ck_assert_int_eq(batches_fail(db, b.id, "{}", FIXTURE_NOW), WEIR_OK);
+    ck_assert_int_eq(batch_items_add(db, b.id, &next, 1), WEIR_OK);
+    ck_assert_int_eq(fixture_i64(db, "SELECT count(*) FROM batch_items"), 1);
+    db_close(db);
+}
+END_TEST
+
+UNIT_MAIN("batches", a_batch_that_ends_while_its_input_is_read_gets_no_items, those_that_have_ended_cost_nothing,
+          one_person_has_a_thousand_that_have_not_ended_and_takes_nobody_elses_place)
