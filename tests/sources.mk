@@ -79,6 +79,7 @@ EXTRA_DIST += \
 	tests/e2e/line.test.mjs \
 	tests/e2e/metrics.test.mjs \
 	tests/e2e/monitoring.test.mjs \
+	tests/e2e/names.test.mjs \
 	tests/e2e/operations.test.mjs \
 	tests/e2e/outlook.test.mjs \
 	tests/e2e/people.test.mjs \

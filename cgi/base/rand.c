@@ -28,7 +28,7 @@ void rand_bytes(void *p, size_t n)
 }
 
 /* Eight base62 digits of milliseconds: enough until the year 8887. Eleven hold 63 bits. */
-enum { BASE = 62, TIME_CHARS = 8, SHORT_CHARS = 11 };
+enum { BASE = 62, TIME_CHARS = 8, SHORT_CHARS = 11, NTH_CHARS = 6 };
 
 static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
@@ -51,18 +51,25 @@ static void put_number(char *out, size_t chars, int64_t v)
         out[i] = digits[v % BASE];
 }
 
+/* -1: too large a number. */
+static int64_t read_number(const char *s, size_t chars)
+{
+    int64_t v = 0;
+
+    for (size_t i = 0; i < chars; i++)
+        if (__builtin_mul_overflow(v, BASE, &v) || __builtin_add_overflow(v, strchr(digits, s[i]) - digits, &v))
+            return -1;
+    return v;
+}
+
 /* The `chars` digits after the prefix, of which `more` random ones come and nothing else; -1 if that is not so. */
 static int64_t number_of(const char *id, const char *prefix, size_t chars, size_t more)
 {
     size_t n = strlen(prefix);
-    int64_t v = 0;
 
     if (strncmp(id, prefix, n) != 0 || id[n] != '_' || strlen(id) != n + 1 + chars + more || strspn(id + n + 1, digits) != chars + more)
         return -1;
-    for (size_t i = 0; i < chars; i++)
-        if (__builtin_mul_overflow(v, BASE, &v) || __builtin_add_overflow(v, strchr(digits, id[n + 1 + i]) - digits, &v))
-            return -1;
-    return v;
+    return read_number(id + n + 1, chars);
 }
 
 void rand_id_join(char out[RAND_ID_SIZE], const char *prefix, int64_t ms, const void *random)
@@ -102,6 +109,20 @@ void rand_id(char out[RAND_ID_SIZE], const char *prefix)
 int64_t rand_id_ms(const char *id, const char *prefix)
 {
     return number_of(id, prefix, TIME_CHARS, RAND_ID_RANDOM);
+}
+
+void rand_id_nth(char out[RAND_ID_SIZE], const char *prefix, const unsigned char hash[RAND_ID_HASH], int64_t n)
+{
+    size_t at = put_prefix(out, prefix);
+
+    for (size_t i = 0; i < RAND_ID_HASH; i++)
+        out[at++] = digits[hash[i] % BASE];
+    put_number(out + at, NTH_CHARS, n);
+}
+
+int64_t rand_id_which(const char *id)
+{
+    return read_number(id + strlen(id) - NTH_CHARS, NTH_CHARS);
 }
 
 void rand_short_id(char out[RAND_ID_SIZE], const char *prefix)

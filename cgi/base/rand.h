@@ -21,6 +21,14 @@ int64_t rand_id_ms(const char *id, const char *prefix);
 /* The id of that time whose random characters, RAND_ID_RANDOM of them, are at `random`. */
 void rand_id_join(char out[RAND_ID_SIZE], const char *prefix, int64_t ms, const void *random);
 
+/* The n-th id of what `hash` stands for, "<prefix>_" and 22 base62 characters again. Ids of one hash differ in their last six characters
+ * alone, which rise with n, 0 … RAND_ID_NTH_MAX. Nothing in it is random: whoever knows what was hashed knows the id. */
+enum { RAND_ID_HASH = 16 };
+#define RAND_ID_NTH_MAX INT64_C(56800235583)
+void rand_id_nth(char out[RAND_ID_SIZE], const char *prefix, const unsigned char hash[RAND_ID_HASH], int64_t n);
+/* The n of such an id. */
+int64_t rand_id_which(const char *id);
+
 /* Write "<prefix>_" and 11 base62 characters, a random number of 63 bits: for what is looked for among few. Thread-safe. */
 void rand_short_id(char out[RAND_ID_SIZE], const char *prefix);
 /* That number; -1: it is no such id. */

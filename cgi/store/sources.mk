@@ -41,6 +41,7 @@ libweir_a_SOURCES += \
 	cgi/store/budgets.c cgi/store/budgets.h cgi/store/budgets_file.c cgi/store/budgets_load.c cgi/store/budgets_row.h \
 	cgi/store/content.c cgi/store/content.h cgi/store/content_key.c cgi/store/content_key.h \
 	cgi/store/convo.c cgi/store/convo.h cgi/store/convo_handoff.c cgi/store/convo_messages.c \
+	cgi/store/convo_name.c cgi/store/convo_name.h \
 	cgi/store/convo_tree.c cgi/store/convo_tree.h \
 	cgi/store/db.c cgi/store/db.h cgi/store/db_impl.h cgi/store/db_migrate.c cgi/store/db_query.c \
 	cgi/store/demand.c cgi/store/demand.h \

@@ -58,7 +58,7 @@ struct call_lease {
 
 struct call_record {
     /* --- from the acceptor, constant afterwards; strings are owned by the job --- */
-    char request_id[CALL_ID_SIZE], session_id[CALL_ID_SIZE];      /* Weir's own have RAND_ID_LEN; imported ones up to 64 */
+    char request_id[CALL_ID_SIZE], session_id[CALL_ID_SIZE];      /* Weir's own have RAND_ID_LEN; others up to 64 */
     char user_message_id[RAND_ID_SIZE], message_id[RAND_ID_SIZE];
     char parent_id[RAND_ID_SIZE];  /* message the user's message hangs on; "" for the first */
     const char *user_id, *token_id;          /* token_id NULL for a browser session */

@@ -2,16 +2,18 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "store/content.h"
 #include "store/db.h"
 #include "store/event_key.h"
 #include "store/ledger.h"
 #include "store/usage_impl.h"
 
-/* The session if it is there and this user's; made, out of the way, if there is none of that name. */
+/* The session if it is there and this user's; made, out of the way, if it may be. */
 static enum weir_err find_or_make_session(struct db *db, const struct call_record *r, int64_t user, int64_t *session)
 {
     struct query q = query(db, "SELECT id, user FROM sessions WHERE session_id = ?1");
-    int64_t owner = user;
+    struct sb title = sb_make(64 * 1024);
+    int64_t owner = 0;
     enum weir_err e;
 
     query_text(&q, r->session_id);
@@ -20,16 +22,22 @@ static enum weir_err find_or_make_session(struct db *db, const struct call_recor
         owner = query_col_i64(&q, 1);
     }
     e = query_stop(&q);
-    if (e || *session)
+    if (e || *session || !r->session_may_be_new)
         return e ? e : owner == user ? WEIR_OK : WEIR_E_FORBIDDEN;
-    q = query(db, "INSERT INTO sessions(session_id, user, title, created_ms, updated_ms, archived)"
-                  " VALUES (?1, ?2, 'Usage made elsewhere', ?3, ?3, 1) RETURNING id");
-    query_text(&q, r->session_id);
-    query_i64(&q, user);
-    query_i64(&q, r->accepted_at_ms);
-    if (query_row(&q))
-        *session = query_col_i64(&q, 0);
-    return query_end(&q);
+    e = content_title_put(user, r->session_id, r->session_title, &title);
+    if (!e) {
+        q = query(db, "INSERT INTO sessions(session_id, user, title, created_ms, updated_ms, archived)"
+                      " VALUES (?1, ?2, ?4, ?3, ?3, 1) RETURNING id");
+        query_text(&q, r->session_id);
+        query_i64(&q, user);
+        query_i64(&q, r->accepted_at_ms);
+        query_text(&q, sb_str(&title));
+        if (query_row(&q))
+            *session = query_col_i64(&q, 0);
+        e = query_end(&q);
+    }
+    sb_done(&title);
+    return e;
 }
 
 enum weir_err usage_import(struct db *db, struct call_record *r, bool *duplicate)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/sb.h"
+#include "store/usage.h"
 
 enum { TEXT_MAX = 64 * 1024 * 1024 };      /* the body's own limit is smaller */
 
@@ -17,7 +18,7 @@ static const struct field fields[] = {
     {"message", FIELD_TEXT, offsetof(struct raw, a.message), 0, TEXT_MAX, false},
     {"messages", FIELD_LIST, offsetof(struct raw, a.messages), 0, ASK_MESSAGES_MAX, false},
     {"parent_id", FIELD_TEXT, offsetof(struct raw, a.parent_id), 1, RAND_ID_SIZE - 1, false},
-    {"session_id", FIELD_TEXT, offsetof(struct raw, a.session_id), 1, RAND_ID_SIZE - 1, false},
+    {"session_id", FIELD_TEXT, offsetof(struct raw, a.session_id), 1, CALL_ID_SIZE - 1, false},
     {"model", FIELD_TEXT, offsetof(struct raw, a.model), 1, 127, false},
     {"priority", FIELD_TEXT, offsetof(struct raw, priority), 0, TEXT_MAX, false},
     {"system", FIELD_TEXT, offsetof(struct raw, a.system), 0, TEXT_MAX, false},

@@ -8,6 +8,7 @@
 #include "flow/engine.h"
 #include "web/pages.h"
 #include "web/route.h"
+#include "web/session.h"
 #include "web/snapshot_json.h"
 #include "web/view_engine.h"
 
@@ -117,6 +118,9 @@ enum weir_err board_open(struct exchange *x, struct board *b)
         if (e)
             return web_refuse(x, e, names[i], "%s", why);
     }
+    e = session_find(x, b->f.user_id ? b->f.user_id : x->who.user_id, &b->f.session_id);
+    if (e)
+        return e;
     e = report_filter_check(&b->f, &param, why);
     return e ? web_refuse(x, e, param, "%s", why) : WEIR_OK;
 }

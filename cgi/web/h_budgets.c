@@ -14,6 +14,7 @@
 #include "web/admin.h"
 #include "web/field.h"
 #include "web/route.h"
+#include "web/session.h"
 #include "web/snapshot_json.h"
 
 enum { LIMIT_MAX_THOUSANDTHS = 2000000000 };     /* $2,000,000: far below what int64 picodollars hold */
@@ -219,7 +220,7 @@ static enum weir_err read_levels(struct exchange *x, const struct wish *w, struc
 }
 
 /* Whose: a key, each, or everything. */
-static enum weir_err read_whose(struct exchange *x, const struct wish *w, struct budget_rule *r)
+static enum weir_err read_whose(struct exchange *x, struct wish *w, struct budget_rule *r)
 {
     bool exists;
     enum weir_err e;
@@ -235,6 +236,8 @@ static enum weir_err read_whose(struct exchange *x, const struct wish *w, struct
                           "Say whose budget it is with 'key', or give each its own with 'each': true.");
     if (!w->key)
         return WEIR_OK;
+    if (r->scope == BUDGET_SESSION && (e = session_find(x, x->who.user_id, &w->key)))
+        return e;
     (void)snprintf(r->key, sizeof r->key, "%s", w->key);
     e = budgets_key_exists(x->db, r->scope, w->key, &exists);
     if (!e && !exists)

@@ -17,6 +17,7 @@
 #include "web/launch.h"
 #include "web/once.h"
 #include "web/route.h"
+#include "web/session.h"
 
 enum {
     HISTORY_MAX_BYTES = 2 * 1024 * 1024,
@@ -81,7 +82,7 @@ static enum weir_err gather_turns(struct exchange *x, struct prompt *p)
         if (e)
             return web_refuse(x, e, e == WEIR_E_NOT_FOUND ? "session_id" : NULL,
                               e == WEIR_E_NOT_FOUND ? "There is no session '%.40s' of yours." : "%.0sThe session cannot be read.",
-                              a->session_id);
+                              json_str(x->json, "session_id", ""));
         if (again(a) && (!p->history.count || strcmp(p->history.turns[p->history.count - 1].role, "user") != 0))
             return web_refuse(x, WEIR_E_INVALID_FIELD, "parent_id", "Another answer is given to a message of yours whose text is kept; "
                               "'%.40s' is none.", a->parent_id);
@@ -157,6 +158,8 @@ static enum weir_err prompt_make(struct exchange *x, struct prompt *p)
     if (p->ask.priority > x->who.max_priority)
         return web_refuse(x, WEIR_E_PRIORITY, "priority", "You may not use priority %s; the highest for you is %s.",
                           priority_name(p->ask.priority), priority_name(x->who.max_priority));
+    if ((e = session_find(x, x->who.user_id, &p->ask.session_id)))
+        return e;
     p->launch.session_id = p->ask.session_id;
     if ((e = find_model(x, p)) || (e = gather_turns(x, p)) || (e = filter_turns(x, p)) || (e = launch_read_session(x, &p->launch))) {
         prompt_done(p);
@@ -433,7 +436,7 @@ struct cancel {
 
 static const struct field cancel_fields[] = {
     {"request_id", FIELD_TEXT, offsetof(struct cancel, request_id), 1, RAND_ID_SIZE - 1, false},
-    {"session_id", FIELD_TEXT, offsetof(struct cancel, session_id), 1, RAND_ID_SIZE - 1, false},
+    {"session_id", FIELD_TEXT, offsetof(struct cancel, session_id), 1, CALL_ID_SIZE - 1, false},
 };
 
 enum weir_err h_chat_cancel(struct exchange *x)
@@ -448,6 +451,9 @@ enum weir_err h_chat_cancel(struct exchange *x)
     if (!which.request_id == !which.session_id)
         return web_refuse(x, which.request_id ? WEIR_E_INVALID_FIELD : WEIR_E_MISSING_FIELD, "request_id",
                           "Send either 'request_id' or 'session_id'.");
+    e = session_find(x, x->who.user_id, &which.session_id);
+    if (e)
+        return e;
     engine_cancel(x->web->engine, x->who.role == ROLE_ADMIN ? NULL : x->who.user_id, which.request_id, which.session_id, &ids);
     sb_putf(&x->out.body, "{\"cancelled\":%s}\n", ids.len ? sb_str(&ids) : "[]");
     sb_done(&ids);

@@ -10,6 +10,7 @@
 #include "web/field.h"
 #include "web/monitor.h"
 #include "web/route.h"
+#include "web/session.h"
 #include "web/snapshot_json.h"
 
 enum { QUEUE_ENTRIES = 1000, SUGGESTIONS_MAX = 1024 * 1024, TREND_DAYS = 28, ANOMALIES_DAYS = 7, DETAIL_MAX = 4 * 1024 * 1024 };
@@ -39,6 +40,9 @@ enum weir_err monitor_filter(struct exchange *x, int days, struct report_filter 
     }
     if (!from)
         f->from_ms = f->to_ms - days * DAY_MS;
+    e = session_find(x, f->user_id ? f->user_id : x->who.user_id, &f->session_id);
+    if (e)
+        return e;
     e = report_filter_check(f, &param, why);
     return e ? web_refuse(x, e, param, "%s", why) : WEIR_OK;
 }

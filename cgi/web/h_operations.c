@@ -16,6 +16,7 @@
 #include "web/filter.h"
 #include "web/launch.h"
 #include "web/route.h"
+#include "web/session.h"
 
 enum { BATCH_MAX = 100, ERROR_MAX = 500 };
 #define AMOUNT_MAX INT64_C(1000000000)
@@ -58,7 +59,7 @@ static size_t find_upstream(const struct settings *s, const char *name)
     return i;
 }
 
-static enum weir_err check_wish(struct exchange *x, const char *prefix, const struct wish *w, struct launch_operation *o)
+static enum weir_err check_wish(struct exchange *x, const char *prefix, struct wish *w, struct launch_operation *o)
 {
     static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.:/";
     const struct settings *s = x->web->settings;
@@ -80,6 +81,9 @@ static enum weir_err check_wish(struct exchange *x, const char *prefix, const st
         return refuse(x, WEIR_E_NOT_FOUND, prefix, "upstream", "There is no upstream of this name.");
     if (s->upstreams[o->upstream].protocol != PROTOCOL_OPERATION)
         return refuse(x, WEIR_E_INVALID_FIELD, prefix, "upstream", "Weir itself calls this upstream; operations are of those whose protocol is \"operation\".");
+    e = session_find(x, x->who.user_id, &w->session_id);
+    if (e)
+        return e;
     if (w->session_id && !convo_owned(x->db, x->who.user_id, w->session_id))
         return refuse(x, WEIR_E_NOT_FOUND, prefix, "session_id", "There is no such session of yours.");
     return WEIR_OK;

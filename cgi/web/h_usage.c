@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "store/audit.h"
+#include "store/convo_name.h"
 #include "store/report.h"
 #include "store/usage.h"
 #include "web/field.h"
@@ -144,7 +145,10 @@ static enum weir_err read_event(struct exchange *x, const json_t *obj, const cha
     if (*w.at < '0' || *w.at > '9' || !report_time_parse(w.at, x->arrived_ms, &r->accepted_at_ms) || r->accepted_at_ms <= 0 || r->accepted_at_ms > x->arrived_ms + AHEAD_MS)
         return refuse(x, prefix, "at", "'at' must be a time that has passed, as 2026-11-22T06:20:00Z.");
     (void)snprintf(r->request_id, sizeof r->request_id, "%s", w.request_id);
-    (void)snprintf(r->session_id, sizeof r->session_id, "%s", w.session_id ? w.session_id : "");
+    if (w.session_id && (e = convo_named(x->db, w.user_id, w.session_id, r->session_id)))
+        return e;
+    r->session_may_be_new = w.session_id && strcmp(r->session_id, w.session_id) != 0;
+    r->session_title = w.session_id;
     r->user_id = w.user_id;
     r->model = w.model;
     r->api_endpoint = w.api_endpoint;
@@ -204,7 +208,7 @@ static enum weir_err import(struct exchange *x, const json_t *list, struct impor
     if (e == WEIR_E_NOT_FOUND)
         return refuse(x, prefix, "user_id", "There is no such user; nothing was recorded.");
     if (e == WEIR_E_FORBIDDEN)
-        return refuse(x, prefix, "session_id", "This session is another user's; nothing was recorded.");
+        return refuse(x, prefix, "session_id", "This user has no such session; nothing was recorded.");
     if (!e && engine_reload_budgets(x->web->engine))
         e = web_refuse(x, WEIR_E_STORAGE, NULL, "The usage is recorded, but budgets could not be told; they will be at the next change or start.");
     if (!e)

@@ -113,7 +113,9 @@ static void fill_record(struct exchange *x, const struct launch *l, struct job *
     const char *token_id = account_token_of(&x->who);
     char *at;
 
-    if (l->user_text)
+    if (l->session_name)
+        sb_puts(&title, l->session_name);
+    else if (l->user_text)
         title_put(&title, l->user_text, TITLE_FROM_MESSAGE_CHARS);
     at = j->strings = mem_zalloc(1, packed_size(x->who.user_id) + packed_size(token_id) + packed_size(x->in.path)
                                         + packed_size(asked) + packed_size(c->model)

@@ -16,6 +16,7 @@ struct launch {
     int cache;                       /* 1: it may be answered from the cache; 0: not; -1: as the model's setting says */
     enum priority priority;
     const char *session_id;          /* NULL: a new one is made for it, or with `alone` none */
+    const char *session_name;        /* the title of one that is made; NULL: its first message gives it */
     bool alone;                      /* it belongs to no session unless one is named, and its texts are not kept then */
     bool may_be_new;                 /* the session named is made if it is not there */
     const char *parent_id;           /* the message it answers to, or "" */

@@ -21,23 +21,35 @@ static size_t id_length(const char *s)
     return strspn(s, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_-");
 }
 
-/* Compare byte by byte; an {id} takes a whole segment. */
+/* How long what stands for an id is at the start of a pattern; 0: another thing does. */
+static size_t placeholder(const char *pattern)
+{
+    static const char *const names[] = {"{id}", "{session}"};
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strncmp(pattern, names[i], strlen(names[i])) == 0)
+            return strlen(names[i]);
+    return 0;
+}
+
+/* Compare byte by byte; an id takes a whole segment. */
 static bool path_matches(const char *pattern, const char *path, char arg[WEB_ARGS][WEB_ARG_MAX + 1])
 {
-    static const char id[] = "{id}", rest[] = "{rest}";
+    static const char rest[] = "{rest}";
+    size_t id;
     int n = 0;
 
     while (*pattern) {
         if (strcmp(pattern, rest) == 0)
             return *path != '\0';
-        if (strncmp(pattern, id, sizeof id - 1) == 0) {
+        if (*pattern == '{' && (id = placeholder(pattern)) > 0) {
             size_t len = id_length(path);
 
             if (len == 0 || len > WEB_ARG_MAX || n == WEB_ARGS)
                 return false;
             memcpy(arg[n], path, len);
             arg[n++][len] = '\0';
-            pattern += sizeof id - 1;
+            pattern += id;
             path += len;
         } else if (*pattern++ != *path++)
             return false;

@@ -3,7 +3,8 @@
  *
  * A line without a permission does not compile. The router, the answer to a
  * wrong method and the permission tests are made from this table alone. Paths
- * are compared byte for byte; {id} stands for 1 to 64 of A-Z a-z 0-9 _ and -, {rest} for whatever is left, at least one byte. */
+ * are compared byte for byte; {id} stands for 1 to 64 of A-Z a-z 0-9 _ and -, so does {session}, which
+ * may also be the owner's name of it (session.h), {rest} for whatever is left, at least one byte. */
 #ifndef WEIR_ROUTE_H
 #define WEIR_ROUTE_H
 
@@ -56,7 +57,7 @@ enum route_body {
     X(GET, "/app/login", OPEN, PAGE, Q_ANY, h_page_login)                                                  \
     X(GET, "/app", ALL, PAGE, Q_ANY, h_root)                                                               \
     X(GET, "/app/", ALL, PAGE, Q_ANY, h_page_chat)                                                         \
-    X(GET, "/app/c/{id}", ALL, PAGE, Q_ANY, h_page_chat)                                                   \
+    X(GET, "/app/c/{session}", ALL, PAGE, Q_ANY, h_page_chat)                                                   \
     X(GET, "/app/dashboard", ALL, PAGE, Q_ANY, h_page_dashboard)                                           \
     X(GET, "/app/dashboard/requests", ALL, PAGE, Q_ANY, h_page_requests)                                    \
     X(GET, "/app/dashboard/requests/{id}", ALL, PAGE, Q_ANY, h_page_request)                                \
@@ -93,13 +94,13 @@ enum route_body {
     X(GET, "/chat/models", ALL, NONE, "", h_chat_models)                                                 \
     X(GET, "/chat/sessions", CHAT, NONE, "query before limit archived", h_sessions_list)                          \
     X(POST, "/chat/sessions", CHAT, MAYBE, "", h_session_create)                                         \
-    X(GET, "/chat/sessions/{id}", CHAT, NONE, "", h_session_get)                                         \
-    X(PATCH, "/chat/sessions/{id}", CHAT, JSON, "", h_session_patch)                                     \
-    X(DELETE, "/chat/sessions/{id}", CHAT, NONE, "", h_session_delete)                                   \
-    X(POST, "/chat/sessions/{id}/handoff", CHAT, JSON, "", h_session_handoff)                               \
-    X(GET, "/chat/sessions/{id}/messages", CHAT, NONE, "leaf limit", h_session_messages)                           \
-    X(DELETE, "/chat/sessions/{id}/messages/{id}", CHAT, NONE, "", h_message_delete)                     \
-    X(GET, "/chat/sessions/{id}/export", CHAT, NONE, "format", h_session_export)                         \
+    X(GET, "/chat/sessions/{session}", CHAT, NONE, "", h_session_get)                                         \
+    X(PATCH, "/chat/sessions/{session}", CHAT, JSON, "", h_session_patch)                                     \
+    X(DELETE, "/chat/sessions/{session}", CHAT, NONE, "", h_session_delete)                                   \
+    X(POST, "/chat/sessions/{session}/handoff", CHAT, JSON, "", h_session_handoff)                               \
+    X(GET, "/chat/sessions/{session}/messages", CHAT, NONE, "leaf limit", h_session_messages)                           \
+    X(DELETE, "/chat/sessions/{session}/messages/{id}", CHAT, NONE, "", h_message_delete)                     \
+    X(GET, "/chat/sessions/{session}/export", CHAT, NONE, "format", h_session_export)                         \
     X(POST, "/v1/chat/completions", CHAT, JSON, Q_ANY, h_v1_chat)                                          \
     X(POST, "/v1/embeddings", CHAT, JSON, Q_ANY, h_v1_embeddings)                                          \
     X(POST, "/v1/responses", CHAT, JSON, Q_ANY, h_v1_responses)                                            \
@@ -122,7 +123,7 @@ enum route_body {
     X(POST, "/operations/batch", CHAT, ROWS, "", h_operation_batch)                                        \
     X(POST, "/operations/{id}/settle", CHAT, JSON, "", h_operation_settle)                                 \
     X(GET, "/monitoring/token-usage", ALL, NONE, Q_RANGE " granularity", h_token_usage)                    \
-    X(GET, "/monitoring/session-usage/{id}", ALL, NONE, "", h_session_usage)                             \
+    X(GET, "/monitoring/session-usage/{session}", ALL, NONE, "", h_session_usage)                             \
     X(GET, "/monitoring/queue-status", ALL, NONE, "", h_queue_status)                                    \
     X(GET, "/monitoring/rate-limits", ALL, NONE, "", h_rate_limits)                                      \
     X(GET, "/monitoring/performance", ALL, NONE, Q_RANGE, h_performance)                                   \

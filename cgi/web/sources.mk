@@ -56,6 +56,7 @@ libweir_a_SOURCES += \
 	cgi/web/h_retention.c \
 	cgi/web/h_session.c \
 	cgi/web/h_own.c \
+	cgi/web/session.c cgi/web/session.h \
 	cgi/web/h_tokens.c \
 	cgi/web/h_usage.c \
 	cgi/web/h_users.c \

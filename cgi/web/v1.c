@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "store/convo_name.h"
 #include "web/ask.h"
 #include "web/filter.h"
 #include "web/once.h"
@@ -88,12 +89,15 @@ static enum weir_err read_session(struct exchange *x, struct v1 *v)
     if (strlen(name) > SESSION_NAME_MAX || strspn(name, allowed) != strlen(name))
         return web_refuse(x, WEIR_E_INVALID_FIELD, "X-Weir-Session", "X-Weir-Session has at most %d of A-Z a-z 0-9 _ and -.", SESSION_NAME_MAX);
     writer_catch_up(x->web->writer);
-    e = convo_history(x->db, x->who.user_id, name, NULL, 0, &v->history);
+    e = convo_named(x->db, x->who.user_id, name, x->session_id);
+    if (!e)
+        e = convo_history(x->db, x->who.user_id, x->session_id, NULL, 0, &v->history);
     if (e && e != WEIR_E_NOT_FOUND)
         return web_refuse(x, e, "X-Weir-Session", "The session cannot be read.");
-    if (e && convo_exists(x->db, name))
-        return web_refuse(x, WEIR_E_CONFLICT, "X-Weir-Session", "Somebody else's session has the name '%.64s'; choose another.", name);
-    v->launch.session_id = name;
+    if (e && strcmp(x->session_id, name) == 0)       /* an id, not a name */
+        return web_refuse(x, e, "X-Weir-Session", "There is no session '%.64s' of yours.", name);
+    v->launch.session_id = x->session_id;
+    v->launch.session_name = name;
     v->launch.parent_id = e ? "" : v->history.leaf_id;
     return launch_read_session(x, &v->launch);
 }

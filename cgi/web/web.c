@@ -19,6 +19,7 @@
 #include "web/filter.h"
 #include "web/h_pages.h"
 #include "web/route.h"
+#include "web/session.h"
 
 enum { HEAD_MAX = 16 * 1024 };
 
@@ -173,7 +174,7 @@ static enum weir_err serve(struct exchange *x)
 {
     enum weir_err e;
 
-    if ((e = check_route(x)) || (e = check_access(x)) || (e = check_body(x)) || (e = check_query(x)))
+    if ((e = check_route(x)) || (e = check_access(x)) || (e = check_body(x)) || (e = check_query(x)) || (e = session_of_path(x)))
         return e;
     return x->route->handler(x);
 }

@@ -73,7 +73,8 @@ struct exchange {
 
     struct http_request in;
     const struct route *route;
-    char arg[WEB_ARGS][WEB_ARG_MAX + 1];   /* what stood for {id} in the path, in order */
+    char arg[WEB_ARGS][WEB_ARG_MAX + 1];   /* what stood for {id} or {session} in the path, in order */
+    char session_id[CALL_ID_SIZE];    /* session.h: the session that the request names */
     struct identity who;              /* user_id "" on open routes */
     struct filters *filters;          /* owned: filters_of() */
     struct sb body;

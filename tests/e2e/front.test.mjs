@@ -38,7 +38,7 @@ function assertHeaders(headers, what, { tlsOn = false } = {}) {
 
 // The lines of the route table itself.
 const routes = [...fs.readFileSync(path.join(top, 'cgi/web/route.h'), 'utf8').matchAll(/^ {4}X\((\w+), "([^"]+)", (\w+), (\w+),/gm)]
-  .map(([, method, pattern, perm, body]) => ({ method, pattern, perm, body, where: pattern.replaceAll('{id}', 'ses_00000000000000000000000000') }));
+  .map(([, method, pattern, perm, body]) => ({ method, pattern, perm, body, where: pattern.replaceAll(/\{(id|session)\}/g, 'ses_00000000000000000000000000') }));
 
 test('every route has the headers, with a credential and without', async () => {
   assert.ok(routes.length > 60, `${routes.length} routes were read`);

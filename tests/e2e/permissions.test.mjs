@@ -40,7 +40,7 @@ await admin('PATCH', `/admin/tokens/${who.expired.token_id}`, { expires_at: new 
 await waitFor('the token to expire', async () => (await ask('GET', '/app/me', { headers: who.expired.headers })).status === 401);
 for (const p of ['revoked', 'expired']) who[p].role = undefined;
 
-// Things of A's, or of the operator's for /admin, made for one route and used up by it: gives what stands for each {id}.
+// Things of A's, or of the operator's for /admin, made for one route and used up by it: gives what stands for each {id} or {session}.
 async function thingsFor(pattern) {
   const chat = async () => (await ask('POST', '/chat/complete', { body: { model, message: `my secret is ${secret}` }, headers: a.headers })).json;
   if (/^\/(chat\/sessions|app\/c|monitoring\/session-usage)\//.test(pattern)) {
@@ -76,7 +76,7 @@ async function thingsFor(pattern) {
 
 // What makes a request of this route whole, where {} is not enough.
 const bodies = {
-  'PATCH /chat/sessions/{id}': { title: 'mine' },
+  'PATCH /chat/sessions/{session}': { title: 'mine' },
   'PATCH /admin/budgets/{id}': { limit_usd: 2000 },
   'POST /chat/complete': { model, message: 'hello' },
   'POST /chat/stream': { model, message: 'hello' },
@@ -87,7 +87,7 @@ const bodies = {
   'POST /operations/{id}/settle': { status: 'success' },
   'POST /chat/retry': { request_id: 'req_0' },
 };
-const isOwned = (pattern) => /^\/(chat|app|monitoring|operations|v1)\/.*\{id\}/.test(pattern);
+const isOwned = (pattern) => /^\/(chat|app|monitoring|operations|v1)\/.*\{(id|session)\}/.test(pattern);
 // Numbers of others are the monitor's and the administrator's to see; what others wrote is nobody's.
 const mayLookAt = (pattern, p) => (pattern.startsWith('/monitoring/') && (p.role === 'monitor' || p.role === 'admin')) ||
   (pattern.endsWith('/handoff') && p.role === 'admin');
@@ -96,7 +96,7 @@ const refuses = (route, p) => (route.pattern === '/app/me' && route.method === '
 
 function pathOf(route, things) {
   let i = 0;
-  return route.pattern.replaceAll('{id}', () => things[i++]).replace('{rest}', model);
+  return route.pattern.replaceAll(/\{(id|session)\}/g, () => things[i++]).replace('{rest}', model);
 }
 
 async function send(route, where, p) {
@@ -128,7 +128,7 @@ test('each route answers each caller as it is declared', async () => {
         // the monitor has no chat, and is sent to the dashboard
         if (p.role === 'monitor' && route.pattern.startsWith('/app/c/')) assert.equal(r.status, 303, line);
         else assert.equal(r.status, 404, `${line}: ${r.text}`);
-      } else if (route.pattern.includes('{id}') && things[0].startsWith('none_')) {
+      } else if (/\{(id|session)\}/.test(route.pattern) && things[0].startsWith('none_')) {
         assert.ok([400, 404].includes(r.status), `${line}: ${r.text}`);
       } else {
         assert.ok(r.status < 400 || (r.status === 400 && (route.body === 'json' || route.body === 'rows')) || (r.status === 415 && route.body === 'form'), `${line}: ${r.status} ${r.text}`);
@@ -142,7 +142,7 @@ test('no list, total, export or page of others has anything of A\'s', async () =
   const r = await ask('POST', '/chat/complete', { body: { model, message: `again ${secret}`, metadata: { tag: secret } }, headers: a.headers });
   const own = { ...r.json, user_id: a.user_id, token_id: a.token_id };
   const ids = ['session_id', 'message_id', 'request_id', 'user_id', 'token_id'].map((k) => own[k]);
-  const lists = routes.filter((x) => x.method === 'GET' && !x.open && !x.pattern.includes('{id}'));
+  const lists = routes.filter((x) => x.method === 'GET' && !x.open && !/\{(id|session)\}/.test(x.pattern));
   const queries = (pattern) => (pattern.startsWith('/monitoring/') && !/live|queue-status|rate-limits/.test(pattern)
     ? ['', `?user_id=${a.user_id}`, `?session_id=${own.session_id}`] : ['']);
   let seen = 0;
@@ -198,6 +198,6 @@ test('a method that a path does not have is 405 before anybody is asked who they
   for (const pattern of new Set(routes.map((r) => r.pattern))) {
     const has = routes.filter((r) => r.pattern === pattern).map((r) => r.method);
     const [not] = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'].filter((m) => !has.includes(m));
-    assert.equal((await ask(not, pattern.replaceAll('{id}', 'x'), {})).status, 405, `${not} ${pattern}`);
+    assert.equal((await ask(not, pattern.replaceAll(/\{(id|session)\}/g, 'x'), {})).status, 405, `${not} ${pattern}`);
   }
 });

@@ -83,7 +83,7 @@ test("another's session is not continued by a header either", async () => {
   const { session_id } = (await chat(ann, 'between us')).json;
   const r = await ask('POST', '/v1/chat/completions', { body: { model, messages: [{ role: 'user', content: 'bob looks in' }] },
     headers: { ...bob.headers, 'X-Weir-Session': session_id } });
-  const e = assertError(r, 409, 'conflict', 'conflict');
+  const e = assertError(r, 404, 'not_found', 'not_found');
   assert.deepEqual([e.param, (await up.calls('bob looks in')).length], ['X-Weir-Session', 0], r.text);
   const messages = (await ask('GET', `/chat/sessions/${session_id}/messages`, { headers: ann.headers })).json.items;
   assert.equal(messages.length, 2, 'nothing was put into it');

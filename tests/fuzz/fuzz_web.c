@@ -22,7 +22,7 @@ static bool takes(const char *pattern, const char *path)
 
         if (strcmp(pattern, "{rest}") == 0)
             return *path != '\0';
-        if (p == 4 && memcmp(pattern, "{id}", 4) == 0) {
+        if ((p == 4 && memcmp(pattern, "{id}", 4) == 0) || (p == 9 && memcmp(pattern, "{session}", 9) == 0)) {
             if (q < 1 || q > 64)
                 return false;
             for (size_t i = 0; i < q; i++)

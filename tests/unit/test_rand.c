@@ -59,6 +59,26 @@ START_TEST(an_id_is_taken_apart_and_put_together)
 }
 END_TEST
 
+START_TEST(ids_of_one_hash_are_counted_and_sorted)
+{
+    static const int64_t n[] = {0, 1, 61, 62, 238327, RAND_ID_NTH_MAX};
+    unsigned char hash[RAND_ID_HASH];
+    char id[RAND_ID_SIZE], before[RAND_ID_SIZE] = "";
+
+    for (size_t i = 0; i < sizeof hash; i++)
+        hash[i] = (unsigned char)(255 - i);
+    for (size_t i = 0; i < sizeof n / sizeof *n; i++) {
+        rand_id_nth(id, "ses", hash, n[i]);
+        ck_assert_int_ge(rand_id_ms(id, "ses"), 0);                     /* of the form of all ids */
+        ck_assert_int_eq(rand_id_which(id), n[i]);
+        ck_assert_int_lt(strcmp(before, id), 0);
+        ck_assert(!*before || strncmp(before, id, 4 + RAND_ID_HASH) == 0);
+        memcpy(before, id, sizeof before);
+    }
+    ck_assert_str_eq(id + 4 + RAND_ID_HASH, "zzzzzz");
+}
+END_TEST
+
 START_TEST(a_short_id_is_a_number)
 {
     char id[RAND_ID_SIZE], other[RAND_ID_SIZE];
@@ -92,4 +112,4 @@ START_TEST(the_same_seed_gives_the_same_numbers_within_bounds)
 END_TEST
 
 UNIT_MAIN("rand", ids_carry_their_prefix_and_differ, an_id_begins_with_its_time, an_id_is_taken_apart_and_put_together,
-          a_short_id_is_a_number, the_same_seed_gives_the_same_numbers_within_bounds)
+          ids_of_one_hash_are_counted_and_sorted, a_short_id_is_a_number, the_same_seed_gives_the_same_numbers_within_bounds)
