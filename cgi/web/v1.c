@@ -153,7 +153,8 @@ static enum weir_err narrow(struct exchange *x, struct v1 *v)
 static enum weir_err read_model(struct exchange *x, struct v1 *v)
 {
     const json_t *m = json_object_get(x->json, "model");
-    const char *service = json_str(x->json, v->wire == WIRE_MESSAGES ? "speed" : "service_tier", "");
+    const char *member = v->wire == WIRE_MESSAGES ? "speed" : "service_tier", *service = json_str(x->json, member, "");
+    bool first = price_service_of(service, strlen(service)) == PRICE_PRIORITY;
     enum weir_err e;
 
     if (!m || json_is_null(m))
@@ -162,9 +163,12 @@ static enum weir_err read_model(struct exchange *x, struct v1 *v)
         return web_refuse(x, WEIR_E_INVALID_FIELD, "model", "'model' must be the name of a model.");
     if (json_string_length(m) >= sizeof v->model)
         return web_refuse(x, WEIR_E_MODEL_NOT_FOUND, "model", "There is no model '%.100s' here; GET /v1/models lists them.", json_string_value(m));
+    if (first && x->who.max_priority < PRIORITY_HIGH)
+        return web_refuse(x, WEIR_E_PRIORITY, member, "'%s': \"%.16s\" is for who may use priority High; the highest for you is %s.", member, service,
+                          priority_name(x->who.max_priority));
     (void)snprintf(v->model, sizeof v->model, "%s", json_string_value(m));
     e = candidates_find(x, v->model, &v->candidates);
-    if (!e && price_service_of(service, strlen(service)) == PRICE_PRIORITY)
+    if (!e && first)
         for (size_t i = 0; i < v->candidates.n; i++)
             v->candidates.of[i].price = price_for(v->candidates.of[i].price, PRICE_PRIORITY);      /* what is set aside is enough */
     return e ? e : narrow(x, v);

@@ -90,9 +90,18 @@ test('High is given, not taken', async () => {
   const t = await addToken(u.user_id);
   const body = { model, message: 'soon', priority: 'High' };
   assertError(await ask('POST', '/chat/complete', { body, headers: t.headers }), 403, 'permission_error', 'priority_not_allowed');
+  const dear = { 'chat/completions': { service_tier: 'priority' }, messages: { speed: 'fast', max_tokens: 9 } };
+  const buy = (where, more) => ask('POST', `/v1/${where}`, { body: { model, messages: [{ role: 'user', content: 'first' }], ...more }, headers: t.headers });
+  for (const [where, more] of Object.entries(dear)) {
+    const r = await buy(where, more);
+    assert.deepEqual([r.status, r.json.error.message.includes('High')], [403, true], r.text);
+  }
+  assert.equal((await buy('chat/completions', { service_tier: 'flex' })).status, 200);
   await weir.request('PATCH', `/admin/users/${u.user_id}`, { max_priority: 'High' });
   assert.equal((await ask('POST', '/chat/complete', { body, headers: t.headers })).status, 200);
+  assert.equal((await buy('chat/completions', dear['chat/completions'])).status, 200);
   await weir.request('PATCH', `/admin/tokens/${t.token_id}`, { max_priority: 'Low' });
+  assert.equal((await buy('chat/completions', dear['chat/completions'])).status, 403);
   assertError(await ask('POST', '/chat/complete', { body: { ...body, priority: 'Medium' }, headers: t.headers }), 403, 'permission_error', 'priority_not_allowed');
 });
 
