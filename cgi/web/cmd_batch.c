@@ -16,17 +16,18 @@
 #include "flow/batch_estimate.h"
 #include "web/cmd.h"
 #include "web/cmd_config.h"
+#include "web/embedded.h"
 #include "web/reach.h"
 
 enum { WORKERS = 8, WORKERS_MAX = 1000, SAMPLES = 50, LINE_SECONDS = 5, EXIT_PARKED = 1, TIME_SIZE = 24, USD_SIZE = 32 };
 
 static const char usage[] =
     "usage: weir batch run INPUT --output OUT.jsonl [--workers 8] [--budget USD] [--limit N] [--priority Low]\n"
-    "                      [--model NAME] [--system TEXT] [--max-tokens N] [--url URL] [--resume | --force] [--dry-run]\n"
-    "                      [--json]\n\n"
-    "Sends the prompts of INPUT through a running Weir, with the headroom that interactive users leave. INPUT is an OpenAI\n"
-    "batch file (JSON lines), a .csv file with a column 'prompt', or a .txt file with one prompt a line. Answers are written\n"
-    "to OUT.jsonl as they come, what keeps failing to OUT.errors.jsonl.\n\n"
+    "                      [--model NAME] [--system TEXT] [--max-tokens N] [--url URL | --embedded] [--resume | --force]\n"
+    "                      [--dry-run] [--json]\n\n"
+    "Sends the prompts of INPUT through a Weir, with the headroom that interactive users leave. INPUT is an OpenAI batch file\n"
+    "(JSON lines), a .csv file with a column 'prompt', or a .txt file with one prompt a line. Answers are written to OUT.jsonl\n"
+    "as they come, what keeps failing to OUT.errors.jsonl.\n\n"
     "  --workers     calls at a time at most; 8 unless given\n"
     "  --budget      stop before the call that could pass so many dollars, those of earlier runs included\n"
     "  --limit       stop after N items\n"
@@ -34,6 +35,7 @@ static const char usage[] =
     "  --model, --system, --max-tokens   for prompts that do not say it themselves\n"
     "  --url         where Weir is; else WEIR_URL, or the Weir of weir.json. Its token comes from WEIR_TOKEN, or from the\n"
     "                file admin-token in the state folder\n"
+    "  --embedded    start Weir and nginx for this batch alone, unless a Weir runs in the state folder already\n"
     "  --resume      go on with what an earlier run left; items given up are tried again\n"
     "  --force       begin anew, and lose what an earlier run left\n"
     "  --dry-run     check the token, say what it will come to, and stop\n"
@@ -41,13 +43,13 @@ static const char usage[] =
     "Ctrl+C waits for what is in flight, a second one does not; both can be resumed, as can kill -9: no answer that was paid\n"
     "for is paid again within a day.\n\n"
     "Status 0: all is done; 1: done, but for the items given up; 64: wrong words; 65: INPUT cannot be read as a batch; 69: Weir\n"
-    "cannot be reached; 73, 74: OUT cannot be written; 75: stopped, to be resumed; 77: Weir does not take the token.\n";
+    "cannot be reached or started; 73, 74: OUT cannot be written; 75: stopped, to be resumed; 77: wrong token; 78: wrong settings.\n";
 
 struct asked {
     struct batch_setup setup;
     struct batch_defaults defaults;
     const char *input, *output, *url;
-    bool resume, force, dry_run, json;
+    bool resume, force, dry_run, json, embedded;
     char upstream[128];
 };
 
@@ -57,6 +59,13 @@ static void on_signal(int n)
 {
     (void)n;
     stop = stop + 1;
+}
+
+/* The Weir of our own has ended, and nobody will start it again. */
+static void on_child(int n)
+{
+    (void)n;
+    stop = 2;
 }
 
 /* --- words --- */
@@ -113,6 +122,8 @@ static bool take_words(struct asked *a, int argc, char **argv)
             a->dry_run = true;
         else if (strcmp(argv[i], "--json") == 0)
             a->json = true;
+        else if (strcmp(argv[i], "--embedded") == 0)
+            a->embedded = true;
         else if (argv[i][0] != '-' && !a->input)
             a->input = argv[i];
         else if ((ok = argv[i][0] == '-' && i + 1 < argc)) {
@@ -124,6 +135,10 @@ static bool take_words(struct asked *a, int argc, char **argv)
     }
     if (ok && a->resume && a->force) {
         fputs("weir: --resume goes on with an earlier run and --force throws it away; give one of them.\n", stderr);
+        return false;
+    }
+    if (ok && a->embedded && a->url) {
+        fputs("weir: --url names a Weir that runs and --embedded starts one; give one of them.\n", stderr);
         return false;
     }
     if (ok && (!a->input || (!a->output && !a->dry_run)))
@@ -382,12 +397,52 @@ static int work(struct asked *a)
     return status;
 }
 
+/* Where Weir is, and the work. */
+static int reach_and_work(struct asked *a)
+{
+    struct sb url = sb_make(4096), token = sb_make(4096), why = sb_make(64 * 1024);
+    int status = EXIT_CONFIG;
+
+    if (reach_weir(a->url, &url, &token, &why)) {
+        a->setup.url = sb_str(&url);
+        a->setup.token = sb_str(&token);
+        status = work(a);
+    } else {
+        fprintf(stderr, "weir: %s\n", sb_str(&why));
+    }
+    if (token.p)
+        explicit_bzero(token.p, token.len);
+    sb_done(&token);
+    sb_done(&url);
+    sb_done(&why);
+    return status;
+}
+
+static int work_embedded(struct asked *a)
+{
+    const struct sigaction sa = {.sa_handler = on_child, .sa_flags = SA_NOCLDSTOP};
+    struct sb url = sb_make(4096);
+    struct embedded *weir;
+    int status, ended;
+
+    (void)sigaction(SIGCHLD, &sa, NULL);
+    status = embedded_start(&weir, &url);
+    if (!status) {
+        a->url = sb_str(&url);
+        status = reach_and_work(a);
+        ended = embedded_stop(weir);
+        status = ended ? ended : status;
+    }
+    sb_done(&url);
+    return status;
+}
+
 int cmd_batch(int argc, char **argv)
 {
     struct asked a = {.setup = {.workers = WORKERS, .budget = -1, .priority = "Low", .stop = &stop}};
-    struct sb url = sb_make(4096), token = sb_make(4096), why = sb_make(64 * 1024);
+    struct sb why = sb_make(64 * 1024);
     struct batch_input in = {0};
-    int status = EX_USAGE;
+    int status;
 
     if ((argc == 1 || argc == 2) && strcmp(argv[argc - 1], "--help") == 0) {
         fputs(usage, stdout);
@@ -398,21 +453,12 @@ int cmd_batch(int argc, char **argv)
         return EX_USAGE;
     }
     a.setup.in = &in;
-    if (!reach_weir(a.url, &url, &token, &why)) {
-        status = EXIT_CONFIG;
-    } else if (!batch_input_read(&in, a.input, &a.defaults, &why)) {
-        status = EX_DATAERR;
+    if (batch_input_read(&in, a.input, &a.defaults, &why)) {
+        status = a.embedded ? work_embedded(&a) : reach_and_work(&a);
     } else {
-        a.setup.url = sb_str(&url);
-        a.setup.token = sb_str(&token);
-        status = work(&a);
-    }
-    if (why.len)
         fprintf(stderr, "weir: %s\n", sb_str(&why));
-    if (token.p)
-        explicit_bzero(token.p, token.len);
-    sb_done(&token);
-    sb_done(&url);
+        status = EX_DATAERR;
+    }
     sb_done(&why);
     batch_input_done(&in);
     return status;

@@ -6,7 +6,11 @@
 #include <string.h>
 
 #include "base/file.h"
-#include "base/settings.h"
+
+void reach_url(const struct settings *s, struct sb *url)
+{
+    sb_putf(url, "http%s://%s:%" PRId64, s->http.tls_key ? "s" : "", s->http.address, s->http.port);
+}
 
 bool reach_weir(const char *given, struct sb *url, struct sb *token, struct sb *why)
 {
@@ -20,7 +24,7 @@ bool reach_weir(const char *given, struct sb *url, struct sb *token, struct sb *
         s = settings_load(NULL, why);
         ok = s != NULL;
         if (ok && !url->len)
-            sb_putf(url, "http%s://%s:%" PRId64, s->http.tls_key ? "s" : "", s->http.address, s->http.port);
+            reach_url(s, url);
         if (ok && !token->len) {
             sb_putf(&path, "%s/admin-token", s->state);
             ok = file_read(sb_str(&path), token, why);

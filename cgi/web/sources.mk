@@ -22,6 +22,7 @@ libweir_a_SOURCES += \
 	cgi/web/cmd_person.c \
 	cgi/web/copies.c cgi/web/copies.h \
 	cgi/web/cmd_verify.c \
+	cgi/web/embedded.c cgi/web/embedded.h \
 	cgi/web/fcgi.c cgi/web/fcgi.h \
 	cgi/web/field.c cgi/web/field.h \
 	cgi/web/form.c cgi/web/form.h \

@@ -1,12 +1,12 @@
 // weir batch run: a file of prompts through a running Weir, stopped in every way and gone on with. The stand-in's
 // own count is the judge of what was paid for.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after } from 'node:test';
-import { build, run, startUpstream, startWeir, test, top, waitFor } from './harness.mjs';
+import { build, run, startUpstream, startWeir, test, top, unlimited, waitFor } from './harness.mjs';
 
 const up = await startUpstream();
 const weir = await startWeir({ upstream: up, config: { retry: { max_retries: 0 } } });
@@ -215,4 +215,98 @@ test('the time left knows the limits: the first calls were a burst, the rest goe
   child.stdin.write('\x03');
   await gone;
   await slow.stop();
+});
+
+// What descends from this process and has not ended.
+function descendants(pid) {
+  const all = execFileSync('ps', ['-eo', 'pid=,ppid=,stat='], { encoding: 'utf8' }).trim().split('\n').map((l) => l.trim().split(/\s+/));
+  const found = [String(pid)];
+  for (const parent of found) found.push(...all.filter(([, p, stat]) => p === parent && !stat.startsWith('Z')).map(([p]) => p));
+  return found.slice(1).map(Number);
+}
+const lives = (pid) => {
+  try { return !/\) Z/.test(fs.readFileSync(`/proc/${pid}/stat`, 'utf8')); } catch { return false; }
+};
+const gone = (pids) => waitFor('all of them to end', () => pids.length >= 3 && !pids.some(lives));
+
+test('--embedded needs no Weir that runs: nothing outlives it, and kill -9 of the client, or of all, is gone on with', async () => {
+  const state = file('alone');
+  fs.writeFileSync(file('weir.json'), JSON.stringify({ http: { hosts: ['weir.example.org'] }, retry: { max_retries: 0 },
+    upstreams: [{ name: 'openai', base_url: up.url, api_key: 'sk-e2e-canary', limits: unlimited }] }));
+  const env = { PATH: '/usr/bin:/bin', HOME: folder, WEIR_STATE: state, WEIR_CONFIG: file('weir.json'), WEIR_URL: 'http://127.0.0.1:1' };
+  const embedded = (...more) => spawn(path.join(build, 'weir'), words('alone.jsonl', 'alone.out.jsonl', ['--embedded', '--workers', '4', ...more]),
+    { env, cwd: top, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+  write('alone.jsonl', 40, (i) => `#slow-60-1-3 alone ${i}`);
+  const before = await calls();
+  const halfway = async (n, child) => {
+    await waitFor('answers, and the provider in the middle of more', async () => lineCount('alone.out.jsonl') >= n && (await up.judge()).in_flight >= 3);
+    return descendants(child.pid);
+  };
+
+  const first = embedded();
+  let end = ended(first), pids = await halfway(6, first);
+  const second = embedded('--resume');
+  let said = '';
+  second.stderr.on('data', (d) => { said += d; });
+  await waitFor('the second to wait', () => /is running, or settling what was under way/.test(said));
+  first.kill('SIGKILL');
+  await end;
+  end = ended(second);
+  await gone(pids);
+  pids = await halfway(14, second);
+  process.kill(-second.pid, 'SIGINT');               // as a terminal does it: to all of its process group
+  const stopped = await end;
+  assert.equal(stopped.code, 75, stopped.output);
+  await gone(pids);
+  assert.equal(await calls() - before, lineCount('alone.out.jsonl'), 'each was asked for once');
+
+  const third = embedded('--resume');
+  end = ended(third);
+  pids = await halfway(20, third);
+  spawn('kill', ['-9', third.pid, ...pids], { stdio: 'ignore' });       // the end of the first is told to the others
+  await end;
+  const fourth = embedded('--resume');
+  end = ended(fourth);
+  pids = await halfway(28, fourth);
+  process.kill(pids.find((pid) => fs.readFileSync(`/proc/${pid}/comm`, 'utf8') === 'weir\n'), 'SIGKILL');
+  const alone = await end;
+  assert.equal(alone.code, 69, alone.output);
+  assert.match(alone.output, /the embedded Weir ended by itself/);
+  assert.deepEqual(lines('alone.out.errors.jsonl'), [], 'it did not go on without');
+  await gone(pids);
+  const last = await ended(embedded('--resume'));
+  assert.equal(last.code, 0, last.output);
+  once(lines('alone.out.jsonl'), 40);
+  const extra = await calls() - before - 40;
+  assert.ok(extra >= 0 && extra <= 8, `${extra} calls more than two times what was in flight`);
+  assert.equal((await run(path.join(build, 'weir'), ['verify'], { env, cwd: top })).code, 0);
+});
+
+test('--embedded uses the Weir that runs in the state folder, and says in a sentence why it cannot start one', async () => {
+  write('shared.jsonl', 3, (i) => `shared ${i}`);
+  const used = await batch('shared.jsonl', 'shared.out.jsonl', '--embedded');
+  assert.equal(used.code, 0, used.output);
+  assert.match(used.output, /a Weir runs in .* already; it is used\./);
+  assert.equal((await weir.get('/readyz')).status, 200);
+  once(lines('shared.out.jsonl'), 3);
+
+  const cannot = (env, ...more) => run(path.join(build, 'weir'), words('shared.jsonl', 'cannot.jsonl', ['--embedded', ...more]),
+    { env: { PATH: '/usr/bin:/bin', HOME: folder, WEIR_STATE: file('cannot'), WEIR_CONFIG: file('none.json'), ...env }, cwd: top });
+  fs.writeFileSync(file('none.json'), '{}');
+  assert.equal((await cannot({}, '--url', 'http://127.0.0.1:1')).code, 64);
+  const wrong = await cannot({ WEIR_HTTP_ACCEPTORS: 'many' });
+  assert.equal(wrong.code, 78, wrong.output);
+  assert.match(wrong.output, /WEIR_HTTP_ACCEPTORS/);
+  const prices = await cannot({ WEIR_PRICES: file('no-prices.json') });
+  assert.equal(prices.code, 78, prices.output);
+  assert.match(prices.output, /no-prices\.json[^]*Weir cannot be started/);
+  fs.mkdirSync(file('bin'));
+  fs.writeFileSync(path.join(file('bin'), 'nginx'), '#!/bin/sh\necho "no port" >&2\nexit "$NGINX_STATUS"\n', { mode: 0o755 });
+  const PATH = `${file('bin')}:/usr/bin:/bin`;
+  const none = await cannot({ PATH, NGINX_STATUS: '127' }), broken = await cannot({ PATH, NGINX_STATUS: '1' });
+  assert.equal(none.code, 69, none.output);
+  assert.match(none.output, /nginx, through which Weir is reached, is not installed/);
+  assert.equal(broken.code, 69, broken.output);
+  assert.match(broken.output, /no port\n[^]*nginx cannot be started/);
+  assert.equal(fs.existsSync(file('cannot.jsonl')), false);
 });
