@@ -283,7 +283,7 @@ static enum weir_err take_event(struct verify *v, struct part *p)
         int64_t key = r->key == BY_COMBO ? combo : p->event[E_SESSION];
 
         if ((!r->recent || p->recent) && (r->key == BY_COMBO || key))
-            keysum_add(&v->keysum[i], ((p->event[E_ID] >> EVENT_BITS) / r->unit_ms) << r->bits | key, sum);
+            keysum_add(&v->keysum[i], (int64_t)((uint64_t)((p->event[E_ID] >> EVENT_BITS) / r->unit_ms) << r->bits) | key, sum);
     }
     v->r.events++;
     return WEIR_OK;

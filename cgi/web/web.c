@@ -381,7 +381,7 @@ int web_local(struct web *w, struct db *ro, const char *method, const char *path
     (void)snprintf(m, sizeof m, "REQUEST_METHOD=%s", method);
     (void)snprintf(uri, sizeof uri, "REQUEST_URI=%s", path);
     begin(&x, w, ro);
-    x.who = (struct identity){.user_id = "weir", .role = ROLE_ADMIN, .max_priority = PRIORITY_HIGH, .token_id = "local"};
+    x.who = (struct identity){.user_id = "weir", .role = ROLE_ADMIN, .max_priority = PRIORITY_HIGH, .signed_in_ms = clock_utc_ms()};
     x.json = json_incref(body);
     e = http_read(&x.in, params, &name);
     if (!e && !(x.route = route_find(x.in.method, x.in.path, x.arg, &allow)))
