@@ -479,9 +479,11 @@ void conduct_drain(struct engine *e)
     e->draining = true;
     for (struct job *j = e->jobs, *next; j; j = next) {
         next = j->next;
-        if (lease_runs(j)) {          /* it runs on; the next start takes it up */
-            if (e->stopping)
+        if (lease_runs(j)) {          /* it runs on; the next start takes it up, and holds its money again */
+            if (e->stopping) {
+                purse_release(e, j);
                 leave(e, j);
+            }
             continue;
         }
         if (all || !j->sent_us)

@@ -125,7 +125,8 @@ test('limits of their own: the user\'s over all tokens, the token\'s besides', a
 });
 
 test('tokens are shared by weight: a token with one is a client of its own, without one it has a part in its user\'s', async () => {
-  const one = await startWeir({ upstream: up, openai: { max_concurrent: 1 } });
+  // the first calls of a Weir may be slow, and those behind them are told so: nobody is to be refused for that
+  const one = await startWeir({ upstream: up, openai: { max_concurrent: 1 }, config: { queue: { max_wait: 600 } } });
   const u = await one.createUser('gus');
   const add = async (more) => (await one.post('/admin/tokens', { user_id: u.user_id, name: 'program', ...more })).json;
   const heavy = await add({ weight: 3 }), light = await add({});
