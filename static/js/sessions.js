@@ -6,6 +6,7 @@ import { recall, remember } from "./prefs.js";
 import { alert, say } from "./announce.js";
 
 const DAY_MS = 86_400_000, SLOW_MS = 150;
+let changes = null;         /* change.js, once it is there */
 const ORDER = ["Pinned", "Today", "Yesterday", "Last 7 days", "Last 30 days", "Earlier", "Archived", "Found"];
 
 /* The heading a conversation stands under; days are UTC, as the server's. */
@@ -114,8 +115,10 @@ export class Sessions {
     else if (e.key === "Delete") this.remove([row]);
   }
 
+  /* At once if it can be: the page may be left the moment after. */
   #change(how, ...args) {
-    import("./change.js").then((change) => change[how](this, ...args), () => alert("Not changed: Weir could not be reached."));
+    if (changes) changes[how](this, ...args);
+    else import("./change.js").then((module) => { changes = module; changes[how](this, ...args); }, () => alert("Not changed: Weir could not be reached."));
   }
 
   rename(row) { this.#change("rename", row); }
