@@ -14,7 +14,7 @@ const weir = await startWeir({ upstream: up, state: folder, keep: true, config: 
 const { headers } = weir;
 
 const [newest] = (await request({ port: weir.port, path: '/monitoring/history?limit=1', headers })).json.items;
-const id = { '/monitoring/session-usage/{id}': newest.session_id, '/monitoring/requests/{id}': newest.request_id, '/app/dashboard/requests/{id}': newest.request_id };
+const id = { '/monitoring/session-usage/{session}': newest.session_id, '/monitoring/requests/{id}': newest.request_id, '/app/dashboard/requests/{id}': newest.request_id };
 const cpuUs = () => fs.readdirSync(`/proc/${weir.program.pid}/task`)
   .reduce((sum, t) => sum + Number(fs.readFileSync(`/proc/${weir.program.pid}/task/${t}/schedstat`, 'utf8').split(' ')[0]) / 1000, 0);
 const at = (sorted, share) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] / 1000;
@@ -42,7 +42,7 @@ await measure('/app/dashboard?range=30d', false);
 const from = (days) => new Date(Date.now() - days * 86400000).toISOString();
 for (const { method, pattern } of routes) {
   if (method !== 'GET' || !/^\/(monitoring|app\/dashboard)(\/|$)/.test(pattern) || pattern === '/monitoring/export') continue;
-  const where = pattern.replace('{id}', id[pattern]);
+  const where = pattern.replace(/\{(id|session)\}/, id[pattern]);
   const report = /token-usage|performance|cost-breakdown|trend|anomalies|forecast|history/.test(pattern) && !pattern.startsWith('/app');
   if (report && !pattern.endsWith('forecast')) for (const days of [1, 30]) await measure(`${where}?from=${from(days)}`);
   else if (/dashboard(\/(requests|cost|performance))?$/.test(pattern)) for (const range of ['24h', '30d']) await measure(`${where}?range=${range}`);
