@@ -42,19 +42,25 @@ int64_t batch_eta_ms(const struct batch_row *b)
     return b->worked_ms / done * (b->total - done) + b->worked_ms % done * (b->total - done) / done;
 }
 
-static void put_weir(const struct batch_row *b, struct sb *out)
+void batch_progress_json(const struct batch_row *b, struct sb *out)
 {
     int64_t eta_ms = batch_eta_ms(b);
 
-    sb_puts(out, ",\"weir\":{\"cost_usd\":");
+    sb_puts(out, ",\"cost_usd\":");
     sb_usd(out, b->cost);
     if (eta_ms >= 0)
         json_i64(out, "eta_ms", eta_ms);
     else
         json_text(out, "eta_ms", NULL);
     sb_puts(out, b->paused ? ",\"paused\":true" : ",\"paused\":false");
+}
+
+static void put_weir(const struct batch_row *b, struct sb *out)
+{
+    sb_puts(out, ",\"weir\":{\"priority\":");
+    sb_json(out, priority_name(b->priority));
+    batch_progress_json(b, out);
     put_id(out, "waits_for", b->held);
-    json_text(out, "priority", priority_name(b->priority));
     json_i64(out, "repeated", b->repeated);
     sb_putc(out, '}');
 }

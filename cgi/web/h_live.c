@@ -80,7 +80,6 @@ static enum weir_err batches_json(struct exchange *x, const char *owner, struct 
     sb_putc(out, '[');
     for (size_t i = 0; !e && i < n && i < BATCHES_SHOWN; i++) {
         const struct batch_row *b = &rows[i];
-        int64_t eta_ms = batch_eta_ms(b);
 
         sb_puts(out, i ? ",{\"batch_id\":" : "{\"batch_id\":");
         sb_json(out, b->batch_id);
@@ -88,13 +87,8 @@ static enum weir_err batches_json(struct exchange *x, const char *owner, struct 
         json_i64(out, "total", b->total);
         json_i64(out, "completed", b->completed);
         json_i64(out, "failed", b->failed);
-        sb_puts(out, ",\"cost_usd\":");
-        sb_usd(out, b->cost);
-        if (eta_ms >= 0)
-            json_i64(out, "eta_ms", eta_ms);
-        else
-            json_text(out, "eta_ms", NULL);
-        sb_puts(out, b->paused ? ",\"paused\":true}" : ",\"paused\":false}");
+        batch_progress_json(b, out);
+        sb_putc(out, '}');
     }
     sb_putc(out, ']');
     free(rows);

@@ -310,14 +310,13 @@ void web_serve(struct fcgi_request *rq, void *ctx, void *thread)
 
 /* --- Weir's own requests --- */
 
-enum { OWN_PARAMS = 6, OWN_PARAM_MAX = 8192 };
+enum { OWN_PARAMS = 5, OWN_PARAM_MAX = 8192 };
 
 static enum weir_err serve_own(struct exchange *x, const struct web_own *q)
 {
     struct sb text[OWN_PARAMS];
-    const char *const from[OWN_PARAMS][2] = {{"REQUEST_METHOD", "POST"}, {"REQUEST_URI", q->path}, {"CONTENT_TYPE", "application/json"},
-                                             {"HTTP_IDEMPOTENCY_KEY", q->key}, {"HTTP_X_WEIR_PRIORITY", q->priority},
-                                             {"HTTP_X_WEIR_METADATA", q->metadata}};
+    const char *const from[OWN_PARAMS][2] = {{"REQUEST_METHOD", "POST"}, {"REQUEST_URI", q->path}, {"HTTP_IDEMPOTENCY_KEY", q->key},
+                                             {"HTTP_X_WEIR_PRIORITY", q->priority}, {"HTTP_X_WEIR_METADATA", q->metadata}};
     const char *params[OWN_PARAMS + 1], *name;
     char why[160];
     unsigned allow;
