@@ -1,5 +1,5 @@
 #!/bin/sh
-# layers.sh - may this file include that one? DESIGN in README: base < rules < store < peer < flow < web.
+# layers.sh - may this file include that one? docs/development.md: base < rules < store < peer < flow < web.
 #
 # Also: libfcgi only in web/fcgi.c, SQLite only in store/, the system's clock only in base/clock.c, libcurl
 # only where providers are called. Prints each breach as file:line: what is wrong.

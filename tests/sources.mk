@@ -120,9 +120,9 @@ EXTRA_DIST += tests/data/replay.expected tests/data/replay.json tests/data/repla
 
 # in the browser, by node --test: script/test runs them
 EXTRA_DIST += tests/browser/board.test.mjs tests/browser/browser.mjs tests/browser/hostile.test.mjs tests/browser/lighthouse.test.mjs \
-	tests/browser/look_chat.test.mjs tests/browser/look_pages.test.mjs tests/browser/manage.test.mjs tests/browser/page.test.mjs \
+	tests/browser/look_chat.test.mjs tests/browser/look_pages.test.mjs tests/browser/manage.test.mjs tests/browser/page.test.mjs tests/browser/pictures.mjs \
 	tests/browser/shots tests/browser/shots.mjs tests/browser/stage.mjs tests/browser/states.test.mjs tests/browser/talk.test.mjs \
 	tests/browser/touch.test.mjs tests/browser/walk.test.mjs
 
-# pictures for README.md, made by the browser tests with WEIR_DOC_IMAGES=1
-EXTRA_DIST += docs/images/chat.png docs/images/dashboard.png docs/images/dashboard-dark.png docs/images/queued.png
+# pictures for README.md, made by tests/browser/pictures.mjs
+EXTRA_DIST += docs/images/chat.png docs/images/dashboard.png docs/images/dashboard-dark.png docs/images/monitoring.png docs/images/queued.png

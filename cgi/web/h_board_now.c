@@ -1,6 +1,7 @@
 /* h_board_now.c - the pages of what is now: limits with their keys and
  * stabilization, the queue, budgets, alerts, and the audit log. Acceptor threads. */
 #include <math.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -123,7 +124,7 @@ enum weir_err h_page_queue(struct exchange *x)
         return e;
     s = engine_snapshot(x->web->engine);
     ctx = board_context(&b, "queue", "Queue");
-    queue = view_queue(s, b.mine);
+    queue = view_queue(s, b.mine, SIZE_MAX);
     json_array_foreach(json_object_get(queue, "entries"), i, entry)
         json_object_set_new(entry, "user", pages_person(b.x, json_str(entry, "user_id", "")));
     json_object_set_new(ctx, "queue", queue);

@@ -14,7 +14,7 @@
 #include "web/route.h"
 #include "web/view_engine.h"
 
-enum { RECENT = 20, GROUPS_ASKED = BOARD_TOP + 1, ALERTS_SHOWN = 5, ALERTS_BYTES = 64 * 1024 };
+enum { RECENT = 20, GROUPS_ASKED = BOARD_TOP + 1, ALERTS_SHOWN = 5, QUEUE_SHOWN = 6, ALERTS_BYTES = 64 * 1024 };
 
 /* All the page is made from. */
 struct sources {
@@ -219,7 +219,7 @@ enum weir_err h_page_dashboard(struct exchange *x)
     json_object_set_new(ctx, "alerts", alerts_of(&b));
     json_object_set_new(ctx, "unpriced", unpriced_of(s.cost));
     json_object_set_new(ctx, "upstreams", view_limits(s.now, x->web->settings));
-    json_object_set_new(ctx, "queue", view_queue(s.now, b.mine));
+    json_object_set_new(ctx, "queue", view_queue(s.now, b.mine, QUEUE_SHOWN));
     json_object_set_new(ctx, "budgets", view_budgets(s.now, b.mine));
     json_object_set_new(ctx, "has_budgets", json_boolean(json_array_size(json_object_get(ctx, "budgets")) > 0));
     json_object_set_new(ctx, "charts", charts(&b, s.usage));

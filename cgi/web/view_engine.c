@@ -240,15 +240,21 @@ static json_t *priorities(enum priority at)
     return list;
 }
 
-static json_t *entries(const struct snapshot *s, const char *user_id)
+/* The first `max` that wait; *more: how many others do. */
+static json_t *entries(const struct snapshot *s, const char *user_id, size_t max, size_t *more)
 {
     json_t *list = json_array();
 
+    *more = 0;
     for (size_t i = 0; i < s->entry_count; i++) {
         const struct snapshot_entry *e = &s->entries[i];
 
         if (user_id && strcmp(user_id, e->user_id) != 0)
             continue;
+        if (json_array_size(list) == max) {
+            ++*more;
+            continue;
+        }
         json_array_append_new(list, json_pack("{s:I, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:s}", "position", (json_int_t)e->position,
                                               "request_id", e->request_id, "user_id", e->user_id, "model", e->model,
                                               "priority", priority_name(e->priority), "choices", priorities(e->priority),
@@ -260,11 +266,12 @@ static json_t *entries(const struct snapshot *s, const char *user_id)
     return list;
 }
 
-json_t *view_queue(const struct snapshot *s, const char *user_id)
+json_t *view_queue(const struct snapshot *s, const char *user_id, size_t max)
 {
     const struct admit_counters *c = &s->counters;
-    json_t *list = entries(s, user_id), *p50 = view_span((double)s->wait_ms_p50), *p95 = view_span((double)s->wait_ms_p95);
-    json_t *q = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o}",
+    size_t more;
+    json_t *list = entries(s, user_id, max, &more), *p50 = view_span((double)s->wait_ms_p50), *p95 = view_span((double)s->wait_ms_p95);
+    json_t *q = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o}",
                           "running", view_text("%lld of %lld", (long long)s->running, (long long)s->max_concurrent),
                           "waiting", view_text("%lld · %lld · %lld", (long long)s->waiting[PRIORITY_HIGH],
                                                (long long)s->waiting[PRIORITY_MEDIUM], (long long)s->waiting[PRIORITY_LOW]),
@@ -273,7 +280,8 @@ json_t *view_queue(const struct snapshot *s, const char *user_id)
                           "lifetime", view_text("%lld · %lld · %lld · %lld", (long long)c->admitted, (long long)c->cancelled,
                                                 (long long)c->timed_out, (long long)c->rejected),
                           "promises", view_percent(c->promises ? (double)c->promises_kept / (double)c->promises : (double)NAN),
-                          "has_entries", json_array_size(list) > 0, "entries", list);
+                          "has_entries", json_array_size(list) > 0, "entries", list,
+                          "more", more ? view_count((double)more) : json_false());
 
     json_decref(p50);
     json_decref(p95);

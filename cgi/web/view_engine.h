@@ -14,8 +14,9 @@ json_t *view_health(const struct snapshot *s);
 /* A list of {name, tone, word, note, has_gauges, gauges: [what templates/gauge.mustache takes]}. */
 json_t *view_limits(const struct snapshot *s, const struct settings *settings);
 
-/* {running, waiting, oldest, waits, lifetime, promises, has_entries, entries}; of `user_id` only, or everybody's if NULL. */
-json_t *view_queue(const struct snapshot *s, const char *user_id);
+/* {running, waiting, oldest, waits, lifetime, promises, has_entries, entries, more}; of `user_id` only, or everybody's if NULL. Entries are the
+ * first `max`; more: how many others wait, or false. */
+json_t *view_queue(const struct snapshot *s, const char *user_id, size_t max);
 
 /* A list of what templates/gauge.mustache takes, one for each ledger; the line in it is the warn level that comes next, and
  * its tone is the levels' own. Of `user_id` only (as snapshot_budgets_json()), or all if NULL. */

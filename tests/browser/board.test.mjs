@@ -124,6 +124,12 @@ test('an operator moves one who waits to the front, and cancels another', async 
   assert.equal(await row(waits[2]).locator('select').inputValue(), 'High');
   await b.sound('queue');
   await b.shot('board-queue');
+  const more = await Promise.all(Array.from({ length: 5 }, async () =>
+    (await (await weir.stream({ model: 'gpt-4o-mini', message: '#slow-0-20-3000 more', priority: 'Low' })).next('accepted')).request_id));
+  const overview = (await (await b.context.request.get(board(''))).text()).split('<section').find((part) => part.includes('id="queue"'));
+  assert.equal(overview.match(/<tr>/g).length, 1 + 6);
+  assert.match(overview, /<a href="\/app\/dashboard\/queue">2 more wait<\/a>/);
+  for (const id of more) await weir.post('/chat/cancel', { request_id: id });
   await row(waits[1]).locator('[data-do="cancel"]').click();
   await page.click('#sure-yes');
   await row(waits[1]).waitFor({ state: 'detached', timeout: 15000 });

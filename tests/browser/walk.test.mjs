@@ -1,10 +1,7 @@
 // The way of a newcomer: the one-time link, a chat with the built-in model, its
 // figures, the monitor panel, the dashboard – in both themes, wide and narrow.
-// WEIR_DOC_IMAGES=1 also writes docs/images.
 import assert from 'node:assert/strict';
-import fs from 'node:fs';
-import path from 'node:path';
-import { startUpstream, startWeir, test, top } from '../e2e/harness.mjs';
+import { startWeir, test } from '../e2e/harness.mjs';
 import { metricsOf, openBrowser, say } from './browser.mjs';
 
 const weir = await startWeir({ config: { limits: { requests_per_minute: 60 } } });
@@ -137,65 +134,3 @@ test('the theme a person chose is in the first byte of the next page', async () 
   assert.match(html, /<html lang="en" data-theme="dark"/);
   await b.close();
 });
-
-if (process.env.WEIR_DOC_IMAGES)
-  test('the pictures of the README', async () => {
-    const images = path.join(top, 'docs/images');
-    fs.mkdirSync(images, { recursive: true });
-    const b = await (await openBrowser(weir, { width: 1280, height: 800 })).signIn();
-    for (const text of ['I have to change a system that works, and I am afraid to break it.', 'Because everybody depends on it.', 'My colleagues, and I do not want to let them down.']) {
-      await say(b.page, text);
-      await metricsOf(b.page);
-    }
-    await b.page.reload();
-    await b.page.check('#show-monitoring');
-    await b.page.locator('#m-limits > *').first().waitFor();
-    await b.page.waitForFunction(() => document.querySelector('#m-chat dd')?.textContent === '3');
-    await b.page.screenshot({ path: path.join(images, 'chat.png') });
-    await b.close();
-    await queuedPicture(path.join(images, 'queued.png'));
-    await dashboardPictures(images);
-  });
-
-// A message that waits: its place, when it is expected to start, and the limit that binds.
-async function queuedPicture(file) {
-  const up = await startUpstream();
-  const busy = await startWeir({ upstream: up, openai: { limits: { requests_per_minute: 12, tokens_per_minute: 40000 } } });
-  for (const message of ['Minutes of Monday', 'Why the pump stopped', 'Draft for the water board']) await busy.post('/chat/complete', { message, model: 'gpt-4.1' });
-  const waiting = Array.from({ length: 4 }, () => busy.stream({ model: 'gpt-4.1', message: 'before' }));
-  const b = await (await openBrowser(busy, { width: 1280, height: 800 })).signIn();
-  await b.page.selectOption('#model', 'gpt-4.1');
-  await b.page.check('#show-monitoring');
-  await say(b.page, 'Translate the safety notice for the night shift into plain words.');
-  await b.page.locator('.status', { hasText: /Queued: position|Queued: you are next/ }).waitFor({ timeout: 20000 });
-  await b.page.locator('#m-limits [role="meter"]').first().waitFor();
-  await b.page.screenshot({ path: file });
-  await b.close();
-  await Promise.all(waiting);
-  await busy.stop();
-}
-
-// A dashboard with something on it: two models of the stand-in, a queue, and a failure.
-async function dashboardPictures(images) {
-  const up = await startUpstream();
-  const busy = await startWeir({ upstream: up, openai: { max_concurrent: 4, limits: { requests_per_minute: 500, tokens_per_minute: 200000, requests_per_hour: 3000, tokens_per_hour: 1000000 } } });
-  const topics = ['Minutes of Monday', 'Why the pump stopped', 'Translate the safety notice', 'Draft for the water board', 'Names for the new boat', 'Questions for the inspection'];
-  await Promise.all(topics.map(async (topic, n) => {
-    let session;
-    for (let i = 0; i < 4; i++) {
-      const r = await busy.post('/chat/complete', { message: `${topic}${i ? `, part ${i + 1}. ${`${topic} `.repeat(9 * (n + 1) * i)}` : ''}`, session_id: session, model: n % 3 ? 'gpt-4o-mini' : 'gpt-4.1' });
-      session = r.json.session_id;
-    }
-  }));
-  await busy.post('/chat/complete', { message: '#fault-400 a mistake', model: 'gpt-4o-mini' });
-  const running = await Promise.all(Array.from({ length: 7 }, (_, i) => busy.stream({ model: 'gpt-4.1', message: `#slow-0-50-1000 chapter ${i}`, priority: i % 2 ? 'Low' : 'High' })));
-  for (const [scheme, name] of [['light', 'dashboard.png'], ['dark', 'dashboard-dark.png']]) {
-    const b = await (await openBrowser(busy, { width: 1280, height: 1300, scheme })).signIn();
-    await b.page.goto(b.url('/app/dashboard?range=1h'));
-    await b.page.waitForSelector('#c-cost canvas');
-    await b.page.screenshot({ path: path.join(images, name) });
-    await b.close();
-  }
-  for (const s of running) await busy.post('/chat/cancel', { request_id: s.first('accepted')?.request_id ?? (await s.next('accepted')).request_id });
-  await busy.stop();
-}
