@@ -47,4 +47,8 @@ for f in cgi/*/*.h; do
     guard=$(sed -n 's/^#ifndef \(WEIR_[A-Z0-9_]*_H\)$/\1/p' "$f" | head -n 1)
     [ -n "$guard" ] && grep -q "^#define $guard$" "$f" || { echo "$f:1: no include guard WEIR_…_H"; bad=1; }
 done
+sed -n 's/^ *X(\([A-Z]*\), "\([^"]*\)", [A-Z_]*, \([A-Z]*\),.*/\3 \1 \2/p' cgi/web/route.h | grep -v -e '^PAGE' -e ' /$' | sed 's/^[A-Z]* //; s/{session}/{id}/g' |
+while read -r method path; do
+    grep -qF "\`$method $path\`" docs/api.md || echo "cgi/web/route.h:1: docs/api.md has no \`$method $path\`"
+done | grep . && bad=1
 exit $bad
