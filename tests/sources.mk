@@ -60,6 +60,7 @@ EXTRA_DIST += \
 	tests/e2e/context.test.mjs \
 	tests/e2e/cost.test.mjs \
 	tests/e2e/damage.test.mjs \
+	tests/e2e/dialects.test.mjs \
 	tests/e2e/durable.test.mjs \
 	tests/e2e/errors.test.mjs \
 	tests/e2e/exec.test.mjs \
@@ -103,6 +104,7 @@ EXTRA_DIST += \
 	tests/e2e/sessions.test.mjs \
 	tests/e2e/shell.test.mjs \
 	tests/e2e/signin.test.mjs \
+	tests/e2e/silence.test.mjs \
 	tests/e2e/ssrf.test.mjs \
 	tests/e2e/steady.test.mjs \
 	tests/e2e/storage.test.mjs \

@@ -56,7 +56,7 @@ void err_json_inner(struct sb *out, enum weir_err e, const struct err_detail *d)
     sb_puts(out, "{\"type\":");
     sb_json(out, err_type(e));
     sb_puts(out, ",\"code\":");
-    sb_json(out, err_code(e));
+    sb_json(out, d->code ? d->code : err_code(e));
     sb_puts(out, ",\"message\":");
     sb_json(out, d->message ? d->message : err_text(e));
     sb_puts(out, ",\"param\":");

@@ -94,6 +94,7 @@ enum weir_err err_by_code(const char *code);   /* WEIR_OK if there is no such co
 /* What one refusal says beyond its code. Strings are borrowed. */
 struct err_detail {
     const char *message;      /* NULL: the default sentence */
+    const char *code;         /* the provider's own; NULL: the error's */
     const char *param;        /* the field at fault, or NULL */
     const char *request_id;   /* NULL only where there is none yet */
     int64_t retry_after_ms;   /* < 0: unknown */

@@ -142,7 +142,7 @@ static enum weir_err on_event(void *ctx, const char *data, size_t n)
         return err;
     if (!a->job->answer_id[0])
         memcpy(a->job->answer_id, a->reply.id, sizeof a->reply.id);
-    relay_wire_pass(a->engine, a->job, a->sse.name, data, n, a->reply.event);
+    relay_wire_pass(a->engine, a->job, a->sse.name, data, n, &a->reply);
     a->job->said.note.block = a->reply.block > 0;
     a->job->said.note.index = a->reply.block - 1;
     return WEIR_OK;
@@ -415,6 +415,19 @@ static char *message_of(const struct job_attempt *a, const struct provider_verdi
     return v->pass_message && *m && !has_key(a, m) ? mem_strdup(m) : NULL;
 }
 
+/* Clients look at the code and the member that their provider names: those of what is wrong with the request go on as they came. */
+static void name_fault(const struct job_attempt *a, const struct provider_verdict *v, struct job_end *end)
+{
+    const struct provider_error *said = &a->reply.error;
+    int status = err_status(v->err);
+
+    if (a->wire != a->job->wire || !v->pass_message || (status != 400 && status != 404 && status != 413 && status != 422) ||
+        has_key(a, said->code) || has_key(a, said->param))
+        return;
+    memcpy(end->code, said->code, sizeof end->code);
+    memcpy(end->param, said->param, sizeof end->param);
+}
+
 /* finish_reason, of a closed set. */
 static const char *finish_of(const struct job_attempt *a)
 {
@@ -476,6 +489,7 @@ void attempt_finished(struct engine *e, CURL *easy, CURLcode code)
         if (v.retry && (v.fault == FAULT_AUTH || v.fault == FAULT_QUOTA))
             log_error("upstream %s: taken out: %s", s->name, err_text(v.err));
         end.message = message_of(a, &v);
+        name_fault(a, &v, &end);
         end.retry_after_ms = v.retry_after_us < 0 ? -1 : (v.retry_after_us + 999) / 1000;
     }
     j->cut = a->penniless;

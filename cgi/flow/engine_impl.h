@@ -51,7 +51,7 @@
 enum {
     ENGINE_TICK_US = 250 * 1000,             /* time-outs, pings and queue events are looked at so often … */
     ENGINE_IDLE_TICK_US = 1000 * 1000,       /* … and with nobody there only what runs out by itself */
-    PING_US = 15 * 1000 * 1000,
+    PING_US = 15 * 1000 * 1000 - ENGINE_TICK_US - 50 * 1000,      /* never more than 15 s of silence, however late the tick is */
     STUCK_US = 60 * 1000 * 1000,             /* a client that takes nothing for so long is given up */
     WAITS_KEPT = 1024,
     CLOSED_KEPT = 64,                         /* accesses: a request is let in and arrives within moments */
@@ -295,7 +295,7 @@ void relay_event_head(struct sb *out, const struct job *j);     /* status and he
 
 /* relay_wire.c: clients that speak another wire than Weir's own */
 /* An event of the provider's goes on as it is; a job's last one is kept until its end. */
-void relay_wire_pass(struct engine *e, struct job *j, const char *name, const char *data, size_t n, enum reply_event event);
+void relay_wire_pass(struct engine *e, struct job *j, const char *name, const char *data, size_t n, const struct provider_reply *r);
 void relay_wire_place(struct engine *e, struct job *j, const struct admit_place *p);
 void relay_wire_delta(struct engine *e, struct job *j, enum stream_event kind, const char *raw, size_t n);
 void relay_wire_tick(struct engine *e, struct job *j);          /* a stream whose answer is long in coming is opened */

@@ -47,6 +47,7 @@ struct job_end {
     const char *finish;              /* finish_reason, static; NULL with an error */
     char *message;                   /* the provider's own words or ours, owned; NULL: the error's default sentence */
     char *extra;                     /* more members of the error object, owned, or NULL */
+    char code[64], param[96];        /* the provider's own, where it says in the client's words what is wrong with the request; else "" */
     int64_t retry_after_ms;          /* -1: unknown */
 };
 

@@ -149,17 +149,37 @@ static void add_event(struct sb *out, const char *name, const char *data, size_t
     sb_putc(out, '\n');
 }
 
-void relay_wire_pass(struct engine *e, struct job *j, const char *name, const char *data, size_t n, enum reply_event event)
+/* The event without the member that is no business of its client, and without the comma that goes with it. */
+static void add_without(struct engine *e, const char *name, const char *data, size_t n, struct span member)
 {
-    if (event == REPLY_END) {
+    const char *from = member.p, *to = from + member.n, *end = data + n, *comma;
+
+    while (from > data && from[-1] != ',' && from[-1] != '{')
+        from--;
+    if (from > data && from[-1] == ',')
+        from--;
+    else if ((comma = memchr(to, ',', (size_t)(end - to))))
+        to = comma + 1;
+    sb_reset(&e->scratch);
+    sb_put(&e->scratch, data, (size_t)(from - data));
+    sb_put(&e->scratch, to, (size_t)(end - to));
+    add_event(&e->out, name, sb_str(&e->scratch), e->scratch.len);
+}
+
+void relay_wire_pass(struct engine *e, struct job *j, const char *name, const char *data, size_t n, const struct provider_reply *r)
+{
+    if (r->event == REPLY_END) {
         add_event(&j->whole, name, data, n);
         return;
     }
-    j->passed = j->passed || event != REPLY_IDLE;
-    if (!streams(j) || (event == REPLY_USAGE && !j->usage_wanted))
+    j->passed = j->passed || r->event != REPLY_IDLE;
+    if (!streams(j) || (r->event == REPLY_USAGE && !j->usage_wanted))
         return;
     open_stream(e, j);
-    add_event(&e->out, name, data, n);
+    if (r->figures.p && !j->usage_wanted)
+        add_without(e, name, data, n, r->figures);
+    else
+        add_event(&e->out, name, data, n);
 }
 
 void relay_wire_delta(struct engine *e, struct job *j, enum stream_event kind, const char *raw, size_t n)
@@ -236,6 +256,7 @@ static void end_stream(struct engine *e, struct job *j)
 void relay_wire_end(struct engine *e, struct job *j)
 {
     struct err_detail d = {.message = j->end.message, .request_id = j->rec.request_id, .retry_after_ms = j->end.retry_after_ms,
+                           .code = *j->end.code ? j->end.code : NULL, .param = *j->end.param ? j->end.param : NULL,
                            .extra = j->end.extra};
     const struct wire_writer *w = wire_writer(j->wire);
 

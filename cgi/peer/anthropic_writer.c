@@ -63,28 +63,34 @@ static void begin(struct sb *out, struct wire_call *c)
     sb_puts(out, "}}\n\n");
 }
 
-static void close_block(struct sb *out, struct wire_call *c)
+/* The block that is open, or those of the tool calls that are. */
+static void close_blocks(struct sb *out, struct wire_call *c)
 {
-    if (c->note.block == BLOCK_NONE)
-        return;
-    sb_putf(out, "event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":%" PRId64 "}\n\n", c->note.index);
+    int64_t next = c->note.index + (c->note.block == BLOCK_NONE ? 0 : c->note.block == BLOCK_TOOL ? c->note.calls : 1);
+
+    for (; c->note.index < next; c->note.index++)
+        sb_putf(out, "event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":%" PRId64 "}\n\n", c->note.index);
     c->note.block = BLOCK_NONE;
-    c->note.index++;
+    c->note.calls = 0;
 }
 
 /* Up to what is in content_block, which the caller ends with }}\n\n. */
+static void begin_block(struct sb *out, int64_t index)
+{
+    sb_putf(out, "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":%" PRId64 ",\"content_block\":{", index);
+}
+
 static void open_block(struct sb *out, struct wire_call *c, enum block kind)
 {
     begin(out, c);
-    close_block(out, c);
+    close_blocks(out, c);
     c->note.block = kind;
-    sb_putf(out, "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":%" PRId64 ",\"content_block\":{", c->note.index);
 }
 
-static void put_delta(struct sb *out, const struct wire_call *c, const char *type, const char *member, const char *raw, size_t n)
+static void put_delta(struct sb *out, int64_t index, const char *type, const char *member, const char *raw, size_t n)
 {
     sb_putf(out, "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":%" PRId64
-            ",\"delta\":{\"type\":\"%s\",\"%s\":\"", c->note.index, type, member);
+            ",\"delta\":{\"type\":\"%s\",\"%s\":\"", index, type, member);
     sb_put(out, raw, n);
     sb_puts(out, "\"}}\n\n");
 }
@@ -93,38 +99,50 @@ static void put_text(struct sb *out, struct wire_call *c, const char *raw, size_
 {
     if (c->note.block != BLOCK_TEXT) {
         open_block(out, c, BLOCK_TEXT);
+        begin_block(out, c->note.index);
         sb_puts(out, "\"type\":\"text\",\"text\":\"\"}}\n\n");
     }
-    put_delta(out, c, "text_delta", "text", raw, n);
+    put_delta(out, c->note.index, "text_delta", "text", raw, n);
 }
 
 static void put_reasoning(struct sb *out, struct wire_call *c, const char *raw, size_t n)
 {
     if (c->note.block != BLOCK_THINKING) {
         open_block(out, c, BLOCK_THINKING);
+        begin_block(out, c->note.index);
         sb_puts(out, "\"type\":\"thinking\",\"thinking\":\"\",\"signature\":\"\"}}\n\n");
     }
-    put_delta(out, c, "thinking_delta", "thinking", raw, n);
+    put_delta(out, c->note.index, "thinking_delta", "thinking", raw, n);
 }
 
-/* Blocks stand one after another, so that a further piece is of the call that is open, or of a new one. */
+/* Pieces of several calls may come in turns: a call's block stays open until something else than a call begins. */
 static void put_call(struct sb *out, struct wire_call *c, const struct wire_piece *p)
 {
-    if (c->note.block != BLOCK_TOOL || c->note.call != p->index) {
+    int at = 0;
+
+    if (c->note.block != BLOCK_TOOL)
         open_block(out, c, BLOCK_TOOL);
-        c->note.call = p->index;
+    while (at < c->note.calls && c->note.call[at] != p->index)
+        at++;
+    if (at == WIRE_OPEN_CALLS) {
+        open_block(out, c, BLOCK_TOOL);
+        at = 0;
+    }
+    if (at == c->note.calls) {
+        c->note.call[c->note.calls++] = p->index;
+        begin_block(out, c->note.index + at);
         put_span(out, "\"type\":\"tool_use\",\"id\":\"", p->id);
         put_span(out, ",\"name\":\"", p->name);
         sb_puts(out, ",\"input\":{}}}\n\n");
     }
     if (p->arguments.n)
-        put_delta(out, c, "input_json_delta", "partial_json", p->arguments.p, p->arguments.n);
+        put_delta(out, c->note.index + at, "input_json_delta", "partial_json", p->arguments.p, p->arguments.n);
 }
 
 static void put_finish(struct sb *out, struct wire_call *c, const char *finish, const struct usage_tokens *u)
 {
     begin(out, c);
-    close_block(out, c);
+    close_blocks(out, c);
     sb_putf(out, "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"%s\",\"stop_sequence\":null},\"usage\":",
             stop_reason(finish));
     put_usage(out, u);
@@ -206,7 +224,7 @@ static void put_error(struct sb *out, enum weir_err e, const struct err_detail *
     sb_puts(out, ",\"message\":");
     sb_json(out, d->message ? d->message : err_text(e));
     sb_puts(out, ",\"details\":{\"error_code\":");
-    sb_json(out, err_code(e));
+    sb_json(out, d->code ? d->code : err_code(e));
     sb_puts(out, "},\"param\":");
     sb_json(out, d->param);
     sb_puts(out, ",\"retry_after_ms\":");

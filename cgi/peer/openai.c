@@ -182,7 +182,7 @@ bool openai_read_count(struct scan *s, int64_t *have)
     return true;
 }
 
-static void read_details(struct provider_reply *r, struct scan *s)
+void openai_read_details(struct provider_reply *r, struct scan *s)
 {
     struct span name;
 
@@ -226,7 +226,7 @@ static void read_usage(struct provider_reply *r, struct scan *s)
         else if (span_is(name, "cost"))
             read_cost(r, s);
         else if (span_is(name, "prompt_tokens_details") || span_is(name, "completion_tokens_details"))
-            read_details(r, s);
+            openai_read_details(r, s);
         else
             scan_skip(s);
     }
@@ -257,6 +257,17 @@ void openai_read_service(struct provider_reply *r, struct scan *s)
         r->has_service = true, r->service = price_service_of(text.p, text.n);
 }
 
+/* A string; what is none is not said. */
+static void read_word(struct scan *s, char *to, size_t size)
+{
+    struct span text;
+
+    if (scan_peek(s) != '"')
+        scan_skip(s);
+    else if (scan_string(s, &text))
+        span_copy(text, to, size);
+}
+
 void openai_read_error_value(struct provider_error *e, struct scan *s)
 {
     struct span name, text;
@@ -275,19 +286,18 @@ void openai_read_error_value(struct provider_error *e, struct scan *s)
     if (!scan_object(s))
         return;
     while (scan_member(s, &name)) {
-        char *to = span_is(name, "message") ? e->message : span_is(name, "type") ? e->type : e->code;
-        size_t size = to == e->message ? sizeof e->message : to == e->type ? sizeof e->type : sizeof e->code;
-
-        if (to == e->code && !span_is(name, "code")) {
-            scan_skip(s);
-        } else if (scan_peek(s) == '"') {
-            if (scan_string(s, &text))
-                span_copy(text, to, size);
-        } else if (to == e->code) {
+        if (span_is(name, "code") && scan_peek(s) != '"')
             (void)scan_int(s, &e->status);
-        } else {
+        else if (span_is(name, "code"))
+            read_word(s, e->code, sizeof e->code);
+        else if (span_is(name, "type"))
+            read_word(s, e->type, sizeof e->type);
+        else if (span_is(name, "param"))
+            read_word(s, e->param, sizeof e->param);
+        else if (span_is(name, "message"))
+            read_word(s, e->message, sizeof e->message);
+        else
             scan_skip(s);
-        }
     }
     if (e->code[0] >= '1' && e->code[0] <= '9')
         e->status = strtol(e->code, NULL, 10);
@@ -300,6 +310,7 @@ enum weir_err openai_read(struct provider_reply *r, const char *data, size_t n, 
     bool usage = false, choice = false;
 
     r->event = REPLY_PLAIN;
+    r->figures = (struct span){NULL, 0};
     if (n >= 6 && memcmp(data, "[DONE]", 6) == 0) {
         r->done = true;
         r->event = REPLY_END;
@@ -313,6 +324,8 @@ enum weir_err openai_read(struct provider_reply *r, const char *data, size_t n, 
         } else if (span_is(name, "usage")) {
             usage = scan_peek(&s) == '{';
             read_usage(r, &s);
+            if (usage)
+                r->figures = (struct span){name.p - 1, (size_t)(s.p - name.p) + 1};
         } else if (span_is(name, "error")) {
             openai_read_error_value(&r->error, &s);
         } else if (span_is(name, "service_tier")) {

@@ -60,6 +60,8 @@ struct provider_verdict openai_judge(int status, const struct provider_error *e,
  * none. An `error` member, whatever it is. */
 bool openai_read_count(struct scan *s, int64_t *have);
 void openai_read_error_value(struct provider_error *e, struct scan *s);
+/* The value of a member `…_details` of usage. */
+void openai_read_details(struct provider_reply *r, struct scan *s);
 /* The value of a member `service_tier`. */
 void openai_read_service(struct provider_reply *r, struct scan *s);
 

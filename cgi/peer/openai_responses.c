@@ -5,20 +5,6 @@
 
 #include "peer/openai.h"
 
-static void read_details(struct scan *s, const char *which, int64_t *have)
-{
-    struct span name;
-
-    if (!scan_object(s))
-        return;
-    while (scan_member(s, &name)) {
-        if (span_is(name, which))
-            (void)openai_read_count(s, have);
-        else
-            scan_skip(s);
-    }
-}
-
 static void read_usage(struct provider_reply *r, struct scan *s)
 {
     struct span name;
@@ -30,10 +16,8 @@ static void read_usage(struct provider_reply *r, struct scan *s)
             r->has_prompt |= openai_read_count(s, &r->usage.prompt);
         else if (span_is(name, "output_tokens"))
             r->has_completion |= openai_read_count(s, &r->usage.completion);
-        else if (span_is(name, "input_tokens_details"))
-            read_details(s, "cached_tokens", &r->usage.cached);
-        else if (span_is(name, "output_tokens_details"))
-            read_details(s, "reasoning_tokens", &r->usage.reasoning);
+        else if (span_is(name, "input_tokens_details") || span_is(name, "output_tokens_details"))
+            openai_read_details(r, s);
         else
             scan_skip(s);
     }

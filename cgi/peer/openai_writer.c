@@ -213,8 +213,8 @@ static void put_response(struct sb *out, const struct wire_call *c, struct span 
         sb_puts(out, ",\"annotations\":[]}]}");
     }
     sb_putf(out, "],\"usage\":{\"input_tokens\":%" PRId64 ",\"input_tokens_details\":{\"cached_tokens\":%" PRId64
-            "},\"output_tokens\":%" PRId64 ",\"output_tokens_details\":{\"reasoning_tokens\":%" PRId64 "},\"total_tokens\":%" PRId64 "}}",
-            u->prompt, u->cached, u->completion, u->reasoning, u->prompt + u->completion);
+            ",\"cache_write_tokens\":%" PRId64 "},\"output_tokens\":%" PRId64 ",\"output_tokens_details\":{\"reasoning_tokens\":%" PRId64 "},\"total_tokens\":%" PRId64 "}}",
+            u->prompt, u->cached, u->cache_write + u->cache_write_1h, u->completion, u->reasoning, u->prompt + u->completion);
 }
 
 static void put_response_whole(struct sb *out, const struct wire_call *c, const struct wire_answer *a)

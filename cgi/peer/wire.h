@@ -35,7 +35,7 @@ enum wire {
 struct provider_error {
     bool set;
     int64_t status;                  /* a numeric `code`, or one that is digits; 0: none */
-    char type[48], code[64], message[512];      /* "" where absent */
+    char type[48], code[64], param[96], message[512];      /* "" where absent */
 };
 
 /* What the event that was read last is to a client who speaks alike. */
@@ -65,6 +65,7 @@ struct provider_reply {
     int64_t block;                   /* that is open in a stream of blocks: its index plus one; 0: none, or there are none */
     int64_t unshown_bytes;           /* of output that is neither text nor reasoning: tool calls, further choices */
     enum reply_event event;
+    struct span figures;             /* of the text that was read last: a member with usage among others; p NULL: there is none */
     struct provider_error error;
 };
 
@@ -120,6 +121,8 @@ struct wire_reader {
 
 /* --- what a client is told --- */
 
+enum { WIRE_OPEN_CALLS = 32 };       /* tool calls that a provider may write at the same time */
+
 /* What a writer knows of the call; borrowed. */
 struct wire_call {
     const char *request_id;          /* Weir's */
@@ -134,8 +137,9 @@ struct wire_call {
         bool begun;
         bool passed;                 /* the provider's own events went on: what was begun is not known */
         int block;                   /* which kind of block is open, in the writer's words; 0: none */
-        int64_t index;               /* of the block that is open, or the next */
-        int64_t call;                /* the tool call that is open, by its own index */
+        int64_t index;               /* of the block that is open, or the next; of tool calls' blocks the first */
+        int64_t call[WIRE_OPEN_CALLS];      /* the tool calls that are open, each by its own index, in the order of their blocks */
+        int calls;
     } note;
 };
 

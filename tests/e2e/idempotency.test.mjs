@@ -1,11 +1,12 @@
-// One request however often it is sent: Idempotency-Key on Weir's own paths.
+// One request however often it is sent: Idempotency-Key on Weir's own paths and the compatible ones.
 import assert from 'node:assert/strict';
-import { startUpstream, startWeir, test, waitFor } from './harness.mjs';
+import { startUpstream, startWeir, test, unlimited, waitFor } from './harness.mjs';
 import { assertError } from './shapes.mjs';
 
 const up = await startUpstream();
 const model = 'gpt-4o-mini';
-const weir = await startWeir({ upstream: up, config: { retry: { max_retries: 0 } } });
+const anthropic = { name: 'anthropic', protocol: 'anthropic', base_url: `http://127.0.0.1:${up.port}`, api_key: 'sk-e2e-canary', limits: unlimited, models: ['claude-sonnet-4-6'] };
+const weir = await startWeir({ upstream: up, openai: { responses: 'on' }, others: [anthropic], config: { retry: { max_retries: 0 } } });
 const send = (key, body, where = '/chat/complete') => weir.post(where, { model, ...body }, { 'Idempotency-Key': key });
 const calls = async () => (await up.judge()).calls;
 const answered = (key) => waitFor(`the answer of ${key} to be stored`, () => weir.sql(`SELECT state FROM idempotency WHERE key = '${key}'`)[0]?.state === 2);
@@ -83,17 +84,30 @@ test('a deleted conversation leaves no answer behind', async () => {
   assert.deepEqual(weir.sql("SELECT 1 FROM idempotency WHERE key = 'deleted'"), []);
 });
 
-test('the compatible paths take keys too', async () => {
-  const ask = (stream) => weir.post('/v1/chat/completions', { model, messages: [{ role: 'user', content: `#slow-100-0-5 v1 ${stream}` }], stream }, { 'Idempotency-Key': `v1-${stream}` });
-  for (const stream of [false, true]) {
-    const before = await calls();
-    const all = await Promise.all(Array.from({ length: 50 }, () => ask(stream)));
+// On every path that calls a provider, streamed or not, as the provider speaks or translated.
+const chat = (more = {}) => (content) => ({ model, messages: [{ role: 'user', content }], ...more });
+const messages = (more = {}) => chat({ model: 'claude-sonnet-4-6', max_tokens: 50, ...more });
+const paths = [
+  ['/chat/stream', (message) => ({ model, message })],
+  ['/v1/chat/completions', chat()], ['/v1/chat/completions', chat({ stream: true })], ['/v1/chat/completions', chat({ model: 'claude-sonnet-4-6', stream: true })],
+  ['/v1/messages', messages()], ['/v1/messages', messages({ stream: true })], ['/v1/messages', messages({ model })],
+  ['/v1/responses', (input) => ({ model, input })], ['/v1/responses', (input) => ({ model, input, stream: true })],
+  ['/v1/embeddings', (input) => ({ model, input })],
+];
+
+for (const [n, [path, body]] of paths.entries())
+  test(`fifty at once with one key make one call: ${path} ${JSON.stringify(body('x'))}`, async () => {
+    const one = body(`#slow-100-0-5 path ${n}`), before = await calls(), anthropic = path === '/v1/messages';
+    const ask = (what = one) => weir.post(path, what, { 'Idempotency-Key': `path-${n}` });
+    const code = (r) => (anthropic ? r.json.error.details.error_code : r.json.error.code);
+    const all = await Promise.all(Array.from({ length: 50 }, () => ask()));
     const good = all.filter((r) => r.status === 200);
-    assert.ok(good.length >= 1 && all.every((r) => r.status === 200 || (r.status === 409 && r.json.error.code === 'idempotency_in_progress')));
-    await answered(`v1-${stream}`);
-    const again = await ask(stream);
+    assert.ok(good.length >= 1 && all.every((r) => r.status === 200 || (r.status === 409 && code(r) === 'idempotency_in_progress')));
+    await answered(`path-${n}`);
+    const again = await ask();
     assert.equal(again.headers['idempotent-replayed'], 'true');
     assert.equal(again.text, good[0].text);
+    const other = await ask(body('something else'));
+    assert.deepEqual([other.status, code(other), other.json.type], [422, 'idempotency_mismatch', anthropic ? 'error' : undefined]);
     assert.equal(await calls() - before, 1);
-  }
-});
+  });

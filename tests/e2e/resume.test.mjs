@@ -34,7 +34,7 @@ test('what is replayed is what was sent, from every event on', async () => {
 test('a connection cut at every event boundary loses and doubles nothing', async () => {
   const before = (await up.judge()).calls;
   const count = (await whole(await ask('#slow-5-3-20 count'))).events.length;
-  for (let cut = 1; cut < count; cut += 2) {
+  for (let cut = 1; cut < count; cut++) {
     const s = await ask(`#slow-5-3-20 cut at ${cut}`);
     await waitFor(`event ${cut}`, () => s.events.length >= cut || s.ended);
     const seen = s.events.slice(0, cut);
@@ -49,7 +49,7 @@ test('a connection cut at every event boundary loses and doubles nothing', async
     const kept = (await weir.get(`/chat/sessions/${seen[0].data.session_id}/messages`)).json.items.at(-1);
     assert.equal(kept.content, text(all));
   }
-  assert.equal((await up.judge()).calls - before, 1 + Math.ceil((count - 1) / 2), 'each was one call');
+  assert.equal((await up.judge()).calls - before, count, 'each was one call');
 });
 
 test('several read at once, from where each of them is', async () => {

@@ -116,6 +116,15 @@ test('a refusal of Weir\'s is one the client knows', async () => {
   assert.ok(ids.includes('claude-sonnet-4-6'));
 });
 
+test('so is one of nginx\'s, whether the body is too large or no Weir is there', async () => {
+  const told = (status, type) => (e) => e.status === status && e.error.type === 'error' && e.error.error.type === type && /^req_/.test(e.requestID) && e.error.request_id === e.requestID;
+  await assert.rejects(client.messages.create(say('x'.repeat(33 * 1024 * 1024))), told(413, 'request_too_large'));
+  const alone = await startWeir({ config: { upstreams: [entry()] } });
+  await alone.program.stop();
+  await assert.rejects(new Anthropic({ baseURL: `http://127.0.0.1:${alone.port}`, apiKey: weir.token, maxRetries: 0 }).messages.create(say('x')), told(503, 'api_error'));
+  await alone.stop();
+});
+
 test('a refusal of the provider\'s keeps its status and words; its faults are Weir\'s to try again', async () => {
   await assert.rejects(client.messages.create(say('x', { model: 'fault-400' })), (e) => e.status === 400 && /Unsupported value/.test(e.message));
   await assert.rejects(client.messages.create(say('in a stream', { model: 'fault-413', stream: true })), (e) => e.status === 413);

@@ -146,7 +146,7 @@ test('responses pass through, streamed or not, and are metered by their usage', 
   const { data, request_id: id } = await client.responses.create({ model: 'echo', input: 'a response' }).withResponse();
   assert.equal(data.output_text, 'a response');
   const r = await weir.settled(id);
-  assert.deepEqual([r.prompt, r.cached, r.completion, r.reasoning], [data.usage.input_tokens, 4, data.usage.output_tokens, 3]);
+  assert.deepEqual([r.prompt, r.cached, r.cache_write, r.completion, r.reasoning], [data.usage.input_tokens, 4, 2, data.usage.output_tokens, 3]);
 
   const types = [];
   let text = '';

@@ -9,7 +9,7 @@
 #include "call.h"
 #include "judge.h"
 
-enum { BODY_MAX = 16 << 20, CACHED = 4, REASONING = 3 };
+enum { BODY_MAX = 16 << 20, CACHED = 4, WRITTEN = 2, REASONING = 3 };
 
 static void send_all(struct conn *c, struct call_log *log, const char *type, const struct sb *body, int64_t now_us)
 {
@@ -80,9 +80,9 @@ static void put_response(struct sb *b, const struct call_log *log, const struct 
     }
     sb_puts(b, "],\"parallel_tool_calls\":true,\"tool_choice\":\"auto\",\"tools\":[],\"usage\":");
     if (ended)
-        sb_putf(b, "{\"input_tokens\":%" PRId64 ",\"input_tokens_details\":{\"cached_tokens\":%d},\"output_tokens\":%" PRId64
+        sb_putf(b, "{\"input_tokens\":%" PRId64 ",\"input_tokens_details\":{\"cached_tokens\":%d,\"cache_write_tokens\":%d},\"output_tokens\":%" PRId64
                 ",\"output_tokens_details\":{\"reasoning_tokens\":%d},\"total_tokens\":%" PRId64 "}",
-                r->in, CACHED, r->out, REASONING, r->in + r->out);
+                r->in, CACHED, WRITTEN, r->out, REASONING, r->in + r->out);
     else
         sb_puts(b, "null");
     sb_putc(b, '}');
