@@ -2,6 +2,7 @@
 // to it, and nginx with Weir, in one run on one machine; prints a table.
 //
 //   bench/run [--only NAME,NAME] [--json FILE]
+//   bench/relay                                    how streams pass through, alone
 //   bench/run --only soak                          1,000,000 requests (WEIR_SOAK) and what memory grows by
 //
 // Each case first loads the plain proxy, then Weir, with the same traffic. CPU is

@@ -136,8 +136,8 @@ enum weir_err translate_known(struct translation *t, const char *at, const json_
         while (i < n && strcmp(known[i], name) != 0)
             i++;
         translate_path(path, at, name, -1);
-        if (i == n && !json_is_null(member))
-            return translate_nothing_like(t, path);
+        if (i == n && !json_is_null(member) && translate_only_nothing(t, path, member))
+            return WEIR_E_INVALID_FIELD;
     }
     return WEIR_OK;
 }

@@ -32,7 +32,7 @@ enum weir_err translate_members(struct translation *t, const struct translate_ru
 enum weir_err translate_nothing_like(struct translation *t, const char *at);
 enum weir_err translate_must(struct translation *t, const char *at, const char *must);
 
-/* Every member of v that is there and not null is one of these (`n`), or refused. */
+/* Every member of v that says something (translate_only_nothing) is one of these (`n`), or refused. */
 enum weir_err translate_known(struct translation *t, const char *at, const json_t *v, const char *const *known, size_t n)
     __attribute__((warn_unused_result));
 

@@ -8,6 +8,16 @@
 #include "base/json.h"
 #include "peer/translate_impl.h"
 
+/* What a block may have, of whatever type: the rest would be lost, such as a document's context or its citations. A mark for a
+ * cache and who called a tool change nothing. */
+static enum weir_err check_block(struct translation *t, const char *at, const json_t *block)
+{
+    static const char *const known[] = {"type", "text", "source", "title", "tool_use_id", "content", "is_error", "id", "name", "input",
+                                        "cache_control", "caller"};
+
+    return translate_known(t, at, block, known, sizeof known / sizeof *known);
+}
+
 /* --- blocks of a user's turn --- */
 
 static json_t *text_part(const char *text)
@@ -97,7 +107,10 @@ static enum weir_err tool_result(struct translation *t, const char *at, const js
 static enum weir_err user_block(struct translation *t, const char *at, const json_t *block, json_t **parts)
 {
     const char *type = json_str(block, "type", ""), *text;
+    enum weir_err e = check_block(t, at, block);
 
+    if (e)
+        return e;
     if (strcmp(type, "text") == 0) {
         text = translate_string(t, block, at, "text");
         if (!text)
@@ -164,9 +177,13 @@ static enum weir_err tool_use(struct translation *t, const char *at, const json_
 static enum weir_err assistant_block(struct translation *t, const char *at, const json_t *block, struct sb *text, json_t *calls)
 {
     const char *type = json_str(block, "type", ""), *s;
+    enum weir_err e;
 
     if (strcmp(type, "thinking") == 0 || strcmp(type, "redacted_thinking") == 0)
         return WEIR_OK;                              /* of use to nobody but who signed them */
+    e = check_block(t, at, block);
+    if (e)
+        return e;
     if (strcmp(type, "tool_use") == 0)
         return tool_use(t, at, block, calls);
     if (strcmp(type, "text") != 0)

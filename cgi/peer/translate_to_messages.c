@@ -57,6 +57,7 @@ static enum weir_err file(struct translation *t, const char *at, const json_t *p
 
 static enum weir_err part(struct translation *t, const char *at, const json_t *p, json_t *blocks)
 {
+    static const char *const known[] = {"type", "text", "refusal", "image_url", "file", "cache_control", "prompt_cache_breakpoint"};
     const char *type = json_str(p, "type", ""), *text;
 
     if (strcmp(type, "image_url") == 0)
@@ -65,6 +66,8 @@ static enum weir_err part(struct translation *t, const char *at, const json_t *p
         return file(t, at, p, blocks);
     if (strcmp(type, "text") != 0 && strcmp(type, "refusal") != 0)
         return *type ? translate_nothing_like(t, at) : translate_must(t, at, "a part with a type");
+    if (translate_known(t, at, p, known, sizeof known / sizeof *known))
+        return WEIR_E_INVALID_FIELD;
     text = translate_string(t, p, at, type);
     if (!text)
         return WEIR_E_INVALID_FIELD;
@@ -237,6 +240,7 @@ static enum weir_err stop(struct translation *t, const char *at, const json_t *v
 
 static enum weir_err tools(struct translation *t, const char *at, const json_t *v)
 {
+    static const char *const known[] = {"name", "description", "parameters", "strict"};
     json_t *out = json_array();
 
     json_object_set_new(t->to, "tools", out);
@@ -249,7 +253,7 @@ static enum weir_err tools(struct translation *t, const char *at, const json_t *
         if (strcmp(json_str(tool, "type", ""), "function") != 0)
             return translate_nothing_like(t, path);
         translate_path(inside, path, "function", -1);
-        name = translate_string(t, f, inside, "name");
+        name = translate_known(t, inside, f, known, sizeof known / sizeof *known) ? NULL : translate_string(t, f, inside, "name");
         if (!name)
             return WEIR_E_INVALID_FIELD;
         json_array_append_new(out, json_pack("{s:s, s:s*, s:o, s:o*}", "name", name, "description", json_str(f, "description", NULL),

@@ -8,7 +8,7 @@ import { Ollama } from 'ollama';
 import { startUpstream, startWeir, test, waitFor } from './harness.mjs';
 
 const up = await startUpstream();
-const weir = await startWeir({ upstream: up, openai: { responses: 'on', max_concurrent: 1, retry: { max_retries: 0, base_delay: 0.01, max_delay: 0.05 } } });
+const weir = await startWeir({ upstream: up, openai: { responses: 'on', max_concurrent: 1, retry: { max_retries: 0, base_delay: 0.01, max_delay: 0.05 } }, config: { queue: { max_size: 1 } } });
 const baseURL = `http://127.0.0.1:${weir.port}/v1`;
 const openai = createOpenAI({ baseURL, apiKey: weir.token });
 const compatible = createOpenAICompatible({ name: 'weir', baseURL, apiKey: weir.token, includeUsage: true });
@@ -65,42 +65,60 @@ test('a client that does not ask for usage sees none, and is metered', async () 
   assert.equal(row.estimated, 0);
 });
 
-test('a stream that fails in the middle is an error part', async () => {
-  const seen = [];
-  const result = streamText({ model: compatible('fault-mid-error'), prompt: 'x', onError: ({ error }) => seen.push(error) });
-  await result.consumeStream();
-  assert.equal(seen.length, 1);
-});
+// Errors of a stream, abort, the queue, 402 and 429 are the same whichever way is taken; a response cannot be told to take its time.
+for (const [name, model] of Object.entries({ 'openai.chat': openai.chat, compatible })) {
+  test(`${name}: a stream that fails in the middle is an error part`, async () => {
+    const seen = [];
+    const result = streamText({ model: model('fault-mid-error'), prompt: 'x', onError: ({ error }) => seen.push(error) });
+    await result.consumeStream();
+    assert.equal(seen.length, 1);
+  });
 
-test('abort stops the provider', async () => {
-  const stop = new AbortController();
-  const result = streamText({ model: compatible('echo'), prompt: '#slow-0-50-400 aborted', abortSignal: stop.signal });
-  let n = 0;
-  try {
-    for await (const _ of result.textStream) if (++n === 3) stop.abort();
-  } catch { /* how it says so is its own business */ }
-  const call = await waitFor('the abort', async () => (await up.calls('#slow-0-50-400 aborted')).find((c) => c.end === 'aborted'));
-  assert.ok(call.completion_tokens < 50);
-});
+  test(`${name}: abort stops the provider`, async () => {
+    const stop = new AbortController(), prompt = `#slow-0-50-400 aborted by ${name}`;
+    const result = streamText({ model: model('echo'), prompt, abortSignal: stop.signal });
+    let n = 0;
+    try {
+      for await (const _ of result.textStream) if (++n === 3) stop.abort();
+    } catch { /* how it says so is its own business */ }
+    const call = await waitFor('the abort', async () => (await up.calls(prompt)).find((c) => c.end === 'aborted'));
+    assert.ok(call.completion_tokens < 50);
+  });
+}
 
-test('a long wait in the queue is only a long wait', async () => {
-  const first = streamText({ model: compatible('echo'), prompt: '#slow-0-100-25 holds the place' });
-  const all = first.consumeStream();
-  await waitFor('the place to be taken', async () => (await up.calls('#slow-0-100-25')).length > 0);
-  const { text } = streamText({ model: compatible('echo'), prompt: 'after a while' });
-  assert.equal(await text, 'after a while');
-  await all;
-});
+for (const [name, model] of Object.entries(ways)) {
+  test(`${name}: a long wait in the queue is only a long wait`, async () => {
+    const prompt = `#slow-0-100-25 holds the place for ${name}`;
+    const all = streamText({ model: compatible('echo'), prompt }).consumeStream();
+    await waitFor('the place to be taken', async () => (await up.calls(prompt)).length > 0);
+    const { text } = streamText({ model: model('echo'), prompt: 'after a while' });
+    assert.equal(await text, 'after a while');
+    await all;
+  });
 
-test('a 429 says when it may be tried again, a 402 that it may not', async () => {
-  const u = (await weir.post('/admin/users', { name: 'one-a-minute', role: 'user', limits: { requests_per_minute: 1 } })).json;
-  const t = (await weir.post('/admin/tokens', { user_id: u.user_id, name: 'sdk' })).json;
-  const slow = createOpenAICompatible({ name: 'weir', baseURL, apiKey: t.token });
-  await generateText({ model: slow('echo'), prompt: 'the first' });
-  await assert.rejects(generateText({ model: slow('echo'), prompt: 'the second', maxRetries: 0 }), (e) => e.statusCode === 429 && e.isRetryable && Number(e.responseHeaders['retry-after']) > 0);
-  await weir.post('/admin/budgets', { scope: 'model', key: 'gpt-4o', window: 'total', limit_usd: 0.0000001 });
-  await assert.rejects(generateText({ model: compatible('gpt-4o'), prompt: 'too dear' }), (e) => e.statusCode === 402 && !e.isRetryable);
-});
+  test(`${name}: a full queue is a 429 that the client tries again by itself`, async () => {
+    const hold = streamText({ model: compatible('echo'), prompt: `#slow-0-100-12 holds it for ${name}` }).consumeStream();
+    await waitFor('the place to be taken', async () => (await up.calls(`#slow-0-100-12 holds it for ${name}`)).length > 0);
+    const waits = generateText({ model: compatible('echo'), prompt: 'stands in line' });
+    await waitFor('one to wait', async () => (await weir.get('/monitoring/queue-status')).json.now.entries.length === 1);
+    await assert.rejects(generateText({ model: model('echo'), prompt: 'one too many', maxRetries: 0 }), (e) => e.statusCode === 429 && e.isRetryable && e.responseHeaders['retry-after'] >= 1);
+    const late = generateText({ model: model('echo'), prompt: 'comes back later' });
+    assert.deepEqual([(await waits).text, (await late).text], ['stands in line', 'comes back later']);
+    await hold;
+  });
+
+  test(`${name}: a 429 says when it may be tried again, a 402 that it may not`, async () => {
+    const u = (await weir.post('/admin/users', { name: `one-a-minute-${name.replace('.', '-')}`, role: 'user', limits: { requests_per_minute: 1 } })).json;
+    const t = (await weir.post('/admin/tokens', { user_id: u.user_id, name: 'sdk' })).json;
+    const headers = { Authorization: `Bearer ${t.token}` };
+    await generateText({ model: model('echo'), prompt: 'the first', headers });
+    await assert.rejects(generateText({ model: model('echo'), prompt: 'the second', headers, maxRetries: 0 }), (e) => e.statusCode === 429 && e.isRetryable && Number(e.responseHeaders['retry-after']) > 0);
+    if (name === 'openai.chat') await weir.post('/admin/budgets', { scope: 'model', key: 'gpt-4o', window: 'total', limit_usd: 0.0000001 });
+    const before = (await up.judge()).calls;
+    await assert.rejects(generateText({ model: model('gpt-4o'), prompt: 'too dear' }), (e) => e.statusCode === 402 && !e.isRetryable);
+    assert.equal((await up.judge()).calls, before);
+  });
+}
 
 test('embeddings', async () => {
   const { embeddings, usage } = await embedMany({ model: compatible.embeddingModel('echo'), values: ['one two', 'three'] });

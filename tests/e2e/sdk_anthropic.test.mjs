@@ -297,3 +297,21 @@ test('AI SDK: errors, abort, 402 and 429', async () => {
   const poor = createAnthropic({ baseURL: `http://127.0.0.1:${narrow.port}/v1`, apiKey: narrow.token });
   await assert.rejects(generateText({ model: poor('claude-haiku-4-5'), prompt: 'too dear' }), (e) => e.statusCode === 402 && !e.isRetryable);
 });
+
+test('AI SDK: a wait in the queue, a full one, a limit of its own', async () => {
+  const narrowly = createAnthropic({ baseURL: `http://127.0.0.1:${narrow.port}/v1`, apiKey: narrow.token });
+  const hold = patient.messages.stream(say('#slow-0-100-14 holds it for ai')).finalMessage();
+  await waitFor('the place to be taken', async () => (await up.calls('#slow-0-100-14 holds it')).length > 0);
+  const waits = streamText({ model: narrowly('echo'), prompt: 'stands in line for ai' });
+  const text = waits.text;
+  await waitFor('one to wait', async () => (await narrow.get('/monitoring/queue-status')).json.now.entries.length === 1);
+  await assert.rejects(generateText({ model: narrowly('echo'), prompt: 'one too many', maxRetries: 0 }), (e) => e.statusCode === 429 && e.isRetryable && e.data.error.type === 'rate_limit_error');
+  const late = generateText({ model: narrowly('echo'), prompt: 'comes back later for ai' });
+  assert.deepEqual([await text, (await late).text], ['stands in line for ai', 'comes back later for ai']);
+  await hold;
+  const u = (await narrow.post('/admin/users', { name: 'slowly-by-ai', role: 'user', limits: { requests_per_minute: 1 } })).json;
+  const t = (await narrow.post('/admin/tokens', { user_id: u.user_id, name: 'sdk' })).json;
+  const slow = createAnthropic({ baseURL: `http://127.0.0.1:${narrow.port}/v1`, apiKey: t.token });
+  await generateText({ model: slow('echo'), prompt: 'the first' });
+  await assert.rejects(generateText({ model: slow('echo'), prompt: 'the second', maxRetries: 0 }), (e) => e.statusCode === 429 && e.isRetryable && Number(e.responseHeaders['retry-after']) > 0);
+});

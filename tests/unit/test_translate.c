@@ -139,7 +139,7 @@ START_TEST(what_has_another_form_there_takes_it)
                "{\"model\":\"m\",\"stream\":true,\"max_tokens\":5,\"temperature\":1,\"cache_control\":{\"type\":\"ephemeral\"},\"thinking\":{\"type\":\"enabled\",\"budget_tokens\":8000},"
                "\"speed\":\"standard\",\"stop_sequences\":[],\"tools\":[],"
                "\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"},{\"role\":\"assistant\",\"content\":[{\"type\":\"thinking\",\"thinking\":\"hm\",\"signature\":\"s\"},"
-               "{\"type\":\"redacted_thinking\",\"data\":\"x\"},{\"type\":\"text\",\"text\":\"a\"},{\"type\":\"text\",\"text\":\"b\"}]},"
+               "{\"type\":\"redacted_thinking\",\"data\":\"x\"},{\"type\":\"text\",\"text\":\"a\",\"citations\":null},{\"type\":\"text\",\"text\":\"b\",\"citations\":[]}]},"
                "{\"role\":\"system\",\"content\":\"later\"},{\"role\":\"user\",\"content\":[{\"type\":\"document\",\"source\":{\"type\":\"text\",\"media_type\":\"text/plain\",\"data\":\"doc\"}}]}],"
                "\"system\":[{\"type\":\"text\",\"text\":\"A\",\"cache_control\":{\"type\":\"ephemeral\"}},{\"type\":\"text\",\"text\":\"B\"}]}",
                "{\"temperature\":1,\"reasoning_effort\":\"medium\",\"messages\":[{\"role\":\"system\",\"content\":\"A\\n\\nB\"},{\"role\":\"user\",\"content\":\"Hi\"},"
@@ -197,6 +197,14 @@ static const struct {
      "messages[0].content[0].content[0]"},
     {translate_to_chat, "{\"messages\":[{\"role\":\"assistant\",\"content\":[{\"type\":\"server_tool_use\"}]}]}", "messages[0].content[0]"},
     {translate_to_chat, "{\"messages\":[{\"role\":\"assistant\",\"content\":[{\"type\":\"tool_use\",\"id\":\"t\",\"name\":\"f\",\"input\":\"x\"}]}]}", "messages[0].content[0].input"},
+    {translate_to_chat, "{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"document\",\"source\":{\"type\":\"text\",\"data\":\"d\"},\"citations\":{\"enabled\":true}}]}]}",
+     "messages[0].content[0].citations"},
+    {translate_to_chat, "{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"document\",\"source\":{\"type\":\"text\",\"data\":\"d\"},\"context\":\"c\"}]}]}",
+     "messages[0].content[0].context"},
+    {translate_to_chat, "{\"messages\":[{\"role\":\"assistant\",\"content\":[{\"type\":\"text\",\"text\":\"a\",\"citations\":[{\"type\":\"char_location\"}]}]}]}",
+     "messages[0].content[0].citations"},
+    {translate_to_messages, "{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"a\",\"new\":1}]}]}", "messages[0].content[0].new"},
+    {translate_to_messages, "{" HI ",\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"new\":1}}]}", "tools[0].function.new"},
     {translate_to_chat, "{\"messages\":[{\"role\":\"tool\",\"content\":\"x\"}]}", "messages[0]"},
     {translate_to_chat, "{\"messages\":[7]}", "messages[0].role"},
 };
