@@ -56,6 +56,7 @@ static const struct wanted wanted[] = {
     {"HTTP_TRACEPARENT", AT(traceparent), NULL},
     {"HTTP_X_API_KEY", AT(api_key), "x-api-key"},
     {"HTTP_X_CSRF_TOKEN", AT(csrf_token), "X-CSRF-Token"},
+    {"HTTP_X_WEIR_CACHE", AT(weir_cache), "X-Weir-Cache"},
     {"HTTP_X_WEIR_METADATA", AT(weir_metadata), "X-Weir-Metadata"},
     {"HTTP_X_WEIR_PRIORITY", AT(weir_priority), "X-Weir-Priority"},
     {"HTTP_X_WEIR_SESSION", AT(weir_session), "X-Weir-Session"},

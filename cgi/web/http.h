@@ -36,7 +36,7 @@ struct http_request {
     const char *authorization, *api_key, *cookie;
     const char *host, *origin, *sec_fetch_site, *csrf_token;
     const char *if_none_match, *last_event_id, *idempotency_key, *traceparent;
-    const char *weir_session, *weir_priority, *weir_metadata;       /* X-Weir-…, of /v1 */
+    const char *weir_session, *weir_priority, *weir_metadata, *weir_cache;       /* X-Weir-…, of /v1 */
     const char *anthropic_version, *anthropic_beta;
     const char *scheme, *remote_addr;
     const char *proxy_user;              /* who nginx says a proxy in front has signed in */

@@ -55,6 +55,19 @@ static enum weir_err read_priority(struct exchange *x, struct v1 *v)
     return WEIR_OK;
 }
 
+/* Only words are kept: else it says nothing. */
+static enum weir_err read_cache(struct exchange *x, struct v1 *v)
+{
+    const char *said = x->in.weir_cache;
+    bool on = said && strcmp(said, "on") == 0;
+
+    if (said && !on && strcmp(said, "off") != 0)
+        return web_refuse(x, WEIR_E_INVALID_FIELD, "X-Weir-Cache", "X-Weir-Cache must be on or off.");
+    if ((v->wire == WIRE_CHAT && !json_is_true(json_object_get(x->json, "logprobs"))) || v->wire == WIRE_MESSAGES)
+        v->launch.cache = said ? on : -1;
+    return WEIR_OK;
+}
+
 static enum weir_err read_metadata(struct exchange *x, struct v1 *v)
 {
     const char *text = x->in.weir_metadata;
@@ -205,14 +218,12 @@ enum weir_err v1_begin(struct exchange *x, enum wire w, const char *text_param, 
     v->choices = 1;
     v->body = sb_str(&x->body);
     v->body_len = x->body.len;
-    if ((e = read_model(x, v)) || (e = v1_flag(x, "stream", &stream)) || (e = read_priority(x, v)) || (e = read_metadata(x, v)) ||
+    if ((e = read_model(x, v)) || (e = v1_flag(x, "stream", &stream)) || (e = read_priority(x, v)) || (e = read_cache(x, v)) || (e = read_metadata(x, v)) ||
         (e = read_session(x, v)) || (e = filter_body(x, v, text_param)))
         return e;
     v->launch.kind = stream ? JOB_STREAM : JOB_COMPLETE;
     v->launch.asked = v->model;
     v->launch.candidates = &v->candidates;
-    if ((w == WIRE_CHAT && !json_is_true(json_object_get(x->json, "logprobs"))) || w == WIRE_MESSAGES)
-        v->launch.cache = -1;                        /* else not: words are what is kept */
     return WEIR_OK;
 }
 

@@ -66,6 +66,23 @@ test('a model whose answers are kept is kept on the compatible path as well', as
   assert.equal((await v1(false, { logprobs: true })).headers['x-weir-cache'], undefined);
 });
 
+test('on the compatible paths a header asks for it or against it, and those who ask at once share one call, streamed or not', async () => {
+  const bodies = { '/v1/chat/completions': {}, '/v1/messages': { max_tokens: 50 } };
+  for (const [path, more] of Object.entries(bodies)) {
+    const v1 = (text, said, rest = {}) => weir.post(path, { model, messages: [{ role: 'user', content: `${text} ${path}` }], ...more, ...rest }, said ? { 'X-Weir-Cache': said } : {});
+    const all = await Promise.all(Array.from({ length: 20 }, (_, i) => v1('#slow-200-1-20 header', 'on', { stream: i % 2 === 1 })));
+    assert.ok(all.every((r) => r.status === 200 && r.text.includes('until')));
+    assert.equal(all.filter((r) => r.headers['x-weir-cache'] === 'hit').length, 19);
+    assert.equal(await calls(`#slow-200-1-20 header ${path}`), 1);
+    assert.equal((await v1('#slow-200-1-20 header', undefined)).headers['x-weir-cache'], undefined, 'it is off by default');
+    const listed = { model: 'gpt-4.1' };
+    await v1('#lorem-7 listed', undefined, listed);
+    assert.equal((await v1('#lorem-7 listed', 'off', listed)).headers['x-weir-cache'], undefined);
+    assert.equal((await v1('#lorem-7 listed', undefined, listed)).headers['x-weir-cache'], 'hit');
+    assert.equal((await v1('x', 'perhaps')).status, 400);
+  }
+});
+
 test('only whole answers in words are kept', async () => {
   for (const message of ['#fault-500 x', '#filter x', '#lorem-50 cut']) {
     await ask(message, { cache: true, max_tokens: 10 });
