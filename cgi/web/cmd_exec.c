@@ -231,7 +231,6 @@ static void keep_ours(void)
 static int start(char **command, pid_t *pid)
 {
     int fd[2], why = 0;
-    ssize_t n;
 
     if (pipe2(fd, O_CLOEXEC) < 0)
         return errno;
@@ -246,7 +245,7 @@ static int start(char **command, pid_t *pid)
     }
     why = *pid < 0 ? errno : 0;
     (void)close(fd[1]);
-    while (!why && (n = read(fd[0], &why, sizeof why)) < 0 && errno == EINTR)
+    while (!why && read(fd[0], &why, sizeof why) < 0 && errno == EINTR)
         why = 0;
     (void)close(fd[0]);
     return why;

@@ -111,7 +111,7 @@ static enum weir_err make_job(struct exchange *x, const json_t *from, const char
 
 enum weir_err h_operation_acquire(struct exchange *x)
 {
-    struct job *j;
+    struct job *j = NULL;
     enum weir_err e = make_job(x, x->json, "", &j);
 
     if (!e)
@@ -132,7 +132,7 @@ enum weir_err h_operation_batch(struct exchange *x)
 {
     struct many m = {NULL};
     struct field_fault fault = {.param = ""};
-    struct job *job[BATCH_MAX];
+    struct job *job[BATCH_MAX] = {NULL};
     char prefix[40];
     size_t n, made = 0;
     enum weir_err e = field_read(x->json, many_fields, 1, "", &m, &fault);
