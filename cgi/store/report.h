@@ -22,6 +22,10 @@ enum report_metric { REPORT_REQUESTS, REPORT_TOKENS, REPORT_COST, REPORT_METRICS
 const char *report_metric_name(enum report_metric m);      /* "requests" "tokens" "cost_usd" */
 bool report_metric_parse(const char *s, enum report_metric *out);
 
+/* What a history is put in the order of. */
+enum report_sort { SORT_AT, SORT_TOKENS, SORT_COST, SORT_FIRST_TOKEN, SORT_TOTAL, SORT_QUEUED, SORT_RETRIES, REPORT_SORTS };
+const char *report_sort_name(enum report_sort s);          /* "at" "total_tokens" "cost_usd" "ttft_ms" "duration_ms" "queue_ms" "retries" */
+
 /* Strings are borrowed from the query; NULL means any. */
 struct report_filter {
     int64_t now_ms, from_ms, to_ms;       /* UTC, [from, to) */
@@ -32,20 +36,22 @@ struct report_filter {
     enum granularity granularity;         /* AUTO: minute up to 2 h, hour up to 7 d, else day */
     struct zone zone;                     /* decides days; a week begins on its Monday, a month on its first */
     int64_t limit;                        /* 1 … 1000 */
-    int64_t cursor;                  /* events before this one; 0 = from the newest */
+    enum report_sort sort;                /* of a history; by what it is called, with - before it for the largest first */
+    bool ascending;
+    int64_t cursor, cursor_key;           /* of a history: behind this event, whose figure was cursor_key; 0: from the first on */
     int64_t horizon_ms;                   /* of a forecast */
     enum report_metric metric;            /* the same */
 };
 
-/* The last 24 hours of everything, UTC, 100 a page; forecasts of tokens for 7 days. */
+/* The last 24 hours of everything, UTC, 100 a page, the newest first; forecasts of tokens for 7 days. */
 struct report_filter report_filter_make(int64_t now_ms);
 /* One parameter of the query: from, to, user_id, session_id, model, upstream, api_endpoint, priority, status,
- * granularity, tz, limit, cursor, horizon, metric. from and to are RFC 3339 or -24h, -7d, -30d (m, h, d before now), or "now".
+ * granularity, tz, limit, sort, cursor, horizon, metric. from and to are RFC 3339 or -24h, -7d, -30d (m, h, d before now), or "now".
  * E_UNKNOWN_FIELD: not one of these (the caller may know it). E_INVALID_FIELD, E_OUT_OF_RANGE: `why` is a sentence
  * that names parameter, value and what is allowed. */
 enum weir_err report_filter_set(struct report_filter *f, const char *key, const char *value, char why[160])
     __attribute__((warn_unused_result));
-/* When all were set: from before to, and not more than 3,000 buckets. *param names the field at fault. */
+/* When all were set: from before to, not more than 3,000 buckets, a cursor of the same sort. *param names the field at fault. */
 enum weir_err report_filter_check(const struct report_filter *f, const char **param, char why[160])
     __attribute__((warn_unused_result));
 /* RFC 3339 with any offset, or relative to now as above. */
@@ -69,6 +75,8 @@ enum weir_err report_session_usage(struct db *ro, const struct report_filter *f,
  * its p95, at most 1), no_retries (15; 1 less retries per request, at least 0). A part without data is left out. */
 enum weir_err report_performance(struct db *ro, const struct report_filter *f, struct sb *out)
     __attribute__((warn_unused_result));
+/* {requests, latency_ms, ttft_ms, queue_wait_ms, tokens_per_second, success_rate} of that alone: cheaper, for a comparison. */
+enum weir_err report_speed(struct db *ro, const struct report_filter *f, struct sb *out) __attribute__((warn_unused_result));
 /* {models:[{key, requests, latency_ms, ttft_ms, queue_wait_ms, tokens_per_second, success_rate}]} of the same calls, each as
  * above: the dearest models, fewer than f->limit if there are more. */
 enum weir_err report_models(struct db *ro, const struct report_filter *f, struct sb *out) __attribute__((warn_unused_result));
@@ -121,7 +129,10 @@ struct report_goal {
 enum weir_err report_forecast(struct db *ro, const struct report_filter *f, struct report_goal *goal, size_t goals, struct sb *out)
     __attribute__((warn_unused_result));
 
-/* {items, next_cursor}: events, newest first. */
+/* Is it cheap enough to put a history in the order that `f` asks for? By time it always is. For all else every event of
+ * the range, the session or the failures is looked at, which at most 200,000 may be: E_OUT_OF_RANGE with a sentence. */
+enum weir_err report_sort_check(struct db *ro, const struct report_filter *f, char why[160]) __attribute__((warn_unused_result));
+/* {items, next_cursor}: events in the filter's order, those of the same figure newest first. What is not known is less than nothing. */
 enum weir_err report_history(struct db *ro, const struct report_filter *f, struct sb *out)
     __attribute__((warn_unused_result));
 /* What the engine knows of a request that has not ended; filled by engine_request(). */

@@ -10,6 +10,7 @@
 #include "store/usage.h"
 
 enum { BUCKETS_MAX = 3000 };
+#define CURSOR_NO_KEY INT64_MIN
 #define MINUTE INT64_C(60000)
 #define HOUR INT64_C(3600000)
 #define DAY INT64_C(86400000)
@@ -17,7 +18,7 @@ enum { BUCKETS_MAX = 3000 };
 struct report_filter report_filter_make(int64_t now_ms)
 {
     struct report_filter f = {.now_ms = now_ms, .from_ms = now_ms - DAY, .to_ms = now_ms, .priority = -1, .status = -1,
-                              .zone = zone_utc(), .limit = 100, .horizon_ms = 7 * DAY, .metric = REPORT_TOKENS};
+                              .zone = zone_utc(), .limit = 100, .cursor_key = CURSOR_NO_KEY, .horizon_ms = 7 * DAY, .metric = REPORT_TOKENS};
     return f;
 }
 
@@ -167,14 +168,41 @@ static enum weir_err set_limit(struct report_filter *f, const char *value, char 
     return WEIR_OK;
 }
 
+/* An event; behind a figure and "." where a figure orders. Beyond the largest number: the largest. */
 static enum weir_err set_cursor(struct report_filter *f, const char *value, char why[160])
 {
-    size_t digits = strspn(value, "0123456789");
+    char *end;
 
-    f->cursor = strtoll(value, NULL, 10);        /* beyond the largest number: the largest */
-    if (value[digits] || (digits && f->cursor == 0))
+    f->cursor_key = CURSOR_NO_KEY;
+    f->cursor = strtoll(value, &end, 10);
+    if (*end == '.') {
+        f->cursor_key = f->cursor;
+        f->cursor = strtoll(end + 1, &end, 10);
+    }
+    if (*end || value[strspn(value, "-.0123456789")] || (*value && f->cursor < 1))
         return refuse(why, WEIR_E_INVALID_FIELD, "cursor", value, "what next_cursor of the page before said");
     return WEIR_OK;
+}
+
+static const char *const sorts[] = {[SORT_AT] = "at", [SORT_TOKENS] = "total_tokens", [SORT_COST] = "cost_usd",
+                                    [SORT_FIRST_TOKEN] = "ttft_ms", [SORT_TOTAL] = "duration_ms", [SORT_QUEUED] = "queue_ms",
+                                    [SORT_RETRIES] = "retries"};
+
+const char *report_sort_name(enum report_sort s)
+{
+    return sorts[s];
+}
+
+static enum weir_err set_sort(struct report_filter *f, const char *value, char why[160])
+{
+    f->ascending = *value != '-';
+    for (int i = 0; i < REPORT_SORTS; i++) {
+        if (strcmp(value + !f->ascending, sorts[i]) == 0) {
+            f->sort = (enum report_sort)i;
+            return WEIR_OK;
+        }
+    }
+    return refuse(why, WEIR_E_INVALID_FIELD, "sort", value, "at, total_tokens, cost_usd, ttft_ms, duration_ms, queue_ms or retries");
 }
 
 static enum weir_err set_granularity(struct report_filter *f, const char *value, char why[160])
@@ -255,6 +283,8 @@ enum weir_err report_filter_set(struct report_filter *f, const char *key, const 
                : refuse(why, WEIR_E_INVALID_FIELD, key, value, "requests, tokens or cost_usd");
     if (strcmp(key, "limit") == 0)
         return set_limit(f, value, why);
+    if (strcmp(key, "sort") == 0)
+        return set_sort(f, value, why);
     if (strcmp(key, "cursor") == 0)
         return set_cursor(f, value, why);
     if (strcmp(key, "tz") == 0)
@@ -276,6 +306,11 @@ enum weir_err report_filter_check(const struct report_filter *f, const char **pa
     if (f->granularity == GRANULARITY_MINUTE && f->from_ms < f->now_ms - 2 * DAY) {
         (void)snprintf(why, 160, "from: minutes are kept for 48 hours; ask for granularity hour or day.");
         return WEIR_E_OUT_OF_RANGE;
+    }
+    *param = "cursor";
+    if (f->cursor && (f->sort == SORT_AT) != (f->cursor_key == CURSOR_NO_KEY)) {
+        (void)snprintf(why, 160, "cursor: it is of a page in another order.");
+        return WEIR_E_INVALID_FIELD;
     }
     *param = "granularity";
     if ((f->to_ms - f->from_ms) / unit > BUCKETS_MAX) {

@@ -1,50 +1,118 @@
-/* report_history.c - events one by one, in pages. */
+/* report_history.c - events one by one, in pages: in the order of time, or of one of their figures. */
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "store/event_row.h"
 #include "store/report_scan.h"
 
-/* ?1 from, ?2 before (keys of events), ?3 user, ?4 model, ?5 upstream, ?6 endpoint, ?7 priority, ?8 status, ?9 limit */
-#define HISTORY(which)                                                                                             \
-    "SELECT" EVENT_COLUMNS EVENT_TABLES " WHERE " which " AND e.state = 2 AND e.id >= ?1 AND e.id < ?2"            \
-    " AND (?3 = 0 OR e.user = ?3) AND (?4 = 0 OR e.model = ?4) AND (?5 = 0 OR e.upstream = ?5)"                    \
-    " AND (?6 = 0 OR e.endpoint = ?6) AND (?7 < 0 OR e.priority = ?7) AND (?8 < 0 OR e.status = ?8)"               \
-    " ORDER BY e.id DESC LIMIT ?9"
+enum { SORTED_MAX = 200000 };
 
 /* The index that fits: a session's events, failed events, or the order of time. */
-static struct query select_page(struct db *ro, const struct report_scan *s, int64_t before)
+#define OF_SESSION "e.session = ?10 AND e.session > 0"
+#define OF_FAILED "e.status = ?8 AND e.status > 0 AND ?10 = 0"
+#define OF_ALL "?10 = 0"
+#define FITTING(s, sql) ((s)->keys.session ? sql(OF_SESSION) : (s)->f->status > 0 ? sql(OF_FAILED) : sql(OF_ALL))
+
+/* ?1 from, ?2 before (keys of events), ?3 user, ?4 model, ?5 upstream, ?6 endpoint, ?7 priority, ?8 status, ?9 limit, ?10 session */
+#define CHOSEN(which)                                                                                              \
+    " WHERE " which " AND e.state = 2 AND e.id >= ?1 AND e.id < ?2"                                                \
+    " AND (?3 = 0 OR e.user = ?3) AND (?4 = 0 OR e.model = ?4) AND (?5 = 0 OR e.upstream = ?5)"                    \
+    " AND (?6 = 0 OR e.endpoint = ?6) AND (?7 < 0 OR e.priority = ?7) AND (?8 < 0 OR e.status = ?8)"
+#define NEWEST(which) "SELECT" EVENT_COLUMNS EVENT_TABLES CHOSEN(which) " ORDER BY e.id DESC LIMIT ?9"
+#define OLDEST(which) "SELECT" EVENT_COLUMNS EVENT_TABLES CHOSEN(which) " ORDER BY e.id LIMIT ?9"
+
+/* `sort` is the parameter that says which: an enum report_sort. */
+#define FIGURE(sort)                                                                                                     \
+    "CASE " sort " WHEN 1 THEN e.prompt + e.completion WHEN 2 THEN CASE WHEN e.counted THEN e.cost_in + e.cost_out ELSE -1 END" \
+    " WHEN 3 THEN CASE WHEN e.completion > 0 THEN e.ttft_us ELSE -1 END"                                           \
+    " WHEN 4 THEN e.queue_us + e.retry_us + e.ttft_us + e.writing_us WHEN 5 THEN e.queue_us ELSE max(e.attempts, 1) END"
+/* ?11 enum report_sort; ?12 1 or, ascending, -1; ?13 behind this event, whose figure is ?14; 0: from the first on. What is on
+ * the page is found before anything is joined to it. */
+#define SORTED(which)                                                                                              \
+    "SELECT" EVENT_COLUMNS EVENT_TABLES " WHERE e.id IN (SELECT id FROM (SELECT e.id, ?12 * " FIGURE("?11")        \
+    " AS figure FROM events e" CHOSEN(which)                                                                       \
+    " AND (?13 = 0 OR figure < ?12 * ?14 OR (figure = ?12 * ?14 AND e.id < ?13)) ORDER BY figure DESC, e.id DESC LIMIT ?9))" \
+    " ORDER BY ?12 * " FIGURE("?11") " DESC, e.id DESC"
+
+static struct query select_page(struct db *ro, const struct report_scan *s)
 {
     const struct report_filter *f = s->f;
     const struct report_keys *k = &s->keys;
-    struct query q = query(ro, k->session ? HISTORY("e.session = ?10 AND e.session > 0")
-                                : f->status > 0 ? HISTORY("e.status = ?8 AND e.status > 0")
-                                                : HISTORY("1"));
-    const int64_t args[] = {f->from_ms << EVENT_BITS, before, k->user, k->model, k->upstream, k->endpoint, f->priority,
-                            f->status, f->limit + 1, k->session};
-    size_t n = k->session ? 10 : 9;
+    bool sorted = f->sort != SORT_AT;
+    struct query q = query(ro, sorted ? FITTING(s, SORTED) : f->ascending ? FITTING(s, OLDEST) : FITTING(s, NEWEST));
+    int64_t from = f->from_ms << EVENT_BITS, before = report_until(f) << EVENT_BITS;
 
-    for (size_t i = 0; i < n; i++)
+    if (f->cursor && !sorted && f->ascending)
+        from = f->cursor >= from ? f->cursor + 1 : from;
+    else if (f->cursor && !sorted)
+        before = f->cursor < before ? f->cursor : before;
+    const int64_t args[] = {from, before, k->user, k->model, k->upstream, k->endpoint, f->priority, f->status, f->limit + 1, k->session,
+                            f->sort, f->ascending ? -1 : 1, f->cursor, f->cursor_key};
+
+    for (size_t i = 0; i < (sorted ? 14 : 10); i++)
         query_i64(&q, args[i]);
     return q;
 }
 
+#define SOME(which) "SELECT count(*) FROM (SELECT 1 FROM events e WHERE " which " AND e.id >= ?1 AND e.id < ?2 LIMIT ?9)"
+
+enum weir_err report_sort_check(struct db *ro, const struct report_filter *f, char why[160])
+{
+    struct report_scan s;
+    enum weir_err e = WEIR_OK;
+
+    if (f->sort == SORT_AT)
+        return WEIR_OK;
+    e = report_scan_init(&s, ro, f);
+    if (!e) {
+        struct query q = query(ro, FITTING(&s, SOME));
+        const int64_t args[] = {f->from_ms << EVENT_BITS, report_until(f) << EVENT_BITS, 0, 0, 0, 0, 0, f->status, SORTED_MAX + 1, s.keys.session};
+
+        for (size_t i = 0; i < sizeof args / sizeof *args; i++)
+            query_i64(&q, args[i]);
+        if (query_row(&q) && query_col_i64(&q, 0) > SORTED_MAX) {
+            (void)snprintf(why, 160, "sort: there are more than 200,000 requests in this time; choose a shorter one, or one session.");
+            e = WEIR_E_OUT_OF_RANGE;
+        }
+        enum weir_err done = query_stop(&q);
+        e = e ? e : done;
+    }
+    report_scan_done(&s, ro);
+    return e;
+}
+
+/* What the next page is asked for with: the last event of this one, behind its figure where that orders. */
+static enum weir_err cursor_json(struct db *ro, const struct report_filter *f, int64_t last, struct sb *out)
+{
+    struct query q;
+
+    if (f->sort == SORT_AT) {
+        sb_putf(out, "\"%" PRId64 "\"", last);
+        return WEIR_OK;
+    }
+    q = query(ro, "SELECT " FIGURE("?1") " FROM events e WHERE e.id = ?2");
+    query_i64(&q, f->sort);
+    query_i64(&q, last);
+    if (query_row(&q))
+        sb_putf(out, "\"%" PRId64 ".%" PRId64 "\"", query_col_i64(&q, 0), last);
+    return query_stop(&q);
+}
+
 enum weir_err report_history(struct db *ro, const struct report_filter *f, struct sb *out)
 {
-    int64_t before = report_until(f) << EVENT_BITS, n = 0, last = 0;
+    int64_t n = 0, last = 0;
     struct report_scan s;
     struct query q;
     bool more = false;
     enum weir_err e, done;
 
-    if (f->cursor)
-        before = f->cursor < before ? f->cursor : before;
     e = report_scan_init(&s, ro, f);
     if (e) {
         report_scan_done(&s, ro);
         return e;
     }
-    q = select_page(ro, &s, before);
+    q = select_page(ro, &s);
     sb_puts(out, "{\"items\":[");
     while (!e && query_row(&q)) {
         struct event_row v;
@@ -60,11 +128,14 @@ enum weir_err report_history(struct db *ro, const struct report_filter *f, struc
         e = event_row_attempts_json(ro, &v, out, NULL);
         sb_putc(out, '}');
     }
-    if (more)
-        sb_putf(out, "],\"next_cursor\":\"%" PRId64 "\"}", last);
-    else
-        sb_puts(out, "],\"next_cursor\":null}");
     done = query_stop(&q);
+    e = e ? e : done;
+    sb_puts(out, "],\"next_cursor\":");
+    if (!more)
+        sb_puts(out, "null");
+    else if (!e)
+        e = cursor_json(ro, f, last, out);
+    sb_putc(out, '}');
     report_scan_done(&s, ro);
-    return e ? e : done;
+    return e;
 }

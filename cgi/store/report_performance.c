@@ -275,6 +275,30 @@ out:
     return e;
 }
 
+enum weir_err report_speed(struct db *ro, const struct report_filter *f, struct sb *out)
+{
+    struct hist *h = mem_zalloc(1, sizeof *h);
+    struct report_scan s;
+    enum weir_err e = report_scan_init(&s, ro, f);
+
+    if (!e) {
+        report_scan_own(&s);
+        for (size_t i = 0; i < s.combo_count; i++)
+            s.combo[i].hist = h;
+        e = report_scan_run(&s, ro);
+    }
+    if (!e) {
+        struct outcome o = outcome_of(&s, 0, &s.total);
+
+        sb_putc(out, '{');
+        speed_json(out, &s.total, h, &o);
+        sb_putc(out, '}');
+    }
+    report_scan_done(&s, ro);
+    free(h);
+    return e;
+}
+
 /* --- by model --- */
 
 /* One histogram for each model of the scan, in the order of `models`. */

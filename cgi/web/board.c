@@ -95,7 +95,7 @@ static struct zone usual_zone(const struct http_request *in)
 enum weir_err board_open(struct exchange *x, struct board *b)
 {
     static const char *const names[] = {"tz", "from", "to", "model", "upstream", "user_id", "session_id", "api_endpoint", "priority",
-                                        "status", "cursor", "metric"};
+                                        "status", "sort", "cursor", "metric"};
     const char *name, *param, *from;
     char why[160];
     enum weir_err e;
@@ -221,10 +221,11 @@ static json_t *known_names(const struct board *b, bool models)
     return list;
 }
 
-/* The form's fields and, of those that are set, a chip each that takes it away. */
+/* The form's fields and, of those that are set, a chip each that takes it away; what else the page was asked for is kept. */
 static void put_filters(struct board *b, json_t *ctx)
 {
-    json_t *fields = json_array(), *chips = json_array();
+    static const char *const chosen[] = {"sort", "group", "metric"};
+    json_t *fields = json_array(), *chips = json_array(), *kept = json_array();
 
     for (size_t i = 0; i < FILTERS; i++) {
         const char *value = http_query(&b->x->in, filters[i].name, "");
@@ -243,8 +244,15 @@ static void put_filters(struct board *b, json_t *ctx)
                                                    board_key(b, filters[i].name, value, NULL), "href",
                                                    board_href(b, b->x->in.path, filters[i].name, NULL)));
     }
+    for (size_t i = 0; i < sizeof chosen / sizeof *chosen; i++) {
+        const char *value = http_query(&b->x->in, chosen[i], "");
+
+        if (*value)
+            json_array_append_new(kept, json_pack("{s:s, s:s}", "name", chosen[i], "value", value));
+    }
     json_object_set_new(ctx, "fields", fields);
     json_object_set_new(ctx, "chips", chips);
+    json_object_set_new(ctx, "kept", kept);
 }
 
 /* A link to all records of what is shown. The range has its own names there. */

@@ -66,8 +66,8 @@ void board_chart_mark(json_t *row, json_t *text);
 /* Put latency, outcome, errors and has_errors of a performance report, for templates/latency and errors. */
 void board_put_speed(json_t *ctx, const json_t *speed);
 
-/* The rows of templates/requests.mustache from a history. */
-json_t *board_requests(const struct board *b, const json_t *history);
+/* Put what templates/requests_table.mustache shows of a history: caption, heads with their links, rows, columns left out. */
+void board_put_requests(const struct board *b, json_t *ctx, const char *caption, const json_t *history);
 /* The first TOP of a list of a cost breakdown and the rest as one row, for templates/cost_table.mustache: `name` is the
  * filter that narrows to a key (NULL: no link). Lists of times (days) are shown newest first. */
 enum { BOARD_TOP = 8 };

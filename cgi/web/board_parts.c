@@ -70,6 +70,8 @@ void board_chart_series(json_t *chart, const char *label)
     json_t *series = json_object_get(chart, "series");
 
     json_array_append_new(series, json_pack("{s:s, s:I}", "label", label, "n", (json_int_t)json_array_size(series) + 1));
+    if (json_array_size(series) == 2)                  /* one is told by the title; the legend has its place from the first */
+        json_object_set(chart, "legend", series);
 }
 
 json_t *board_chart_row(const struct board *b, json_t *chart, const json_t *at, bool days)
@@ -202,7 +204,64 @@ json_t *board_cost_rows(const struct board *b, const json_t *list, const char *n
     return rows;
 }
 
-json_t *board_requests(const struct board *b, const json_t *history)
+static const struct column {
+    const char *name, *label;
+    int sort;                    /* enum report_sort, or -1: words are filtered, not sorted */
+} columns[] = {
+    {"time", "Time", SORT_AT}, {"user", "User", -1}, {"session", "Session", -1}, {"model", "Model", -1}, {"endpoint", "Endpoint", -1},
+    {"priority", "Priority", -1}, {"status", "Status", -1}, {"tokens", "Tokens in / out", SORT_TOKENS}, {"cost", "Cost", SORT_COST},
+    {"first", "First token", SORT_FIRST_TOKEN}, {"total", "Total", SORT_TOTAL}, {"queued", "Queued", SORT_QUEUED},
+    {"retries", "Retries", SORT_RETRIES},
+};
+enum { COLUMNS = sizeof columns / sizeof *columns };
+
+/* A press on the heading of a figure: the largest first, then the smallest; of time the newest, then the oldest. */
+static void put_sort(const struct board *b, json_t *head, enum report_sort sort)
+{
+    bool here = b->f.sort == sort, usual = sort == SORT_AT;
+    char value[32];
+
+    (void)snprintf(value, sizeof value, "%s%s", here && !b->f.ascending ? "" : "-", report_sort_name(sort));
+    json_object_set_new(head, "sort", json_string(!here ? "none" : b->f.ascending ? "ascending" : "descending"));
+    json_object_set_new(head, "href", board_href(b, "/app/dashboard/requests", "sort", usual && *value == '-' ? NULL : value));
+}
+
+static json_t *heads(const struct board *b)
+{
+    json_t *list = json_array();
+
+    for (int i = 0; i < COLUMNS; i++) {
+        json_t *head;
+
+        if (b->mine && strcmp(columns[i].name, "user") == 0)
+            continue;
+        head = json_pack("{s:s, s:b}", "name", columns[i].name, "num", columns[i].sort > SORT_AT);
+        json_object_set_new(head, "label", i ? json_string(columns[i].label) : view_text("%s (%s)", columns[i].label, b->f.zone.name));
+        if (columns[i].sort >= 0)
+            put_sort(b, head, (enum report_sort)columns[i].sort);
+        json_array_append_new(list, head);
+    }
+    return list;
+}
+
+/* The columns this browser does without, as the table's classes: " no-user no-session". */
+static json_t *without(const struct board *b)
+{
+    char chosen[128], *rest = NULL;
+    struct sb classes = sb_make(256);
+    json_t *text;
+
+    if (http_cookie(&b->x->in, "weir_columns", chosen, sizeof chosen))
+        for (const char *name = strtok_r(chosen, ".", &rest); name; name = strtok_r(NULL, ".", &rest))
+            for (int i = 1; i < COLUMNS; i++)
+                if (strcmp(columns[i].name, name) == 0)
+                    sb_putf(&classes, " no-%s", name);
+    text = json_string(sb_str(&classes));
+    sb_done(&classes);
+    return text;
+}
+
+static json_t *request_rows(const struct board *b, const json_t *history)
 {
     json_t *list = json_array(), *h;
     size_t i;
@@ -233,4 +292,12 @@ json_t *board_requests(const struct board *b, const json_t *history)
         json_array_append_new(list, row);
     }
     return list;
+}
+
+void board_put_requests(const struct board *b, json_t *ctx, const char *caption, const json_t *history)
+{
+    json_object_set_new(ctx, "caption", json_string(caption));
+    json_object_set_new(ctx, "heads", heads(b));
+    json_object_set_new(ctx, "without", without(b));
+    json_object_set_new(ctx, "requests", request_rows(b, history));
 }

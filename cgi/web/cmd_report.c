@@ -66,7 +66,8 @@ static bool read_words(int argc, char **argv, struct wanted *w, struct sb *why)
         query_name(argv[i++] + 2, name);
         if (strcmp(name, "output") == 0)
             w->output = argv[i];
-        else if (strcmp(name, "limit") == 0 || strcmp(name, "cursor") == 0 || strcmp(name, "granularity") == 0)
+        else if (strcmp(name, "limit") == 0 || strcmp(name, "cursor") == 0 || strcmp(name, "sort") == 0 ||
+                 strcmp(name, "granularity") == 0)
             (void)snprintf(text, sizeof text, "'%.60s' is not an option.", argv[i - 1]);
         else if (report_filter_set(&w->filter, name, argv[i], text) == WEIR_E_UNKNOWN_FIELD)
             (void)snprintf(text, sizeof text, "'%.60s' is not an option.", argv[i - 1]);

@@ -19,7 +19,7 @@ enum { RECENT = 20, GROUPS_ASKED = BOARD_TOP + 1, ALERTS_SHOWN = 5, QUEUE_SHOWN 
 /* All the page is made from. */
 struct sources {
     const struct snapshot *now;
-    json_t *usage, *before, *speed, *cost, *history;     /* NULL: could not be had */
+    json_t *usage, *before, *speed, *speed_before, *cost, *history;     /* before: in a period as long; NULL: could not be had */
 };
 
 static void sources_read(const struct board *b, struct sources *s)
@@ -36,6 +36,7 @@ static void sources_read(const struct board *b, struct sources *s)
     f.from_ms = f.to_ms - (b->f.to_ms - b->f.from_ms);
     f.granularity = GRANULARITY_DAY;
     s->before = board_ask(b, report_token_usage, &f);
+    s->speed_before = board_ask(b, report_speed, &f);
 }
 
 static void sources_done(struct sources *s)
@@ -43,6 +44,7 @@ static void sources_done(struct sources *s)
     json_decref(s->usage);
     json_decref(s->before);
     json_decref(s->speed);
+    json_decref(s->speed_before);
     json_decref(s->cost);
     json_decref(s->history);
     snapshot_put(s->now);
@@ -50,36 +52,42 @@ static void sources_done(struct sources *s)
 
 /* --- figures at the top --- */
 
-/* `value` and `sub` are taken; a click leads to `part`. */
-static void kpi(const struct board *b, json_t *list, const char *label, const char *part, json_t *value, json_t *sub)
+/* What a figure is and what stands under it, both taken; `now` and `before` are compared. A click leads to `part`. */
+static void kpi(const struct board *b, json_t *list, const char *label, const char *part, json_t *value, json_t *sub, double now, double before)
 {
-    json_array_append_new(list, json_pack("{s:s, s:o, s:o, s:o}", "label", label, "href", board_href(b, part, NULL, NULL), "value", value,
-                                          "sub", sub));
+    json_array_append_new(list, json_pack("{s:s, s:o, s:o, s:o, s:o}", "label", label, "href", board_href(b, part, NULL, NULL), "value", value,
+                                          "sub", sub, "change", view_change(now, before, board_range_name(b))));
+}
+
+/* A percentile of the phase `key` and what it was before. */
+static void kpi_phase(const struct board *b, json_t *list, const char *label, const char *part, const char *key, json_t *sub,
+                      const struct sources *s)
+{
+    const json_t *now = json_object_get(s->speed, key), *before = json_object_get(s->speed_before, key);
+
+    kpi(b, list, label, part, board_span(now, "p95"), sub, view_number(now, "p95"), view_number(before, "p95"));
 }
 
 static json_t *kpis(const struct board *b, const struct sources *s)
 {
     static const char requests[] = "/app/dashboard/requests", cost[] = "/app/dashboard/cost", speed[] = "/app/dashboard/performance";
     const json_t *sum = json_object_get(s->usage, "totals"), *was = json_object_get(s->before, "totals");
-    const json_t *ttft = json_object_get(s->speed, "ttft_ms"), *queue = json_object_get(s->speed, "queue_wait_ms");
     double spent = view_number(sum, "cost_usd"), ok = view_number(s->speed, "success_rate");
+    double chars = view_number(json_object_get(s->usage, "efficiency"), "chars_per_token");
     json_t *list = json_array(), *in = board_count(sum, "prompt_tokens"), *out = board_count(sum, "completion_tokens");
-    json_t *more = view_change(view_number(sum, "requests"), view_number(was, "requests"), board_range_name(b));
-    json_t *failed = isnan(ok) ? json_string("") : board_worded("", view_percent(1 - ok), " failed · ");
+    json_t *per = view_money(spent / view_number(sum, "requests"));
 
-    kpi(b, list, "Spend", cost, view_money(spent), view_change(spent, view_number(was, "cost_usd"), board_range_name(b)));
-    kpi(b, list, "Requests", requests, board_count(sum, "requests"), view_text("%s%s", json_string_value(failed), json_string_value(more)));
-    kpi(b, list, "Tokens", cost, board_count(sum, "total_tokens"),
-        view_text("%s in · %s out", json_string_value(in), json_string_value(out)));
-    kpi(b, list, "First token p95", speed, board_span(ttft, "p95"), board_worded("p50 ", board_span(ttft, "p50"), ""));
-    kpi(b, list, "Queue wait p95", "/app/dashboard/queue", board_span(queue, "p95"),
-        board_worded("", view_count((double)view_waiting(s->now)), " waiting now"));
-    kpi(b, list, "Efficiency", "/app/help/metrics", view_ratio(view_number(json_object_get(s->usage, "efficiency"), "chars_per_token")),
-        json_string("characters per token"));
+    kpi(b, list, "Spend", cost, view_money(spent), board_worded("", per, " a request"), spent, view_number(was, "cost_usd"));
+    kpi(b, list, "Requests", requests, board_count(sum, "requests"), isnan(ok) ? json_string("none ended") : board_worded("", view_percent(1 - ok), " failed"),
+        view_number(sum, "requests"), view_number(was, "requests"));
+    kpi(b, list, "Tokens", cost, board_count(sum, "total_tokens"), view_text("%s in · %s out", json_string_value(in), json_string_value(out)),
+        view_number(sum, "total_tokens"), view_number(was, "total_tokens"));
+    kpi_phase(b, list, "First token p95", speed, "ttft_ms", board_worded("p50 ", board_span(json_object_get(s->speed, "ttft_ms"), "p50"), ""), s);
+    kpi_phase(b, list, "Queue wait p95", "/app/dashboard/queue", "queue_wait_ms", board_worded("", view_count((double)view_waiting(s->now)), " waiting now"), s);
+    kpi(b, list, "Efficiency", "/app/help/metrics", view_ratio(chars), json_string("characters per token"), chars,
+        view_number(json_object_get(s->before, "efficiency"), "chars_per_token"));
     json_decref(in);
     json_decref(out);
-    json_decref(more);
-    json_decref(failed);
     return list;
 }
 
@@ -227,8 +235,7 @@ enum weir_err h_page_dashboard(struct exchange *x)
     board_put_speed(ctx, s.speed);
     ledger = ledger_of(&b);
     json_object_set_new(ctx, "ledger", ledger ? ledger : json_false());
-    json_object_set_new(ctx, "caption", json_string("Recent requests"));
-    json_object_set_new(ctx, "requests", board_requests(&b, s.history));
+    board_put_requests(&b, ctx, "Recent requests", s.history);
     json_object_set_new(ctx, "more_href", board_href(&b, "/app/dashboard/requests", NULL, NULL));
     sources_done(&s);
     return pages_answer(x, "dashboard", ctx);

@@ -52,10 +52,14 @@ typedef enum weir_err report(struct db *ro, const struct report_filter *f, struc
 static enum weir_err answer(struct exchange *x, int days, report *make)
 {
     struct report_filter f;
+    char why[160];
     enum weir_err e = monitor_filter(x, days, &f);
 
     if (e)
         return e;
+    e = report_sort_check(x->db, &f, why);
+    if (e)
+        return e == WEIR_E_OUT_OF_RANGE ? web_refuse(x, e, "sort", "%s", why) : e;
     e = make(x->db, &f, &x->out.body);
     sb_putc(&x->out.body, '\n');
     return e;

@@ -18,21 +18,28 @@ enum weir_err h_page_requests(struct exchange *x)
     enum weir_err e = board_open(x, &b);
     json_t *ctx, *history, *usage;
     const json_t *sum;
+    char why[160] = "";
 
     if (e)
         return e;
+    if (report_sort_check(x->db, &b.f, why)) {               /* said, and the page stays in the order of time */
+        b.f.sort = SORT_AT;
+        b.f.ascending = false;
+        b.f.cursor = 0;
+    }
     f = b.f;
     f.limit = A_PAGE;
     history = board_ask(&b, report_history, &f);
     usage = board_ask(&b, report_token_usage, &f);           /* of all that is chosen, whatever is on this page */
     sum = json_object_get(usage, "totals");
     ctx = board_context(&b, "requests", "Requests");
-    json_object_set_new(ctx, "caption", json_string("Requests"));
-    json_object_set_new(ctx, "requests", board_requests(&b, history));
+    board_put_requests(&b, ctx, "Requests", history);
+    json_object_set_new(ctx, "unsorted", json_string(why));
     json_object_set_new(ctx, "totals", json_pack("{s:o, s:o, s:o, s:o}", "requests", board_count(sum, "requests"), "tokens_in",
                                                  board_count(sum, "prompt_tokens"), "tokens_out", board_count(sum, "completion_tokens"),
                                                  "cost", board_money(sum, "cost_usd")));
     json_object_set_new(ctx, "newest", json_boolean(b.f.cursor == 0));
+    json_object_set_new(ctx, "by_time", json_boolean(b.f.sort == SORT_AT && !b.f.ascending));
     if (b.f.cursor)
         json_object_set_new(ctx, "first_href", board_href(&b, x->in.path, NULL, NULL));
     if (json_is_string(json_object_get(history, "next_cursor")))

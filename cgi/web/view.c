@@ -112,6 +112,8 @@ json_t *view_percent(double share)
 
 json_t *view_change(double now, double before, const char *period)
 {
+    if (known(now) && known(before) && now == before)
+        return view_text("as in the %s before", period);
     if (!known(now) || !known(before) || before <= 0)
         return view_text("nothing in the %s before", period);
     double change = (now - before) / before * 100;

@@ -20,7 +20,7 @@ json_t *view_money(double usd);          /* $0.000175 below a cent, $0.1795 belo
 json_t *view_span(double ms);            /* 0.42 s, 1.8 s, 14 s, 3 min 20 s, 2 h 5 min */
 json_t *view_ratio(double n);            /* 4.1 */
 json_t *view_percent(double share);      /* 0.4 %, 91 % */
-/* A change in whole percent: "+12 % on the day before", or "nothing in the day before". */
+/* A change in whole percent: "+12 % on the day before", "as in the day before" or "nothing in the day before". */
 json_t *view_change(double now, double before, const char *period);
 /* An SVG length, 0 to 100 %. */
 json_t *view_length(double share);

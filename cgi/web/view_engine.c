@@ -12,12 +12,12 @@
 /* The words of a status; api is how snapshot_health_json() spells it. */
 enum health { HEALTHY, WARNING, STABILIZING, LIMITED, DOWN, HEALTH_COUNT };
 
-static const struct { const char *api, *tone, *word; } health_words[HEALTH_COUNT] = {
-    [HEALTHY] = {"healthy", "ok", "Healthy"},
-    [WARNING] = {"warning", "warn", "Warning"},
-    [STABILIZING] = {"stabilizing", "warn", "Stabilizing"},
-    [LIMITED] = {"limited", "warn", "Limited"},
-    [DOWN] = {"down", "err", "Down"},
+static const struct { const char *api, *tone, *word, *why; } health_words[HEALTH_COUNT] = {      /* why: where it is explained */
+    [HEALTHY] = {"healthy", "ok", "Healthy", "/app/dashboard/limits"},
+    [WARNING] = {"warning", "warn", "Warning", "/app/dashboard/limits"},
+    [STABILIZING] = {"stabilizing", "warn", "Stabilizing", "/app/dashboard/limits#stabilization"},
+    [LIMITED] = {"limited", "warn", "Limited", "/app/dashboard/limits#stabilization"},
+    [DOWN] = {"down", "err", "Down", "/app/dashboard/limits"},
 };
 
 static enum health upstream_health(const struct admit_upstream_view *u)
@@ -40,8 +40,8 @@ json_t *view_health(const struct snapshot *s)
     json_t *said = json_loads(sb_str(&text), 0, NULL);
     while (h > HEALTHY && strcmp(health_words[h].api, json_str(said, "status", "down")) != 0)
         h--;
-    json_t *pill = json_pack("{s:s, s:s, s:s}", "tone", health_words[h].tone, "word", health_words[h].word, "text",
-                             json_str(said, "text", ""));
+    json_t *pill = json_pack("{s:s, s:s, s:s, s:s}", "tone", health_words[h].tone, "word", health_words[h].word, "text",
+                             json_str(said, "text", ""), "href", health_words[h].why);
     json_decref(said);
     sb_done(&text);
     return pill;

@@ -8,7 +8,7 @@
 #include "base/settings.h"
 #include "flow/engine.h"
 
-/* {tone, word, text}: the pill. Each function's result is new, the caller's. */
+/* {tone, word, text, href}: the pill, and where its word is explained. Each function's result is new, the caller's. */
 json_t *view_health(const struct snapshot *s);
 
 /* A list of {name, tone, word, note, has_gauges, gauges: [what templates/gauge.mustache takes]}. */

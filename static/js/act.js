@@ -44,7 +44,6 @@ async function act(event) {
   if (!node || (node.tagName === "SELECT") !== (event.type === "change")) return;
   const done = await ACTS[node.dataset.do](node);
   if (done) say(done);
-  document.activeElement?.closest("[data-panel]") && document.activeElement.blur();
   document.dispatchEvent(new Event("weir:changed"));
 }
 

@@ -90,8 +90,8 @@ export class Chart {
     const blank = !values.some((list) => list.some((v) => v > 0));
     this.#box.classList.toggle("blank", blank);
     this.#box.replaceChildren(...(blank ? [el("p", { class: "none" }, nothing)] : []));
-    this.#legend.replaceChildren(...(blank || names.length < 2 ? [] : this.#key(kind, names)));
     if (blank) return;
+    this.#legend.replaceChildren(...(names.length < 2 ? [] : this.#key(kind, names)));
     const grid = { stroke: colour("line"), width: 1 };
     const axis = { stroke: colour("text-3"), grid, ticks: { ...grid, size: 4 }, font: "12px system-ui, sans-serif" };
     const half = time.length > 1 ? (time[1] - time[0]) / 2 : 1800;

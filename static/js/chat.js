@@ -59,10 +59,11 @@ const monitor = new Monitor({ upstream: () => composer.model.selectedOptions[0]?
 
 function showHealth(snapshot) {
   const pill = byId("health");
-  const { word, tone, title } = health(snapshot.health, snapshot.limits);
+  const { word, tone, title, why } = health(snapshot.health, snapshot.limits);
   pill.textContent = word;
   pill.className = `pill ${tone}`;
   pill.title = title;
+  pill.href = why;
   const near = fullest(snapshot.budgets ?? []);
   showBudget(snapshot.budgets ?? []);
   byId("budget-near").hidden = !near;

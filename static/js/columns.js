@@ -1,29 +1,24 @@
-/* columns.js - which columns the table of requests shows;
- * the choice stays in this browser. */
+/* columns.js - which columns the table of requests shows. The choice stays in this browser, as a cookie of the names of
+ * those left out, so that the server writes the table without them. */
 import { byId, el } from "./dom.js";
-import { recall, remember } from "./prefs.js";
+import { cookie, setColumns } from "./prefs.js";
 
 const box = byId("columns");
-const hidden = new Set(recall("columns").split(",").filter(Boolean));
 const table = () => byId("requests-table");
+const without = new Set(cookie("weir_columns").split(".").filter(Boolean));
 
-function show() {
-  for (const cell of table()?.querySelectorAll("[data-col]") ?? []) cell.hidden = hidden.has(cell.dataset.col);
-}
-
-if (box && table()) {
-  const heads = [...table().querySelectorAll("th[data-col]")];
+if (box) {
+  const heads = [...table().querySelectorAll("th[data-col]")].slice(1);
   box.querySelector(".pop").append(...heads.map((head) => {
-    const input = el("input", { type: "checkbox", checked: !hidden.has(head.dataset.col), onchange() {
-      hidden[input.checked ? "delete" : "add"](head.dataset.col);
-      remember("columns", [...hidden].join(","));
-      show();
+    const name = head.dataset.col;
+    const input = el("input", { type: "checkbox", checked: !without.has(name), onchange() {
+      without[input.checked ? "delete" : "add"](name);
+      table().classList.toggle(`no-${name}`, !input.checked);
+      setColumns([...without].join("."));
     } });
     return el("label", { class: "check" }, input, head.textContent);
   }));
-  box.hidden = false;
+  box.classList.add("ready");
   box.addEventListener("keydown", (e) => { if (e.key === "Escape") { box.open = false; box.querySelector("summary").focus(); } });
   document.addEventListener("click", (e) => { if (!box.contains(e.target)) box.open = false; });
-  document.addEventListener("weir:fresh", show);
-  show();
 }

@@ -5,7 +5,7 @@ import { page } from "./api.js";
 import { byId } from "./dom.js";
 import { Chart } from "./charts.js";
 import { Live } from "./live.js";
-import { clock } from "./format.js";
+import { about, clock } from "./format.js";
 import "./act.js";
 import "./columns.js";
 import "./drawer.js";
@@ -13,64 +13,90 @@ import "./sieve.js";
 import "./sort.js";
 import "./shell.js";
 
-const POLL_MS = 5000;
+const POLL_MS = 5000, STALE_POLLS = 3;
+const MENUS = "dialog[open], .filter[open], .columns[open], select:focus";
 const zone = byId("main").dataset.zone;
 const charts = [...document.querySelectorAll(".chart")].map((box) => new Chart(box, zone));
 let seen = new Date();
 let busy = false;
+let owed = false;                       /* a panel was left as it was, though there is a newer one */
 
 const panels = (root) => [...root.querySelectorAll("[data-panel]")];
 
-/* Somebody reads, selects or types here: leave it as it is until the next time. */
-function inUse(panel) {
-  const chosen = getSelection();
-  return (chosen && !chosen.isCollapsed && panel.contains(chosen.anchorNode)) || (panel.contains(document.activeElement) && document.activeElement !== panel);
+/* Somebody selects or chooses: the whole page is left as it is until they have done. */
+const held = () => Boolean(document.querySelector(MENUS)) || !(getSelection()?.isCollapsed ?? true);
+
+/* What has the focus in a panel, so that its like can have it in the next one; "" if there is none. */
+function focused(panel) {
+  const node = document.activeElement, row = node?.closest("[data-id]");
+  if (!panel.contains(node) || node === panel) return "";
+  if (node.hasAttribute("href")) return `[href="${CSS.escape(node.getAttribute("href"))}"]`;
+  if (node.matches(".sorter")) return `th:nth-child(${node.parentNode.cellIndex + 1}) > .sorter`;
+  if (node.matches(".scroll")) return ".scroll";
+  return row && node.dataset.do ? `[data-id="${CSS.escape(row.dataset.id)}"] [data-do="${node.dataset.do}"]` : "";
 }
 
 function put(panel, next) {
-  const left = panel.scrollLeft;
+  const left = panel.scrollLeft, like = focused(panel);
   panel.replaceChildren(...[...next.childNodes].map((n) => document.adoptNode(n)));
   panel.scrollLeft = left;
   panel.dispatchEvent(new Event("weir:fresh", { bubbles: true }));
+  if (like) panel.querySelector(like)?.focus({ preventScroll: true });
 }
 
 /* Rows that came wait behind "12 new", so that none jumps away under the pointer. False: there are no new ones. */
 function hold(panel, next) {
   const had = new Set([...panel.querySelectorAll("tr[data-id]")].map((r) => r.dataset.id));
-  const came = [...next.querySelectorAll("tr[data-id]")].filter((r) => !had.has(r.dataset.id)).length;
+  const rows = [...next.querySelectorAll("tr[data-id]")], came = rows.filter((r) => !had.has(r.dataset.id)).length;
   if (!came || !had.size) return false;
-  const line = byId(panel.dataset.hold), button = line.querySelector("button");
-  button.textContent = `${came} new`;
-  button.onclick = () => { line.hidden = true; put(panel, next); };
-  line.hidden = false;
+  const button = byId(panel.dataset.hold).querySelector("button");
+  button.textContent = came === rows.length ? `${came} or more new` : `${came} new`;
+  button.onclick = () => { button.hidden = true; put(panel, next); };
+  button.hidden = false;
   return true;
 }
 
 function takeOver(fresh) {
+  owed = false;
   for (const panel of panels(document)) {
     const next = fresh.querySelector(`[data-panel="${CSS.escape(panel.dataset.panel)}"]`);
-    if (!next || panel.isEqualNode(next) || inUse(panel)) continue;
-    if (!(panel.dataset.hold && hold(panel, next))) put(panel, next);
+    if (!next || panel.isEqualNode(next) || (panel.dataset.hold && hold(panel, next))) continue;
+    if (panel.contains(document.activeElement) && panel !== document.activeElement && !focused(panel)) owed = true;
+    else put(panel, next);
   }
   for (const chart of charts) chart.refresh();
+}
+
+function stamp() {
+  const gone = Date.now() - seen.getTime();
+  byId("stamp").textContent = gone < 1000 ? "Updated just now" : `Updated ${about(gone)} ago`;
+  byId("stamp").title = clock(seen, true, zone);
 }
 
 async function refresh(snapshot) {
   seen = new Date();
   byId("stale").hidden = true;
-  if (snapshot && !busy) {
-    busy = true;
-    try { takeOver(await page(location.pathname + location.search)); } finally { busy = false; }
-  }
-  byId("stamp").textContent = `Updated ${clock(seen, true, zone)}`;
+  stamp();
+  if ((!snapshot && !owed) || busy) return;
+  busy = true;
+  try { takeOver(await page(location.pathname + location.search)); } finally { busy = false; }
 }
 
 const live = new Live(POLL_MS, {
-  take: (snapshot) => refresh(snapshot).catch(() => {}),
+  held,
+  take: (snapshot) => refresh(snapshot).catch(() => { owed = true; }),
   failed(misses) {
-    if (misses < 3) return;
+    if (misses < STALE_POLLS) return;
     byId("stale").textContent = `No update since ${clock(seen, true, zone)}. The figures below are from then.`;
     byId("stale").hidden = false;
   },
 });
-document.addEventListener("weir:changed", () => live.now());
+
+function now() {
+  owed = true;
+  live.now();
+}
+
+setInterval(stamp, 1000);
+document.addEventListener("weir:changed", now);
+byId("refresh").addEventListener("click", (e) => { e.preventDefault(); now(); });

@@ -1,5 +1,5 @@
-/* prefs.js - what this person chose. The theme, the metrics line and the time zone
- * live in cookies, so that the server writes them into the first byte of the page;
+/* prefs.js - what this person chose. The theme, the metrics line, the time zone
+ * and the columns left out live in cookies, so that the server writes them into the first byte of the page;
  * the rest stays in this browser. */
 const YEAR = 365 * 24 * 3600;
 
@@ -34,6 +34,9 @@ export function zone() {
   const name = cookie("weir_tz");
   return name && isZone(name) ? name : undefined;
 }
+
+/* Names of columns, with "." between them. */
+export function setColumns(without) { setCookie("weir_columns", without); }
 
 export function setZone(name) { setCookie("weir_tz", name); }
 

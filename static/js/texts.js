@@ -147,12 +147,12 @@ export function retrying(r, left) {
   return { head: `${what} Trying again in ${countdown(left)}`, more: `Attempt ${r.attempt + 1} of ${r.max + 1}. Your message is safe.` };
 }
 
-/* The pill for a health object or a status: {word, tone, title}. While a provider recovers,
+/* The pill for a health object or a status: {word, tone, title, why}, the last where it is explained. While a provider recovers,
  * `limits` (rate-limits' upstreams) tell for how long and at what pace. */
 export function health(h, limits = [], now = Date.now()) {
   const status = typeof h === "string" ? h : h?.status ?? "unknown";
   const known = HEALTH[status] ?? HEALTH.unknown;
   const slow = status === "stabilizing" && limits.find((u) => u.stabilization?.active)?.stabilization;
   const word = slow ? `${known.word} · ${span(Date.parse(slow.until) - now)} left · at ${percent(slow.rate_factor)}` : known.word;
-  return { word, tone: known.tone, title: h?.text ?? known.word };
+  return { word, tone: known.tone, title: h?.text ?? known.word, why: `/app/dashboard/limits${/stabilizing|limited/.test(status) ? "#stabilization" : ""}` };
 }

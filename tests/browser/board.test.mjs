@@ -104,6 +104,50 @@ test('new rows wait behind a button until they are wanted', async () => {
   assert.equal(await rows('#requests-table').count(), before + 1);
 });
 
+test('the page says how fresh it is, and waits while somebody selects or chooses', async () => {
+  const c = await (await openBrowser(weir)).signIn();
+  const p = c.page, value = () => p.locator('.kpi', { hasText: 'Requests' }).locator('.value').innerText();
+  await p.goto(c.url('/app/dashboard'));
+  await p.locator('#stamp', { hasText: /^Updated (just now|\d+\ss ago)$/ }).waitFor();
+  assert.match(await p.getAttribute('#stamp', 'title'), /^\d\d:\d\d:\d\d$/);
+  await p.waitForLoadState('networkidle');
+  const before = Number(await value());
+  let polls = 0;
+  p.on('request', (r) => { if (r.url().endsWith('/monitoring/live')) polls++; });
+  await p.clock.install();
+  await p.clock.runFor(12000);
+  await waitFor('polling to go on', () => polls > 0);
+  for (const [what, begin, end] of [
+    ['text is selected', () => p.evaluate(() => getSelection().selectAllChildren(document.querySelector('.kpi .value'))), () => p.evaluate(() => getSelection().removeAllRanges())],
+    ['the filters are open', () => p.click('#filter summary'), () => p.keyboard.press('Escape')],
+  ]) {
+    await begin();
+    await p.clock.runFor(1000);
+    const asked = polls;
+    await p.clock.runFor(30000);
+    assert.equal(polls, asked, what);
+    await end();
+    await p.clock.runFor(7000);
+    await waitFor(`polling again after ${what}`, () => polls > asked);
+  }
+  await ask('one more to be counted');
+  assert.equal(Number(await value()), before);
+  await p.click('#refresh');
+  await p.waitForFunction((n) => Number([...document.querySelectorAll('.kpi')].find((k) => k.innerText.includes('Requests')).querySelector('.value').textContent) === n, before + 1);
+  await c.close();
+});
+
+test('each figure at the top is compared with the time before, and leads to where it is from', async () => {
+  await page.goto(board('?range=1h'));
+  const kpis = await page.locator('.kpi').evaluateAll((list) => list.map((k) => [k.querySelector('dt').innerText, k.querySelectorAll('.sub')[1].innerText, k.querySelector('a').getAttribute('href')]));
+  assert.deepEqual(kpis.map(([name]) => name), ['Spend', 'Requests', 'Tokens', 'First token p95', 'Queue wait p95', 'Efficiency']);
+  for (const [name, change, href] of kpis) {
+    assert.match(change, /hour before$/, name);
+    assert.equal((await b.context.request.get(b.url(href))).status(), 200, href);
+    if (href !== '/app/help/metrics?range=1h') assert.match(href, /range=1h/, name);
+  }
+});
+
 test('an operator moves one who waits to the front, and cancels another', async () => {
   const held = await Promise.all([1, 2].map(async () => {
     const s = await weir.stream({ model: 'gpt-4o-mini', message: '#slow-0-20-3000 held' });
@@ -252,24 +296,47 @@ test('every page is sound in each width and theme', async () => {
   await page.setViewportSize({ width: 1400, height: 900 });
 });
 
-test('a column puts the rows of the page in its order, both ways, and then the server’s comes back', async () => {
-  await page.goto(board('/requests'));
-  await rows('#requests-table').first().waitFor();
-  const tokens = () => page.locator('#requests-table td[data-col="tokens"]').evaluateAll((cells) => cells.map((c) => Number(/[\d,]+/.exec(c.innerText)[0].replaceAll(',', ''))));
-  const served = await tokens(), head = page.locator('#requests-table th', { hasText: 'Tokens' });
-  await head.locator('button').focus();
-  await page.keyboard.press('Enter');
-  assert.equal(await head.getAttribute('aria-sort'), 'descending');
-  assert.deepEqual(await tokens(), [...served].sort((x, y) => y - x));
-  await page.keyboard.press('Enter');
-  assert.deepEqual(await tokens(), [...served].sort((x, y) => x - y));
+test('a heading puts all requests in its order, both ways, page by page, and the address says so', async () => {
+  await page.goto(board('/requests?range=30d'));
+  const cells = (col) => page.locator(`#requests-table td[data-col="${col}"]`).evaluateAll((list) => list.map((c) => Number(/[\d,.]+/.exec(c.innerText)?.[0].replaceAll(',', '') ?? -1)));
+  const head = (text) => page.locator('#requests-table th', { hasText: text });
+  assert.equal(await head('Time').getAttribute('aria-sort'), 'descending');
+  await head('Tokens').locator('a').click();
+  await page.waitForURL(/sort=-total_tokens/);
+  assert.equal(await head('Tokens').getAttribute('aria-sort'), 'descending');
+  assert.equal((await cells('tokens'))[0], 900000, 'the largest of the month, which no page of the newest shows');
+  const seen = [];
+  for (;;) {
+    seen.push(...await cells('cost'));
+    const next = page.locator('.pager a', { hasText: 'Next page' });
+    if (!(await next.count())) break;
+    await Promise.all([page.waitForURL(/cursor=/), next.click()]);
+    if (seen.length > 5000) break;
+  }
+  assert.equal(seen.length, Number((await page.innerText('[data-panel="totals"]')).split(' ')[0].replace(',', '')));
+  await b.sound('sorted');
   await b.shot('board-sorted');
-  await page.keyboard.press('Enter');
-  assert.equal(await head.getAttribute('aria-sort'), 'none');
-  assert.deepEqual(await tokens(), served);
-  await page.click('#requests-table th button:has-text("Session")');
-  const titles = await page.locator('#requests-table td[data-col="session"]').evaluateAll((cells) => cells.map((c) => c.innerText.trim().toLowerCase()).filter((t) => t !== '—'));
-  assert.deepEqual(titles, [...titles].sort((x, y) => (x < y ? -1 : x > y ? 1 : 0)), 'words are words, whatever figures stand in them');
+  await head('Cost').locator('a').click();
+  await page.waitForURL(/sort=-cost_usd/);
+  let costs = await cells('cost');
+  assert.deepEqual(costs, [...costs].sort((x, y) => y - x));
+  await head('Cost').locator('a').click();
+  await page.waitForURL(/sort=cost_usd/);
+  assert.equal(await head('Cost').getAttribute('aria-sort'), 'ascending');
+  costs = await cells('cost');
+  assert.deepEqual(costs, [...costs].sort((x, y) => x - y));
+  await page.click('#filter summary');
+  await page.fill('[name="model"]', 'gpt-4o-mini');
+  await page.click('#filter-form [type="submit"]');
+  await page.waitForURL(/model=gpt-4o-mini/);
+  assert.match(page.url(), /sort=cost_usd/, 'a filter keeps the order');
+  await head('Time').locator('a').click();
+  await page.waitForFunction(() => !location.search.includes('sort='));
+  assert.equal(await head('Time').getAttribute('aria-sort'), 'descending');
+  await head('Time').locator('a').click();
+  await page.waitForURL(/sort=at/);
+  const times = await page.locator('#requests-table time').evaluateAll((list) => list.map((t) => t.dateTime));
+  assert.deepEqual(times, [...times].sort());
 });
 
 test('an alert leads to the chart of its moment', async () => {
@@ -279,6 +346,56 @@ test('an alert leads to the chart of its moment', async () => {
   await page.locator('[data-panel="open"] tr', { hasText: 'cost' }).locator('a', { hasText: 'Chart' }).click();
   await page.waitForURL(/\/app\/dashboard\/cost\?from=.*&to=/);
   await page.waitForSelector('#c-cost canvas');
+});
+
+test('nothing moves while a page is loaded, whatever columns are left out', async () => {
+  const c = await (await openBrowser(weir)).signIn();
+  await c.page.addInitScript(() => {
+    globalThis.moved = [];
+    new PerformanceObserver((list) => {
+      for (const e of list.getEntries()) if (!e.hadRecentInput) globalThis.moved.push([e.value, ...e.sources.map((s) => s.node?.outerHTML?.slice(0, 80) ?? s.node?.textContent)]);
+    }).observe({ type: 'layout-shift', buffered: true });
+  });
+  await c.context.addCookies([{ name: 'weir_columns', value: 'endpoint.total', url: c.url('/') }]);
+  for (const width of [1400, 390]) {
+    await c.page.setViewportSize({ width, height: 900 });
+    for (const where of [...PAGES.map((p) => `/app/dashboard${p}`), '/app/settings', '/app/settings/users', '/app/settings/prices', '/app/help/metrics']) {
+      await c.page.goto(c.url(where));
+      await c.page.waitForFunction(() => [...document.querySelectorAll('.chart')].every((box) => box.firstChild) && document.querySelector('.columns')?.matches('.ready') !== false);
+      await c.page.evaluate(() => new Promise((done) => { requestAnimationFrame(() => requestAnimationFrame(done)); }));
+      const moved = await c.page.evaluate(() => globalThis.moved);
+      assert.ok(moved.reduce((sum, [v]) => sum + v, 0) < 0.005, `${where} at ${width} px: ${JSON.stringify(moved)}`);
+    }
+  }
+  assert.equal(await c.page.goto(c.url('/app/dashboard/requests')).then(() => c.page.locator('th[data-col="endpoint"]').isVisible()), false);
+  await c.close();
+});
+
+test('every page is whole without scripts: its figures, its links, its order', async () => {
+  const c = await openBrowser(weir, { scripts: false });
+  await c.context.addCookies(await b.context.cookies());
+  for (const where of PAGES) {
+    await c.page.goto(c.url(`/app/dashboard${where}`));
+    assert.match(await c.page.innerText('noscript'), /need JavaScript/, where);
+    assert.ok(await c.page.locator('[data-panel] :is(table, .gauge, .none, dl) >> visible=true').count(), where);
+    for (const chart of await c.page.locator('.chart').all()) {
+      const panel = chart.locator('xpath=ancestor::section');
+      await panel.locator('summary').click();
+      assert.ok(await panel.locator('table').isVisible(), where);
+    }
+  }
+  await c.page.goto(c.url('/app/dashboard/requests'));
+  await c.page.click('#requests-table th:has-text("Tokens") a');
+  assert.equal(await c.page.locator('#requests-table th', { hasText: 'Tokens' }).getAttribute('aria-sort'), 'descending');
+  await c.page.click('#refresh');
+  assert.match(c.page.url(), /sort=-total_tokens/);
+  await c.page.click('a.explain >> nth=0');
+  assert.match(await c.page.innerText('h2'), /Request explained/);
+  for (const name of ['users', 'tokens', 'budgets', 'alerts', 'webhooks', 'prices', 'providers', 'retention', 'audit']) {
+    await c.page.goto(c.url(`/app/settings/${name}`));
+    assert.ok(await c.page.locator('main :is(table, .nothing)').first().isVisible(), name);
+  }
+  await c.close();
 });
 
 test('all pages read without scripts, and load at most 50 KB of script and style', async () => {

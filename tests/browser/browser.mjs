@@ -114,10 +114,11 @@ class Browser {
   }
 }
 
-export async function openBrowser(weir, { width = 1400, height = width < 700 ? 844 : 900, scheme = 'light', hosts = '', args = [], touch = false } = {}) {
+export async function openBrowser(weir, { width = 1400, height = width < 700 ? 844 : 900, scheme = 'light', hosts = '', args = [], touch = false, scripts = true } = {}) {
   const profile = fs.mkdtempSync(path.join(os.tmpdir(), 'weir-browser-'));
   const context = await chromium.launchPersistentContext(profile, {
     executablePath, headless: true, viewport: { width, height }, colorScheme: scheme, reducedMotion: 'reduce', hasTouch: touch, isMobile: touch,
+    javaScriptEnabled: scripts,
     args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
       '--disable-component-update', '--disable-sync', `--host-resolver-rules=${hosts}MAP * ~NOTFOUND, EXCLUDE 127.0.0.1`, ...args],
   });

@@ -198,6 +198,96 @@ START_TEST(history_pages_newest_first_without_gaps)
 }
 END_TEST
 
+/* A figure as the history shows it; what is not known is less than nothing. */
+static double figure_of(const json_t *item, enum report_sort sort)
+{
+    const json_t *usage = json_object_get(item, "usage"), *cost = json_object_get(item, "cost"), *m = json_object_get(item, "metrics");
+
+    switch (sort) {
+    case SORT_TOKENS: return (double)json_int(usage, "total_tokens", 0);
+    case SORT_COST: return json_is_true(json_object_get(cost, "priced")) ? json_number_value(json_object_get(cost, "total_usd")) : -1;
+    case SORT_FIRST_TOKEN: return json_int(usage, "completion_tokens", 0) ? (double)json_int(m, "ttft_ms", 0) : -1;
+    case SORT_TOTAL: return (double)json_int(m, "duration_ms", 0);
+    case SORT_QUEUED: return (double)json_int(m, "queue_ms", 0);
+    case SORT_RETRIES: return (double)json_int(m, "retries", 0);
+    case SORT_AT:
+    case REPORT_SORTS: break;
+    }
+    return 0;
+}
+
+START_TEST(history_pages_in_the_order_of_any_figure_without_gaps_or_doubles)
+{
+    static const struct { const char *key, *value, *where; } rows[] = {
+        {"limit", "70", "1"}, {"status", "timeout", "status = 3"}, {"priority", "High", "priority = 2"},
+    };
+    char why[160];
+
+    many_calls();
+    for (int k = 0; k < 2 * REPORT_SORTS * 3; k++) {
+        struct report_filter f = report_filter_make(NOW);
+        json_t *seen = json_object();
+        char cursor[64] = "", sort[32];
+        const char *param, *at = NULL;
+        double before = 0;
+
+        snprintf(sort, sizeof sort, "%s%s", k % 2 ? "-" : "", report_sort_name((enum report_sort)(k / 2 % REPORT_SORTS)));
+        f.limit = 70;
+        f.from_ms = FIXTURE_NOW;
+        ck_assert_int_eq(report_filter_set(&f, "sort", sort, why), WEIR_OK);
+        ck_assert_int_eq(report_filter_set(&f, rows[k / 2 / REPORT_SORTS].key, rows[k / 2 / REPORT_SORTS].value, why), WEIR_OK);
+        ck_assert_int_eq(report_sort_check(db, &f, why), WEIR_OK);
+        do {
+            json_t *j, *item;
+            size_t n;
+
+            ck_assert_int_eq(report_filter_set(&f, "cursor", cursor, why), WEIR_OK);
+            ck_assert_int_eq(report_filter_check(&f, &param, why), WEIR_OK);
+            j = parsed(report_history(db, &f, &out));
+            json_array_foreach(json_object_get(j, "items"), n, item) {
+                double now = figure_of(item, f.sort);
+
+                if (json_object_size(seen))
+                    ck_assert_msg(f.ascending ? now >= before : now <= before, "%s: %g after %g", sort, now, before);
+                if (f.sort == SORT_AT && at)
+                    ck_assert_msg((strcmp(json_str(item, "at", ""), at) >= 0) == f.ascending || strcmp(json_str(item, "at", ""), at) == 0, "%s", at);
+                before = now;
+                ck_assert_msg(!json_object_get(seen, json_str(item, "request_id", "")), "twice in %s", sort);
+                json_object_set(seen, json_str(item, "request_id", ""), item);
+                at = json_str(json_object_get(seen, json_str(item, "request_id", "")), "at", "");
+            }
+            snprintf(cursor, sizeof cursor, "%s", json_str(j, "next_cursor", ""));
+            json_decref(j);
+        } while (cursor[0]);
+        ck_assert_int_eq((int64_t)json_object_size(seen), truth_of(&f, rows[k / 2 / REPORT_SORTS].where).requests);
+        json_decref(seen);
+    }
+    finish();
+}
+END_TEST
+
+START_TEST(a_cursor_of_another_order_is_refused_and_so_is_what_is_no_order)
+{
+    struct report_filter f = report_filter_make(NOW);
+    const char *param = "";
+    char why[160];
+
+    ck_assert_int_eq(report_filter_set(&f, "cursor", "12.34", why), WEIR_OK);
+    ck_assert_int_eq(report_filter_check(&f, &param, why), WEIR_E_INVALID_FIELD);
+    ck_assert_str_eq(param, "cursor");
+    ck_assert_int_eq(report_filter_set(&f, "sort", "-cost_usd", why), WEIR_OK);
+    ck_assert_int_eq(report_filter_check(&f, &param, why), WEIR_OK);
+    ck_assert_int_eq(f.cursor_key, 12);
+    ck_assert_int_eq(f.cursor, 34);
+    ck_assert_int_eq(report_filter_set(&f, "cursor", "34", why), WEIR_OK);
+    ck_assert_int_eq(report_filter_check(&f, &param, why), WEIR_E_INVALID_FIELD);
+    for (const char *const *bad = (const char *const[]){"1.", ".", "1.-2", "-2", "1.2.3", " 5", "0", "x", NULL}; *bad; bad++)
+        ck_assert_msg(report_filter_set(&f, "cursor", *bad, why) == WEIR_E_INVALID_FIELD, "%s", *bad);
+    ck_assert_int_eq(report_filter_set(&f, "sort", "user", why), WEIR_E_INVALID_FIELD);
+    ck_assert_int_eq(report_filter_set(&f, "sort", "--at", why), WEIR_E_INVALID_FIELD);
+}
+END_TEST
+
 START_TEST(lists_are_by_cost_and_what_is_beyond_the_limit_is_one_entry)
 {
     struct report_filter f = report_filter_make(NOW);
@@ -394,6 +484,7 @@ END_TEST
 
 UNIT_MAIN("report", any_range_equals_the_sum_of_its_events, filters_narrow_totals_as_they_narrow_events,
           one_session_is_cut_out_exactly, a_user_sees_their_own_numbers_only, history_pages_newest_first_without_gaps,
+          history_pages_in_the_order_of_any_figure_without_gaps_or_doubles, a_cursor_of_another_order_is_refused_and_so_is_what_is_no_order,
           lists_are_by_cost_and_what_is_beyond_the_limit_is_one_entry, a_model_without_a_price_costs_null_and_is_named,
           without_history_ratios_are_null_and_there_is_no_advice, performance_knows_percentiles_success_and_retries,
           today_is_the_sum_since_midnight, times_are_rfc_3339_or_relative,

@@ -71,6 +71,7 @@ START_TEST(a_change_needs_something_to_compare_with)
     ck_assert_str_eq(said(view_change(112, 100, "day")), "+12 % on the day before");
     ck_assert_str_eq(said(view_change(50, 100, "week")), "-50 % on the week before");
     ck_assert_str_eq(said(view_change(5, 0, "hour")), "nothing in the hour before");
+    ck_assert_str_eq(said(view_change(0, 0, "hour")), "as in the hour before");
 }
 END_TEST
 
