@@ -86,6 +86,7 @@ const server = http.createServer(async (req, res) => {
   seen.push(it);
   let answer = played[name][asked] ?? played[name].stream;
   if ((asked === 'limited' || asked === 'loading') && it.n > 0) answer = played[name].stream;
+  if (asked === 'for ever') return res.writeHead(200, { 'Content-Type': 'text/event-stream' }).write(answer.split('\n\n')[0] + '\n\n');
   if (typeof answer === 'string') return res.writeHead(200, { 'Content-Type': 'text/event-stream' }).end(answer);
   return res.writeHead(answer[0], { 'Content-Type': 'application/json' }).end(JSON.stringify(answer[1]));
 }).listen(0, '127.0.0.1');
@@ -202,4 +203,19 @@ test('an account without money takes its provider out', async () => {
     await assert.rejects(client.chat.completions.create(ask(name, 'poor')), (e) => e.status === 503 && e.code === 'upstream_quota' && e.headers.get('x-should-retry') === 'false');
     await assert.rejects(client.chat.completions.create(ask(name, 'hello', { stream: true })), (e) => e.status === 503);
   }
+});
+
+test('a wait in line that was longer than it may be ends a stream that was opened with an error, in each client\'s words', async () => {
+  const narrow = await startWeir({ config: { drain: 0, queue: { max_wait: 2.5 }, upstreams: [{ name: 'ollama', base_url: `${base}/ollama/v1`, models: ['ollama'], limits: unlimited, max_concurrent: 1 }] } });
+  const at = `http://127.0.0.1:${narrow.port}`, options = { apiKey: narrow.token, maxRetries: 0 };
+  const holder = await narrow.stream({ model: 'ollama', message: 'for ever' });
+  await holder.next('start');
+  const read = async (asked) => { for await (const _ of await asked); };
+  await Promise.all([
+    assert.rejects(read(new OpenAI({ baseURL: `${at}/v1`, ...options }).chat.completions.create(ask('ollama', 'hello', { stream: true }))), (e) => e instanceof OpenAI.APIError && e.code === 'queue_timeout'),
+    assert.rejects(read(new Anthropic({ baseURL: at, ...options }).messages.create(ask('ollama', 'hello', { stream: true, max_tokens: 5 }))), (e) => e.error.error.type === 'rate_limit_error' && e.error.error.details.error_code === 'queue_timeout'),
+    assert.rejects(new OpenAI({ baseURL: `${at}/v1`, ...options }).chat.completions.create(ask('ollama', 'hello')), (e) => e instanceof OpenAI.RateLimitError && Number(e.headers.get('retry-after')) > 0),
+  ]);
+  holder.leave();
+  await narrow.stop();
 });

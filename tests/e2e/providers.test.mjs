@@ -9,7 +9,7 @@ const weir = await startWeir({ config: { upstreams: [
   { name: 'azure', base_url: origin, api_key: 'azure-canary', auth: 'api-key', api_version: '2024-10-21', models: ['lorem-3'], limits },
   { name: 'vllm', base_url: up.url, stream_usage: 'continuous', models: ['lorem-4'], limits },
   { name: 'old', base_url: up.url, stream_usage: 'none', models: ['lorem-5'], limits },
-  { name: 'openrouter', base_url: up.url, models: ['usage-cost', 'crlf', 'fault-200-error'], limits, retry: { max_retries: 0 } },
+  { name: 'openrouter', base_url: up.url, models: ['usage-cost', 'crlf', 'fault-200-error', 'openai/gpt-4o'], limits, retry: { max_retries: 0 } },
 ] } });
 const ask = (model, tag, more = {}) => ({ model, messages: [{ role: 'user', content: tag }], ...more });
 const sent = async (tag) => (await up.calls(tag)).at(-1);
@@ -49,4 +49,28 @@ test('the built-in model answers by the same path, whole and streamed', async ()
   assert.equal(chunks[0].choices[0].delta.role, 'assistant');
   assert.equal(chunks.map((c) => c.choices[0]?.delta.content ?? '').join(''), whole.json.choices[0].message.content);
   assert.ok(chunks.at(-1).usage.completion_tokens > 0);
+});
+
+test('where no provider has /v1/responses a client is told so, and what to use', async () => {
+  const r = await weir.post('/v1/responses', { model: 'lorem-4', input: 'x' });
+  assert.deepEqual([r.status, r.json.error.type, r.json.error.code, /use \/v1\/chat\/completions/.test(r.json.error.message)], [404, 'not_found', 'not_found', true]);
+});
+
+test('a model whose name has slashes is found by it, written out or not', async () => {
+  for (const path of ['/v1/models/openai/gpt-4o', '/v1/models/openai%2Fgpt-4o']) assert.equal((await weir.get(path)).json.id, 'openai/gpt-4o');
+  assert.equal((await weir.get('/v1/models/openai%2Fgpt-4o', { 'anthropic-version': '2023-06-01' })).json.type, 'model');
+  assert.equal((await weir.get('/v1/models/openai%2Fnone')).json.error.code, 'model_not_found');
+  assert.equal((await weir.post('/v1/chat/completions', ask('openai/gpt-4o', 'by its whole name'))).status, 200);
+  assert.equal(JSON.parse((await sent('by its whole name')).body).model, 'openai/gpt-4o');
+});
+
+test('whatever is not there under /v1 is a 404 in JSON, by every method; what is there says which it takes', async () => {
+  for (const path of ['/v1', '/v1/', '/v1/audio/speech', '/v1/chat/completions/', '/v1/models/', '/v1//models'])
+    for (const method of ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']) {
+      const r = await weir.request(method, path, method.startsWith('P') ? {} : undefined);
+      assert.deepEqual([r.status, r.json.error.code, r.headers['request-id'] === r.headers['x-request-id']], [404, 'not_found', true], `${method} ${path}`);
+    }
+  for (const path of ['/v1/messages/batches', '/v1/messages/']) assert.equal((await weir.post(path, {})).json.error.type, 'not_found_error');
+  const r = await weir.get('/v1/messages');
+  assert.deepEqual([r.status, r.json.type, r.headers.allow], [405, 'error', 'POST']);
 });
