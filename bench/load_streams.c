@@ -126,7 +126,7 @@ static int64_t count_word(const char *p, size_t n, const char *word)
 /* Does one of the words that end a stream stand here? Each protocol has its own. */
 static bool has_end(const char *p, size_t n)
 {
-    static const char *const ends[] = {"event: done", "data: [DONE]", "event: message_stop"};
+    static const char *const ends[] = {"event: done", "data: [DONE]", "event: message_stop", "event: response.completed"};
 
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
         if (memmem(p, n, ends[i], strlen(ends[i])))

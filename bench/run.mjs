@@ -91,6 +91,11 @@ const ways = {
     upstream: { name: 'anthropic', protocol: 'anthropic', base_url: up.url, max_concurrent: 10000, models: ['chunks-120-4'], limits: unlimited },
   },
 };
+const responsesBody = (model) => JSON.stringify({ model, stream: true, input: 'hello' });
+ways.responses = {
+  plain: ['/stream/responses', responsesBody], weir: ['/v1/responses', responsesBody],
+  upstream: { name: 'openai', base_url: up.url, responses: 'on', max_concurrent: 10000, models: ['chunks-120-4'], limits: unlimited },
+};
 ways.to_anthropic = { ...ways.openai, upstream: ways.anthropic.upstream };          // translated
 ways.to_openai = { plain: ways.anthropic.plain, weir: ways.anthropic.weir };
 
@@ -130,6 +135,7 @@ const cases = {
   streams5000: () => streams('5,000 streams at 4/s', 5000, 'chunks-120-4', 8, 700, { ratio: 1.2, p99: 5000, idleKib: () => idleKib ?? 0 }),
   relay_openai: () => streams('5,000 streams at 4/s, OpenAI passed through', 5000, 'chunks-120-4', 8, 700, { ratio: 1.2, idleKib: () => idleKib ?? 0 }, ways.openai),
   relay_anthropic: () => streams('5,000 streams at 4/s, Anthropic passed through', 5000, 'chunks-120-4', 8, 700, { ratio: 1.2, idleKib: () => idleKib ?? 0 }, ways.anthropic),
+  relay_responses: () => streams('5,000 streams at 4/s, Responses passed through', 5000, 'chunks-120-4', 8, 700, { ratio: 1.2, idleKib: () => idleKib ?? 0 }, ways.responses),
   translate_to_anthropic: () => streams('5,000 streams at 4/s, OpenAI to Anthropic', 5000, 'chunks-120-4', 8, 700, { ratio: 2, idleKib: () => idleKib ?? 0 }, ways.to_anthropic),
   translate_to_openai: () => streams('5,000 streams at 4/s, Anthropic to OpenAI', 5000, 'chunks-120-4', 8, 700, { ratio: 2, idleKib: () => idleKib ?? 0 }, ways.to_openai),
   streams2000: () => streams('2,000 streams at 50/s', 2000, 'chunks-600-50', 6, 500, {}),

@@ -3,7 +3,7 @@ noinst_PROGRAMS += bench/load
 bench_load_SOURCES = bench/load.c bench/load.h bench/load_net.c bench/load_requests.c bench/load_streams.c \
 	bench/load_leave.c bench/hist.c bench/hist.h bench/watch.c bench/watch.h
 bench_load_LDADD = libweir.a $(SQLITE_LIBS)
-EXTRA_DIST += bench/relay bench/run bench/batch.mjs bench/browser.mjs bench/pages.mjs bench/run.mjs bench/results/2026-11-22.txt bench/results/2026-11-26.txt bench/results/2026-11-26b.txt bench/results/2026-11-26c.txt bench/results/2026-11-26d.txt
+EXTRA_DIST += bench/relay bench/run bench/batch.mjs bench/browser.mjs bench/pages.mjs bench/run.mjs bench/results/2026-11-22.txt bench/results/2026-11-26.txt bench/results/2026-11-26b.txt bench/results/2026-11-26c.txt bench/results/2026-11-26d.txt bench/results/2026-11-26-relay.txt
 noinst_PROGRAMS += bench/ledger
 bench_ledger_SOURCES = bench/ledger.c
 bench_ledger_LDADD = libweir.a $(WEIR_LIBS)

@@ -65,13 +65,13 @@ test('a client that does not ask for usage sees none, and is metered', async () 
   assert.equal(row.estimated, 0);
 });
 
-// Errors of a stream, abort, the queue, 402 and 429 are the same whichever way is taken; a response cannot be told to take its time.
-for (const [name, model] of Object.entries({ 'openai.chat': openai.chat, compatible })) {
+// Errors of a stream, abort, the queue, 402 and 429 are the same whichever way is taken.
+for (const [name, model] of Object.entries(ways)) {
   test(`${name}: a stream that fails in the middle is an error part`, async () => {
     const seen = [];
-    const result = streamText({ model: model('fault-mid-error'), prompt: 'x', onError: ({ error }) => seen.push(error) });
+    const result = streamText({ model: model('echo'), prompt: '#fault-event-500-3 x', onError: ({ error }) => seen.push(error) });
     await result.consumeStream();
-    assert.equal(seen.length, 1);
+    assert.ok(seen.length === 1, `${seen.length} errors`);
   });
 
   test(`${name}: abort stops the provider`, async () => {
@@ -84,9 +84,7 @@ for (const [name, model] of Object.entries({ 'openai.chat': openai.chat, compati
     const call = await waitFor('the abort', async () => (await up.calls(prompt)).find((c) => c.end === 'aborted'));
     assert.ok(call.completion_tokens < 50);
   });
-}
 
-for (const [name, model] of Object.entries(ways)) {
   test(`${name}: a long wait in the queue is only a long wait`, async () => {
     const prompt = `#slow-0-100-25 holds the place for ${name}`;
     const all = streamText({ model: compatible('echo'), prompt }).consumeStream();

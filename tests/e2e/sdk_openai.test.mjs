@@ -175,6 +175,16 @@ test('a response that fails in its stream ends with an error, one that is cut sh
   await assert.rejects(async () => { for await (const e of failed) last = e; });
 });
 
+test('a response that its client leaves is stopped at the provider, and recorded with what there was', async () => {
+  const { data: stream, request_id: id } = await client.responses.create({ model: 'echo', input: '#slow-0-50-400 response left', stream: true }).withResponse();
+  let n = 0;
+  for await (const e of stream) if (e.type === 'response.output_text.delta' && ++n === 3) break;
+  const call = await waitFor('the abort', async () => (await up.calls('#slow-0-50-400 response')).find((c) => c.end === 'aborted'));
+  assert.ok(call.completion_tokens < 50);
+  const r = await weir.settled(id);
+  assert.deepEqual([r.status, r.estimated, r.completion >= 3], ['cancelled', 1, true]);
+});
+
 test('a response that outgrows what a budget pays for is cut, and says that it is incomplete', async () => {
   await weir.post('/admin/budgets', { scope: 'model', key: 'gpt-4.1', window: 'total', limit_usd: 0.02 });
   const input = 'word '.repeat(3000);              // 0.006 to read, and this provider gives it all back whatever the cap

@@ -39,7 +39,7 @@ struct call {
     size_t echo_at;
     char *begin;                    /* of every chunk: data: {"id":…,"choices":[{"index":0,"delta": */
     size_t begin_len;
-    int block;                      /* Anthropic: which is open, -1: none yet */
+    int block;                      /* Anthropic: which is open; Responses: the event that was last; -1: none yet */
     char *model;
     struct sb drip;                 /* ODD_DRIP: what is still to trickle */
     size_t drip_at;

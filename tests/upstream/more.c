@@ -137,6 +137,77 @@ static void put_events(struct sb *b, const struct call_log *log, const struct re
     sb_done(&part);
 }
 
+/* A stream that takes its time, as a plan says: the words come one by one, and are not said again at the end. */
+static void say_event(struct call *k, struct sb *b, const char *type, const char *members)
+{
+    int n = k->block + 1;            /* the events so far */
+
+    event(b, type, &n, members);
+    k->block = n - 1;
+}
+
+static bool paced_response(struct call *k, struct sb *b, const char *type, bool ended)
+{
+    struct call_log log = {.seq = k->seq};
+    struct response r = {.text = "", .in = k->prompt_tokens, .out = REASONING + k->sent, .status = "completed"};
+    struct sb part = sb_make(BODY_MAX);
+
+    (void)snprintf(log.model, sizeof log.model, "%.63s", k->model);
+    sb_puts(&part, ",\"response\":");
+    put_response(&part, &log, &r, ended);
+    say_event(k, b, type, sb_str(&part));
+    sb_done(&part);
+    return call_put(k, b->p, b->len);
+}
+
+static bool paced_open(struct call *k, struct sb *b)
+{
+    sb_reset(b);
+    if (!paced_response(k, b, "response.created", false))
+        return false;
+    sb_reset(b);
+    say_event(k, b, "response.output_item.added", ",\"output_index\":0,\"item\":{\"type\":\"message\",\"id\":\"msg_1\",\"status\":\"in_progress\",\"role\":\"assistant\",\"content\":[]}");
+    say_event(k, b, "response.content_part.added", ",\"item_id\":\"msg_1\",\"output_index\":0,\"content_index\":0,\"part\":{\"type\":\"output_text\",\"text\":\"\",\"annotations\":[]}");
+    return call_put(k, b->p, b->len);
+}
+
+static bool paced_token(struct call *k, struct sb *b)
+{
+    struct sb part = sb_make(BODY_MAX);
+
+    sb_puts(&part, ",\"item_id\":\"msg_1\",\"output_index\":0,\"content_index\":0,\"delta\":\"");
+    call_next_text(k, &part);
+    sb_putc(&part, '"');
+    sb_reset(b);
+    say_event(k, b, "response.output_text.delta", sb_str(&part));
+    sb_done(&part);
+    return call_put(k, b->p, b->len);
+}
+
+static bool paced_end(struct call *k, struct sb *b)
+{
+    sb_reset(b);
+    return paced_response(k, b, "response.completed", true);
+}
+
+static bool paced_error(struct call *k, struct sb *b)
+{
+    sb_reset(b);
+    say_event(k, b, "error", ",\"code\":\"server_error\",\"message\":\"The model failed.\",\"param\":null");
+    return call_put(k, b->p, b->len);
+}
+
+/* The plans of a stream alone come here. */
+static const struct dialect paced = {.open = paced_open, .token = paced_token, .tool = paced_error, .end = paced_end, .error = paced_error,
+                                     .broken = paced_error, .endless = paced_error};
+
+static bool is_paced(const struct call_log *log, const char *text, struct plan *plan)
+{
+    bool named = text[0] == '#' ? plan_parse(text + 1, strcspn(text + 1, " "), plan) : plan_parse(log->model, strlen(log->model), plan);
+
+    return log->stream && named && plan->status == 200 && (plan->first_us || plan->gap_us || plan->event_status || plan->hang_after >= 0);
+}
+
 /* The input's last text: it is a string, or a list of items with contents like Chat Completions'. */
 static const char *input_text(const json_t *o)
 {
@@ -155,6 +226,7 @@ static void responses(struct conn *c, struct call_log *log, const json_t *o, int
     const json_t *tool = json_array_get(json_object_get(o, "tools"), 0);
     struct response r = {.text = input_text(o), .tool = json_str(tool, "name", NULL), .status = "completed"};
     struct sb b = sb_make(BODY_MAX);
+    struct plan plan;
 
     (void)snprintf(log->tag, sizeof log->tag, "%.63s", r.text);
     log->stream = json_is_true(json_object_get(o, "stream"));
@@ -163,6 +235,11 @@ static void responses(struct conn *c, struct call_log *log, const json_t *o, int
     if (strstr(r.text, "#long"))
         r.status = "incomplete";
     r.in = 10 + call_count_tokens(r.text, strlen(r.text));
+    if (is_paced(log, r.text, &plan)) {
+        judge_status(log, 200);
+        call_begin(c, &paced, &plan, log->seq, log->model, true, false, r.in, json_int(o, "max_output_tokens", 0), r.text, strlen(r.text), "", now_us);
+        return;
+    }
     r.out = REASONING + (r.tool ? 8 : call_count_tokens(r.text, strlen(r.text)));
     judge_bill(log->seq, r.in, r.out);
     if (log->stream)
