@@ -167,7 +167,7 @@ static const struct cfg_option global_options[] = {
     {.key = "batches.file_bytes", .restart = true, .type = CFG_INT, .at = AT(batches.file_bytes), .min = KIB, .max = 1024 * MIB,
      .fallback = "104857600", .help = "Largest file that `POST /v1/files` takes."},
     {.key = "batches.user_bytes", .type = CFG_INT, .at = AT(batches.user_bytes), .min = KIB, .max = LIMIT_MAX, .fallback = "1073741824",
-     .help = "What the files of one person may have together; an upload that would pass it is refused."},
+     .help = "What the files of one person may have together, each counted as 4 KiB at least; an upload that would pass it is refused."},
     {.key = "batches.items", .type = CFG_INT, .at = AT(batches.items), .min = 1, .max = 1000000, .fallback = "50000",
      .help = "Most requests of one batch."},
     {.key = "batches.workers", .type = CFG_INT, .at = AT(batches.workers), .min = 1, .max = 256, .fallback = "16",

@@ -129,10 +129,10 @@ enum weir_err files_begin(struct db *db, const char *user_id, const char *file_i
     return query_end(&q);
 }
 
-/* What the person's files have, this one included, and whose it is. */
+/* What the person's files count for, this one included, and whose it is. */
 static enum weir_err measure(struct db *db, int64_t id, int64_t *user, char file_id[RAND_ID_SIZE], int64_t *bytes)
 {
-    struct query q = query(db, "SELECT f.user, f.file_id, (SELECT sum(o.bytes) FROM files o WHERE o.user = f.user AND o.state < 2)"
+    struct query q = query(db, "SELECT f.user, f.file_id, (SELECT sum(max(o.bytes, 4096)) FROM files o WHERE o.user = f.user AND o.state < 2)"
                                " FROM files f WHERE f.id = ?1");
     bool found;
     enum weir_err e;

@@ -46,7 +46,7 @@ enum weir_err files_read(struct db *ro, const struct file_row *f, int64_t start,
 enum weir_err files_begin(struct db *db, const char *user_id, const char *file_id, const char *name, int64_t now_ms, int64_t *id)
     __attribute__((warn_unused_result));
 /* Its n-th part, from 0: all but the last have FILE_PART_BYTES. E_OUT_OF_RANGE: with it the person's files would have more than
- * `user_max` bytes. */
+ * `user_max` bytes; each counts as 4 KiB at least, so that their number has an end too. */
 enum weir_err files_add_part(struct db *db, int64_t id, int64_t n, const void *p, size_t bytes, int64_t user_max) __attribute__((warn_unused_result));
 enum weir_err files_finish(struct db *db, int64_t id, int64_t expires_ms) __attribute__((warn_unused_result));
 /* The lines of a batch become a file. */

@@ -160,7 +160,10 @@ test('an upload that is wrong, too large or too much leaves nothing behind', asy
   await assert.rejects(upload('x'.repeat(2100000)), (e) => e.status === 413);
   const kept = await upload('x'.repeat(1900000));
   await assert.rejects(upload('x'.repeat(1900000)), (e) => e.status === 400 && /batches\.user_bytes/.test(e.message));
-  await client.files.delete(kept.id);
+  const tiny = [];
+  await assert.rejects(async () => { while (tiny.length < 300) tiny.push(await upload('x')); }, (e) => /batches\.user_bytes/.test(e.message));
+  assert.ok(tiny.length < 270, `${tiny.length} files of a byte beside 1.9 of 3 MB`);
+  for (const f of [kept, ...tiny]) await client.files.delete(f.id);
   assert.equal(weir.sql('SELECT count(*) AS n FROM files WHERE state < 2')[0].n, stored);
 });
 
