@@ -118,7 +118,7 @@ EXTRA_DIST += \
 	tests/e2e/verify.test.mjs
 
 # recorded traffic and what replaying it printed
-EXTRA_DIST += tests/data/replay.expected tests/data/replay.json tests/data/replay.ndjson
+EXTRA_DIST += tests/data/replay.expected tests/data/replay.json tests/data/replay.ndjson tests/data/replay-two-keys.json
 
 # in the browser, by node --test: script/test runs them
 EXTRA_DIST += tests/browser/board.test.mjs tests/browser/browser.mjs tests/browser/hostile.test.mjs tests/browser/lighthouse.test.mjs \

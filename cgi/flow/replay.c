@@ -162,6 +162,7 @@ static void arrive(struct replay *r, uint32_t i)
     const struct traffic_call *c = &r->call[i];
     struct ask ask = {
         .job = &r->state[i], .upstreams = r->serves[c->model], .priority = c->priority, .user = c->user + UINT64_C(1),
+        .weight = r->t->weight ? r->t->weight[c->user] : 0,
         .session = c->session, .model = c->model + UINT64_C(1), .prompt_tokens = c->prompt,
         .max_tokens = c->max_tokens > 0 ? c->max_tokens : 1, .arrived_us = START + c->at_us,
         .deadline_us = START + c->at_us + r->setup.settings->queue.max_wait_us,
@@ -356,7 +357,7 @@ static void sum_up(struct replay *r)
     r->out.kept = c.promises_kept;
     r->out.span_us = r->now_us - START;
     replay_sum_waits(&r->out, r->wait, r->waits);
-    r->out.jain_ppm = replay_contest_sum(&r->contest, &r->out.contenders);
+    r->out.jain_ppm = replay_contest_sum(&r->contest, r->t->weight, &r->out.contenders);
     sum_limits(r);
 }
 

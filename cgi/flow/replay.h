@@ -67,7 +67,7 @@ struct replay_result {
     size_t models;
     struct replay_limit *limit;
     size_t limits;
-    int64_t jain_ppm;                       /* of the tokens users got while two or more of them waited; -1: they never did */
+    int64_t jain_ppm;                       /* of the tokens, by weight, that users got while two or more of them waited; -1: they never did */
     int64_t contenders;                     /* how many users did */
     int64_t cost, unpriced;
     int64_t promises, kept;                 /* forecasts told; right within 2 s or 20 % */

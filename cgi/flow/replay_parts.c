@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "rules/queue.h"
 #include "flow/admission.h"
 #include "flow/replay_sum.h"
 #include "peer/builtin.h"
@@ -169,13 +170,13 @@ void replay_contest_leave(struct replay_contest *c, uint32_t user, int64_t token
     c->n--;
 }
 
-int64_t replay_contest_sum(struct replay_contest *c, int64_t *contenders)
+int64_t replay_contest_sum(struct replay_contest *c, const int32_t *weight, int64_t *contenders)
 {
     size_t n = 0;
 
     for (size_t u = 0; u < c->users; u++) {
         if (c->tokens[u] >= 0)
-            c->tokens[n++] = c->tokens[u];
+            c->tokens[n++] = weight ? (int64_t)((__int128)c->tokens[u] * QUEUE_WEIGHT_ONE / weight[u]) : c->tokens[u];
     }
     *contenders = (int64_t)n;
     return replay_sum_jain(c->tokens, n);

@@ -25,6 +25,6 @@ void replay_contest_done(struct replay_contest *c);
 void replay_contest_enter(struct replay_contest *c, uint32_t user);
 void replay_contest_leave(struct replay_contest *c, uint32_t user, int64_t tokens);
 /* How fair it was: replay_result.jain_ppm. Once, at the end. */
-int64_t replay_contest_sum(struct replay_contest *c, int64_t *contenders);
+int64_t replay_contest_sum(struct replay_contest *c, const int32_t *weight, int64_t *contenders);
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "rules/idmap.h"
+#include "rules/queue.h"
 #include "store/db.h"
 #include "store/ledger.h"
 
@@ -127,6 +128,21 @@ static enum weir_err name(struct db *ro, const char *sql, const struct places *p
     return e;
 }
 
+static enum weir_err weigh(struct db *ro, const struct places *users, int32_t **out)
+{
+    enum weir_err e = WEIR_OK;
+
+    *out = mem_zalloc(users->n, sizeof **out);
+    for (uint32_t i = 0; !e && i < users->n; i++) {
+        struct query q = query(ro, "SELECT weight FROM users WHERE id = ?1");
+
+        query_i64(&q, users->id[i]);
+        (*out)[i] = query_row(&q) ? (int32_t)query_col_i64(&q, 0) : QUEUE_WEIGHT_ONE;
+        e = query_stop(&q);
+    }
+    return e;
+}
+
 enum weir_err traffic_load(struct db *ro, int64_t from_ms, int64_t to_ms, int64_t most, struct traffic *out)
 {
     int64_t until = to_ms << EVENT_BITS, got = STEP;
@@ -139,6 +155,8 @@ enum weir_err traffic_load(struct db *ro, int64_t from_ms, int64_t to_ms, int64_
         e = take_some(&l, ro, until, &got);
     if (!e)
         e = name(ro, "SELECT name FROM users WHERE id = ?1", &l.users, &out->users);
+    if (!e)
+        e = weigh(ro, &l.users, &out->weight);
     if (!e)
         e = name(ro, "SELECT text FROM words WHERE id = ?1", &l.models, &out->models);
     if (!e)
@@ -162,6 +180,7 @@ static void names_done(struct traffic_names *names)
 void traffic_done(struct traffic *t)
 {
     free(t->call);
+    free(t->weight);
     names_done(&t->users);
     names_done(&t->models);
     names_done(&t->upstreams);

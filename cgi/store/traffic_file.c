@@ -6,18 +6,19 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "rules/queue.h"
 #include "store/traffic.h"
 
 enum { NAMES_MAX = 10000 };
 #define NUMBER_MAX (INT64_C(1) << 53)
 
 /* The numbers of a line. A place is written from 1 on; 0 is none. */
-struct line {
+struct call_line {
     int64_t at_us, user, session, model, upstream, priority, status, prompt, max_tokens, input, output, wait_us, first_us,
         writing_us, attempts, refused, priced, cost_in, cost_out, rate_in, rate_out;
 };
 
-#define AT(member) offsetof(struct line, member)
+#define AT(member) offsetof(struct call_line, member)
 static const struct {
     const char *name;
     size_t at;
@@ -48,9 +49,17 @@ static void put_names(struct sb *out, const char *member, const struct traffic_n
     sb_putc(out, ']');
 }
 
-static struct line line_of(const struct traffic_call *c)
+static void put_weights(struct sb *out, const struct traffic *t)
 {
-    return (struct line){
+    sb_puts(out, ",\"weights\":[");
+    for (size_t i = 0; i < t->users.n; i++)
+        sb_putf(out, "%s%" PRId32, i ? "," : "", t->weight[i]);
+    sb_putc(out, ']');
+}
+
+static struct call_line line_of(const struct traffic_call *c)
+{
+    return (struct call_line){
         .at_us = c->at_us, .user = c->user + INT64_C(1), .session = c->session, .model = c->model + INT64_C(1),
         .upstream = c->upstream == TRAFFIC_NONE ? 0 : c->upstream + INT64_C(1), .priority = c->priority, .status = c->status,
         .prompt = c->prompt, .max_tokens = c->max_tokens, .input = c->input, .output = c->output, .wait_us = c->wait_us,
@@ -64,9 +73,11 @@ void traffic_write(const struct traffic *t, struct sb *out)
     sb_putf(out, "{\"weir_traffic\":1,\"requests\":%zu,\"users\":%zu", t->n, t->users.n);
     put_names(out, "models", &t->models);
     put_names(out, "upstreams", &t->upstreams);
+    if (t->weight)
+        put_weights(out, t);
     sb_puts(out, "}\n");
     for (size_t i = 0; i < t->n; i++) {
-        struct line l = line_of(&t->call[i]);
+        struct call_line l = line_of(&t->call[i]);
 
         for (size_t m = 0; m < MEMBERS; m++)
             sb_putf(out, "%s\"%s\":%" PRId64, m ? "," : "{", members[m].name, *(const int64_t *)(const void *)((const char *)&l + members[m].at));
@@ -94,13 +105,33 @@ static bool read_names(const json_t *head, const char *member, struct traffic_na
     return true;
 }
 
+/* Thousandths, of each user in turn. Files of before there were weights have none. */
+static bool read_weights(const json_t *head, struct traffic *t)
+{
+    const json_t *list = json_object_get(head, "weights");
+
+    if (!list)
+        return json_object_size(head) == 5;
+    if (!json_is_array(list) || json_array_size(list) != t->users.n || json_object_size(head) != 6)
+        return false;
+    t->weight = mem_zalloc(t->users.n, sizeof *t->weight);
+    for (size_t i = 0; i < t->users.n; i++) {
+        int64_t n = json_integer_value(json_array_get(list, i));
+
+        if (n < QUEUE_WEIGHT_MIN || n > QUEUE_WEIGHT_MAX)
+            return false;
+        t->weight[i] = (int32_t)n;
+    }
+    return true;
+}
+
 /* Users have no names here but their numbers. */
 static bool read_head(const json_t *head, struct traffic *t, size_t most, size_t *requests)
 {
     int64_t version = json_integer_value(json_object_get(head, "weir_traffic"));
     int64_t n = json_integer_value(json_object_get(head, "requests")), users = json_integer_value(json_object_get(head, "users"));
 
-    if (version != 1 || n < 0 || users < 0 || (uint64_t)n > most || (uint64_t)users > most || json_object_size(head) != 5)
+    if (version != 1 || n < 0 || users < 0 || (uint64_t)n > most || (uint64_t)users > most)
         return false;
     *requests = (size_t)n;
     t->call = mem_zalloc((size_t)n, sizeof *t->call);
@@ -111,11 +142,11 @@ static bool read_head(const json_t *head, struct traffic *t, size_t most, size_t
         (void)snprintf(label, sizeof label, "%zu", t->users.n + 1);
         t->users.v[t->users.n] = mem_strdup(label);
     }
-    return read_names(head, "models", &t->models) && read_names(head, "upstreams", &t->upstreams);
+    return read_names(head, "models", &t->models) && read_names(head, "upstreams", &t->upstreams) && read_weights(head, t);
 }
 
 /* NULL, or the member that is not right. */
-static const char *read_line(const json_t *obj, struct line *l)
+static const char *read_line(const json_t *obj, struct call_line *l)
 {
     const char *name;
     json_t *value;
@@ -137,7 +168,7 @@ static const char *read_line(const json_t *obj, struct line *l)
     return NULL;
 }
 
-static const char *check_line(const struct line *l, const struct traffic *t)
+static const char *check_line(const struct call_line *l, const struct traffic *t)
 {
     if (l->user < 1 || l->user > (int64_t)t->users.n)
         return "user";
@@ -150,7 +181,7 @@ static const char *check_line(const struct line *l, const struct traffic *t)
     return t->n && l->at_us < t->call[t->n - 1].at_us ? "at_us" : NULL;
 }
 
-static void keep_line(struct traffic *t, const struct line *l)
+static void keep_line(struct traffic *t, const struct call_line *l)
 {
     t->call[t->n++] = (struct traffic_call){
         .at_us = l->at_us, .user = (uint32_t)l->user - 1, .model = (uint32_t)l->model - 1,
@@ -193,7 +224,7 @@ bool traffic_read(const char *text, size_t n, struct traffic *out, struct sb *wh
     if (wrong)
         sb_putf(why, "line 1 is not the head of recorded traffic: %s.", wrong);
     while (!wrong && out->n < requests) {
-        struct line l = {0};
+        struct call_line l = {0};
 
         obj = next_line(&at, end);
         wrong = !obj ? "the whole, which must be an object" : read_line(obj, &l);

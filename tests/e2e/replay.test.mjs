@@ -27,6 +27,7 @@ const cases = [
   ['--set', 'WEIR_UPSTREAM_OPENAI_REQUESTS_PER_MINUTE=80'],
   ['--set', 'upstreams.openai.limits.requests_per_minute=80', '--set', 'upstreams.openai.limits.tokens_per_minute=0', '--set', 'upstreams.openai.max_concurrent=20', '--provider', 'openai.requests_per_minute=44'],
   ['--priority', '1=High', '--set', 'queue.max_wait=10m'],
+  ['--config', 'tests/data/replay-two-keys.json'],
 ];
 
 // After a change of the rules that is meant: WEIR_RENEW=1 node --test tests/e2e/replay.test.mjs, and look at the difference.

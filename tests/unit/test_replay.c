@@ -243,6 +243,31 @@ START_TEST(fairness_is_jains_index_of_those_who_wait)
 }
 END_TEST
 
+START_TEST(who_has_three_times_the_weight_gets_three_of_four)
+{
+    static int32_t weight[] = {3000, 1000, 1000};
+    int64_t had[2];
+
+    for (int weighed = 0; weighed < 2; weighed++) {
+        begin();
+        traffic.weight = weighed ? weight : NULL;
+        for (int i = 0; i < 2 * 60; i++)
+            add(0, (uint32_t)i % 2);
+        run_with("\"limits\":{\"requests_per_minute\":60,\"requests_per_hour\":0,\"tokens_per_minute\":0,\"tokens_per_hour\":0}",
+                 "\"queue\":{\"max_wait\":40}");
+        had[0] = result.user[0].started;
+        had[1] = result.user[1].started;
+        if (weighed)
+            ck_assert_msg(had[0] >= 3 * had[1] - 3 && had[0] <= 3 * had[1] + 3, "%lld and %lld", (long long)had[0], (long long)had[1]);
+        else
+            ck_assert_msg(had[0] - had[1] <= 1 && had[1] - had[0] <= 1, "%lld and %lld", (long long)had[0], (long long)had[1]);
+        ck_assert_int_ge(had[0] + had[1], 40);
+        ck_assert_int_ge(result.jain_ppm, 990000);
+        replay_done(&result);
+    }
+}
+END_TEST
+
 START_TEST(cost_is_exact_and_what_has_no_price_is_counted)
 {
     struct traffic_call *c;
@@ -415,7 +440,7 @@ UNIT_MAIN("replay", one_call_at_a_time_makes_the_second_wait_for_the_first, a_li
           a_doubled_limit_halves_the_waits, a_provider_with_less_answers_429_and_the_call_is_tried_again,
           a_provider_that_never_says_yes_fails_calls_after_their_retries, a_full_queue_refuses_at_once,
           a_wait_beyond_the_deadline_is_not_started, a_model_that_nobody_has_is_counted_apart, another_priority_goes_first,
-          fairness_is_jains_index_of_those_who_wait, cost_is_exact_and_what_has_no_price_is_counted,
+          fairness_is_jains_index_of_those_who_wait, who_has_three_times_the_weight_gets_three_of_four, cost_is_exact_and_what_has_no_price_is_counted,
           what_was_never_sent_is_like_the_mean_of_its_model, messages_of_one_session_follow_each_other,
           a_second_key_takes_half_of_the_work, the_same_traffic_and_seed_give_the_same_bytes, steps_give_what_one_run_gives_and_it_can_be_given_up,
           the_meter_counts_a_window_to_the_microsecond)

@@ -13,6 +13,7 @@ static void fill(void)
     db = fixture_db();
     fixture_user(db, "usr_ann");
     fixture_user(db, "usr_bob");
+    ck_assert_int_eq(db_exec(db, "UPDATE users SET weight = 3000 WHERE user_id = 'usr_bob'"), WEIR_OK);
     r = fixture_call("usr_ann", FIXTURE_NOW);
     fixture_run(db, &r);
     r = fixture_next(&r);
@@ -43,6 +44,8 @@ START_TEST(events_become_calls_in_the_order_of_time)
     ck_assert_uint_eq(t.users.n, 2);
     ck_assert_str_eq(t.users.v[t.call[0].user], "usr_ann");
     ck_assert_str_eq(t.users.v[t.call[2].user], "usr_bob");
+    ck_assert_int_eq(t.weight[t.call[0].user], 1000);
+    ck_assert_int_eq(t.weight[t.call[2].user], 3000);
     ck_assert_uint_eq(t.call[0].session, t.call[1].session);
     ck_assert_uint_ne(t.call[0].session, t.call[2].session);
     ck_assert_str_eq(t.models.v[t.call[0].model], "gpt-4o-mini");
@@ -121,6 +124,7 @@ START_TEST(a_file_has_the_same_numbers_and_no_names_of_users)
     for (size_t i = 0; i < t.n; i++)
         ck_assert_mem_eq(&back.call[i], &t.call[i], sizeof t.call[i]);
     ck_assert_str_eq(back.users.v[1], "2");
+    ck_assert_mem_eq(back.weight, t.weight, 2 * sizeof *t.weight);
     traffic_write(&back, &again);
     ck_assert_str_eq(sb_str(&text), sb_str(&again));
     sb_done(&text);
@@ -147,6 +151,8 @@ START_TEST(a_damaged_file_is_refused_with_its_line)
         {"[]", "line 1"},
         {"{\"weir_traffic\":2,\"requests\":0,\"users\":0,\"models\":[],\"upstreams\":[]}", "line 1"},
         {"{\"weir_traffic\":1,\"requests\":99999999999,\"users\":0,\"models\":[],\"upstreams\":[]}", "line 1"},
+        {"{\"weir_traffic\":1,\"requests\":0,\"users\":1,\"models\":[],\"upstreams\":[],\"weights\":[9]}", "line 1"},
+        {"{\"weir_traffic\":1,\"requests\":0,\"users\":2,\"models\":[],\"upstreams\":[],\"weights\":[1000]}", "line 1"},
         {HEAD(1), "line 2"},
         {HEAD(1) CALL(0, 2), "look at user"},
         {HEAD(2) CALL(5, 1) CALL(4, 1), "line 3 is not a recorded request: look at at_us"},
