@@ -229,6 +229,35 @@ static void odd(struct world *w)
     }
 }
 
+/* The same state under another clock, as after a restart: what was used or set aside is
+ * used, what was cut is no wider but where a provider's word did it; nothing runs, and nothing waits. */
+static void restart(struct world *w, const struct admit_config *c)
+{
+    int64_t other = w->now + rng_below(&w->rng, 2000 * SEC) - 1000 * SEC;
+    struct sb saved = sb_make(1 << 20);
+    struct admit *again = admit_new(c, 1, other);
+
+    admit_save(w->a, w->now, 1000000000, &saved);
+    ck_assert(sb_ok(&saved));
+    ck_assert(admit_load(again, sb_str(&saved), saved.len, other, 1000000000));
+    for (int i = 0; i < UPSTREAMS; i++) {
+        struct admit_upstream_view before, after;
+
+        admit_view(w->a, i, w->now, &before);
+        admit_view(again, i, other, &after);
+        ck_assert_int_eq(after.running, 0);
+        ck_assert_int_eq(after.waiting, 0);
+        ck_assert_int_eq(after.stabilizing, before.stabilizing);
+        for (int d = 0; d < DIM_COUNT; d++)
+            ck_assert_msg(after.dim[d].used >= before.dim[d].used + before.dim[d].reserved && (after.dim[d].allowed <= before.dim[d].allowed || before.dim[d].provider_limit > 0),
+                          "%s, dimension %d: used %lld + %lld, allowed %lld; afterwards %lld, %lld", upstreams[i].name, d,
+                          (long long)before.dim[d].used, (long long)before.dim[d].reserved, (long long)before.dim[d].allowed,
+                          (long long)after.dim[d].used, (long long)after.dim[d].allowed);
+    }
+    admit_free(again);
+    sb_done(&saved);
+}
+
 /* Everything ends; nothing may be left over. */
 static void drain(struct world *w)
 {
@@ -284,12 +313,15 @@ START_TEST(whatever_comes_in_whatever_order_each_ask_ends_once_and_nothing_is_le
                 odd(&w);
             else {
                 serve(&w);                 /* as the engine does: time does not pass over what has just come */
-                w.now += rng_below(&w.rng, roll == 15 ? 2 * SEC : 100000);
+                w.now += rng_below(&w.rng, 4000) == 0 ? 2 * 3600 * SEC       /* the machine slept */
+                         : rng_below(&w.rng, roll == 15 ? 2 * SEC : 100000);
             }
             if (roll >= 10)
                 serve(&w);
             if (step % 100 == 0)
                 look(&w);
+            if (step % 37 == 0)
+                restart(&w, &c);
         }
         drain(&w);
         admit_free(w.a);
