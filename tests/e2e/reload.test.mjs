@@ -199,16 +199,23 @@ test('reloads under load drop nothing, and no budget or limit is passed by them'
     }
   });
   for (let i = 0; i < 40; i++) {
-    const r = await reload(weir, {
+    const config = {
       queue: { max_size: 5000 + i }, builtin: { words_per_second: 10 + i },
       upstreams: [
         entry({ max_concurrent: 2 + i % 5, api_key: `sk-e2e-${i}`, limits: { requests_per_minute: i % 3 ? 100000 : 0, tokens_per_minute: i % 2 ? 10000000 : 0 } }),
         ...(i % 4 < 2 ? [second({ max_concurrent: 1 + i % 3, timeouts: { idle: 30 + i } })] : []),
       ],
       budgets: i % 2 ? [{ ...budget, limit_usd: 50 + i }] : [budget, { scope: 'model', each: true, window: 'day', limit_usd: 40 }],
-    });
-    assert.equal(r.status, 200, r.text);
-    assert.equal(r.json.config.version, i + 2);
+    };
+    if (i % 4 === 3) {
+      weir.writeConfig(config);
+      weir.program.child.kill('SIGHUP');
+      await waitFor('the signal to be heeded', async () => await metric(weir, 'weir_config_reloads_total') === i + 1);
+    } else {
+      const r = await reload(weir, config);
+      assert.equal(r.status, 200, r.text);
+      assert.equal(r.json.config.version, i + 2);
+    }
     if (i % 5 === 0) assert.equal((await reload(weir, '{')).status, 400);
     await new Promise((go) => setTimeout(go, 20));
   }
