@@ -1,57 +1,117 @@
 // browser.mjs - how fast the chat page is in Chromium, against its targets: what drawing costs a frame while an answer of
-// 120 KB of Markdown is streamed, layout included, and how long a conversation of 500 messages takes to open.
+// 120 KB is streamed, layout included, for each kind of document that a page may find hard to grow; how long a key takes to
+// show meanwhile; what 50 answers leave behind; and how long a conversation of 500 messages takes to open.
 //   WEIR_BUILD=build node bench/browser.mjs
+// What a frame costs is processor time of the page's thread, so that a busy machine does not change it.
 import { startUpstream, startWeir, stopAll } from '../tests/e2e/start.mjs';
 import { openBrowser, say } from '../tests/browser/browser.mjs';
+import { kinds, write } from '../tests/browser/documents.mjs';
 import { startStage } from '../tests/browser/stage.mjs';
 
-const SIZE = 120 * 1024, MESSAGES = 500, OPENINGS = 9;
-const part = (i) => `## Gate ${i}\n\nThe *gate* is **open** at ${i} metres, says the [manual](https://example.org/${i}).\n\n- one\n- two\n\n\`\`\`c\nint gate_${i} = ${i};\n\`\`\`\n\n| gate | height |\n|:--|--:|\n| ${i} | 1.20 |\n\n`;
-let text = 'In short:\n\n';
-for (let i = 0; text.length < SIZE; i++) text += part(i);
+const SIZE = 120 * 1024, MESSAGES = 500, OPENINGS = 9, ANSWERS = 50;
 
 const up = await startUpstream();
 const weir = await startWeir({ upstream: up, config: { default_model: 'gpt-4o-mini' } });
 const b = await openBrowser(weir);
-await b.page.addInitScript(() => {
+const { page } = b;
+await page.addInitScript(() => {
   const later = globalThis.requestAnimationFrame.bind(globalThis);
-  globalThis.frames_ms = [];
   globalThis.requestAnimationFrame = (draw) => later((at) => {
-    const from = performance.now();
+    performance.mark('draw');
     draw(at);
     document.documentElement.getBoundingClientRect();       // the layout that the frame would do
-    globalThis.frames_ms.push(performance.now() - from);
+    performance.mark('drawn');
   });
+  globalThis.keys_ms = [];
+  document.addEventListener('input', (e) => later(() => {   // a message comes after the frame that shows the letter
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => globalThis.keys_ms.push(performance.now() - e.timeStamp);
+    port2.postMessage(null);
+  }), true);
 });
 await b.signIn();
+const cdp = await b.context.newCDPSession(page);
+const stage = await startStage(page);
 
-const row = (figure, target, ms) => console.log(`${ms <= target ? 'ok  ' : 'MISS'}  ${figure.padEnd(60)} ${ms.toFixed(1).padStart(7)} ms   at most ${target} ms`);
-const at = (list, share) => list.sort((x, y) => x - y)[Math.min(list.length - 1, Math.floor(list.length * share))];
+const row = (figure, target, value, unit = 'ms', more = '') =>
+  console.log(`${value <= target ? 'ok  ' : 'MISS'}  ${figure.padEnd(64)} ${value.toFixed(1).padStart(7)} ${unit}   at most ${target} ${unit}${more}`);
+const at = (list, share) => [...list].sort((x, y) => x - y)[Math.min(list.length - 1, Math.floor(list.length * share))];
 
 // The answer in pieces of 20 characters, ten each 4 ms.
-async function* answer() {
+async function* answer(text) {
   yield ['accepted', { request_id: 'req_1', session_id: 'ses_1', message_id: 'msg_1' }];
   yield ['start', { model: 'gpt-4o-mini', upstream: 'openai', attempt: 1, queue_ms: 0 }];
-  for (let at = 0; at < text.length; at += 20) {
-    if (at % 200 === 0) await new Promise((go) => setTimeout(go, 4));
-    yield ['delta', { text: text.slice(at, at + 20) }];
+  for (let from = 0; from < text.length; from += 20) {
+    if (from % 200 === 0) await new Promise((go) => setTimeout(go, 4));
+    yield ['delta', { text: text.slice(from, from + 20) }];
   }
   yield ['done', { finish_reason: 'stop' }];
 }
-const stage = await startStage(b.page);
-stage.play({ events: answer() });
-await say(b.page, 'At length, please.');
-await b.page.locator('.turn [data-part="acts"]').last().waitFor({ state: 'visible', timeout: 120000 });
-stage.play();
-const frames = await b.page.evaluate(() => globalThis.frames_ms);
-row(`a flush of an answer of ${Math.round(text.length / 1024)} KB, p95 of ${frames.length}`, 4, at(frames, 0.95));
+
+// Stream `text` and wait until it stands there, while `meanwhile` goes on.
+async function streamed(text, meanwhile = async () => {}) {
+  stage.play({ events: answer(text) });
+  await say(page, 'At length, please.');
+  await meanwhile();
+  await page.locator('.turn').last().locator('.msg.assistant [data-part="acts"]').waitFor({ state: 'visible', timeout: 120000 });
+  stage.play();
+}
+
+// The milliseconds of processor time between the marks of each frame that was drawn in `work`.
+async function framesOf(work) {
+  const marks = [];
+  const collect = ({ value }) => marks.push(...value.filter((e) => e.name === 'draw' || e.name === 'drawn'));
+  cdp.on('Tracing.dataCollected', collect);
+  await cdp.send('Tracing.start', { transferMode: 'ReportEvents', traceConfig: { includedCategories: ['blink.user_timing'], excludedCategories: ['*'] } });
+  await work();
+  const complete = new Promise((resolve) => cdp.once('Tracing.tracingComplete', resolve));
+  await cdp.send('Tracing.end');
+  await complete;
+  cdp.off('Tracing.dataCollected', collect);
+  marks.sort((x, y) => x.tts - y.tts);
+  return marks.flatMap((mark, i) => (mark.name === 'draw' && marks[i + 1]?.name === 'drawn' ? [(marks[i + 1].tts - mark.tts) / 1000] : []));
+}
+
+for (const kind of kinds) {
+  await page.goto(b.url('/app/'));
+  const frames = await framesOf(() => streamed(write(kind, SIZE)));
+  row(`a flush of an answer of ${SIZE / 1024} KB, ${kind}, p95 of ${frames.length}`, 4, at(frames, 0.95), 'ms',
+    `   median ${at(frames, 0.5).toFixed(1)}, most ${at(frames, 1).toFixed(1)}`);
+}
+
+await page.goto(b.url('/app/'));
+await streamed(write('mixed', SIZE), () => page.locator('#text').pressSequentially('a letter at a time while it is written', { delay: 40 }));
+const keys = await page.evaluate(() => globalThis.keys_ms.slice(1));        // the first is the message itself
+row(`a key shows while an answer of ${SIZE / 1024} KB comes, p95 of ${keys.length}`, 50, at(keys, 0.95));
+
+// Nodes that live and are not in the conversation: those that a copy of it adds are.
+async function alive() {
+  await cdp.send('HeapProfiler.collectGarbage');
+  return (await cdp.send('Memory.getDOMCounters')).nodes;
+}
+async function others() {
+  const all = await alive();
+  await page.evaluate(() => {
+    const column = document.getElementById('column');
+    column.after(column.cloneNode(true));
+    document.documentElement.getBoundingClientRect();
+  });
+  const twice = await alive();
+  await page.evaluate(() => document.getElementById('column').nextSibling.remove());
+  return all - (twice - all);
+}
+await page.goto(b.url('/app/'));
+await streamed(write('mixed', 4096));
+const before = await others();
+for (let i = 0; i < ANSWERS; i++) await streamed(write('mixed', 4096));
+row(`nodes left behind by ${ANSWERS} answers, each`, 10, (await others() - before) / ANSWERS, '  ');
 
 let session;
-for (let i = 0; i < MESSAGES / 2; i++) session = (await weir.post('/chat/complete', { message: `In short:\n\n${part(i)}`, session_id: session, max_tokens: 100 })).json.session_id;
+for (let i = 0; i < MESSAGES / 2; i++) session = (await weir.post('/chat/complete', { message: write('mixed', 200), session_id: session, max_tokens: 100 })).json.session_id;
 const times = [];
 for (let i = 0; i < OPENINGS; i++) {
-  await b.page.goto(b.url(`/app/c/${session}`));
-  times.push(await b.page.evaluate(() => performance.getEntriesByType('navigation')[0].loadEventEnd));
+  await page.goto(b.url(`/app/c/${session}`));
+  times.push(await page.evaluate(() => performance.getEntriesByType('navigation')[0].loadEventEnd));
 }
 row(`a conversation of ${MESSAGES} messages opens, median of ${OPENINGS}`, 300, at(times, 0.5));
 await b.close();

@@ -30,6 +30,7 @@ nobase_dist_pkgdata_DATA += \
 	static/js/explain.js \
 	static/js/format.js \
 	static/js/gauge.js \
+	static/js/growing.js \
 	static/js/header.js \
 	static/js/highlight.js \
 	static/js/keys.js \

@@ -163,7 +163,7 @@ function again(turn) {
 
 async function play(turn, reading) {
   composer.setBusy(true);
-  const end = await reading.catch((fault) => {        /* ours: say it in the console, and leave nobody waiting */
+  const end = await Promise.all([reading, turn.ready]).then(([read]) => read, (fault) => {        /* ours: say it in the console, and leave nobody waiting */
     reportError(fault);
     return { kind: "interrupted" };
   });

@@ -57,7 +57,7 @@ function image(token) {
   return href ? el("a", { href, target: "_blank", rel: "noopener noreferrer nofollow" }, label) : label;
 }
 
-function inline(tokens = []) {
+export function inline(tokens = []) {
   return tokens.map((t) => {
     switch (t.type) {
       case "strong": return el("strong", {}, ...inline(t.tokens));
@@ -77,9 +77,17 @@ function inline(tokens = []) {
   });
 }
 
+const languageOf = (token) => (token.lang ?? "").trim().split(/[\s{]/)[0];
+
+/* Colours for `text`, the element that holds the code of `token`. */
+export function colour(text, token) {
+  const language = languageOf(token);
+  if (language) import("./highlight.js").then(({ highlight }) => highlight(text, token.text, language));
+}
+
 /* The block's node; `open` while more of it may come, so that colours wait. */
 function code(token, open) {
-  const language = (token.lang ?? "").trim().split(/[\s{]/)[0];
+  const language = languageOf(token);
   const text = el("code", {}, token.text);
   const label = el("span", {}, "Copy");
   const wrap = el("button", { class: "icon small", type: "button", "aria-pressed": "false" }, "Wrap");
@@ -89,7 +97,7 @@ function code(token, open) {
       el("button", { class: "icon small", type: "button", onclick: () => copy(text.textContent, label) }, icon("copy"), label)),
     el("pre", { tabindex: "0", role: "group", "aria-label": language ? `Code, ${language}` : "Code" }, text));
   wrap.addEventListener("click", () => wrap.setAttribute("aria-pressed", String(box.classList.toggle("wrap"))));
-  if (!open && language) import("./highlight.js").then(({ highlight }) => highlight(text, token.text, language));
+  if (!open) colour(text, token);
   return box;
 }
 
@@ -97,20 +105,27 @@ function cell(tag, c, align) {
   return el(tag, { "data-align": align, scope: tag === "th" ? "col" : null }, ...inline(c.tokens));
 }
 
+export function tableRow(row, align) {
+  return el("tr", {}, ...row.map((c, i) => cell("td", c, align[i])));
+}
+
 function table(t) {
   return el("div", { class: "table", tabindex: "0", role: "group", "aria-label": "Table" }, el("table", {},
     el("thead", {}, el("tr", {}, ...t.header.map((c, i) => cell("th", c, t.align[i])))),
-    el("tbody", {}, ...t.rows.map((row) => el("tr", {}, ...row.map((c, i) => cell("td", c, t.align[i])))))));
+    el("tbody", {}, ...t.rows.map((row) => tableRow(row, t.align)))));
+}
+
+export function listItem(item) {
+  return el("li", { class: item.task ? "task" : null }, ...item.tokens.flatMap((k) =>
+    k.type === "text" ? inline(k.tokens ?? [k]) : k.type === "checkbox" ? inline([k]) : block(k)));
 }
 
 function list(t) {
-  return el(t.ordered ? "ol" : "ul", { start: t.ordered && t.start !== 1 ? t.start : null },
-    ...t.items.map((item) => el("li", { class: item.task ? "task" : null }, ...item.tokens.flatMap((k) =>
-      k.type === "text" ? inline(k.tokens ?? [k]) : k.type === "checkbox" ? inline([k]) : block(k)))));
+  return el(t.ordered ? "ol" : "ul", { start: t.ordered && t.start !== 1 ? t.start : null }, ...t.items.map(listItem));
 }
 
-/* One block token as a list of nodes. */
-function block(t, open = false) {
+/* One block token as a list of nodes; `open` while more of it may come. */
+export function block(t, open = false) {
   switch (t.type) {
     case "paragraph": return [el("p", {}, ...inline(t.tokens))];
     case "text": return [el("p", {}, ...(t.tokens ? inline(t.tokens) : [decode(t.text)]))];
@@ -125,74 +140,19 @@ function block(t, open = false) {
   }
 }
 
-const closed = (t) => t.type !== "code" || !/^ {0,3}(`{3,}|~{3,})/.test(t.raw) || /\n {0,3}(`{3,}|~{3,})[ \t]*\n?$/.test(t.raw);
+/* Blocks stand in groups of this many, so that the layout of a long answer passes over what has not changed a group at a time. */
+const GROUP = 32;
+
+/* Put `nodes`, the block with this `index` in the answer, at its end. */
+export function place(root, index, nodes) {
+  if (!nodes.length) return;
+  const group = Math.floor(index / GROUP);
+  while (root.childElementCount <= group) root.append(el("div"));
+  root.children[group].append(...nodes);
+}
 
 /* A whole text at once. */
 export function render(root, text) {
-  root.replaceChildren(...lexer(text).flatMap((t) => block(t)));
-}
-
-/* An answer that grows. Blocks that can no longer change are built once and left
- * alone, so that reading, selecting and copying go on in peace; only the tail is redrawn. */
-export class Growing {
-  #root; #text = ""; #tail = ""; #done = []; #live = []; #fence = null;
-
-  constructor(root) { this.#root = root; }
-
-  get text() { return this.#text; }
-
-  append(more) {
-    this.#text += more;
-    this.#tail += more;
-    const tokens = lexer(this.#tail);
-    this.#commit(tokens);
-    const last = tokens[tokens.length - 1];
-    if (tokens.length === 1 && last?.type === "code" && !closed(last)) return this.#growFence(last);
-    this.#fence = null;
-    this.#swap(tokens.flatMap((t) => block(t, true)));
-  }
-
-  /* Everything is here: one full reading, in which only what differs is built again. */
-  finish() {
-    const tokens = lexer(this.#text);
-    const links = Object.keys(tokens.links ?? {}).length > 0;
-    const old = this.#done;
-    this.#swap([]);
-    let same = 0;
-    while (!links && same < old.length && same < tokens.length && old[same].raw === tokens[same].raw) same++;
-    for (const o of old.slice(same)) o.nodes.forEach((n) => n.remove());
-    this.#root.append(...tokens.slice(same).flatMap((t) => block(t)));
-  }
-
-  /* Move what is settled from `tokens` to the finished part: a block is settled when
-   * a later one has a whole line, which could not belong to it any more. */
-  #commit(tokens) {
-    let last = tokens.length - 1;
-    while (last > 0 && (tokens[last].type === "space" || !/\S.*\n|.{12}/.test(tokens[last].raw))) last--;
-    if (last <= 0) return;
-    this.#swap([]);
-    this.#fence = null;
-    for (const t of tokens.splice(0, last)) {
-      const nodes = block(t);
-      this.#root.append(...nodes);
-      this.#done.push({ raw: t.raw, nodes });
-      this.#tail = this.#tail.slice(t.raw.length);
-    }
-  }
-
-  #growFence(token) {
-    if (!this.#fence) {
-      const nodes = block(token, true);
-      this.#swap(nodes);
-      this.#fence = nodes[0].querySelector("code").firstChild ?? nodes[0].querySelector("code").appendChild(document.createTextNode(""));
-    } else {
-      this.#fence.data = token.text;
-    }
-  }
-
-  #swap(nodes) {
-    this.#live.forEach((n) => n.remove());
-    this.#live = nodes;
-    this.#root.append(...nodes);
-  }
+  root.replaceChildren();
+  lexer(text).forEach((t, i) => place(root, i, block(t)));
 }

@@ -3,7 +3,7 @@
  * once a frame, once a second while the page is hidden. */
 import { clone, el, part } from "./dom.js";
 import { copy } from "./copy.js";
-import { Growing, render } from "./markdown.js";
+import { render } from "./markdown.js";
 import { Status } from "./status.js";
 import { mark } from "./branch.js";
 import { boot } from "./boot.js";
@@ -30,7 +30,7 @@ export function adopt(article) {
 }
 
 export class Turn {
-  #act; #answer; #body; #status; #grow; #grew; #reasoning = null; #waits = null; #failure = null; #other = null;
+  #act; #answer; #body; #status; #grow = null; #grew; #reasoning = null; #waits = null; #failure = null; #other = null;
   #buffer = ""; #thoughts = ""; #frame = 0; #started = 0; #chars = 0; #heard = 0; #retrying = false;
 
   /* `where` takes the nodes; act(name) answers the card's buttons; grew() is told of every growth;
@@ -45,10 +45,11 @@ export class Turn {
     this.#answer = clone("t-answer");
     this.#body = part(this.#answer, "body");
     this.#body.classList.remove("raw");
-    this.#grow = new Growing(this.#body);
+    /* what comes before it is loaded is drawn then; the end waits for it */
+    this.ready = import("./growing.js").then(({ Growing }) => { this.#grow = new Growing(this.#body); this.#draw(); });
     part(this.#answer, "who").textContent = model;
     part(this.#answer, "at").textContent = clock(new Date(), false);
-    copyFrom(this.#answer, () => this.#grow.text);
+    copyFrom(this.#answer, () => this.answerText);
     part(this.#answer, "acts").hidden = true;
     for (const name of ["again", "explain"]) part(this.#answer, name).hidden = true;
     this.#answer.hidden = true;
@@ -58,7 +59,7 @@ export class Turn {
     this.#card({ tone: "plain", text: { head: "Sending…" }, moving: true });
   }
 
-  get answerText() { return this.#grow.text; }
+  get answerText() { return this.#grow?.text ?? ""; }
 
   /* `items` are the newest messages of the conversation as the server keeps them: ids and versions for those of this turn. */
   settle(items, request) {
@@ -162,9 +163,9 @@ export class Turn {
   /* The one end of the run. Nothing is drawn after this. */
   end(end) {
     this.#draw();
-    this.#grow.finish();
+    this.#grow?.finish();
     this.node.querySelector(".sending")?.classList.remove("sending");
-    const kept = this.#grow.text !== "";
+    const kept = this.answerText !== "";
     this.#answer.hidden = !kept;
     part(this.#answer, "acts").hidden = !kept;
     if (end.kind === "done") this.#finished(end);
@@ -187,7 +188,7 @@ export class Turn {
   #finished(end) {
     this.#status.clear();
     const stopped = FINISH[end.finish_reason];
-    if (stopped && !this.#grow.text) {
+    if (stopped && !this.answerText) {
       this.#status.show({ tone: "plain", text: { head: `${stopped} before an answer came.` } });
     } else if (stopped) {
       const charged = end.finish_reason === "cancelled" && this.numbers?.cost?.priced && this.numbers.cost.total_usd
@@ -228,7 +229,7 @@ export class Turn {
     if (document.hidden) clearTimeout(this.#frame); else cancelAnimationFrame(this.#frame);
     this.#frame = 0;
     if (this.#thoughts) this.#think();
-    if (!this.#buffer) return;
+    if (!this.#buffer || !this.#grow) return;
     this.#chars += this.#buffer.length;
     this.#grow.append(this.#buffer);
     this.#buffer = "";

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { startUpstream, startWeir, test } from '../e2e/harness.mjs';
 import { metricsOf, openBrowser, say } from './browser.mjs';
+import { kinds, write } from './documents.mjs';
 
 const up = await startUpstream();
 const weir = await startWeir({ upstream: up, config: { default_model: 'gpt-4o-mini' } });
@@ -100,14 +101,19 @@ test('whoever scrolls up stays there while the answer grows and when it ends', a
 
 test('Markdown that comes in pieces ends as if it had come at once', async () => {
   await fresh();
-  const differing = await page.evaluate(async () => {
-    const { Growing, render } = await import('/static/js/markdown.js');
+  const differing = await page.evaluate(async (long) => {
+    const { render } = await import('/static/js/markdown.js');
+    const { Growing } = await import('/static/js/growing.js');
     const texts = [
       '# A\n\ntext *b* **c** `d`\n\n- one\n- two\n\n  more\n\n1. x\n2. y\n\n> quote\n> more\n\n---\n\nend',
       'before\n\n```c\nint a; // **no**\n\nint b;\n```\n\nafter [link][r]\n\n[r]: https://example.org\n',
       '| a | b |\n|:--|--:|\n| 1 | 2 |\n| 3 | 4 |\n\nafter\n===\n\n- [x] done\n- [ ] not\n',
       'a <b>bold</b> <script>x</script> &amp; &lt; ![p](http://e.org/p.png) <https://e.org> $5 and $6\n\n    code by indent\n\nlast',
       '~~~\nunclosed **fence**\n\n# still code',
+      '  ```c\n  int a;\n\n    int b;\n\n\n  ```\nafter\n\n````\n```\nin\n```\n````\n',
+      '- a\n- b\n- c\n- d\n- e\n\n- f\n- g\n\nafter\n\n3. x\n4. y\n5. z\n6. - [ ] q\n---\n* a\n* b\n* c\n* d\n- e\n- f\n- g\n-\n---\n',
+      '| a | b |\n|--|--|\n| 1 | 2 |\n| 3 |\n4 | 5\n| 6 | 7 |\nend\n# x\n| a | b |\n|--|--|\n\nlast',
+      ...long,
     ];
     let seed = 7;
     const random = (n) => { seed = (seed * 1103515245 + 12345) % 2147483648; return seed % n; };
@@ -116,11 +122,11 @@ test('Markdown that comes in pieces ends as if it had come at once', async () =>
     for (const text of texts) {
       const whole = document.createElement('div');
       render(whole, text);
-      for (let run = 0; run < 40; run++) {
+      for (let run = 0; run < (text.length < 1000 ? 40 : 3); run++) {
         const root = document.createElement('div');
         const growing = new Growing(root);
         for (let i = 0; i < text.length;) {
-          const n = 1 + random(9);
+          const n = 1 + random(text.length < 1000 ? 9 : 900);
           growing.append(text.slice(i, i + n));
           i += n;
         }
@@ -129,7 +135,8 @@ test('Markdown that comes in pieces ends as if it had come at once', async () =>
       }
     }
     return wrong;
-  });
+  }, [...kinds.map((kind) => write(kind, 9000)), `A *mark ${write('one paragraph', 9000)} that* ends late\n===\n`, `${write('one list', 3000)}\n- the only empty line`,
+    `[a][r] ${write('one paragraph', 9000)}\n\n${write('one table', 3000)}\n[r]: https://example.org\n`]);
   assert.deepEqual(differing.slice(0, 3), []);
 });
 
@@ -204,41 +211,40 @@ test('formulas are drawn, amounts of money are not', async () => {
   await b.shot('state-math');
 });
 
-test('a piece of a long answer builds no more than one of a short answer', async () => {
+test('a piece of a long answer builds no more than one of a short answer, whatever block does not end in it', async () => {
   await fresh();
-  const built = await page.evaluate(async () => {
-    const { Growing } = await import('/static/js/markdown.js');
-    const root = document.createElement('div');
-    document.getElementById('column').append(root);
-    const growing = new Growing(root);
-    const seen = new MutationObserver(() => {});
-    seen.observe(root, { childList: true, subtree: true });
-    const part = (i) => `## Gate ${i}\n\nThe *gate* is **open** at ${i} m.\n\n- one\n- two\n\n\`\`\`\nint a = ${i};\n\`\`\`\n\n| a | b |\n|:--|--:|\n| ${i} | 2 |\n\n`;
-    const nodes = [];
-    let text = '';
-    for (let i = 1000; text.length < 120 * 1024; i++) text += part(i);
-    for (let at = 0; at < text.length; at += 20) {
-      growing.append(text.slice(at, at + 20));
-      nodes.push(seen.takeRecords().reduce((sum, r) => sum + r.addedNodes.length, 0));
-    }
-    root.remove();
+  const built = await page.evaluate(async (texts) => {
+    const { Growing } = await import('/static/js/growing.js');
     const most = (list) => Math.max(...list);
-    const tenth = Math.floor(nodes.length / 10);
-    return { early: most(nodes.slice(0, tenth)), late: most(nodes.slice(-tenth)), pieces: nodes.length };
-  });
-  assert.ok(built.pieces > 6000 && built.early > 0, JSON.stringify(built));
-  assert.ok(built.late <= built.early && built.late <= 10, JSON.stringify(built));
+    return texts.map((text) => {
+      const root = document.createElement('div');
+      const growing = new Growing(root);
+      const seen = new MutationObserver(() => {});
+      seen.observe(root, { childList: true, subtree: true });
+      const nodes = [];
+      for (let at = 0; at < text.length; at += 100) {
+        growing.append(text.slice(at, at + 100));
+        nodes.push(seen.takeRecords().reduce((sum, r) => sum + r.addedNodes.length, 0));
+      }
+      const fifth = Math.floor(nodes.length / 5);
+      return { early: most(nodes.slice(0, fifth)), late: most(nodes.slice(-fifth)) };
+    });
+  }, kinds.map((kind) => write(kind, 60 * 1024)));
+  for (const [i, kind] of kinds.entries()) {
+    const { early, late } = built[i];
+    assert.ok(early > 0 && late <= early * 1.25, `${kind}: ${JSON.stringify(built[i])}`);
+  }
 });
 
 test('what is selected in an answer stays selected while it grows', async () => {
   await fresh();
   const kept = await page.evaluate(async () => {
-    const { Growing } = await import('/static/js/markdown.js');
+    const { Growing } = await import('/static/js/growing.js');
     const root = document.createElement('div');
     document.getElementById('column').append(root);
     const growing = new Growing(root);
     growing.append('This one is read and marked.\n\nThe next one begins here\n\n');
-    getSelection().selectAllChildren(root.firstElementChild);
+    getSelection().selectAllChildren(root.querySelector('p'));
     for (let i = 0; i < 200; i++) growing.append(`and goes on ${i}${i % 7 ? ' ' : '\n\n'}`);
     growing.finish();
     const text = getSelection().toString();
@@ -246,6 +252,32 @@ test('what is selected in an answer stays selected while it grows', async () => 
     return text;
   });
   assert.equal(kept, 'This one is read and marked.');
+});
+
+test('what is selected in a list, a table, code or a paragraph that goes on stays selected', async () => {
+  await fresh();
+  const kept = await page.evaluate(async (texts) => {
+    const { Growing } = await import('/static/js/growing.js');
+    return texts.map(([part, text]) => {
+      const root = document.createElement('div');
+      document.getElementById('column').append(root);
+      const growing = new Growing(root);
+      growing.append(text.slice(0, 5000));
+      const marked = [...root.querySelector(part).childNodes].find((n) => n.data?.length > 4);
+      getSelection().setBaseAndExtent(marked, 0, marked, 4);
+      const before = getSelection().toString();
+      for (let at = 5000; at < text.length; at += 200) growing.append(text.slice(at, at + 200));
+      const during = getSelection().toString();
+      if (part !== 'pre code') growing.finish();                /* its colours are other nodes */
+      const selected = [before, during, getSelection().toString()];
+      root.remove();
+      return selected;
+    });
+  }, [['li', 'one list'], ['td', 'one table'], ['pre code', 'one open fence'], ['p', 'one paragraph']].map(([part, kind]) => [part, write(kind, 20000)]));
+  for (const [before, ...after] of kept) {
+    assert.ok(before.length > 3, JSON.stringify(kept));
+    assert.deepEqual(after, [before, before], JSON.stringify(kept));
+  }
 });
 
 test('a long conversation opens at its newest 50 messages, and the earlier ones are a click away', async () => {
