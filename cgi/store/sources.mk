@@ -73,7 +73,7 @@ libweir_a_SOURCES += \
 	cgi/store/traffic.c cgi/store/traffic.h cgi/store/traffic_file.c \
 	cgi/store/session_use.c cgi/store/session_use.h \
 	cgi/store/upkeep.c cgi/store/upkeep.h \
-	cgi/store/usage.c cgi/store/usage.h cgi/store/usage_impl.h cgi/store/usage_import.c cgi/store/usage_recover.c \
+	cgi/store/usage.c cgi/store/usage.h cgi/store/usage_impl.h cgi/store/usage_import.c cgi/store/usage_recover.c cgi/store/usage_settle.c \
 	cgi/store/waited.c cgi/store/waited.h \
 	cgi/store/verify.c cgi/store/verify.h cgi/store/verify_impl.h cgi/store/verify_quarter.c \
 	cgi/store/verify_rest.c cgi/store/verify_session.c cgi/store/verify_spans.c cgi/store/verify_told.c \
