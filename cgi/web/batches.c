@@ -1,5 +1,6 @@
-/* batches.c - see batches.h. One round after another: what batches there are,
- * what is to be done for each, what has been answered, what can be asked next. */
+/* batches.c - see batches.h. One round after another: what batches there are and
+ * what is to be done for each (batch_runs.c), what has been answered, what can be
+ * asked next. */
 #include "web/batches.h"
 
 #include <errno.h>
@@ -15,71 +16,18 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "web/batch_work.h"
+#include "web/batch_runs.h"
 
 enum {
-    SLOTS = 256,                         /* batches.workers has no more */
-    RUNS = 64,                           /* batches under way at once; later ones wait */
-    FETCH = 64,                          /* open items that are looked up together */
     FIRST_ACTIVE = 4,
     CROWD = 4,                           /* so many requests wait, and batches ask for less */
-    NEVER_AT_ONCE = 200,
     LOOK_AGAIN_MS = 1000,
     REST_MS = 60 * 1000,
 };
 #define HELD_US (10 * USEC_PER_SEC)
 #define TIDY_US (60 * USEC_PER_SEC)
 
-struct run {
-    struct batch_row row;                /* as it was read last */
-    int64_t next;                        /* items before this number have ended or are in a slot */
-    struct batch_item_place fetched[FETCH];
-    size_t at, n;                        /* of `fetched`, those to come */
-    bool all;                            /* there is none behind them */
-    int64_t slots;                       /* its own */
-    int64_t held_until_us;
-    int64_t worked_us;                   /* monotonic: its work is counted up to here; 0: it rests */
-    bool there;                          /* still, in this round */
-};
-
-struct batches {
-    struct web *w;
-    struct db *ro;
-    pthread_t thread;
-    int wake;                            /* eventfd */
-    atomic_bool stop;
-    struct rng rng;
-    struct run *runs[RUNS];
-    size_t run_count;
-    struct slot slots[SLOTS];
-    int64_t active;                      /* slots that may be used now */
-    int64_t cut_us, tidy_us;
-};
-
-static bool resting(const struct batches *b)
-{
-    return atomic_load(&b->stop) || atomic_load(&b->w->draining);
-}
-
 /* --- writing --- */
-
-struct batch_write {
-    struct write_op op;
-    struct batches *b;
-    const struct run *run;
-    const char *held;
-    enum batch_status ends_as;
-    int64_t now_ms;
-    bool left;
-};
-
-static enum weir_err write_now(struct batches *b, struct batch_write *w, enum weir_err (*run)(struct db *, struct write_op *))
-{
-    w->op = (struct write_op){.run = run};
-    w->b = b;
-    w->now_ms = clock_utc_ms();
-    return writer_call(b->w->writer, &w->op);
-}
 
 static enum weir_err run_cancel(struct db *db, struct write_op *op)
 {
@@ -94,20 +42,6 @@ static enum weir_err run_hold(struct db *db, struct write_op *op)
     const struct batch_write *w = (const struct batch_write *)op;
 
     return batches_hold(db, w->run->row.id, w->held);
-}
-
-static enum weir_err run_finalize(struct db *db, struct write_op *op)
-{
-    const struct batch_write *w = (const struct batch_write *)op;
-
-    return batches_finalize(db, w->run->row.id, w->ends_as, w->now_ms);
-}
-
-static enum weir_err run_end(struct db *db, struct write_op *op)
-{
-    const struct batch_write *w = (const struct batch_write *)op;
-
-    return batches_end(db, &w->run->row, w->now_ms, w->now_ms + w->b->w->settings->retention.files_us / USEC_PER_MS);
 }
 
 /* All that ended in this round, in one transaction. */
@@ -145,165 +79,19 @@ static enum weir_err run_first(struct db *db, struct write_op *op)
     return files_drop_unfinished(db);
 }
 
-/* --- which batches there are --- */
-
-static struct run *run_of(struct batches *b, int64_t batch)
-{
-    for (size_t i = 0; i < b->run_count; i++)
-        if (b->runs[i]->row.id == batch)
-            return b->runs[i];
-    return NULL;
-}
-
-/* What is known of a batch that has gone is not that of another which was given its number. */
-static void forget(struct batches *b, struct run *r)
-{
-    for (size_t i = 0; i < SLOTS; i++)
-        if (b->slots[i].stage != SLOT_IDLE && b->slots[i].batch == r->row.id)
-            slot_release(&b->slots[i]);
-    *r = (struct run){.slots = 0};
-}
-
-static void look(struct batches *b)
-{
-    struct batch_row *rows = mem_zalloc(RUNS + 1, sizeof *rows);
-    size_t n = 0, left = 0;
-    bool known = batches_open(b->ro, NULL, RUNS, rows, &n) == WEIR_OK;
-
-    for (size_t i = 0; i < b->run_count; i++) {
-        b->runs[i]->there = !known || b->runs[i]->slots > 0;
-        if (known)
-            b->runs[i]->row.status = BATCH_CANCELLED;        /* unless it is found below */
-    }
-    for (size_t i = 0; known && i < n; i++) {
-        struct run *r = run_of(b, rows[i].id);
-
-        if (r && strcmp(r->row.batch_id, rows[i].batch_id) != 0)
-            forget(b, r);
-        if (!r && b->run_count < RUNS)
-            r = b->runs[b->run_count++] = mem_zalloc(1, sizeof *r);
-        if (!r)
-            continue;
-        r->row = rows[i];
-        r->there = true;
-        if (r->row.status != BATCH_IN_PROGRESS || r->row.paused)
-            r->worked_us = 0;
-        else if (!r->worked_us)
-            r->worked_us = clock_mono_us();
-    }
-    for (size_t i = 0; i < b->run_count; i++) {
-        if (b->runs[i]->there)
-            b->runs[left++] = b->runs[i];
-        else
-            free(b->runs[i]);
-    }
-    b->run_count = left;
-    free(rows);
-}
-
-/* --- what is to be done for one --- */
-
-static bool over(const struct run *r)
-{
-    return r->row.status != BATCH_IN_PROGRESS || r->row.ends_as >= 0 || clock_utc_ms() >= r->row.expires_ms;
-}
-
-/* More open items to begin; `all` once there are no more. */
-static void fetch(struct batches *b, struct run *r)
-{
-    if (r->at < r->n || r->all)
-        return;
-    r->at = r->n = 0;
-    if (batch_items_open(b->ro, r->row.id, r->next, FETCH, r->fetched, &r->n))
-        return;
-    r->all = r->n < FETCH;
-    if (r->n > 0)
-        r->next = r->fetched[r->n - 1].n + 1;
-}
-
-/* What will never be sent is written down as that, a step at a time. True: there is none left. */
-static bool write_never(struct batches *b, struct run *r)
-{
-    static const char expired[] = "This request could not be executed before the completion window expired.";
-    struct batch_item_place p[NEVER_AT_ONCE];
-    size_t n = 0, used = 0;
-    bool cancelled = r->row.ends_as == BATCH_CANCELLED;
-
-    if (batch_items_open(b->ro, r->row.id, 0, NEVER_AT_ONCE, p, &n))
-        return false;
-    for (size_t i = 0; i < SLOTS && used < n; i++) {
-        struct slot *s = &b->slots[i];
-
-        if (s->stage != SLOT_IDLE)
-            continue;
-        s->line = sb_make(BATCH_LINE_MAX);
-        if (!slot_never_line(b->ro, &r->row, &p[used], cancelled ? "batch_cancelled" : "batch_expired",
-                             cancelled ? "This request was not executed: the batch was cancelled." : expired, &s->line))
-            sb_reset(&s->line);
-        s->end = (struct batch_item_end){.batch = r->row.id, .user = r->row.user, .n = p[used].n, .state = ITEM_NEVER, .line = sb_str(&s->line),
-                                         .length = s->line.len};
-        s->batch = r->row.id;
-        s->stage = SLOT_ENDED;
-        r->slots++;
-        used++;
-    }
-    return n == 0;
-}
-
-/* A step nearer to its end; true if there was one. */
-static bool step(struct batches *b, struct run *r)
-{
-    struct batch_write w = {.run = r};
-
-    if (r->row.status == BATCH_VALIDATING)
-        return batch_check(b->w, b->ro, &r->row) == WEIR_OK;
-    if (r->slots > 0)
-        return false;
-    if (r->row.ends_as >= 0)
-        return write_never(b, r) ? write_now(b, &w, run_end) == WEIR_OK : r->slots > 0;
-    if (r->row.status == BATCH_CANCELLING)
-        w.ends_as = BATCH_CANCELLED;
-    else if (r->row.completed + r->row.failed >= r->row.total)
-        w.ends_as = BATCH_COMPLETED;
-    else if (over(r))
-        w.ends_as = BATCH_EXPIRED;
-    else {
-        if (r->all && r->at == r->n) {               /* some were let go before they ended: look for them from the beginning */
-            r->next = 0;
-            r->all = false;
-        }
-        return false;
-    }
-    return write_now(b, &w, run_finalize) == WEIR_OK;
-}
-
-/* A step of each; of inputs, which take their time, only one is checked, so that what is under way goes on between them. */
-static bool step_runs(struct batches *b)
-{
-    bool changed = false, checked = false;
-
-    for (size_t i = 0; i < b->run_count && !resting(b); i++) {
-        bool checks = b->runs[i]->row.status == BATCH_VALIDATING, done = !(checks && checked) && step(b, b->runs[i]);
-
-        checked = checked || (checks && done);
-        changed = changed || done;
-    }
-    return changed;
-}
-
 /* --- slots --- */
 
 /* Its batch rests, and so does what it waits for. */
 static bool is_paused(struct batches *b, const struct slot *s)
 {
-    const struct run *r = run_of(b, s->batch);
+    const struct run *r = batches_run(b, s->batch);
 
     return r && r->row.paused;
 }
 
 static void drop(struct batches *b, struct slot *s)
 {
-    struct run *r = run_of(b, s->batch);
+    struct run *r = batches_run(b, s->batch);
 
     if (r)
         r->slots--;
@@ -338,7 +126,7 @@ static bool crowd_waits(struct batches *b)
 /* What the last answer of a slot's says of its batch. */
 static void heed(struct batches *b, struct slot *s)
 {
-    struct run *r = run_of(b, s->batch);
+    struct run *r = batches_run(b, s->batch);
     struct batch_write w = {.run = r, .held = s->held};
 
     if (s->busy)
@@ -347,10 +135,10 @@ static void heed(struct batches *b, struct slot *s)
         return;
     if (s->held)
         r->held_until_us = clock_mono_us() + HELD_US;
-    if ((s->held ? strcmp(r->row.held, s->held) != 0 : s->stage == SLOT_ENDED && *r->row.held) && write_now(b, &w, run_hold) == WEIR_OK)
+    if ((s->held ? strcmp(r->row.held, s->held) != 0 : s->stage == SLOT_ENDED && *r->row.held) && batches_write(b, &w, run_hold) == WEIR_OK)
         (void)snprintf(r->row.held, sizeof r->row.held, "%s", s->held ? s->held : "");
-    if (s->no_access && write_now(b, &w, run_cancel) == WEIR_OK)
-        look(b);
+    if (s->no_access && batches_write(b, &w, run_cancel) == WEIR_OK)
+        batches_look(b);
     s->held = NULL;
     s->busy = s->no_access = false;
 }
@@ -368,11 +156,11 @@ static void step_slots(struct batches *b)
 
     for (size_t i = 0; i < SLOTS; i++) {
         struct slot *s = &b->slots[i];
-        struct run *r = s->stage == SLOT_READY || s->stage == SLOT_WAITING ? run_of(b, s->batch) : NULL;
+        struct run *r = s->stage == SLOT_READY || s->stage == SLOT_WAITING ? batches_run(b, s->batch) : NULL;
 
         if (s->stage != SLOT_READY && s->stage != SLOT_WAITING)
             continue;
-        if (!r || over(r) || resting(b))
+        if (!r || batch_run_over(r) || batches_resting(b))
             drop(b, s);
         else if (s->stage == SLOT_READY || (s->due_us <= now && !r->row.paused))
             send(b, s, r);
@@ -399,9 +187,9 @@ static struct run *next_run(struct batches *b)
     for (size_t i = 0; i < b->run_count; i++) {
         struct run *r = b->runs[i];
 
-        if (over(r) || r->row.paused || r->held_until_us > now)
+        if (batch_run_over(r) || r->row.paused || r->held_until_us > now)
             continue;
-        fetch(b, r);
+        batch_run_fetch(b, r);
         if (r->at == r->n)
             continue;
         if (!best || r->row.priority > best->row.priority ||
@@ -418,7 +206,7 @@ static int64_t in_use(struct batches *b)
 
     for (size_t i = 0; i < SLOTS; i++) {
         const struct slot *s = &b->slots[i];
-        const struct run *r = s->stage == SLOT_WAITING ? run_of(b, s->batch) : NULL;
+        const struct run *r = s->stage == SLOT_WAITING ? batches_run(b, s->batch) : NULL;
 
         n += s->stage == SLOT_IN_FLIGHT || (r && !r->row.paused && r->held_until_us <= now);
     }
@@ -430,7 +218,7 @@ static void fill(struct batches *b)
     int64_t used = in_use(b);
     struct run *r;
 
-    for (size_t i = 0; i < SLOTS && used < b->active && !resting(b); i++) {
+    for (size_t i = 0; i < SLOTS && used < b->active && !batches_resting(b); i++) {
         if (b->slots[i].stage != SLOT_IDLE)
             continue;
         if (!(r = next_run(b)))
@@ -454,7 +242,7 @@ static bool save(struct batches *b)
         any = any || b->slots[i].stage == SLOT_ENDED;
         answered = answered || (b->slots[i].stage == SLOT_ENDED && b->slots[i].end.state == ITEM_ANSWERED);
     }
-    if (!any || write_now(b, &w, run_results) != WEIR_OK)
+    if (!any || batches_write(b, &w, run_results) != WEIR_OK)
         return false;
     for (size_t i = 0; i < b->run_count; i++)
         if (b->runs[i]->worked_us)
@@ -514,8 +302,8 @@ static void tidy(struct batches *b)
     struct batch_write w = {.left = true};
     enum weir_err e = WEIR_OK;
 
-    while (!e && w.left && !resting(b))
-        e = write_now(b, &w, run_tidy);
+    while (!e && w.left && !batches_resting(b))
+        e = batches_write(b, &w, run_tidy);
     b->tidy_us = clock_mono_us() + TIDY_US;
 }
 
@@ -526,10 +314,10 @@ static void *work(void *arg)
 
     (void)prctl(PR_SET_NAME, "batches");
     while (!atomic_load(&b->stop)) {
-        look(b);
+        batches_look(b);
         if (nudged || clock_mono_us() >= b->tidy_us)
             tidy(b);
-        changed = step_runs(b);
+        changed = batches_step(b);
         step_slots(b);
         fill(b);
         changed = save(b) || changed;
@@ -553,7 +341,7 @@ struct batches *batches_start(struct web *w, struct db *ro)
     b->rng = rng_make((uint64_t)clock_utc_ms());
     for (size_t i = 0; i < SLOTS; i++)
         b->slots[i].fd = -1;
-    if (write_now(b, &first, run_first))             /* here, where no upload can have begun */
+    if (batches_write(b, &first, run_first))             /* here, where no upload can have begun */
         log_warn("batches: uploads that were cut off stay until the next start");
     b->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     (void)sigfillset(&all);

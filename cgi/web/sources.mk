@@ -4,7 +4,7 @@ libweir_a_SOURCES += \
 	cgi/web/ask.c cgi/web/ask.h \
 	cgi/web/store_keys.c cgi/web/store_keys.h \
 	cgi/web/auth.c cgi/web/auth.h \
-	cgi/web/batch_check.c cgi/web/batch_item.c cgi/web/batch_json.c cgi/web/batch_json.h cgi/web/batch_work.h cgi/web/batches.c cgi/web/batches.h \
+	cgi/web/batch_check.c cgi/web/batch_item.c cgi/web/batch_json.c cgi/web/batch_json.h cgi/web/batch_runs.c cgi/web/batch_runs.h cgi/web/batch_work.h cgi/web/batches.c cgi/web/batches.h \
 	cgi/web/board.c cgi/web/board.h cgi/web/board_parts.c \
 	cgi/web/candidate.c cgi/web/candidate.h \
 	cgi/web/cmd.c cgi/web/cmd.h \
