@@ -313,6 +313,9 @@ test('1,000 parallel requests with kill -9 in between: not a picodollar beyond a
   const recorded = weir.sql('SELECT sum(cost_in + cost_out) AS cost FROM events')[0].cost;
   assert.equal(pico(back.spent_usd), recorded);
   assert.ok(pico(back.spent_usd) + pico(back.reserved_usd) >= await billed(), 'what was billed is spent or reserved');
+  const [cut] = weir.sql("SELECT count(*) AS n, sum(max_tokens) AS most FROM events WHERE error = (SELECT id FROM words WHERE text = 'interrupted') AND estimated = 1");
+  assert.ok(cut.n > 0, 'some ran');
+  assert.equal(pico(back.reserved_usd), cut.most * RATE_OUT, 'each that ran may have had its whole answer');
   assert.ok(pico(back.spent_usd) + pico(back.reserved_usd) <= limit, 'what waited when it was killed is not');
   await Promise.all(Array.from({ length: 500 }, () => weir.post('/chat/complete', ask)));
   assert.ok(await billed() <= limit, `billed ${await billed()} of ${limit}`);

@@ -1,7 +1,9 @@
 // One request explained: what held it, its attempts, reserved against used, price
 // and times, in numbers that add up; and the estimate before it is sent.
 import assert from 'node:assert/strict';
-import { addUser, startUpstream, startWeir, test, waitFor } from './harness.mjs';
+import fs from 'node:fs';
+import path from 'node:path';
+import { addUser, startUpstream, startWeir, test, top, waitFor } from './harness.mjs';
 import { assertCost, assertError, keys, pico } from './shapes.mjs';
 
 const up = await startUpstream();
@@ -47,6 +49,7 @@ test('a call that started at once: nothing held it, and every token and picodoll
   assert.equal(e.reserved.input_tokens, e.attempts[0].reserved_input_tokens);
   assert.match(e.attempts[0].provider_request_id, /^req_standin/);
   assert.deepEqual([e.price.input_usd_per_million, e.price.output_usd_per_million, e.price.cached_usd_per_million], [0.15, 0.6, null]);
+  assert.equal(e.price.version, JSON.parse(fs.readFileSync(path.join(top, 'data/prices.json'), 'utf8')).as_of);
   assertCost(e.cost);
   assert.equal(pico(e.cost.total_usd), e.used.input_tokens * 150000 + 40 * 600000);
   assert.deepEqual(e.metadata, { team: 'a' });

@@ -73,7 +73,7 @@ test('SIGHUP does the same', async () => {
   await weir.stop();
 });
 
-// Every way in which one value of a configuration can be wrong: [path, value] over the leaves of `good`.
+// Every way in which one value of a configuration can be wrong, over the leaves of `good`; the refusal names its key, or the line.
 const good = {
   http: { address: '127.0.0.1', max_body_bytes: 1048576, acceptors: 8, hosts: ['127.0.0.1', 'localhost'] },
   queue: { max_size: 100, max_wait: 60 }, retry: { budget: 0.1, max_retries: 5, base_delay: 1, max_delay: 300 },
@@ -115,12 +115,13 @@ const misspelt = (at) => {
 const wrongs = [];
 for (const [at, value] of leaves(good)) {
   const key = at.join('.');
-  wrongs.push([`${key} = {}`, mutated(at, {})], [`${key} = []`, mutated(at, [])], [`${key} misspelt`, misspelt(at)]);
-  if (typeof value === 'number') wrongs.push([`${key} = -1`, mutated(at, -1)], [`${key} = 1e300`, mutated(at, 1e300)], [`${key} = "many"`, mutated(at, 'many')]);
-  else wrongs.push([`${key} = 17`, mutated(at, 17)], [`${key} = ""`, mutated(at, '')]);
+  const named = new RegExp(`\\b${at.at(-1)}`);
+  wrongs.push([`${key} = {}`, mutated(at, {}), named], [`${key} = []`, mutated(at, []), named], [`${key} misspelt`, misspelt(at), named]);
+  if (typeof value === 'number') wrongs.push([`${key} = -1`, mutated(at, -1), named], [`${key} = 1e300`, mutated(at, 1e300), named], [`${key} = "many"`, mutated(at, 'many'), named]);
+  else wrongs.push([`${key} = 17`, mutated(at, 17), named], [`${key} = ""`, mutated(at, ''), named]);
 }
 const text = JSON.stringify(good);
-for (let i = 1; i < text.length - 1; i += Math.floor(text.length / 60)) wrongs.push([`cut at ${i}`, text.slice(0, i)]);
+for (let i = 1; i < text.length - 1; i += Math.floor(text.length / 60)) wrongs.push([`cut at ${i}`, text.slice(0, i), /line 1, column \d+/]);
 wrongs.push(
   ['two keys', text.replace('"drain":30', '"drain":30,"drain":31')], ['a list', '[]'], ['nothing', ''], ['a word', 'queue'],
   ['two of one name', mutated(['upstreams', 1, 'name'], 'openai')], ['no URL', mutated(['upstreams', 1], { name: 'second' })],
@@ -148,7 +149,7 @@ test(`${wrongs.length} wrong configurations are refused one by one, and the one 
   await stream.next('delta');
   let refused = 0;
   assert.ok(wrongs.length >= 300, `${wrongs.length}`);
-  for (const [name, config] of wrongs) {
+  for (const [name, config, says = /weir\.json/] of wrongs) {
     fs.writeFileSync(file, typeof config === 'string' ? config : JSON.stringify(config));
     const r = await reload(weir);
     // Some are right by accident (an empty list of warnings); what matters is that `weir config check` agrees.
@@ -161,6 +162,7 @@ test(`${wrongs.length} wrong configurations are refused one by one, and the one 
     assert.equal(r.status, 400, `${name}: ${r.text}`);
     assert.equal(r.json.error.code, 'invalid_config', name);
     assert.match(r.json.error.message, /weir\.json/, name);
+    assert.match(r.json.error.message, says, name);
     assert.equal(r.json.error.config.hash, before, name);
     assert.doesNotMatch(r.text, /sk-e2e/);
     refused++;
