@@ -14,8 +14,8 @@ enum event { EVENT_ARRIVE, EVENT_REACH, EVENT_PRODUCE, EVENT_END };
 
 struct run {
     struct sim *s;
-    struct rng rng;
-    struct rng wave;             /* who comes in a wave, whatever Weir does */
+    struct rng come;             /* who comes, when, and how long the answer will be: the same whatever Weir does */
+    struct rng rng;              /* of the rest */
     struct heap events;          /* id = call * 4 + event */
     struct sim_call *call;
     uint32_t *free;              /* stack of free calls */
@@ -95,14 +95,14 @@ static enum priority who_comes(struct run *r, int roll, int64_t now)
     struct sim *s = r->s;
 
     if (s->wave)
-        return rng_unit(&r->wave) * rate_at(s, now) < s->per_second ? PRIORITY_LOW : roll < s->high ? PRIORITY_HIGH : PRIORITY_MEDIUM;
+        return rng_unit(&r->come) * rate_at(s, now) < s->per_second ? PRIORITY_LOW : roll < s->high ? PRIORITY_HIGH : PRIORITY_MEDIUM;
     return roll < s->low ? PRIORITY_LOW : roll < s->low + s->high ? PRIORITY_HIGH : PRIORITY_MEDIUM;
 }
 
 static void arrive(struct run *r, int64_t now)
 {
     struct sim *s = r->s;
-    struct rng *rng = s->wave ? &r->wave : &r->rng;
+    struct rng *rng = &r->come;
     int pool = s->users > 1 ? s->users - 1 + s->greed : 1;
     int user = (int)rng_below(rng, pool);
     int roll = (int)rng_below(rng, 100);
@@ -265,7 +265,7 @@ void sim_run(struct sim *s)
 {
     struct admit_config c = {.upstreams = s->upstream, .upstream_count = s->upstreams, .queue_max = s->queue_max,
                              .retry_budget_ppm = 100000};
-    struct run r = {.s = s, .rng = rng_make(s->seed), .wave = rng_make(s->seed + 1), .saved_us = INT64_MIN / 2};
+    struct run r = {.s = s, .come = rng_make(s->seed + 1), .rng = rng_make(s->seed), .saved_us = INT64_MIN / 2};
     int64_t now = SIM_START, told = now, restart = s->restart_every_us ? SIM_START + s->restart_every_us : INT64_MAX;
 
     r.call = mem_zalloc(SIM_CALLS, sizeof *r.call);
