@@ -78,7 +78,9 @@ static void learned_add(struct learned *l, uint64_t key, int32_t output)
         r->used = ++l->clock;
         idmap_set(&l->rows, key, i);
     }
-    r->sum += output - (r->n == LEARNED_SAMPLES ? r->sample[r->next] : 0);
+    if (r->seen < LEARNED_MEAN)
+        r->seen++;
+    r->mean_milli += ((int64_t)output * 1000 - r->mean_milli) / r->seen;
     r->sample[r->next] = output;
     r->next = (r->next + 1) % LEARNED_SAMPLES;
     if (r->n < LEARNED_SAMPLES)
@@ -98,7 +100,7 @@ struct learned_guess learned_guess(struct learned *l, uint64_t model, uint64_t u
         r = learned_find(l, idmap_mix(model, ANYBODY));
     if (r && r->n >= LEARNED_ENOUGH) {
         g.reserve = r->quantile < 1 ? 1 : r->quantile;
-        g.expect = r->sum / r->n;
+        g.expect = (r->mean_milli + 500) / 1000;
         g.least = r->least;
     }
     if (g.reserve > max_tokens)

@@ -2,8 +2,8 @@
  *
  * Keeps the last LEARNED_SAMPLES output lengths of each pair, and of each model
  * over all callers for those who are new. From them come the amount to set
- * aside (a high quantile), the one to expect (the mean) and the least to expect. Bounded: pairs not
- * seen for long make room. */
+ * aside (a high quantile), the one to expect (the mean, over a longer past) and the least to expect.
+ * Bounded: pairs not seen for long make room. */
 #ifndef WEIR_LEARNED_H
 #define WEIR_LEARNED_H
 
@@ -13,6 +13,7 @@
 
 enum {
     LEARNED_SAMPLES = 32,
+    LEARNED_MEAN = 128,          /* lengths scatter by nearly their mean: of 32 it would be off by a sixth */
     LEARNED_ENOUGH = 8,          /* fewer say nothing yet */
     LEARNED_ROWS = 2048,
     LEARNED_QUANTILE_PERCENT = 80,
@@ -25,7 +26,8 @@ struct learned_row {
     int32_t sample[LEARNED_SAMPLES];
     int32_t n, next;
     int32_t quantile, least;     /* the high and the low one */
-    int64_t sum;
+    int64_t mean_milli;          /* thousandths of a token, over about LEARNED_MEAN answers, the last ones most */
+    int32_t seen;                /* at most LEARNED_MEAN */
     uint64_t used;               /* when last asked or told, in steps of `learned.clock` */
 };
 
