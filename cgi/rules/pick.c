@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "rules/pick_inside.h"
+#include "rules/promise.h"
 
 /* What one sweep knows so far. Masks have a bit for each upstream. */
 struct sweep {
@@ -280,7 +281,14 @@ static bool sweep_try(struct pick *p, struct sweep *s, uint32_t item)
     return false;
 }
 
-/* Behind the head of a line that has to wait: somebody small enough. */
+/* Was it told a start so much later that to start now would break its promise? */
+static bool told_later(const struct item *it, int64_t now_us)
+{
+    return it->promised_us != QUEUE_UNPROMISED && !promise_close(it->promised_us - now_us, it->promised_us - it->arrived_us);
+}
+
+/* Behind the head of a line that has to wait: somebody small enough. Where somebody waits everywhere, each user's come as
+ * far as none of them was told a later start. */
 static bool sweep_backfill(struct pick *p, struct sweep *s, const struct line *l)
 {
     const struct queue *q = &p->queue;
@@ -291,6 +299,8 @@ static bool sweep_backfill(struct pick *p, struct sweep *s, const struct line *l
         uint32_t i = f == 0 ? q->item[flow->head].next : flow->head;
 
         for (; i != QUEUE_NONE && looked < PICK_LOOK; i = q->item[i].next, looked++) {
+            if (!(l->upstreams & s->open & ~s->claimed) && told_later(&q->item[i], s->now_us))
+                break;
             if (sweep_try(p, s, i))
                 return true;
         }

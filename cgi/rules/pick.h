@@ -6,7 +6,9 @@
  * Order: High, then Medium, then Low; within a priority the line whose next
  * user has had least. The first that may not start yet claims the upstream
  * where it will start soonest; whoever comes after may use that one only as far
- * as it does not make the claimant wait longer (backfill).
+ * as it does not make the claimant wait longer (backfill). Nobody passes long
+ * before the start it was told, nor does who stands behind it for the same user:
+ * such room comes and goes by the token, and no forecast would hold.
  *
  * Where: an item may be served by one model or by several candidates, in
  * stages. The first stage with a healthy upstream counts. Of its upstreams that

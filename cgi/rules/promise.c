@@ -32,7 +32,7 @@ void promise_judge(struct promise *p, int64_t told_us, int64_t promised_us, int6
 {
     int64_t error = began_us > promised_us ? began_us - promised_us : promised_us - began_us;
 
-    if (error <= PROMISE_CLOSE_US || error * 5 <= promised_us - told_us)
+    if (promise_close(error, promised_us - told_us))
         p->kept++;
     note(p, error);
 }

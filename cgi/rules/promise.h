@@ -2,12 +2,18 @@
 #ifndef WEIR_PROMISE_H
 #define WEIR_PROMISE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum { PROMISE_RECENT = 256 };
 
-/* A promise is kept if it was off by at most this, or by a fifth of the wait. */
+/* A promise is kept if it was off by at most this, or by a fifth of the wait told. */
 #define PROMISE_CLOSE_US (INT64_C(2) * 1000000)
+
+static inline bool promise_close(int64_t error_us, int64_t wait_us)
+{
+    return error_us <= PROMISE_CLOSE_US || error_us * 5 <= wait_us;
+}
 
 struct promise {
     int64_t made, kept;

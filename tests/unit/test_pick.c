@@ -174,6 +174,38 @@ START_TEST(a_small_ask_passes_a_large_one_only_if_that_does_not_delay_it)
 }
 END_TEST
 
+/* As above, with room for a small ask; two of one user, the first of which was told a start in so long. Who passes? */
+static uint32_t passer(uint64_t upstreams, int64_t told_us, uint32_t small[2])
+{
+    struct limits_config two[2] = {{.limit = {0, 0, 6000}, .burst_tokens = 6000}, {.limit = {0, 0, 1000}, .burst_tokens = 1000}};
+    struct pick *p = picks(2, two, 10);
+    struct limits_hold h = limits_take(&p->limits[0], &(struct limits_need){3000, 0, false}, false);
+    int64_t now = START + 58 * SEC;
+    uint32_t item;
+
+    limits_settle(&p->limits[0], &h, 3000, 0);
+    limits_tick(&p->limits[0], now);
+    limits_tick(&p->limits[1], now);
+    (void)add(p, PRIORITY_MEDIUM, 1, 4999, upstreams, now);
+    small[0] = add(p, PRIORITY_MEDIUM, 2, 399, upstreams, now);
+    small[1] = add(p, PRIORITY_MEDIUM, 2, 399, upstreams, now);
+    queue_promise(&p->queue, small[0], now + told_us);
+    if (!pick_next(p, now, &item))
+        item = QUEUE_NONE;
+    picks_end(p);
+    return item;
+}
+
+START_TEST(nobody_passes_long_before_it_was_told_nor_from_behind_it_but_goes_where_nobody_waits)
+{
+    uint32_t small[2];
+
+    ck_assert_uint_eq(passer(1, 2 * SEC, small), small[0]);
+    ck_assert_uint_eq(passer(1, 3 * SEC, small), QUEUE_NONE);
+    ck_assert_uint_eq(passer(3, 3 * SEC, small), small[0]);
+}
+END_TEST
+
 START_TEST(random_small_asks_never_delay_the_one_ahead)
 {
     for (uint64_t seed = 1; seed <= 3000; seed++) {
@@ -387,7 +419,9 @@ END_TEST
 UNIT_MAIN("pick", high_goes_before_medium_before_low, calls_at_a_time_are_bounded_and_a_free_place_is_taken_at_once,
           the_pause_between_two_calls_is_kept, the_upstream_with_most_headroom_is_taken,
           who_waits_for_one_upstream_does_not_hold_up_another,
-          a_small_ask_passes_a_large_one_only_if_that_does_not_delay_it, random_small_asks_never_delay_the_one_ahead,
+          a_small_ask_passes_a_large_one_only_if_that_does_not_delay_it,
+          nobody_passes_long_before_it_was_told_nor_from_behind_it_but_goes_where_nobody_waits,
+          random_small_asks_never_delay_the_one_ahead,
           the_lowest_priority_is_served_within_the_stated_bound_while_higher_ones_flood,
           a_user_with_one_ask_is_not_starved_by_ever_new_users,
           tokens_are_shared_by_weight_and_an_idle_clients_part_is_lent_until_it_asks_again,
