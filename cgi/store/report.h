@@ -67,7 +67,7 @@ enum weir_err report_series(struct db *ro, const struct report_filter *f, struct
 enum weir_err report_session_usage(struct db *ro, const struct report_filter *f, const char *session_id, struct sb *out)
     __attribute__((warn_unused_result));
 /* Of calls that went through Weir, without usage made elsewhere: {latency_ms:{p50,p90,p95,p99,mean}, ttft_ms, queue_wait_ms, tokens_per_second, success_rate, error_rates:[{type,
- * count, rate}], retries:{total, per_request}, score, score_parts, requests, series:[{at, p50, p90, p95, p99, ttft_p95}], suggestions:
+ * count, rate}], retries:{total, per_request}, cancelled, score, score_parts, requests, series:[{at, p50, p90, p95, p99, ttft_p95}], suggestions:
  * [{severity, text, setting, current, proposed, evidence}]}, which is the last member, for the caller to add to. Without
  * history ratios and percentiles are null and there are no suggestions.
  * score, 0 to 100, is the weighted mean of score_parts [{name, weight, value 0 … 1}]: success (50; of all but cancelled
@@ -77,6 +77,8 @@ enum weir_err report_performance(struct db *ro, const struct report_filter *f, s
     __attribute__((warn_unused_result));
 /* {requests, latency_ms, ttft_ms, queue_wait_ms, tokens_per_second, success_rate} of that alone: cheaper, for a comparison. */
 enum weir_err report_speed(struct db *ro, const struct report_filter *f, struct sb *out) __attribute__((warn_unused_result));
+/* {requests, succeeded}: how many were tried more than once, and how many of them ended well. */
+enum weir_err report_retried(struct db *ro, const struct report_filter *f, struct sb *out) __attribute__((warn_unused_result));
 /* {models:[{key, requests, latency_ms, ttft_ms, queue_wait_ms, tokens_per_second, success_rate}]} of the same calls, each as
  * above: the dearest models, fewer than f->limit if there are more. */
 enum weir_err report_models(struct db *ro, const struct report_filter *f, struct sb *out) __attribute__((warn_unused_result));
@@ -121,6 +123,7 @@ struct report_goal {
     int64_t amount;                           /* requests, tokens, or picodollars */
     int64_t until_ms;                         /* a sum counts up to here */
     int64_t reached_ms, possible_ms;          /* given: when, or -1; by_hour: when the upper end of the band does */
+    double expected;                          /* given: of a sum, what is to come from now until until_ms, cost in dollars; -1: unknown */
 };
 /* {metric, bucket, horizon_days, confidence, history_days, enough_history, message, series: [{at, expected, low, high}]} of
  * f->metric for f->horizon_ms from now (hours up to two weeks, else days), from the range's past, and when each goal will be

@@ -91,6 +91,20 @@ static int64_t when_spent(const struct future *u, const struct report_goal *g, i
     return -1;
 }
 
+/* What is to come from now until the goal's end; -1: the future is not known that far. */
+static double sum_until(const struct future *u, const struct report_goal *g, int64_t now_ms)
+{
+    double sum = 0;
+
+    for (size_t i = 0; i < u->count; i++) {
+        int64_t from = u->at_ms[i] > now_ms ? u->at_ms[i] : now_ms, to = u->at_ms[i + 1] < g->until_ms ? u->at_ms[i + 1] : g->until_ms;
+
+        if (to > from)
+            sum += u->band[i].expected * (double)(to - from) / (double)(u->at_ms[i + 1] - u->at_ms[i]);
+    }
+    return u->count && u->at_ms[u->count] >= g->until_ms ? sum : -1;
+}
+
 /* The first hour that alone reaches the amount; *possible: that its band does. */
 static void when_full(const struct future *u, struct report_goal *g)
 {
@@ -160,14 +174,17 @@ static enum weir_err look_ahead(struct db *ro, const struct report_filter *f, st
         struct future u;
 
         g->reached_ms = g->possible_ms = -1;
+        g->expected = -1;
         e = past_of_goal(&p, ro, f, g);
         if (e || report_past_days(&p.days) < PAST_DAYS_MIN)
             continue;
         u = future_of(&p.hours, &p.days, g->metric, &f->zone, !g->by_hour && g->until_ms < until_ms ? g->until_ms : until_ms);
-        if (g->by_hour)
+        if (g->by_hour) {
             when_full(&u, g);
-        else
+        } else {
             g->reached_ms = when_spent(&u, g, f->now_ms);
+            g->expected = sum_until(&u, g, f->now_ms);
+        }
         future_done(&u);
     }
     pasts_done(&p);

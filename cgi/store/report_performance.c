@@ -263,7 +263,8 @@ enum weir_err report_performance(struct db *ro, const struct report_filter *f, s
     sb_i64(out, s.total.retries);
     sb_puts(out, ",\"per_request\":");
     record_ratio_json(out, s.total.retries, s.total.requests, 4);
-    sb_putc(out, '}');
+    sb_puts(out, "},\"cancelled\":");
+    sb_i64(out, o.cancelled);
     score_json(out, &s, h, &o);
     series_json(out, &s.series[0]);
     if (!e)
@@ -272,6 +273,33 @@ enum weir_err report_performance(struct db *ro, const struct report_filter *f, s
 out:
     report_scan_done(&s, ro);
     free(h);
+    return e;
+}
+
+enum weir_err report_retried(struct db *ro, const struct report_filter *f, struct sb *out)
+{
+    static const char sql[] =
+        "SELECT count(*), total(e.status = 0) FROM attempt_rows a JOIN events e ON e.id = a.event"
+        " WHERE a.event >= ?1 AND a.event < ?2 AND a.n = 2 AND e.state = 2"
+        " AND (?3 = 0 OR e.user = ?3) AND (?4 = 0 OR e.session = ?4) AND (?5 = 0 OR e.model = ?5)"
+        " AND (?6 = 0 OR e.upstream = ?6) AND (?7 = 0 OR e.endpoint = ?7) AND (?8 < 0 OR e.priority = ?8)"
+        " AND (?9 < 0 OR e.status = ?9)";
+    struct report_scan s;
+    enum weir_err e = report_scan_init(&s, ro, f);
+
+    if (!e) {
+        const struct report_keys *k = &s.keys;
+        const int64_t args[] = {f->from_ms << EVENT_BITS, report_until(f) << EVENT_BITS, k->user, k->session, k->model, k->upstream,
+                                k->endpoint, f->priority, f->status};
+        struct query q = query(ro, sql);
+
+        for (size_t i = 0; i < sizeof args / sizeof *args; i++)
+            query_i64(&q, args[i]);
+        if (query_row(&q))
+            sb_putf(out, "{\"requests\":%" PRId64 ",\"succeeded\":%" PRId64 "}", query_col_i64(&q, 0), query_col_i64(&q, 1));
+        e = query_stop(&q);
+    }
+    report_scan_done(&s, ro);
     return e;
 }
 

@@ -12,7 +12,7 @@
     " UNION ALL SELECT id, 1, after_ms, upstream, model FROM events WHERE status IN (1, 2, 3, 4) AND status > 0"          \
     " AND id >= ?1 AND id < ?2 AND http_status = 429) a JOIN events e ON e.id = a.event"                                  \
     " LEFT JOIN words wu ON wu.id = a.upstream LEFT JOIN words wm ON wm.id = a.model"                                     \
-    " WHERE e.state = 2 AND (?3 = 0 OR e.user = ?3) ORDER BY a.event DESC, a.n LIMIT ?4"
+    " WHERE e.state = 2 AND (?3 = 0 OR e.user = ?3) ORDER BY a.event DESC, a.n DESC LIMIT ?4"
 
 static enum weir_err refused_json(struct db *ro, const struct report_scan *s, struct sb *out)
 {

@@ -51,20 +51,38 @@ static json_t *keys(const struct board *b, const struct snapshot *s, const json_
     return rows;
 }
 
-/* How far each provider that was refused lately is on its way back. */
-static json_t *recovering(const struct board *b, const struct snapshot *s)
+/* The newest of the refusals by a provider, which is why it recovers; NULL: the request has not ended. */
+static const json_t *refused_by(const json_t *carried, const char *upstream)
+{
+    json_t *a;
+    size_t i;
+
+    json_array_foreach(json_object_get(carried, "refused"), i, a)
+        if (strcmp(json_str(a, "upstream", ""), upstream) == 0)
+            return a;
+    return NULL;
+}
+
+/* How far each provider that was refused lately is on its way back, and which request it was. */
+static json_t *recovering(const struct board *b, const struct snapshot *s, const json_t *carried)
 {
     json_t *rows = json_array();
 
     for (size_t i = 0; i < s->upstream_count; i++) {
         const struct admit_upstream_view *u = &s->upstreams[i];
 
-        if (snapshot_shows(u) && u->stabilizing)
-            json_array_append_new(rows, json_pack("{s:s, s:I, s:o, s:o, s:o, s:o}", "name", u->name, "now",
-                                                  (json_int_t)(u->rate_ppm / 10000), "level",
-                                                  view_percent((double)u->rate_ppm / 1e6), "level_pct", view_length((double)u->rate_ppm / 1e6),
-                                                  "left", view_span((double)u->stabilizing_until_us / USEC_PER_MS), "until",
-                                                  board_moment(b, s->at_ms + u->stabilizing_until_us / USEC_PER_MS, VIEW_SECONDS)));
+        if (!snapshot_shows(u) || !u->stabilizing)
+            continue;
+        const json_t *cause = refused_by(carried, u->name);
+        json_t *row = json_pack("{s:s, s:I, s:o, s:o, s:o, s:o}", "name", u->name, "now", (json_int_t)(u->rate_ppm / 10000), "level",
+                                view_percent((double)u->rate_ppm / 1e6), "level_pct", view_length((double)u->rate_ppm / 1e6), "left",
+                                view_span((double)u->stabilizing_until_us / USEC_PER_MS), "until",
+                                board_moment(b, s->at_ms + u->stabilizing_until_us / USEC_PER_MS, VIEW_SECONDS));
+
+        if (cause)
+            json_object_set_new(row, "cause", json_pack("{s:s, s:o}", "request_id", json_str(cause, "request_id", ""), "at",
+                                                        board_time(b, json_object_get(cause, "at"), VIEW_SECONDS)));
+        json_array_append_new(rows, row);
     }
     return rows;
 }
@@ -74,10 +92,15 @@ static json_t *refusals(const struct board *b, const json_t *carried)
     json_t *rows = json_array(), *a;
     size_t i;
 
-    json_array_foreach(json_object_get(carried, "refused"), i, a)
-        json_array_append_new(rows, json_pack("{s:o, s:s, s:s, s:s, s:s}", "time", board_time(b, json_object_get(a, "at"), VIEW_SHORT),
-                                              "upstream", json_str(a, "upstream", ""), "model", json_str(a, "model", ""), "request_id",
-                                              json_str(a, "request_id", ""), "status", json_str(a, "status", "")));
+    json_array_foreach(json_object_get(carried, "refused"), i, a) {
+        int64_t at_ms = 0;
+
+        (void)report_time_parse(json_str(a, "at", ""), 0, &at_ms);
+        json_array_append_new(rows, json_pack("{s:o, s:o, s:s, s:s, s:s, s:s}", "time", board_moment(b, at_ms, VIEW_SHORT), "x",
+                                              view_length(1 - (double)(b->f.now_ms - at_ms) / DAY_MS), "upstream", json_str(a, "upstream", ""),
+                                              "model", json_str(a, "model", ""), "request_id", json_str(a, "request_id", ""), "status",
+                                              json_str(a, "status", "")));
+    }
     return rows;
 }
 
@@ -97,7 +120,7 @@ enum weir_err h_page_limits(struct exchange *x)
     carried = board_ask(&b, report_upstreams, &f);
     s = engine_snapshot(x->web->engine);
     ctx = board_context(&b, "limits", "Limits");
-    back = recovering(&b, s);
+    back = recovering(&b, s, carried);
     refused = refusals(&b, carried);
     json_object_set_new(ctx, "upstreams", view_limits(s, x->web->settings));
     json_object_set_new(ctx, "keys", keys(&b, s, carried));
@@ -135,8 +158,8 @@ enum weir_err h_page_queue(struct exchange *x)
 
 /* --- budgets --- */
 
-/* When each budget will be used up as things go, from /monitoring/forecast. */
-static json_t *foreseen(const struct board *b)
+/* When each budget will be used up as things go, from /monitoring/forecast; marked in its gauge where that stands at the end. */
+static json_t *foreseen(const struct board *b, json_t *gauges)
 {
     json_t *forecast = board_answer_of(b, h_forecast), *rows = json_array(), *g;
     size_t i;
@@ -144,9 +167,12 @@ static json_t *foreseen(const struct board *b)
     json_array_foreach(json_object_get(forecast, "budgets"), i, g) {
         const json_t *at = json_object_get(g, "reached_at");
         const char *scope = json_str(g, "scope", ""), *key = json_str(g, "key", "");
+        double expected = view_number(g, "expected_usd"), limit = view_number(g, "limit_usd");
 
-        json_array_append_new(rows, json_pack("{s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:s}", "scope", strcmp(scope, "all") == 0 ? "everything" : scope,
-                                              "key", strcmp(scope, "user") == 0 ? pages_person(b->x, key) : json_string(key), "window",
+        if (expected >= 0 && limit > 0)
+            json_object_set_new(json_array_get(gauges, i), "forecast_pct", view_length(fmin(expected / limit, 0.995)));
+        json_array_append_new(rows, json_pack("{s:o, s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:s}", "expected", view_money(expected), "scope", strcmp(scope, "all") == 0 ? "everything" : scope,
+                                              "key", strcmp(scope, "user") == 0 ? pages_person(b->x, key) : json_string(*key ? key : "—"), "window",
                                               json_str(g, "window", ""), "limit", board_money(g, "limit_usd"), "spent",
                                               board_money(g, "spent_usd"), "held", board_money(g, "reserved_usd"), "left",
                                               board_money(g, "left_usd"), "reached", json_is_string(at) ? board_time(b, at, VIEW_MINUTE)
@@ -171,7 +197,7 @@ enum weir_err h_page_budgets(struct exchange *x)
     snapshot_put(s);
     json_object_set_new(ctx, "has_budgets", json_boolean(json_array_size(budgets) > 0));
     json_object_set_new(ctx, "budgets", budgets);
-    json_object_set_new(ctx, "rows", foreseen(&b));
+    json_object_set_new(ctx, "rows", foreseen(&b, budgets));
     return pages_answer(x, "budgets", ctx);
 }
 

@@ -215,6 +215,18 @@ static json_t *score_parts(const json_t *speed)
     return list;
 }
 
+/* "5 of 6": of the requests that were tried again, those that ended well. */
+static json_t *retried(const struct board *b)
+{
+    json_t *told = board_ask(b, report_retried, &b->f), *n = board_count(told, "requests"), *well = board_count(told, "succeeded");
+    json_t *text = view_text("%s of %s", json_string_value(well), json_string_value(n));
+
+    json_decref(told);
+    json_decref(n);
+    json_decref(well);
+    return text;
+}
+
 enum weir_err h_page_performance(struct exchange *x)
 {
     struct board b;
@@ -226,6 +238,7 @@ enum weir_err h_page_performance(struct exchange *x)
     speed = board_ask(&b, report_performance, &b.f);
     ctx = board_context(&b, "performance", "Performance");
     board_put_speed(ctx, speed);
+    json_array_append_new(json_object_get(ctx, "outcome"), json_pack("{s:s, s:o}", "name", "Succeeded after a retry", "value", retried(&b)));
     json_object_set_new(ctx, "charts", json_pack("[o, o]", latency_chart(&b, speed), error_chart(&b, speed)));
     json_object_set_new(ctx, "models", by_model(&b));
     json_object_set_new(ctx, "parts", score_parts(speed));

@@ -236,7 +236,11 @@ enum weir_err h_page_dashboard(struct exchange *x)
     ledger = ledger_of(&b);
     json_object_set_new(ctx, "ledger", ledger ? ledger : json_false());
     board_put_requests(&b, ctx, "Recent requests", s.history);
-    json_object_set_new(ctx, "more_href", board_href(&b, "/app/dashboard/requests", NULL, NULL));
+    json_object_set_new(ctx, "to", json_pack("{s:o, s:o, s:o, s:o, s:o}", "requests", board_href(&b, "/app/dashboard/requests", NULL, NULL),
+                                             "limits", board_href(&b, "/app/dashboard/limits", NULL, NULL), "queue",
+                                             board_href(&b, "/app/dashboard/queue", NULL, NULL), "budgets",
+                                             board_href(&b, "/app/dashboard/budgets", NULL, NULL), "performance",
+                                             board_href(&b, "/app/dashboard/performance", NULL, NULL)));
     sources_done(&s);
     return pages_answer(x, "dashboard", ctx);
 }

@@ -77,6 +77,11 @@ static void goals_json(const struct snapshot *s, const char *user_id, const stru
         sb_putf(out, "%s{", comma);
         snapshot_budget_json(v, out);
         moment(out, "reached_at", foreseeable(v) && n < g->count ? g->goal[n].reached_ms : -1);
+        sb_puts(out, ",\"expected_usd\":");
+        if (foreseeable(v) && n < g->count && g->goal[n].expected >= 0)
+            sb_usd(out, v->spent + (int64_t)(g->goal[n].expected * 1e12));
+        else
+            sb_puts(out, "null");
         n += foreseeable(v) && n < g->count;
         sb_putc(out, '}');
         comma = ",";

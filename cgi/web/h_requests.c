@@ -83,7 +83,8 @@ static json_t *waterfall(const json_t *r)
         failed++;
     for (size_t i = 0; i < failed; i++) {
         const json_t *a = json_array_get(attempts, i);
-        json_t *label = view_text("Attempt %zu failed", i + 1);
+        double answered = view_number(a, "http_status");
+        json_t *label = answered > 0 ? view_text("Attempt %zu (%.0f)", i + 1, answered) : view_text("Attempt %zu failed", i + 1);
 
         stretch(list, i ? "Waiting to try again" : "Queued", "wait", fmin(begun_ms(r, a), total) - at, total, &at);
         stretch(list, json_string_value(label), "err", fmin(view_number(a, "duration_ms"), total - at), total, &at);

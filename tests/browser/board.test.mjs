@@ -71,7 +71,7 @@ test('a request is explained in a drawer, with the keys alone, and its parts add
   await page.keyboard.press('Enter');
   const drawer = page.locator('dialog.drawer');
   await drawer.waitFor();
-  assert.match(await drawer.innerText(), /Attempt 1 failed/);
+  assert.match(await drawer.innerText(), /Attempt 1 \(503\)/);
   assert.match(await drawer.innerText(), /Waiting to try again/);
   assert.match(await drawer.innerText(), new RegExp(tried.request_id));
   const bars = await drawer.locator('.fall .part').evaluateAll((list) => list.map((r) => [parseFloat(r.getAttribute('x')), parseFloat(r.getAttribute('width'))]));
@@ -211,6 +211,12 @@ test('a batch shows how far it is, is paused, goes on, is cancelled, and gives i
 test('limits are reset for a reason that the audit log keeps', async () => {
   await page.goto(board('/limits'));
   assert.match(await page.innerText('[data-panel="keys"]'), /openai/);
+  const keys = () => page.locator('[data-panel="keys"] tbody th a').allInnerTexts(), head = page.locator('[data-panel="keys"] th', { hasText: 'Requests' });
+  await head.locator('button').click();
+  assert.equal(await head.getAttribute('aria-sort'), 'descending');
+  assert.deepEqual(await keys(), ['openai', 'builtin']);
+  await page.keyboard.press('Enter');
+  assert.deepEqual(await keys(), ['builtin', 'openai'], 'a table that is there whole is put in order here');
   await page.click('[data-do="reset"]');
   await page.click('#reset button[value="yes"]');
   assert.ok(await page.locator('#reset').isVisible(), 'without a reason nothing happens');
@@ -248,6 +254,23 @@ test('a month of history gives a forecast with its band, and the day that was ou
   assert.ok(ahead[2] <= ahead[1] && ahead[1] <= ahead[3] && ahead[3] > 0, String(ahead));
   await b.sound('outlook with history');
   await b.shot('board-outlook-history');
+});
+
+test('a budget is marked where it will stand at the end of its time', async () => {
+  await page.goto(board('/budgets'));
+  const { limit_usd, expected_usd, spent_usd } = (await weir.get('/monitoring/forecast')).json.budgets[0];
+  assert.ok(expected_usd >= spent_usd && expected_usd < limit_usd, `${spent_usd} spent, ${expected_usd} expected of ${limit_usd}`);
+  const at = parseFloat(await page.locator('[data-panel="budgets"] .forecast').first().getAttribute('x'));
+  assert.ok(Math.abs(at - (100 * expected_usd) / limit_usd) < 0.1, `at ${at} %`);
+  assert.match(await page.innerText('[data-panel="ahead"] tbody tr'), /\$\d/);
+});
+
+test('errors: what was tried again, and how often that helped; what was cancelled is not an error', async () => {
+  await page.goto(board('/performance'));
+  const facts = await page.innerText('[data-panel="errors"]');
+  assert.match(facts, /Succeeded after a retry\s+1 of 1/);
+  assert.match(facts, /Cancelled by who asked\s+[1-9]/);
+  assert.doesNotMatch(await page.innerText('[data-panel="errors"] table'), /cancelled/);
 });
 
 test('every chart can be read as a table', async () => {
@@ -402,7 +425,7 @@ test('all pages read without scripts, and load at most 50 KB of script and style
   const html = await (await b.context.request.get(board('/requests'))).text();
   assert.match(html, new RegExp(`data-id="${first.request_id}"`));
   const one = await (await b.context.request.get(board(`/requests/${tried.request_id}`))).text();
-  assert.match(one, /Attempt 1 failed/);
+  assert.match(one, /Attempt 1 \(503\)/);
   const loaded = new Set();
   const listen = (r) => { if (/\.(js|css)$/.test(new URL(r.url()).pathname)) loaded.add(new URL(r.url()).pathname); };
   page.on('request', listen);
@@ -414,6 +437,24 @@ test('all pages read without scripts, and load at most 50 KB of script and style
   assert.ok(loaded.size > 10);
   assert.ok(bytes <= 50 * 1024, `${bytes} bytes`);
   console.log(`# dashboard: ${bytes} bytes of script and style, gzip -9, ${loaded.size} files`);
+});
+
+test('the word for how things are leads to why: the refusal, when it was, and until when Weir goes slowly', async () => {
+  assert.equal((await weir.post('/chat/complete', { message: '#fault-429-ms late', model: 'gpt-4o-mini' })).status, 429);
+  await page.goto(board());
+  assert.match(await page.innerText('#health'), /Limited|Stabilizing/);
+  await page.click('#health');
+  await page.waitForURL(/\/limits#stabilization$/);
+  const panel = page.locator('#stabilization');
+  assert.match(await panel.innerText(), /refused at \d\d:\d\d:\d\d: why · back to all at \d\d:\d\d:\d\d, in \d+/);
+  const ticks = await panel.locator('.timeline .tick').evaluateAll((list) => list.map((t) => parseFloat(t.getAttribute('x'))));
+  assert.equal(ticks.length, await panel.locator('tbody tr').count());
+  assert.ok(ticks.length >= 3 && ticks.every((x) => x > 99 && x <= 100), String(ticks));
+  await b.sound('recovering');
+  await b.shot('board-recovering');
+  await panel.locator('a', { hasText: 'why' }).click();
+  assert.match(await page.locator('dialog.drawer').innerText(), /Attempt 1 \(429\)/);
+  await page.keyboard.press('Escape');
 });
 
 test('a person sees their own requests and no page of the operator', async () => {

@@ -213,6 +213,7 @@ START_TEST(below_a_week_there_is_no_forecast_and_it_says_so)
     ck_assert_ptr_nonnull(strstr(json_str(j, "message", ""), "Not enough history"));
     ck_assert_uint_eq(json_array_size(json_object_get(j, "series")), 0);
     ck_assert_int_eq(goal.reached_ms, -1);
+    ck_assert_double_eq(goal.expected, -1);
     json_decref(j);
     j = parsed(report_anomalies(db, &f, &out));
     ck_assert(json_is_false(json_object_get(j, "enough_history")));
@@ -286,6 +287,9 @@ START_TEST(a_budget_is_reached_when_the_expected_cost_has_used_what_is_left)
     ck_assert_int_ge(goals[0].reached_ms, MIDNIGHT + DAY + 13 * HOUR);
     ck_assert_int_lt(goals[0].reached_ms, MIDNIGHT + DAY + 14 * HOUR);
     ck_assert_int_eq(goals[1].reached_ms, -1);
+    ck_assert_double_eq_tol(goals[1].expected, (2 + 2.0 / 3 + 12) * (double)call / 1e12, 1e-9);
+    ck_assert_double_eq_tol(goals[0].expected, 3 * 32 * (double)call / 1e12, 1e-9);
+    ck_assert_double_eq(goals[3].expected, -1);              /* without an end */
     ck_assert_int_eq(goals[2].reached_ms, NOW);
     ck_assert_int_ge(goals[3].reached_ms, MIDNIGHT + DAY + 9 * HOUR);
     ck_assert_int_lt(goals[3].reached_ms, MIDNIGHT + 2 * DAY);
