@@ -100,7 +100,7 @@ static void promise_came(struct admit *a, struct admit_ticket *t, int64_t now_us
 void admit_promise_broken(struct admit *a, const struct admit_ticket *t, int64_t now_us)
 {
     if (t->promised_us >= 0 && !t->judged)
-        promise_broken(&a->promise[item_of(a, t)->priority], t->promised_us, now_us);
+        promise_broken(&a->promise[item_of(a, t)->priority], t->promised_at_us, t->promised_us, now_us);
 }
 
 /* Would this upstream start it this very moment? With others before it, only where nobody was held up just now. */

@@ -106,7 +106,7 @@ struct admit_place {
     int64_t position;             /* 1-based among what waits for the same upstream */
     int64_t ahead;
     int64_t eta_us;               /* expected time until start, from simulating the same rules forward; -1: unknown */
-    int64_t eta_error_us;         /* median error of past promises to this priority */
+    int64_t eta_error_us;         /* four of five such starts were off by no more; 0: unknown */
     enum gate reason;             /* the gate that binds now */
     int upstream;                 /* where it is expected to run */
 };
@@ -158,7 +158,7 @@ struct admit_promises {
 struct admit_counters {           /* since start */
     int64_t enqueued, admitted, cancelled, timed_out, rejected, retries;
     int64_t promises, promises_kept;   /* of all priorities */
-    int64_t eta_error_us;              /* of the priority where it is largest */
+    int64_t promise_error_us;          /* median, of the priority where it is largest */
     struct admit_promises promise[PRIORITY_COUNT];
 };
 

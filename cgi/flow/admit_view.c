@@ -26,13 +26,13 @@ static enum gate reason_of(const struct admit *a, const struct item *it, int ups
 static void place_out(const struct admit *a, uint32_t item, const struct forecast_place *place, int64_t now_us,
                       struct admit_place *out)
 {
-    int64_t eta = place->start_us - now_us;
+    int64_t eta = place->start_us == FORECAST_NEVER ? -1 : place->start_us > now_us ? place->start_us - now_us : 0;
+    const struct item *it = &a->pick.queue.item[item];
 
     *out = (struct admit_place){
         .position = place->position, .ahead = place->position - 1,
-        .eta_us = place->start_us == FORECAST_NEVER ? -1 : eta > 0 ? eta : 0,
-        .eta_error_us = a->promise[a->pick.queue.item[item].priority].median_us, .reason = reason_of(a, &a->pick.queue.item[item], place->upstream),
-        .upstream = place->upstream,
+        .eta_us = eta, .eta_error_us = eta < 0 ? 0 : promise_within_us(&a->promise[it->priority], eta),
+        .reason = reason_of(a, it, place->upstream), .upstream = place->upstream,
     };
 }
 
@@ -169,8 +169,8 @@ void admit_counters(const struct admit *a, struct admit_counters *out)
 
         out->promises += of->made;
         out->promises_kept += of->kept;
-        if (of->median_us > out->eta_error_us)
-            out->eta_error_us = of->median_us;
+        if (of->median_us > out->promise_error_us)
+            out->promise_error_us = of->median_us;
         out->promise[p] = (struct admit_promises){of->made, of->kept, of->median_us};
     }
 }

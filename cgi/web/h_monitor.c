@@ -152,7 +152,7 @@ enum weir_err h_queue_status(struct exchange *x)
     sb_putf(out, ",\"wait_ms\":{\"p50\":%" PRId64 ",\"p90\":%" PRId64 ",\"p95\":%" PRId64 ",\"p99\":%" PRId64 "}", s->wait_ms_p50,
             s->wait_ms_p90, s->wait_ms_p95, s->wait_ms_p99);
     sb_putf(out, ",\"promises\":{\"made\":%" PRId64 ",\"kept\":%" PRId64 ",\"error_ms\":%" PRId64 "}}\n", c->promises, c->promises_kept,
-            c->eta_error_us / 1000);
+            c->promise_error_us / 1000);
     snapshot_put(s);
     return WEIR_OK;
 }

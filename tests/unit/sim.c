@@ -256,9 +256,13 @@ static void begin_again(struct run *r, const struct admit_config *config, int64_
 
 static void tell(void *ctx, void *job, const struct admit_place *place)
 {
-    (void)ctx;
-    (void)job;
-    (void)place;
+    const int64_t *now = ctx;
+    struct sim_call *c = job;
+
+    if (c->shown_us || place->eta_us < 0)
+        return;
+    c->shown_us = *now + place->eta_us;
+    c->within_us = place->eta_error_us;
 }
 
 void sim_run(struct sim *s)
@@ -297,7 +301,7 @@ void sim_run(struct sim *s)
             handle(&r, heap_pop(&r.events, NULL));
         start_all(&r, now);
         if (s->tell_every_us && now >= told + s->tell_every_us) {
-            admit_each_waiting(s->admit, now, tell, NULL);
+            admit_each_waiting(s->admit, now, tell, &now);
             told = now;
         }
     }

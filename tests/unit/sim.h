@@ -20,6 +20,7 @@ struct sim_call {
     struct ask ask;
     struct admit_ticket *ticket;
     int64_t promised_us;             /* -1: nothing was promised */
+    int64_t shown_us, within_us;     /* the start it was shown first, and by how much that may be off; 0: none */
     int64_t granted_us, sent_us, end_us, output, produced, reserved;
     int upstream, user;
     bool refused;

@@ -4,6 +4,8 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "sim.h"
 
@@ -71,7 +73,7 @@ static void judge(struct sim *s, const char *what, double least)
     kept = (double)n.promises_kept / (double)n.promises;
     printf("%s, %d users, seed %llu: %.1f %% of %lld promises kept, %.1f %% or sooner, median error %.2f s, %lld refused at once, %lld gave up\n",
            what, s->users, (unsigned long long)s->seed, kept * 100, (long long)n.promises, in_time * 100,
-           (double)n.eta_error_us / 1e6, (long long)s->rejected, (long long)s->expired);
+           (double)n.promise_error_us / 1e6, (long long)s->rejected, (long long)s->expired);
     if (s->upstream[0].limit[DIM_OUTPUT_TOKENS_PER_MINUTE]) {
         best = knowable / (double)n.promises;
         printf("    with the answers ahead unknown at best %.1f %%\n", best * 100);
@@ -128,15 +130,30 @@ START_TEST(where_little_fits_most_promises_are_kept)
 }
 END_TEST
 
+static int64_t shown[PRIORITY_COUNT], within[PRIORITY_COUNT];
+
+static void count_within(struct sim *s, struct sim_call *c, int64_t now)
+{
+    (void)s;
+    if (!c->shown_us || now < SIM_START + 300 * SEC)        /* by then there are errors to learn from */
+        return;
+    shown[c->ask.priority]++;
+    within[c->ask.priority] += llabs(now - c->shown_us) <= c->within_us + 250000;       /* it looks four times a second */
+}
+
 /* A fifth High, two fifths Medium, two fifths Low. Who waits behind others that have not come yet waits for a time that
  * nobody can know better than by their rate: the less so the lower the priority. */
 static void judge_mixed(struct sim *s, const char *what)
 {
     static const double least[PRIORITY_COUNT] = {0.3, 0.55, 0.88};
+    int64_t shown_before[PRIORITY_COUNT], within_before[PRIORITY_COUNT];
     struct admit_counters n;
 
     s->high = 20;
     s->low = 40;
+    s->granted = count_within;
+    memcpy(shown_before, shown, sizeof shown);
+    memcpy(within_before, within, sizeof within);
     sim_run(s);
     admit_counters(s->admit, &n);
     printf("%s, mixed priorities, %d users, seed %llu: %.1f %% of %lld promises kept\n", what, s->users, (unsigned long long)s->seed,
@@ -144,9 +161,13 @@ static void judge_mixed(struct sim *s, const char *what)
     (void)fflush(stdout);
     for (int p = PRIORITY_HIGH; p >= PRIORITY_LOW; p--) {
         double kept = (double)n.promise[p].kept / (double)n.promise[p].made;
+        int64_t told = shown[p] - shown_before[p];
+        double honest = (double)(within[p] - within_before[p]) / (double)told;
 
-        printf("    %s: %.1f %% of %lld kept, median error %.2f s\n", priority_name((enum priority)p), kept * 100,
-               (long long)n.promise[p].made, (double)n.promise[p].error_us / 1e6);
+        printf("    %s: %.1f %% of %lld kept, median error %.2f s; %.1f %% of %lld within what was shown with them\n",
+               priority_name((enum priority)p), kept * 100, (long long)n.promise[p].made, (double)n.promise[p].error_us / 1e6,
+               honest * 100, (long long)told);
+        ck_assert_msg(honest >= 0.72, "only %.3f of the starts shown to %s were within what was shown", honest, priority_name((enum priority)p));
         ck_assert_msg(kept >= least[p], "only %.3f of the promises to %s were kept", kept, priority_name((enum priority)p));
     }
     ck_assert_double_ge((double)n.promises_kept / (double)n.promises, 0.6);
@@ -167,6 +188,13 @@ START_TEST(with_mixed_priorities_high_and_most_of_the_others_are_told_the_truth)
         output.upstream[0].limit[DIM_OUTPUT_TOKENS_PER_MINUTE] = 20000;
         output.per_second = users == 1 ? 2.1 : 1.5;
         judge_mixed(&output, "output");
+    }
+    for (int p = PRIORITY_HIGH; p >= PRIORITY_LOW; p--) {
+        double honest = (double)within[p] / (double)shown[p];
+
+        printf("%s: %.1f %% of %lld starts within what was shown with them\n", priority_name((enum priority)p), honest * 100,
+               (long long)shown[p]);
+        ck_assert_msg(honest >= 0.8, "only %.3f of the starts shown to %s were within it", honest, priority_name((enum priority)p));
     }
 }
 END_TEST

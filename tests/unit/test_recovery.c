@@ -200,11 +200,28 @@ START_TEST(a_promise_is_kept_within_two_seconds_or_a_fifth)
     ck_assert_int_eq(p.kept, 2);
     ck_assert_int_eq(p.made, 4);
     ck_assert_int_eq(p.median_us, 20 * SEC);
-    promise_broken(&p, 104 * SEC, 103 * SEC);
+    promise_broken(&p, 0, 104 * SEC, 103 * SEC);
     ck_assert_int_eq(p.made, 4);
-    promise_broken(&p, 104 * SEC, 105 * SEC);
+    promise_broken(&p, 0, 104 * SEC, 105 * SEC);
     ck_assert_int_eq(p.made, 5);
     ck_assert_int_eq(p.kept, 2);
+}
+END_TEST
+
+START_TEST(what_is_told_with_a_start_held_for_four_of_five_such_waits)
+{
+    static struct promise p;
+
+    ck_assert_int_eq(promise_within_us(&p, 10 * SEC), 0);
+    /* Off by 1, 2, … 10 tenths of the wait told and two seconds. */
+    for (int i = 1; i <= 10; i++)
+        promise_judge(&p, 0, 8 * SEC, 8 * SEC + i * SEC);
+    ck_assert_int_eq(promise_within_us(&p, 8 * SEC), 9 * SEC);
+    ck_assert_int_eq(promise_within_us(&p, 0), 1800000);
+    /* An error without any proportion. */
+    for (int i = 0; i < PROMISE_RECENT; i++)
+        promise_judge(&p, 0, 0, INT64_C(3000000) * SEC);
+    ck_assert_int_eq(promise_within_us(&p, 98 * SEC), 10000 * SEC);
 }
 END_TEST
 
@@ -215,4 +232,5 @@ UNIT_MAIN("recovery", each_429_halves_and_the_share_climbs_back_evenly,
           retries_are_a_tenth_of_the_requests_but_a_lone_request_may_retry,
           after_fifty_calls_what_is_set_aside_fits_each_caller, pairs_not_seen_for_long_make_room,
           nine_of_ten_answers_have_the_least_that_is_guessed,
-          a_promise_is_kept_within_two_seconds_or_a_fifth)
+          a_promise_is_kept_within_two_seconds_or_a_fifth,
+          what_is_told_with_a_start_held_for_four_of_five_such_waits)
