@@ -9,13 +9,16 @@ export function problem(text) {
   byId("problem").hidden = !text;
 }
 
+let before = Promise.resolve();         /* the last question: its dialog tells of its end a moment after it is gone */
+
 /* Show a dialog; gives true if it was answered with its first button. */
 export function asked(dialog) {
-  return new Promise((resolve) => {
+  before = before.then(() => new Promise((resolve) => {
     dialog.returnValue = "";
     dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true });
     dialog.showModal();
-  });
+  }));
+  return before;
 }
 
 /* Ask #sure with this sentence. */

@@ -8,9 +8,6 @@ export class Header {
   constructor(sessions, session) {
     this.sessions = sessions;
     this.session = session;
-    this.#menu.addEventListener("click", (e) => this.#clicked(e));
-    this.#menu.addEventListener("keydown", (e) => { if (e.key === "Escape") { this.#menu.open = false; this.#menu.querySelector("summary").focus(); } });
-    document.addEventListener("click", (e) => { if (!this.#menu.contains(e.target)) this.#menu.open = false; });
     for (const link of this.#menu.querySelectorAll("[data-export]")) link.href = `/chat/sessions/${session}/export?format=${link.dataset.export}`;
   }
 
@@ -19,10 +16,12 @@ export class Header {
     return this.sessions.row(this.session) ?? this.sessions.put({ session_id: this.session, title: byId("title").textContent, updated_at: new Date().toISOString() });
   }
 
-  #clicked(e) {
+  /* Somebody clicked in the menu, maybe before this was there. */
+  clicked(e) {
     const button = e.target.closest("button, a");
     if (!button) return;
     this.#menu.open = false;
+    this.#menu.querySelector("summary").focus();
     if (button.dataset.act === "rename") this.sessions.rename(this.#row());
     else if (button.dataset.act === "pin") this.sessions.pin(this.#row());
     else if (button.dataset.act === "archive") this.sessions.archive([this.#row()], !button.dataset.archived);

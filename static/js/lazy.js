@@ -11,8 +11,10 @@ export function lazy(sessions, session) {
   const box = byId("text");
   let search = null;
   let select = null;
+  let header = null;
   const searching = (f) => { search ??= import("./search.js").then(({ Search }) => new Search(sessions)); search.then(f); };
   const selecting = (row) => { select ??= import("./select.js").then(({ Select }) => new Select(sessions)); select.then((s) => s.begin(row)); };
+  const heading = (f) => { header ??= import("./header.js").then(({ Header }) => new Header(sessions, session())); header.then(f); };
   const attaching = (f) => import("./attach.js").then(f);
   const take = (files) => attaching((a) => a.take(files));
 
@@ -31,7 +33,7 @@ export function lazy(sessions, session) {
 
   if (touch.matches) import("./touch.js").then((t) => t.underFinger(selecting));
 
-  byId("chat-menu").addEventListener("toggle", () => import("./header.js").then(({ Header }) => new Header(sessions, session())), { once: true });
+  byId("chat-menu").addEventListener("click", (e) => heading((h) => h.clicked(e)));
 
   byId("attach").addEventListener("click", () => byId("files").click());
   byId("files").addEventListener("change", (e) => { take([...e.target.files]); e.target.value = ""; });

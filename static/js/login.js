@@ -11,7 +11,8 @@ function problem(text) {
   byId("problem").hidden = false;
 }
 
-async function enter(proof, wrong) {
+/* `field` is where to correct what was refused. */
+async function enter(proof, wrong, field) {
   byId("enter").disabled = true;
   try {
     await send("POST", "/app/login", proof);
@@ -19,23 +20,23 @@ async function enter(proof, wrong) {
   } catch (e) {
     problem(e instanceof ApiError && e.status === 401 ? wrong : e.message);
     byId("enter").disabled = false;
-    byId("token").focus();
+    field.focus();
   }
 }
 
 const code = location.hash.slice(1);
 if (code) {
   history.replaceState(null, "", location.pathname + location.search);
-  enter({ code }, "This sign-in link was used already or is too old. Start Weir again for a new one, or use a token.");
+  enter({ code }, "This sign-in link was used already or is too old. Start Weir again for a new one, or use a token.", byId("token"));
 }
 
 byId("login").addEventListener("submit", (e) => {
   e.preventDefault();
   const token = byId("token").value.trim();
-  if (token) enter({ token }, "This token is not known here, or it has expired.");
+  if (token) enter({ token }, "This token is not known here, or it has expired.", byId("token"));
 });
 
 byId("by-name").addEventListener("submit", (e) => {
   e.preventDefault();
-  enter({ name: byId("name").value.trim(), password: byId("password").value }, "Name or password is wrong.");
+  enter({ name: byId("name").value.trim(), password: byId("password").value }, "Name or password is wrong.", byId("password"));
 });

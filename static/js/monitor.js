@@ -5,6 +5,8 @@ import { byId } from "./dom.js";
 import { count, money } from "./format.js";
 import { recall, remember } from "./prefs.js";
 
+const BESIDE_PX = 1100;                 /* below, it lies over the conversation */
+
 export class Monitor {
   #panel = byId("monitor"); #toggle = byId("show-monitoring");
 
@@ -12,15 +14,25 @@ export class Monitor {
   constructor({ upstream, refresh }) {
     this.upstream = upstream;
     this.snapshot = null;
-    this.#toggle.checked = recall("monitor") === "1" && innerWidth >= 1100;
+    this.#toggle.checked = recall("monitor") === "1" && innerWidth >= BESIDE_PX;
     this.#toggle.addEventListener("change", () => {
       remember("monitor", this.#toggle.checked ? "1" : null);
       this.#show();
       if (this.shown) refresh();
+      if (this.shown && innerWidth < BESIDE_PX) byId("monitor-close").focus();
     });
     byId("monitor-close").addEventListener("click", () => { this.#toggle.checked = false; this.#toggle.dispatchEvent(new Event("change")); this.#toggle.focus(); });
     this.#panel.addEventListener("keydown", (e) => { if (e.key === "Escape") byId("monitor-close").click(); });
+    document.addEventListener("focusin", (e) => this.#uncover(e.target));
     this.#show();
+  }
+
+  /* Where the panel lies over the conversation, it gives way to what gets the focus beneath it. */
+  #uncover(focused) {
+    if (!this.shown || this.#panel.contains(focused) || focused.closest("dialog")) return;
+    if (focused.getBoundingClientRect().left < this.#panel.getBoundingClientRect().left) return;
+    this.#toggle.checked = false;
+    this.#toggle.dispatchEvent(new Event("change"));
   }
 
   get shown() { return this.#toggle.checked; }

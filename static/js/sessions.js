@@ -126,9 +126,11 @@ export class Sessions {
   archive(rows, archived = true) { this.#change("archive", rows, archived); }
   remove(rows) { this.#change("remove", rows); }
 
-  /* Under the heading where it belongs, as its pin says. */
+  /* Under the heading where it belongs, as its pin says; what has the focus in it keeps it. */
   settle(row) {
+    const focused = row.contains(document.activeElement) ? document.activeElement : null;
     this.#place(row, dayOf({ pinned: row.classList.contains("pinned"), updated_at: row.dataset.at }), true);
+    focused?.focus();
   }
 
   hide(rows, hidden) {

@@ -1,5 +1,5 @@
 /* shell.js - what every page shares: the theme button, signing out, g with c or d
- * where that is chosen, the sidebar drawer of narrow screens. */
+ * where that is chosen, menus, the sidebar drawer of narrow screens. */
 import { send } from "./api.js";
 import { byId } from "./dom.js";
 import { dark, recall, setTheme } from "./prefs.js";
@@ -16,6 +16,15 @@ byId("logout")?.addEventListener("click", async () => {
 
 /* A row of links that is wider than the screen shows the one of this page. */
 document.querySelector(":is(.sections, .parts) [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+
+/* A menu is closed with Escape, and by a click elsewhere. */
+document.addEventListener("keydown", (e) => {
+  const menu = e.key === "Escape" && e.target.closest(".drop[open]");
+  if (!menu) return;
+  menu.open = false;
+  menu.querySelector("summary").focus();
+});
+document.addEventListener("click", (e) => { for (const menu of document.querySelectorAll(".drop[open]")) if (!menu.contains(e.target)) menu.open = false; });
 
 /* g, then c or d: only where it was chosen, and never while one writes. */
 const PLACES = { c: "/app/", d: "/app/dashboard" };
