@@ -59,13 +59,12 @@ test('columns are chosen, rows sorted, a row explained in the drawer, and the fo
   await keys.use('#columns summary');
   await keys.to('#columns label:nth-child(3) input');
   await keys.press('Space');
-  await page.waitForFunction(() => document.querySelector('#requests-table [data-col="model"]').hidden);
+  await page.waitForFunction(() => !document.querySelector('#requests-table [data-col="model"]').checkVisibility());
   await keys.press('Space');
   await keys.press('Escape');
   await keys.back('#columns summary');
   await keys.use('#requests-table th[data-col="tokens"] .sorter');
   await page.locator('#requests-table th[data-col="tokens"][aria-sort="descending"]').waitFor();
-  await keys.back('#requests-table th[data-col="tokens"] .sorter');
   await keys.use(`tr[data-id="${first.request_id}"] a.explain`);
   await page.locator('dialog.drawer').waitFor();
   for (let i = 0; i < 4; i++) { await keys.press('Tab'); await keys.focus(true); }
