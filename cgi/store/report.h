@@ -75,8 +75,9 @@ enum weir_err report_session_usage(struct db *ro, const struct report_filter *f,
  * its p95, at most 1), no_retries (15; 1 less retries per request, at least 0). A part without data is left out. */
 enum weir_err report_performance(struct db *ro, const struct report_filter *f, struct sb *out)
     __attribute__((warn_unused_result));
-/* {requests, latency_ms, ttft_ms, queue_wait_ms, tokens_per_second, success_rate} of that alone: cheaper, for a comparison. */
-enum weir_err report_speed(struct db *ro, const struct report_filter *f, struct sb *out) __attribute__((warn_unused_result));
+/* {totals, ttft_ms, queue_wait_ms, efficiency} as the reports of usage and performance have them, from one pass: what another
+ * range is compared with. */
+enum weir_err report_brief(struct db *ro, const struct report_filter *f, struct sb *out) __attribute__((warn_unused_result));
 /* {requests, succeeded}: how many were tried more than once, and how many of them ended well. */
 enum weir_err report_retried(struct db *ro, const struct report_filter *f, struct sb *out) __attribute__((warn_unused_result));
 /* {models:[{key, requests, latency_ms, ttft_ms, queue_wait_ms, tokens_per_second, success_rate}]} of the same calls, each as

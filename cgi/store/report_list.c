@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "rules/gate.h"
+#include "store/record.h"
 
 void report_sums_json(struct sb *out, const struct report_sums *s)
 {
@@ -22,6 +23,20 @@ void report_sums_json(struct sb *out, const struct report_sums *s)
         sb_puts(out, "null");
     else
         sb_usd(out, s->cost);
+}
+
+void report_efficiency_json(struct report_scan *s, struct sb *out)
+{
+    int64_t chars = 0, visible = 0;
+
+    report_scan_own(s);
+    for (size_t i = 0; i < s->combo_count; i++) {
+        chars += s->combo[i].sums.chars;
+        visible += s->combo[i].sums.completion - s->combo[i].sums.reasoning;
+    }
+    sb_puts(out, ",\"efficiency\":{\"chars_per_token\":");
+    record_ratio_json(out, chars, visible, 2);
+    sb_putc(out, '}');
 }
 
 static int by_cost(const void *a, const void *b)

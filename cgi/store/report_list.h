@@ -41,5 +41,8 @@ void report_list_done(struct report_list *l);
 /* "requests":…,"prompt_tokens":…,"completion_tokens":…,"total_tokens":…,"cost_usd":… ; the cost is null if all of
  * one or more requests had no price. */
 void report_sums_json(struct sb *out, const struct report_sums *s);
+/* ,"efficiency":{"chars_per_token":…} of a scan that has run; what was made elsewhere has tokens, but no text, and leaves its
+ * combinations. */
+void report_efficiency_json(struct report_scan *s, struct sb *out);
 
 #endif

@@ -303,23 +303,25 @@ enum weir_err report_retried(struct db *ro, const struct report_filter *f, struc
     return e;
 }
 
-enum weir_err report_speed(struct db *ro, const struct report_filter *f, struct sb *out)
+enum weir_err report_brief(struct db *ro, const struct report_filter *f, struct sb *out)
 {
     struct hist *h = mem_zalloc(1, sizeof *h);
     struct report_scan s;
     enum weir_err e = report_scan_init(&s, ro, f);
 
     if (!e) {
-        report_scan_own(&s);
         for (size_t i = 0; i < s.combo_count; i++)
-            s.combo[i].hist = h;
+            s.combo[i].hist = s.combo[i].dims.upstream == s.imported ? NULL : h;
         e = report_scan_run(&s, ro);
     }
     if (!e) {
-        struct outcome o = outcome_of(&s, 0, &s.total);
-
-        sb_putc(out, '{');
-        speed_json(out, &s.total, h, &o);
+        sb_puts(out, "{\"totals\":{");
+        report_sums_json(out, &s.total);
+        sb_puts(out, "},");
+        percentiles_json(out, "ttft_ms", h, HIST_TTFT, s.total.ttft_us);
+        sb_putc(out, ',');
+        percentiles_json(out, "queue_wait_ms", h, HIST_WAIT, s.total.wait_us);
+        report_efficiency_json(&s, out);
         sb_putc(out, '}');
     }
     report_scan_done(&s, ro);

@@ -22,7 +22,6 @@ enum weir_err report_token_usage(struct db *ro, const struct report_filter *f, s
 {
     struct report_list models = {0};
     struct report_scan s;
-    int64_t chars = 0, visible = 0;
     enum weir_err e = report_scan_init(&s, ro, f);
 
     if (!e) {
@@ -37,14 +36,8 @@ enum weir_err report_token_usage(struct db *ro, const struct report_filter *f, s
         sb_puts(out, ",\"by_model\":");
         report_list_fold(&models, &s, BY_MODEL);
         e = report_list_json(&models, ro, BY_MODEL, f->limit, out);
-        sb_puts(out, ",\"efficiency\":{\"chars_per_token\":");
-        report_scan_own(&s);                       /* what was made elsewhere has tokens, but no text */
-        for (size_t i = 0; i < s.combo_count; i++) {
-            chars += s.combo[i].sums.chars;
-            visible += s.combo[i].sums.completion - s.combo[i].sums.reasoning;
-        }
-        record_ratio_json(out, chars, visible, 2);
-        sb_puts(out, "}}");
+        report_efficiency_json(&s, out);
+        sb_putc(out, '}');
     }
     report_list_done(&models);
     report_scan_done(&s, ro);

@@ -128,7 +128,7 @@ void board_put_speed(json_t *ctx, const json_t *speed)
     json_object_set_new(ctx, "latency", latency(speed));
     json_object_set_new(ctx, "outcome", json_pack("[{s:s, s:o}, {s:s, s:o}, {s:s, s:o}, {s:s, s:o}]",
                                                   "name", "Succeeded", "value", view_percent(view_number(speed, "success_rate")),
-                                                  "name", "Cancelled by who asked", "value", board_count(speed, "cancelled"),
+                                                  "name", "Cancelled", "value", board_count(speed, "cancelled"),
                                                   "name", "Retries", "value", board_count(retries, "total"),
                                                   "name", "Score", "value", board_worded("", board_count(speed, "score"), " of 100")));
     json_object_set_new(ctx, "has_errors", json_boolean(json_array_size(errors) > 0));

@@ -19,7 +19,7 @@ enum { RECENT = 20, GROUPS_ASKED = BOARD_TOP + 1, ALERTS_SHOWN = 5, QUEUE_SHOWN 
 /* All the page is made from. */
 struct sources {
     const struct snapshot *now;
-    json_t *usage, *before, *speed, *speed_before, *cost, *history;     /* before: in a period as long; NULL: could not be had */
+    json_t *usage, *before, *speed, *cost, *history;     /* before: of a period as long; NULL: could not be had */
 };
 
 static void sources_read(const struct board *b, struct sources *s)
@@ -34,9 +34,7 @@ static void sources_read(const struct board *b, struct sources *s)
     s->history = board_ask(b, report_history, &f);
     f.to_ms = b->f.from_ms;
     f.from_ms = f.to_ms - (b->f.to_ms - b->f.from_ms);
-    f.granularity = GRANULARITY_DAY;
-    s->before = board_ask(b, report_token_usage, &f);
-    s->speed_before = board_ask(b, report_speed, &f);
+    s->before = board_ask(b, report_brief, &f);
 }
 
 static void sources_done(struct sources *s)
@@ -44,7 +42,6 @@ static void sources_done(struct sources *s)
     json_decref(s->usage);
     json_decref(s->before);
     json_decref(s->speed);
-    json_decref(s->speed_before);
     json_decref(s->cost);
     json_decref(s->history);
     snapshot_put(s->now);
@@ -63,7 +60,7 @@ static void kpi(const struct board *b, json_t *list, const char *label, const ch
 static void kpi_phase(const struct board *b, json_t *list, const char *label, const char *part, const char *key, json_t *sub,
                       const struct sources *s)
 {
-    const json_t *now = json_object_get(s->speed, key), *before = json_object_get(s->speed_before, key);
+    const json_t *now = json_object_get(s->speed, key), *before = json_object_get(s->before, key);
 
     kpi(b, list, label, part, board_span(now, "p95"), sub, view_number(now, "p95"), view_number(before, "p95"));
 }

@@ -72,6 +72,21 @@ static json_t *text_of(const json_t *v)
     return text;
 }
 
+/* "at 21 % until 2026-11-26 20:31" while a provider recovers. */
+static json_t *recovery(const json_t *v)
+{
+    json_t *rate, *until, *text;
+
+    if (!json_is_true(json_object_get(v, "active")))
+        return json_string("—");
+    rate = view_percent(view_number(v, "rate_factor"));
+    until = view_time(json_object_get(v, "until"), VIEW_MINUTE);
+    text = view_text("at %s until %s", json_string_value(rate), json_string_value(until));
+    json_decref(rate);
+    json_decref(until);
+    return text;
+}
+
 /* A member as its column wants it. */
 static json_t *shown(struct exchange *x, const struct manage_column *c, const json_t *v)
 {
@@ -92,6 +107,8 @@ static json_t *shown(struct exchange *x, const struct manage_column *c, const js
         return json_is_string(v) ? pages_person(x, json_string_value(v)) : json_string("—");
     case SHOW_CODE:
         return pages_spoken(json_is_string(v) ? json_string_value(v) : "—");
+    case SHOW_RECOVERY:
+        return recovery(v);
     case SHOW_PLAIN:
     case SHOW_ID:
         break;

@@ -8,7 +8,7 @@
 #include "web/route.h"
 
 /* How a member is shown. A time is shown as one, whatever is said here; what is absent is "—". */
-enum manage_show { SHOW_PLAIN, SHOW_COUNT, SHOW_MONEY, SHOW_RATE, SHOW_SHARE, SHOW_ON, SHOW_PERSON, SHOW_ID, SHOW_CODE };
+enum manage_show { SHOW_PLAIN, SHOW_COUNT, SHOW_MONEY, SHOW_RATE, SHOW_SHARE, SHOW_ON, SHOW_PERSON, SHOW_ID, SHOW_CODE, SHOW_RECOVERY };
 
 struct manage_column {
     const char *member, *label;

@@ -92,7 +92,7 @@ const struct manage_section manage_sections[] = {
                 {"cached_per_million_usd", "Cached input", "number", WHEN_BOTH, PER_MILLION, NULL}}},
     {.name = "providers", .title = "Providers", .path = "/monitoring/rate-limits", .rows = "upstreams", .id = "name", .list = h_rate_limits,
      .admin = true, .lead = "How each is doing. Keys are set in the configuration and shown nowhere.", .none = "No provider is configured.",
-     .columns = {{"name", "Provider", SHOW_PLAIN}, {"status", "Status", SHOW_PLAIN}, {"stabilization", "Recovery", SHOW_PLAIN},
+     .columns = {{"name", "Provider", SHOW_PLAIN}, {"status", "Status", SHOW_PLAIN}, {"stabilization", "Recovery", SHOW_RECOVERY},
                  {"cooldown", "Pause", SHOW_PLAIN}, {"provider_429s_24h", "Refusals in 24 h", SHOW_COUNT}}},
     {.name = "retention", .title = "Retention", .path = "/admin/retention", .id = "", .list = h_retention, .admin = true,
      .lead = "What is kept, for how long, and what was taken out last. It is set in the configuration.", .none = "",

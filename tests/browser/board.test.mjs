@@ -269,7 +269,7 @@ test('errors: what was tried again, and how often that helped; what was cancelle
   await page.goto(board('/performance'));
   const facts = await page.innerText('[data-panel="errors"]');
   assert.match(facts, /Succeeded after a retry\s+1 of 1/);
-  assert.match(facts, /Cancelled by who asked\s+[1-9]/);
+  assert.match(facts, /Cancelled\s+[1-9]/);
   assert.doesNotMatch(await page.innerText('[data-panel="errors"] table'), /cancelled/);
 });
 
@@ -455,6 +455,8 @@ test('the word for how things are leads to why: the refusal, when it was, and un
   await panel.locator('a', { hasText: 'why' }).click();
   assert.match(await page.locator('dialog.drawer').innerText(), /Attempt 1 \(429\)/);
   await page.keyboard.press('Escape');
+  await page.goto(b.url('/app/settings/providers'));
+  assert.match(await page.locator('tr', { hasText: 'openai' }).innerText(), /at \d+ % until \d{4}-\d\d-\d\d \d\d:\d\d/);
 });
 
 test('a person sees their own requests and no page of the operator', async () => {

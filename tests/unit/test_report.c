@@ -46,7 +46,7 @@ static void assert_report(const struct report_filter *f, const char *where)
     static const char *const parts[] = {"by_model", "by_upstream", "by_user", "by_session", "by_endpoint", "by_priority",
                                         "by_day", "by_week", "by_month", "by_hour"};
     struct truth t = truth_of(f, where);
-    json_t *j = parsed(report_token_usage(db, f, &out));
+    json_t *j = parsed(report_token_usage(db, f, &out)), *brief;
 
     assert_sums(json_object_get(j, "totals"), &t, "totals");
     assert_list(json_object_get(j, "series"), &t, "series");
@@ -59,6 +59,11 @@ static void assert_report(const struct report_filter *f, const char *where)
     json_decref(j);
     j = parsed(report_performance(db, f, &out));
     ck_assert_int_eq(json_int(j, "requests", -1), t.requests);
+    brief = parsed(report_brief(db, f, &out));
+    assert_sums(json_object_get(brief, "totals"), &t, "brief");
+    ck_assert(json_equal(json_object_get(brief, "ttft_ms"), json_object_get(j, "ttft_ms")));
+    ck_assert(json_equal(json_object_get(brief, "queue_wait_ms"), json_object_get(j, "queue_wait_ms")));
+    json_decref(brief);
     json_decref(j);
 }
 
