@@ -31,10 +31,12 @@ nobase_dist_pkgdata_DATA += \
 	static/js/format.js \
 	static/js/gauge.js \
 	static/js/growing.js \
+	static/js/handoff.js \
 	static/js/header.js \
 	static/js/highlight.js \
 	static/js/keys.js \
 	static/js/lazy.js \
+	static/js/left.js \
 	static/js/live.js \
 	static/js/login.js \
 	static/js/manage.js \

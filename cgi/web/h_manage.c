@@ -248,6 +248,7 @@ enum weir_err h_page_settings(struct exchange *x)
     json_t *ctx = pages_context(x, "Settings", "settings", NULL);
 
     put_sections(x, NULL, ctx);
+    json_object_set_new(ctx, "user_id", json_string(x->who.user_id));
     return pages_answer(x, "settings", ctx);
 }
 

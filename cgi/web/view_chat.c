@@ -84,14 +84,27 @@ static bool is_unfinished(const json_t *m, const char *tone)
     return strcmp(reason, "length") == 0 || strcmp(reason, "cancelled") == 0 || strcmp(tone, "err") == 0;
 }
 
+/* The chip's words; at the output limit also how much came. */
+static json_t *chip_text(const json_t *m, const char *chip)
+{
+    json_t *count, *text;
+
+    if (!chip || strcmp(json_str(m, "finish_reason", ""), "length") != 0)
+        return chip ? json_string(chip) : NULL;
+    count = view_count(view_number(json_object_get(m, "usage"), "completion_tokens"));
+    text = view_text("%s (%s)", chip, json_string_value(count));
+    json_decref(count);
+    return text;
+}
+
 static json_t *answer(const json_t *m, bool last)
 {
     const char *tone = "", *chip = chip_of(m, &tone);
     json_t *metrics = view_metrics(m);
 
-    return json_pack("{s:b, s:b, s:s, s:s, s:s, s:s*, s:s, s:b, s:o*}", "is_user", false, "unfinished",
+    return json_pack("{s:b, s:b, s:s, s:s, s:s, s:o*, s:s, s:b, s:o*}", "is_user", false, "unfinished",
                      last && chip && *json_str(m, "content", "") && is_unfinished(m, tone), "content", json_str(m, "content", not_kept),
-                     "model", json_str(m, "model", "Answer"), "request_id", json_str(m, "request_id", ""), "chip", chip,
+                     "model", json_str(m, "model", "Answer"), "request_id", json_str(m, "request_id", ""), "chip", chip_text(m, chip),
                      "chip_tone", tone, "has_metrics", metrics != NULL, "metrics", metrics);
 }
 

@@ -11,6 +11,15 @@ export function say(text, every = 0) {
   byId("say").textContent = text;
 }
 
+/* Say it once while this tab is open. */
+export function sayOnce(text, key) {
+  try {
+    if (sessionStorage.getItem(`weir.said.${key}`)) return;
+    sessionStorage.setItem(`weir.said.${key}`, "1");
+  } catch { /* said again on the next page */ }
+  say(text);
+}
+
 /* Say it now. */
 export function alert(text) {
   byId("alert").textContent = text;

@@ -1,7 +1,9 @@
 /* attach.js - text files become a quoted block in the message: dropped, pasted,
  * or chosen. What is no text is refused with a sentence. Loaded when it is needed. */
+import { send } from "./api.js";
 import { byId, part } from "./dom.js";
-import { alert } from "./announce.js";
+import { alert, say } from "./announce.js";
+import { count } from "./format.js";
 
 const MOST_BYTES = 256 * 1024;
 
@@ -28,12 +30,35 @@ const box = byId("text");
 const note = byId("note");
 let act = null;
 
-function tell(text, label, f) {
+function show(text, label, f) {
   part(note, "text").textContent = text;
   act = f;
   byId("note-button").textContent = label;
   note.hidden = false;
+}
+
+function tell(text, label, f) {
+  show(text, label, f);
   alert(text);
+}
+
+/* How many tokens `text` has for the chosen model, as far as Weir can be asked. */
+async function tokens(text) {
+  try { return `: ≈ ${count((await send("POST", "/chat/estimate", { model: byId("model").value, message: text })).prompt_tokens)} tokens`; } catch { return ""; }
+}
+
+/* What was just quoted, and the way to have it out again. */
+async function quote(name, block) {
+  put(block);
+  const text = `“${name}” is quoted in the message${await tokens(block)}.`;
+  if (!note.hidden) return;                     /* a refusal says more */
+  show(text, "Remove", () => {
+    const at = box.value.indexOf(block);
+    if (at < 0) return;
+    box.setRangeText("", at, at + block.length, "end");
+    box.dispatchEvent(new Event("input"));
+  });
+  say(text);
 }
 
 function put(text, from = box.selectionStart, to = box.selectionEnd) {
@@ -48,7 +73,7 @@ byId("note-button").addEventListener("click", () => { note.hidden = true; act?.(
 export async function take(files) {
   note.hidden = true;
   for (const file of files) {
-    try { put(quoted(file.name, await read(file))); } catch (x) { tell(x.message, "Close", null); }
+    try { await quote(file.name, quoted(file.name, await read(file))); } catch (x) { tell(x.message, "Close", null); }
   }
   box.focus();
 }

@@ -10,7 +10,6 @@ export function cut(column, article) {
   for (const turn of column.querySelectorAll(".turn")) {
     if (turn.querySelector(".msg")) turn.querySelector(".status")?.remove();
     else turn.remove();
-    turn.style.minHeight = "";
   }
 }
 

@@ -1,7 +1,7 @@
 /* chat.js - the chat page: puts its parts together and lets one request run at a time. */
 import { boot } from "./boot.js";
 import { get, send } from "./api.js";
-import { alert } from "./announce.js";
+import { alert, sayOnce } from "./announce.js";
 import { byId, part } from "./dom.js";
 import { cut } from "./branch.js";
 import { Composer } from "./composer.js";
@@ -41,7 +41,7 @@ function bodyOf(text, { model, priority, parent }) {
   return body;
 }
 
-const composer = new Composer(session, { onSend: ask, onStop: () => run?.stop(), onChange: estimating });
+const composer = new Composer(session, { onSend: ask, onStop: () => run?.stop(), onChange: estimating, onHold: () => chip(doing) });
 function bodyToSend() {
   const text = composer.box.value.trim();
   return text ? bodyOf(text, { model: composer.model.value, priority: composer.priority.value, parent: composer.parent }) : null;
@@ -53,7 +53,7 @@ function estimating() {
   estimate.then((e) => e.soon(), () => {});           /* offline: none until the page is loaded again */
 }
 
-const live = new Live(10_000, { take: (s) => { reach.came(); monitor.take(s); if (s) showHealth(s); }, failed: () => reach.missed() });
+const live = new Live(10_000, { take: (s) => { reach.came(); monitor.take(s); if (s) showHealth(s); if (sessions.left.size) import("./left.js").then((m) => m.look(sessions), () => {}); }, failed: () => reach.missed() });
 const reach = new Reach({ changed: (reachable) => composer.setOffline(!reachable), retry: () => live.now() });
 const monitor = new Monitor({ upstream: () => composer.model.selectedOptions[0]?.dataset.upstream ?? "", refresh: () => { live.now(); monitor.chat(session); } });
 
@@ -69,6 +69,8 @@ function showHealth(snapshot) {
   byId("budget-near").hidden = !near;
   byId("budget-near").textContent = near ? `Budget ${percent(near)}` : "";
   byId("budget-near").className = `pill ${level(near ?? 0)}`;
+  if (near) sayOnce(`A budget is ${percent(near)} used`, "budget");
+  if (snapshot.health?.status === "stabilizing") sayOnce(word, "stabilizing");
 }
 
 /* The share that is taken of the fullest budget, if that is worth a word. */
@@ -83,19 +85,18 @@ function titleOf(text) {
   return line.length <= 60 ? line : `${line.slice(0, 61).replace(/\s+\S*$/, "")}…`;
 }
 
-/* Room under the newest exchange, so that its beginning can stand at the top. */
-function makeRoom(node) {
-  column.querySelector(".turn.newest")?.classList.remove("newest");
-  for (const turn of column.querySelectorAll(".turn")) turn.style.minHeight = "";
-  node.classList.add("newest");
-  node.style.minHeight = `${log.clientHeight - 32}px`;
+let doing = "";                         /* what becomes of this conversation, beside its title in the list */
+function chip(word) {
+  doing = word;
+  sessions.chip(session, word === "queued" && composer.holds ? "2 queued" : word);
 }
 
 function begin(text, model) {
   byId("empty")?.remove();
   const turn = new Turn(column, text, model, {
-    act: (name) => act(name, turn), grew: () => pin.grew(), raise: boot.user?.role === "admin" && composer.priority.value !== "High" });
-  makeRoom(turn.node);
+    act: (name) => act(name, turn), grew: () => pin.grew(), raise: composer.mayRaise });
+  column.querySelector(".turn.newest")?.classList.remove("newest");
+  turn.node.classList.add("newest");
   pin.jump();
   return turn;
 }
@@ -119,15 +120,16 @@ function listen(turn) {
         byId("title").textContent = titleOf(turn.text);
         document.title = `${titleOf(turn.text)} · Weir`;
       }
-      sessions.chip(session, "writing");
+      chip("writing");
     },
     queue(d) {
       if (!waits++) live.now();
       turn.queue({ ...d, waiting: monitor.waitingFor(d.upstream) });
       if (d.eta_ms > LONG_WAIT_MS) other(turn, (e) => e.starts_in_ms < d.eta_ms - LONG_WAIT_MS);
-      sessions.chip(session, "queued");
+      chip("queued");
     },
-    start(d) { turn.start(d); sessions.chip(session, "writing"); },
+    limited: (error) => turn.limited(error),
+    start(d) { turn.start(d); chip("writing"); },
     retry(d) {
       turn.retry(d);
       if (d.delay_ms > LONG_WAIT_MS) other(turn, (e) => e.starts_in_ms < d.delay_ms - LONG_WAIT_MS);
@@ -150,9 +152,17 @@ async function other(turn, wanted) {
 
 /* The same message to the model that was offered. What waits is taken back first; it becomes an older version. */
 function toOther(turn) {
-  composer.model.value = turn.other.id;
-  composer.model.dispatchEvent(new Event("change"));
+  choose(composer.model, turn.other.id);
+  instead(turn);
+}
+
+function instead(turn) {
   if (run) { turn.leaving = true; run.stop(); } else again(turn);
+}
+
+function choose(select, value) {
+  select.value = value;
+  select.dispatchEvent(new Event("change"));
 }
 
 function again(turn) {
@@ -174,12 +184,12 @@ async function play(turn, reading) {
   turn.end(end);
   if (end.error && failure(end.error).other) other(turn, () => true);
   if (request && end.kind !== "interrupted") settle(turn, request);
-  sessions.chip(session, end.kind === "done" || end.kind === "aborted" ? "" : "failed");
+  chip(end.kind === "done" || end.kind === "aborted" ? "" : "failed");
   if (session && end.kind !== "interrupted") remember(`run.${session}`, null);
   if (end.kind === "aborted") composer.restore(turn.text);
   if (end.error?.type === "authentication_error") expired(turn);
-  const next = composer.takeNext();
-  if (next && end.kind === "done" && end.finish_reason !== "cancelled") {
+  const now = composer.now, next = composer.takeNext();
+  if (next && (now || (end.kind === "done" && end.finish_reason !== "cancelled"))) {
     ask(next, { model: composer.model.value, priority: composer.priority.value });
   } else composer.restore(next);
   live.now();
@@ -258,8 +268,14 @@ async function hurry(turn) {
   } catch (x) { alert(x.message); }
 }
 
+/* An administrator moves it within the queue; who may use High asks again with it, which goes before what waits. */
 async function raise(turn) {
   turn.raise = false;
+  if (boot.user?.role !== "admin") {
+    choose(composer.priority, "High");
+    instead(turn);
+    return;
+  }
   try { await send("POST", `/admin/queue/${run?.requestId}/priority`, { priority: "High" }); } catch (x) { alert(`The priority stays: ${x.message}`); }
 }
 

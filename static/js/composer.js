@@ -10,11 +10,13 @@ import { recall, remember } from "./prefs.js";
 import { say } from "./announce.js";
 
 export class Composer {
-  #timer = 0; #unsent = false; #next = ""; #parent = "";
+  #timer = 0; #unsent = false; #next = ""; #parent = ""; #hint = "";
 
-  /* onSend(text, {model, priority, parent}), onStop(), and onChange() whenever text or choices are others. */
-  constructor(session, { onSend, onStop, onChange }) {
+  /* onSend(text, {model, priority, parent}), onStop(), onChange() whenever text or choices are others, onHold() whenever
+   * a message is held, or no longer. */
+  constructor(session, { onSend, onStop, onChange, onHold }) {
     this.onChange = onChange;
+    this.onHold = onHold;
     this.session = session;
     this.box = byId("text");
     this.button = byId("send");
@@ -24,14 +26,18 @@ export class Composer {
     this.onStop = onStop;
     this.busy = false;
     if (recall("sendkey") === "ctrl") byId("hint").textContent = "Ctrl or ⌘ with Enter sends.";
+    this.#hint = byId("hint").textContent;
+    this.now = false;
     this.#choose(this.model, "model");
     this.#choose(this.priority, "priority");
+    this.priority.addEventListener("change", () => this.#explain());
+    this.#explain();
     this.box.value ||= recall(this.#key());
     this.#fit();
     this.box.addEventListener("input", () => this.#typed());
     this.box.addEventListener("keydown", (e) => this.#key_down(e));
     byId("edit-cancel").addEventListener("click", () => { this.edit("", ""); this.box.focus(); });
-    byId("next-now").addEventListener("click", () => this.onStop());
+    byId("next-now").addEventListener("click", () => { this.now = true; this.onStop(); });
     byId("next-edit").addEventListener("click", () => this.restore(this.takeNext()));
     byId("next-remove").addEventListener("click", () => { this.takeNext(); this.box.focus(); });
     byId("composer").addEventListener("submit", (e) => { e.preventDefault(); this.#press(); });
@@ -58,6 +64,12 @@ export class Composer {
   }
 
   get parent() { return this.#parent; }
+
+  /* Is anything held to be sent next? `now` says that it goes out also after an answer that was stopped for it. */
+  get holds() { return this.#next !== ""; }
+
+  /* A higher priority could be had for what is sent. */
+  get mayRaise() { return this.priority.value !== "High" && !this.priority.querySelector('[value="High"]').disabled; }
 
   /* What waits to be sent next, "" if nothing; it is the caller's from here on. */
   takeNext() {
@@ -97,6 +109,13 @@ export class Composer {
     select.addEventListener("change", () => { remember(name, select.value); this.onChange(); });
   }
 
+  /* What High means, while it is chosen. */
+  #explain() {
+    const high = this.priority.value === "High";
+    byId("hint").textContent = high ? "High goes first and may use the 15 % of each limit that is kept in reserve." : this.#hint;
+    byId("hint").classList.toggle("told", high);
+  }
+
   #press() {
     if (this.busy) return this.onStop();
     const text = this.box.value.trim();
@@ -132,8 +151,10 @@ export class Composer {
 
   #hold(text) {
     this.#next = text;
+    this.now = false;
     part(byId("next"), "text").textContent = text;
     byId("next").hidden = !text;
+    this.onHold();
   }
 
   #typed() {

@@ -1,5 +1,6 @@
 /* header.js - the menu beside the title: what may be done with this conversation. */
 import { byId } from "./dom.js";
+import { alert } from "./announce.js";
 
 export class Header {
   #menu = byId("chat-menu");
@@ -25,6 +26,7 @@ export class Header {
     if (button.dataset.act === "rename") this.sessions.rename(this.#row());
     else if (button.dataset.act === "pin") this.sessions.pin(this.#row());
     else if (button.dataset.act === "archive") this.sessions.archive([this.#row()], !button.dataset.archived);
+    else if (button.dataset.act === "handoff") { const row = this.#row(); import("./handoff.js").then((m) => m.handOver(row), () => alert("Weir could not be reached.")); }
     else if (button.dataset.act === "delete") this.sessions.remove([this.#row()]);
   }
 }

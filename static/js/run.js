@@ -4,7 +4,8 @@
  * after the last event id, drops what it has seen, and reports exactly one end:
  *   {kind: "done", finish_reason} · {kind: "error", error} · {kind: "refused", error}
  *   (nothing was accepted) · {kind: "aborted"} (taken back before that) ·
- *   {kind: "interrupted"} (the stream ended without its end, and is gone). */
+ *   {kind: "interrupted"} (the stream ended without its end, and is gone).
+ * One's own limit is no end: the message waits here until that is free again. */
 import { ApiError, newKey, send, stream } from "./api.js";
 
 const RECONNECTS = 5;                 /* tries in a row without a new event */
@@ -21,7 +22,7 @@ export class Run {
   #stopping = false;
   #hurry = null;
 
-  /* `on` has a function for each event name it cares for, and lost(ms), back(). */
+  /* `on` has a function for each event name it cares for, and lost(ms), back(), limited(error). */
   constructor(on) {
     this.on = on;
     this.requestId = null;
@@ -70,6 +71,11 @@ export class Run {
       } catch (e) {
         if (signal.aborted) return this.requestId ? { kind: "done", finish_reason: "cancelled" } : { kind: "aborted" };
         if (!(e instanceof ApiError)) throw e;
+        if (!this.requestId && e.error.code === "rate_limited" && e.error.retry_after_ms > 0) {
+          this.on.limited?.(e.error);
+          try { await wait(e.error.retry_after_ms, signal, (f) => { this.#hurry = f; }); } catch { return { kind: "aborted" }; }
+          continue;
+        }
         if (!this.requestId) return { kind: "refused", error: e.error };
         if (e.status === 401) return { kind: "error", error: e.error };
         if (e.status === 404 || e.status === 410) return { kind: "interrupted" };

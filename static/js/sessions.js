@@ -30,7 +30,8 @@ export class Sessions {
     this.#list.addEventListener("dblclick", (e) => { const row = e.target.closest(".session"); if (row) { e.preventDefault(); this.rename(row); } });
     this.#list.addEventListener("keydown", (e) => this.#key(e));
     this.#list.addEventListener("click", (e) => this.#leaving(e));
-    for (const { dataset: { id } } of this.rows()) if (id !== current && recall(`run.${id}`)) this.chip(id, "new");       /* left before its answer ended */
+    this.left = new Set(this.rows().map((row) => row.dataset.id).filter((id) => id !== current && recall(`run.${id}`)));      /* before its answer ended */
+    for (const id of this.left) this.chip(id, "writing");
     addEventListener("pageshow", () => { byId("skeleton").hidden = true; });
     for (const id of recall("gone").split(" ")) if (id) this.row(id)?.remove();
     remember("gone", null);
@@ -63,11 +64,11 @@ export class Sessions {
     return row;
   }
 
-  /* "writing", "queued", "failed", "new" or nothing beside the title. */
+  /* "writing", "queued", "2 queued", "failed", "unread" (a dot) or nothing beside the title. */
   chip(id, text) {
     const row = id && this.row(id);
     if (!row) return;
-    part(row, "chip").className = `chip ${text}`;
+    part(row, "chip").className = `chip ${text.split(" ").pop()}`;
     part(row, "chip").textContent = text;
     part(row, "chip").hidden = !text;
   }

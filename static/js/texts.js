@@ -30,6 +30,9 @@ export const DIMENSIONS = {
   output_tokens_per_minute: "Output tokens per minute",
 };
 
+/* "tokens per minute": a limit within a sentence. */
+export const limitName = (dimension) => DIMENSIONS[dimension]?.toLowerCase();
+
 /* The pill's word for a status of /monitoring/rate-limits, and its colour. */
 export const HEALTH = {
   healthy: { word: "Healthy", tone: "ok" },
@@ -64,7 +67,7 @@ const ERRORS = {
   queue_full: { head: "The queue is full.", todo: "Try again in a moment; nothing was sent or charged.", actions: ["retry", "edit"] },
   queue_timeout: { head: "This would wait longer than allowed.", todo: "Try again later, or choose another model.", actions: ["retry", "edit"] },
   session_cooling: { head: null, todo: "Wait, or begin a new conversation; nothing was sent or charged.", actions: ["retry", "edit"] },
-  rate_limited: { head: null, todo: "Wait until your own limit is free again.", actions: ["retry", "edit"] },
+  rate_limited: { head: null, todo: "Try again when your own limit is free again.", actions: ["retry", "edit"] },
   request_too_large_for_limit: { head: null, todo: "Shorten the message or choose another model.", actions: ["edit"], other: true },
   upstream_rate_limited: { head: "The provider kept refusing because of its rate limit.", todo: "Wait a little, or choose another model.", actions: ["retry", "edit"], other: true },
   upstream_quota: { head: null, todo: "Choose a model of another provider meanwhile.", actions: ["edit"], other: true },
@@ -124,27 +127,23 @@ export function mail(to, error) {
   return `mailto:${to}?subject=${encodeURIComponent("Weir: a budget is used up")}&body=${encodeURIComponent(body)}`;
 }
 
-/* What a message will take: {text, title, warn}. */
-export function estimated(e) {
-  const low = e.cost_low_usd === 0 ? "free" : money(e.cost_low_usd);
-  const price = e.cost_high_usd === null || e.cost_high_usd === undefined ? "no price set" : e.cost_high_usd === 0 ? "free" : `${low} – ${money(e.cost_high_usd)}`;
-  const begins = e.starts_in_ms >= 500 ? ` · starts in ≈ ${about(e.starts_in_ms)}` : "";
-  const window = e.context_window ? ` ${percent(e.prompt_tokens / e.context_window)} of the context window of ${count(e.context_window)}.` : "";
-  return {
-    text: e.fits ? `≈ ${count(e.prompt_tokens)} tok in · ${price}${begins}` : e.why?.message ?? "This does not fit.",
-    title: `About ${count(e.prompt_tokens)} tokens with what came before.${window} The higher amount is for the longest answer of ${count(e.max_completion_tokens)} tokens.`,
-    warn: !e.fits || Boolean(e.omitted_messages),
-  };
-}
-
 /* An attempt failed and another follows in `left` ms. */
 export function retrying(r, left) {
   if (r.status === 429) {
-    const until = clock(Date.now() + left);
-    return { head: `Paused by the provider's rate limit until ${until} (${countdown(left)})`, more: `Attempt ${r.attempt + 1} of ${r.max + 1} follows by itself. Your message is safe.` };
+    const limit = limitName(r.limit ?? r.reason);
+    return { head: `Paused by the provider's ${limit ? `limit on ${limit}` : "rate limit"} until ${clock(Date.now() + left)} (${countdown(left)})`,
+      more: `Attempt ${r.attempt + 1} of ${r.max + 1} follows by itself. Your message is safe.` };
   }
   const what = r.status ? `The provider answered ${r.status}.` : "The provider could not be reached.";
-  return { head: `${what} Trying again in ${countdown(left)}`, more: `Attempt ${r.attempt + 1} of ${r.max + 1}. Your message is safe.` };
+  return { head: `${what} Trying again in ${about(left)}`, more: `Attempt ${r.attempt + 1} of ${r.max + 1}. Your message is safe.` };
+}
+
+/* A limit of one's own is used up; it is free again in `left` ms. */
+export function limited({ limit, message }, left) {
+  const own = limit?.scope === "token" ? "This token has" : "You have";
+  const tokens = limit?.name.startsWith("tokens");
+  return { head: limit ? `${own} used ${tokens ? `all ${count(limit.limit)} tokens` : `${count(limit.limit)} of ${count(limit.limit)} requests`} this minute.` : message,
+    more: `Your message is sent by itself at ${clock(Date.now() + left)} (${countdown(left)}).` };
 }
 
 /* The pill for a health object or a status: {word, tone, title, why}, the last where it is explained. While a provider recovers,

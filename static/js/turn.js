@@ -7,7 +7,7 @@ import { render } from "./markdown.js";
 import { Status } from "./status.js";
 import { mark } from "./branch.js";
 import { boot } from "./boot.js";
-import { FINISH, budget, failure, mail, queued, retrying, switched } from "./texts.js";
+import { FINISH, budget, failure, limited, mail, queued, retrying, switched } from "./texts.js";
 import { clock, cost, count, speed, when } from "./format.js";
 import { alert, say } from "./announce.js";
 
@@ -56,7 +56,7 @@ export class Turn {
     this.node.append(this.#answer);
     this.#status = new Status(this.node, act);
     where.append(this.node);
-    this.#card({ tone: "plain", text: { head: "Sending…" }, moving: true });
+    this.#card({ tone: "plain", text: { head: "Sending…" }, moving: true, actions: ["cancel"] });
   }
 
   get answerText() { return this.#grow?.text ?? ""; }
@@ -109,6 +109,12 @@ export class Turn {
     this.#waits = { tone: "warn", until, actions: r.status === 429 ? ["cancel"] : ["now", "cancel"], text: (left) => retrying(r, left) };
     this.#wait();
     say(retrying(r, r.delay_ms).head);
+  }
+
+  /* A limit of the person's own holds it; nothing was taken yet. */
+  limited(error) {
+    this.#card({ tone: "warn", until: Date.now() + error.retry_after_ms, actions: ["cancel"], text: (left) => limited(error, left) });
+    say(limited(error, error.retry_after_ms).head);
   }
 
   /* The card of what it waits for, with another model if one would begin sooner. */
@@ -191,10 +197,11 @@ export class Turn {
     if (stopped && !this.answerText) {
       this.#status.show({ tone: "plain", text: { head: `${stopped} before an answer came.` } });
     } else if (stopped) {
+      const at = end.finish_reason === "length" && this.numbers ? ` (${count(this.numbers.usage.completion_tokens)})` : "";
       const charged = end.finish_reason === "cancelled" && this.numbers?.cost?.priced && this.numbers.cost.total_usd
         ? ` · ${cost(this.numbers.cost)} charged for ${count(this.numbers.usage.completion_tokens)} tokens${this.numbers.usage.estimated ? " (estimated)" : ""}` : "";
       const chip = part(this.#answer, "chip");
-      chip.replaceChildren(el("span", { class: end.finish_reason === "content_filter" ? "pill warn" : "pill" }, stopped + charged),
+      chip.replaceChildren(el("span", { class: end.finish_reason === "content_filter" ? "pill warn" : "pill" }, stopped + at + charged),
         ...(["cancelled", "length"].includes(end.finish_reason) ? [" ", el("button", { type: "button", class: "btn small", onclick: () => this.#act("continue") }, "Continue")] : []));
       chip.hidden = false;
     }

@@ -52,6 +52,7 @@ const STATES = {
   empty: () => opened('/app/'),
   conversation: () => opened(`/app/c/${talk}`, () => page.locator('.assistant .hljs-keyword').first().waitFor()),
   sending: () => said({ events: [] }).then(() => page.locator('.sending').waitFor()),
+  'own-limit': () => said(refused(429, 'rate_limited', 'This user may send 60 requests a minute, and has.', { retry_after_ms: 75000, limit: { scope: 'user', name: 'requests_per_minute', limit: 60 } }), /60 of 60 requests/),
   queued: () => said({ events: [accepted, ['queue', { ...waits, reason: 'output_tokens_per_minute' }]] }, /position 3.*Waiting for output tokens/),
   next: () => said({ events: [accepted, ['queue', { ...waits, position: 1, ahead: 0, reason: 'concurrency' }]] }, /you are next/),
   pacing: () => said({ events: [accepted, ['queue', { ...waits, position: 1, ahead: 0, reason: 'pacing' }]] }, /Spacing requests/),
@@ -129,6 +130,8 @@ const STATES = {
     await page.locator('#note').waitFor();
   }),
   menu: () => opened(`/app/c/${talk}`, () => page.click('#chat-menu summary')),
+  handoff: () => opened(`/app/c/${talk}`, async () => { await page.click('#chat-menu summary'); await page.click('#chat-menu [data-act="handoff"]'); await page.locator('#handoff-people option').first().waitFor({ state: 'attached' }); }),
+  drawer: async () => { await page.setViewportSize({ width: 390, height: 844 }); await opened(`/app/c/${talk}`, () => page.click('#menu')); },
   found: () => opened('/app/', async () => { await page.fill('#search', 'sluice'); await page.locator('.session .found mark').first().waitFor(); }),
   'nothing-found': () => opened('/app/', async () => { await page.fill('#search', 'no such thing'); await page.locator('#no-match').waitFor(); }),
   selecting: () => opened('/app/', async () => { await page.click('#select'); await page.locator('.session [data-part="mark"]').first().check(); }),

@@ -2,7 +2,7 @@
 // again, change a question, see why an answer took its time; attach a file; see the
 // price before sending.
 import assert from 'node:assert/strict';
-import { startUpstream, startWeir, test } from '../e2e/harness.mjs';
+import { startUpstream, startWeir, test, waitFor } from '../e2e/harness.mjs';
 import { metricsOf, openBrowser, say } from './browser.mjs';
 
 const up = await startUpstream();
@@ -151,6 +151,91 @@ test('a text file becomes a quoted block, a picture is refused with a sentence',
   await page.setInputFiles('#files', { name: 'x.bin', mimeType: '', buffer: Buffer.from([0xff, 0xfe]) });
   await page.locator('#note', { hasText: 'no text in UTF-8' }).waitFor();
   await page.fill('#text', '');
+});
+
+test('a file is dropped, with its tokens told, and taken out again; a long text that is pasted may become one', async () => {
+  await fresh();
+  await page.evaluate(() => {
+    const dataTransfer = new DataTransfer();
+    dataTransfer.items.add(new File(['the level of the day\n'], 'levels.txt', { type: 'text/plain' }));
+    document.body.dispatchEvent(new DragEvent('drop', { dataTransfer, bubbles: true, cancelable: true }));
+  });
+  await page.locator('#note', { hasText: /“levels\.txt” is quoted in the message: ≈ \d+ tokens\./ }).waitFor();
+  assert.equal(await page.inputValue('#text'), 'levels.txt:\n```txt\nthe level of the day\n```\n');
+  await b.sound('a quoted file');
+  await page.click('#note-button');
+  assert.equal(await page.inputValue('#text'), '');
+  const long = 'one line of a long text\n'.repeat(400);
+  await page.evaluate((text) => {
+    const box = document.getElementById('text'), clipboardData = new DataTransfer();
+    clipboardData.setData('text/plain', text);
+    box.dispatchEvent(new ClipboardEvent('paste', { clipboardData, bubbles: true, cancelable: true }));
+    box.setRangeText(text, 0, 0, 'end');                 // what the browser does with it
+  }, long);
+  await page.locator('#note', { hasText: 'A long text was pasted' }).waitFor();
+  await page.click('#note-button', { force: true });
+  assert.equal(await page.inputValue('#text'), `pasted.txt:\n\`\`\`txt\n${long}\`\`\`\n`);
+  await page.fill('#text', '');
+});
+
+test('several are archived at once, brought back, and exported', async () => {
+  for (const n of [1, 2]) await begun(`papers ${n}`);
+  await fresh();
+  const mark = async () => {
+    await page.click('#select');
+    for (const n of [1, 2]) await page.locator('.session', { hasText: `papers ${n}` }).locator('[data-part="mark"]').check();
+  };
+  const downloads = [];
+  page.on('download', (d) => downloads.push(d.suggestedFilename()));
+  await mark();
+  await page.click('#bulk [data-act="export"]');
+  await waitFor('two files', () => downloads.length === 2);
+  assert.equal(new Set(downloads).size, 2);
+  await mark();
+  await page.click('#bulk [data-act="archive"]');
+  await page.locator('#undo', { hasText: 'Archived 2 conversations' }).waitFor();
+  const kept = async () => (await weir.get('/chat/sessions?query=papers')).json.items.length;
+  assert.equal(await kept(), 0);
+  await page.click('#undo-button');
+  await waitFor('both', async () => (await kept()) === 2);
+  assert.equal((await titles()).filter((t) => t.startsWith('papers')).length, 2);
+});
+
+test('a conversation is handed over to somebody, who goes on with it', async () => {
+  const { user_id } = await weir.createUser('rea');
+  const { token } = (await weir.post('/admin/tokens', { user_id, name: 'rea' })).json;
+  const { session_id } = await begun('keep an eye on the gate', 'The gate');
+  await page.goto(b.url(`/app/c/${session_id}`));
+  await page.click('#chat-menu summary');
+  await page.click('#chat-menu [data-act="handoff"]');
+  await page.locator('dialog h2', { hasText: 'Hand over “The gate”' }).waitFor();
+  await page.locator(`#handoff-people option[value="${user_id}"]`).waitFor({ state: 'attached' });
+  await page.fill('#handoff-to', 'usr_nobody');
+  await page.press('#handoff-to', 'Enter');
+  await page.locator('#handoff-why', { hasText: 'There is no such user who may chat.' }).waitFor();
+  await b.sound('handing over');
+  await b.shot('state-handoff');
+  await page.keyboard.press('Escape');
+  await page.locator('dialog').waitFor({ state: 'detached' });
+  assert.equal(await page.locator('#chat-menu summary').evaluate((n) => n === document.activeElement), true, 'the focus is back');
+  await page.keyboard.press('Enter');
+  await page.click('#chat-menu [data-act="handoff"]');
+  await page.fill('#handoff-to', user_id);
+  await page.click('dialog button[type="submit"]');
+  await page.waitForURL(b.url('/app/'));
+  assert.ok(!(await titles()).includes('The gate'));
+  const c = await (await openBrowser(weir)).signIn(token);
+  await c.page.goto(c.url('/app/settings'));
+  assert.equal(await c.page.innerText('main code'), user_id, 'where they find their id');
+  await c.page.goto(c.url(`/app/c/${session_id}`));
+  await c.page.click('#chat-menu summary');
+  await c.page.click('#chat-menu [data-act="handoff"]');
+  await c.page.locator('#handoff-to').waitFor();
+  assert.equal(await c.page.locator('#handoff-people option').count(), 0, 'nobody is shown who there is');
+  await c.page.keyboard.press('Escape');
+  await say(c.page, 'and I go on');
+  await metricsOf(c.page);
+  await c.close();
 });
 
 test('more conversations than a page holds are there when one scrolls to them', async () => {

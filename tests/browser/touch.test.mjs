@@ -1,7 +1,7 @@
 // The list of conversations under a finger, what stands in for a conversation that is on its way, and what an
 // administrator may put on the empty page.
 import assert from 'node:assert/strict';
-import { startUpstream, startWeir, test } from '../e2e/harness.mjs';
+import { startUpstream, startWeir, test, waitFor } from '../e2e/harness.mjs';
 import { metricsOf, openBrowser } from './browser.mjs';
 
 const up = await startUpstream();
@@ -60,13 +60,14 @@ test('a long press opens a sheet of what may be done, and does not open the conv
   await page.locator('#bulk', { hasText: '1 selected' }).waitFor();
 });
 
-test('a conversation that is long on its way has lines in its place, and one left while it was written is marked', async () => {
+test('a conversation that is long on its way has lines in its place, and one left while it was written is marked, with a dot once the answer is there', async () => {
   await page.goto(b.url('/app/'));
   await send('#slow-0-20-3000 left alone');
   await page.locator('.turn .status', { hasText: 'Writing' }).waitFor();
   const left = await page.evaluate(() => location.pathname.split('/').pop());
   await openList();
-  assert.equal(await page.locator(`.session[data-id="${left}"] .chip`).innerText(), 'new');
+  const chip = page.locator(`.session[data-id="${left}"] .chip`);
+  assert.equal(await chip.innerText(), 'writing');
   let go;
   const gate = new Promise((resolve) => { go = resolve; });
   await page.route('**/app/c/*', async (route) => { await gate; await route.continue(); });
@@ -79,6 +80,18 @@ test('a conversation that is long on its way has lines in its place, and one lef
   await page.unroute('**/app/c/*');
   assert.equal(await page.locator('#skeleton').isVisible(), false);
   await weir.post('/chat/cancel', { session_id: left });
+  await page.goto(b.url('/app/'));
+  await send('#slow-0-20-40 read me later');
+  await page.locator('.turn .status', { hasText: 'Writing' }).waitFor();
+  const later = await page.evaluate(() => location.pathname.split('/').pop());
+  await openList();
+  await waitFor('the answer', async () => (await weir.get(`/chat/sessions/${later}/messages`)).json.items.some((m) => m.role === 'assistant'));
+  await openList();
+  const dot = page.locator(`.session[data-id="${later}"] .chip.unread`);
+  await dot.waitFor();
+  assert.equal(await dot.textContent(), 'unread');
+  await b.sound('an unread answer');
+  await b.shot('touch-unread');
 });
 
 test('an answer is copied as it is written, and as it reads', async () => {

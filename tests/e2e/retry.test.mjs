@@ -66,6 +66,26 @@ test('a 429 waits as long as it says and slows the provider down visibly', async
   assert.ok(u.provider_429s_24h >= 1);
 });
 
+test('what rests after a failure is tried again at once for whoever sent it, and for nobody else', async () => {
+  const resting = await startWeir({ upstream: up, config: { retry: { budget: 1, max_retries: 2, base_delay: 600, max_delay: 600 } } });
+  const { user_id } = await resting.createUser('other');
+  const { token } = (await resting.post('/admin/tokens', { user_id, name: 'other' })).json;
+  const s = await resting.stream({ model, message: '#fault-503-once at once' });
+  const { delay_ms } = await s.next('retry');           // somewhere in ten minutes
+  const { request_id } = s.first('accepted');
+  const ask = (body, headers) => resting.post('/chat/retry', body, headers);
+  assert.deepEqual((await ask({ request_id }, { Authorization: `Bearer ${token}` })).json, { retried: false });
+  assert.equal((await up.calls('#fault-503-once at once')).length, 1);
+  assert.deepEqual((await ask({ request_id })).json, { retried: true });
+  await s.end();
+  assert.equal(s.terminals()[0].event, 'done', s.text);
+  const { metrics } = s.first('usage');
+  assert.deepEqual([metrics.retries, metrics.retry_wait_ms < delay_ms], [1, true], JSON.stringify(metrics));
+  assert.deepEqual((await ask({ request_id })).json, { retried: false }, 'it has ended');
+  for (const body of [{}, { request_id: 7 }]) assertError(await ask(body), 400, 'invalid_request_error');
+  await resting.stop();
+});
+
 test('nothing at all is sent during a cooldown', async () => {
   await reset();
   const s = await weir.stream({ model, message: '#fault-429-once alone' });
