@@ -227,9 +227,13 @@ test('a conversation is handed over to somebody, who goes on with it', async () 
   const c = await (await openBrowser(weir)).signIn(token);
   await c.page.goto(c.url('/app/settings'));
   assert.equal(await c.page.innerText('main code'), user_id, 'where they find their id');
+  let arrive;
+  const slow = new Promise((resolve) => { arrive = resolve; });
+  await c.page.route('**/js/header.js', async (route) => { await slow; await route.continue(); });
   await c.page.goto(c.url(`/app/c/${session_id}`));
   await c.page.click('#chat-menu summary');
-  await c.page.click('#chat-menu [data-act="handoff"]');
+  await c.page.click('#chat-menu [data-act="handoff"]');       // before what does it has come
+  arrive();
   await c.page.locator('#handoff-to').waitFor();
   assert.equal(await c.page.locator('#handoff-people option').count(), 0, 'nobody is shown who there is');
   await c.page.keyboard.press('Escape');

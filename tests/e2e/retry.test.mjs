@@ -67,7 +67,7 @@ test('a 429 waits as long as it says and slows the provider down visibly', async
 });
 
 test('what rests after a failure is tried again at once for whoever sent it, and for nobody else', async () => {
-  const resting = await startWeir({ upstream: up, config: { retry: { budget: 1, max_retries: 2, base_delay: 600, max_delay: 600 } } });
+  const resting = await startWeir({ upstream: up, config: { retry: { budget: 1, max_retries: 2, base_delay: 600, max_delay: 600 }, queue: { max_wait: 1200 } } });
   const { user_id } = await resting.createUser('other');
   const { token } = (await resting.post('/admin/tokens', { user_id, name: 'other' })).json;
   const s = await resting.stream({ model, message: '#fault-503-once at once' });
