@@ -341,14 +341,16 @@ enum weir_err admit_enqueue(struct admit *a, const struct ask *ask, int64_t now_
         a->counters.rejected++;
         return e;
     }
-    if (ask->priority == PRIORITY_HIGH)
-        pick_high_asked(&a->pick, c.n ? c.upstreams : ask->upstreams, now_us);
     *ticket = line_up(a, ask, &c, now_us, wait_us);
     if (*wait_us > 0 && now_us + *wait_us > ask->deadline_us && !wait_guessed(a, *ticket)) {
         admit_drop(a, *ticket, now_us);
         *ticket = NULL;
         a->counters.rejected++;
         return WEIR_E_QUEUE_TIMEOUT;
+    }
+    if (ask->priority == PRIORITY_HIGH) {                /* not before: who is refused takes no reserve from others */
+        pick_high_asked(&a->pick, c.n ? c.upstreams : ask->upstreams, now_us);
+        admit_changed(a);
     }
     admit_outlook_note(a, (*ticket)->item, now_us);
     arrivals_note(&a->arrivals, &a->pick.queue, (*ticket)->item, ask->user, now_us);

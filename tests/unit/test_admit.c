@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "flow/admit.h"
+#include "flow/admit_state.h"
 
 #define SEC INT64_C(1000000)
 #define START (1000 * SEC)
@@ -153,6 +154,45 @@ START_TEST(a_refusal_by_a_full_queue_or_a_missed_deadline_leaves_nothing_behind)
 }
 END_TEST
 
+START_TEST(a_refusal_changes_no_byte_of_the_limits_whoever_is_refused)
+{
+    struct admit_upstream u = one_upstream();
+
+    for (int p = 0; p < PRIORITY_COUNT; p++) {
+        struct sb before = sb_make(1 << 20), after = sb_make(1 << 20);
+        struct ask ask = an_ask(1, PRIORITY_MEDIUM, 4000, START);
+        struct admit *a = admit_of(&u, 1);
+        struct admit_ticket *t;
+        struct admit_grant g;
+        struct limits limits;
+        int64_t wait;
+
+        ck_assert_int_eq(admit_enqueue(a, &ask, START, &t, &wait), WEIR_OK);
+        ck_assert(admit_next(a, START, &g));
+        admit_settle(a, g.ticket, 4000, 10, START);
+        limits = a->pick.limits[0];
+        admit_save(a, START, 1000000, &before);
+        ask = an_ask(2, (enum priority)p, 6000, START);
+        ck_assert_int_eq(admit_enqueue(a, &ask, START, &t, &wait), WEIR_E_REQUEST_TOO_LARGE_FOR_LIMIT);
+        ask = an_ask(2, (enum priority)p, 90, START);
+        ask.deadline_us = START + 5 * SEC;
+        ck_assert_int_eq(admit_enqueue(a, &ask, START, &t, &wait), WEIR_E_QUEUE_TIMEOUT);
+        a->config.queue_max = 0;
+        ck_assert_int_eq(admit_enqueue(a, &ask, START, &t, &wait), WEIR_E_QUEUE_FULL);
+        a->config.queue_max = 1000;
+        ck_assert_mem_eq(&limits, &a->pick.limits[0], sizeof limits);
+        admit_save(a, START, 1000000, &after);
+        ck_assert_str_eq(sb_str(&before), sb_str(&after));
+        ask.deadline_us = START + 3600 * SEC;
+        ck_assert_int_eq(admit_enqueue(a, &ask, START, &t, &wait), WEIR_OK);
+        ck_assert_int_eq(a->pick.limits[0].high_seen_us == START, p == PRIORITY_HIGH);      /* who may wait takes the reserve back */
+        sb_done(&before);
+        sb_done(&after);
+        admit_free(a);
+    }
+}
+END_TEST
+
 START_TEST(an_upstream_that_was_taken_out_is_used_again_after_a_reset)
 {
     struct admit_upstream u = one_upstream();
@@ -297,4 +337,5 @@ UNIT_MAIN("admit", time_alone_starts_all_that_wait_each_at_its_second,
           each_promise_is_judged_once_whoever_gives_up_counts_and_whoever_leaves_does_not,
           an_ask_that_fits_starts_at_once_and_ends_once,
           what_waits_is_told_its_position_its_start_and_the_gate_that_holds_it,
-          a_refusal_by_a_full_queue_or_a_missed_deadline_leaves_nothing_behind, nobody_is_refused_for_a_wait_that_is_guessed)
+          a_refusal_by_a_full_queue_or_a_missed_deadline_leaves_nothing_behind,
+          a_refusal_changes_no_byte_of_the_limits_whoever_is_refused, nobody_is_refused_for_a_wait_that_is_guessed)
