@@ -463,7 +463,7 @@ static bool try_again(struct engine *e, struct job *j, const struct provider_ver
     attempt_free(a);
     j->failed_us = e->now_us;
     conduct_retry(e, j);
-    relay_retry(e, j, status, v->err, delay_us);
+    relay_retry(e, j, status, v->err, v->dim, delay_us);
     return true;
 }
 

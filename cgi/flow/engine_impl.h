@@ -264,7 +264,8 @@ void pace_stop(struct engine *e, struct job *j);
 void relay_accepted(struct engine *e, struct job *j);
 void relay_place(struct engine *e, struct job *j, const struct admit_place *p);
 void relay_start(struct engine *e, struct job *j);
-void relay_retry(struct engine *e, struct job *j, int http_status, enum weir_err err, int64_t delay_us);
+/* limit: the one a 429 named, or DIM_COUNT. */
+void relay_retry(struct engine *e, struct job *j, int http_status, enum weir_err err, enum dim limit, int64_t delay_us);
 void relay_delta(struct engine *e, struct job *j, enum stream_event kind, const char *raw, size_t n);
 void relay_call(struct engine *e, struct job *j, const struct wire_piece *p);     /* of a tool call; only to clients of /v1 */
 void relay_flush(struct engine *e);

@@ -210,7 +210,7 @@ void relay_start(struct engine *e, struct job *j)
         add_limits(e, j);
 }
 
-void relay_retry(struct engine *e, struct job *j, int http_status, enum weir_err err, int64_t delay_us)
+void relay_retry(struct engine *e, struct job *j, int http_status, enum weir_err err, enum dim limit, int64_t delay_us)
 {
     if (j->wire != WIRE_OWN || !j->headers_sent)
         return;
@@ -227,6 +227,10 @@ void relay_retry(struct engine *e, struct job *j, int http_status, enum weir_err
         sb_puts(&e->out, "null");
     sb_puts(&e->out, ",\"reason\":");
     sb_json(&e->out, err_code(err));
+    if (limit != DIM_COUNT) {
+        sb_puts(&e->out, ",\"limit\":");
+        sb_json(&e->out, dim_name(limit));
+    }
     sb_putc(&e->out, '}');
     event_end(e, j, STREAM_EVENT);
 }

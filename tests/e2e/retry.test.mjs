@@ -98,6 +98,23 @@ test('nothing at all is sent during a cooldown', async () => {
     assert.ok(c.at_us - refused.end_us >= 990000, `${c.at_us - refused.end_us} us after the refusal`);
 });
 
+test('the limit that a 429 names is told, and none where there is none', async () => {
+  await reset();
+  const bare = await weir.stream({ model, message: '#fault-503-once unnamed' });
+  assert.equal('limit' in await bare.next('retry'), false);
+  bare.leave();
+  for (const [limit, used] of [['requests_per_minute', { requests: 100 }], ['tokens_per_minute', { tokens: 20000 }]]) {
+    await up.limits({ requests_per_minute: 100, tokens_per_minute: 20000, window: 'sliding' });
+    await up.foreign(used);
+    await reset();
+    const s = await weir.stream({ model, message: `named ${limit}` });
+    assert.equal((await s.next('retry')).limit, limit);
+    s.leave();
+  }
+  await up.reset();
+  await up.limits({});
+});
+
 for (const [name, least] of [['429-ms', 300], ['429-date', 500]])
   test(`Retry-After is understood as ${name}`, async () => {
     await reset();
