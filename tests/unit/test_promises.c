@@ -77,7 +77,7 @@ static void judge(struct sim *s, const char *what, double least)
     if (s->upstream[0].limit[DIM_OUTPUT_TOKENS_PER_MINUTE]) {
         best = knowable / (double)n.promises;
         printf("    with the answers ahead unknown at best %.1f %%\n", best * 100);
-        ck_assert_msg(kept >= best - 0.04, "%.3f of the promises were kept, and %.3f could be", kept, best);
+        ck_assert_msg(kept >= best - 0.05, "%.3f of the promises were kept, and %.3f could be", kept, best);
     }
     ck_assert_int_gt(n.promises, 1000);
     ck_assert_msg(kept >= least, "only %.3f of the promises were kept", kept);
