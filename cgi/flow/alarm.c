@@ -246,9 +246,13 @@ static void percent(struct sb *out, int64_t ppm)
     sb_putf(out, "%" PRId64 ".%" PRId64 " %%", ppm / 10000, ppm / 1000 % 10);
 }
 
+/* Below a cent six decimals, as pages have it: no limit is "$0.0000". */
 static void dollars(struct sb *out, int64_t pico)
 {
-    sb_putf(out, "$%" PRId64 ".%04" PRId64, pico / 1000000000000, pico / 100000000 % 10000);
+    if (pico < INT64_C(10000000000))
+        sb_putf(out, "$0.%06" PRId64, pico / 1000000);
+    else
+        sb_putf(out, "$%" PRId64 ".%04" PRId64, pico / 1000000000000, pico / 100000000 % 10000);
 }
 
 /* "Requests of the hour from 2026-11-22T06:00Z: 480, where 20 to 61 were to be expected." */

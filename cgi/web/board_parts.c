@@ -272,6 +272,7 @@ static json_t *request_rows(const struct board *b, const json_t *history)
         const char *status = json_str(h, "status", ""), *session = json_str(h, "session_id", ""), *approx;
         json_t *row = json_object(), *href = NULL;
         bool used = json_int(usage, "total_tokens", 0) > 0, answered = json_int(usage, "completion_tokens", 0) > 0;
+        bool elsewhere = strcmp(json_str(h, "upstream", ""), USAGE_IMPORTED) == 0;       /* nobody knows how long that took */
 
         approx = json_is_true(json_object_get(usage, "estimated")) ? "≈ " : "";
         json_object_set_new(row, "session", *session ? board_key(b, "session_id", session, &href) : json_string("—"));
@@ -287,9 +288,10 @@ static json_t *request_rows(const struct board *b, const json_t *history)
                                               board_worded(approx, board_count(usage, "prompt_tokens"), ""), "tokens_out",
                                               board_worded(approx, board_count(usage, "completion_tokens"), ""), "cost",
                                               used ? view_cost(json_object_get(h, "cost")) : json_string("—"), "ttft",
-                                              answered ? board_span(m, "ttft_ms") : json_string("—"), "total",
-                                              board_span(m, "duration_ms"), "queued", board_span(m, "queue_ms"), "retries",
-                                              board_count(m, "retries")));
+                                              answered && !elsewhere ? board_span(m, "ttft_ms") : json_string("—"), "total",
+                                              board_span(elsewhere ? NULL : m, "duration_ms"), "queued",
+                                              board_span(elsewhere ? NULL : m, "queue_ms"), "retries",
+                                              board_count(elsewhere ? NULL : m, "retries")));
         json_array_append_new(list, row);
     }
     return list;

@@ -134,6 +134,18 @@ test('the page says how fresh it is, and waits while somebody selects or chooses
   assert.equal(Number(await value()), before);
   await p.click('#refresh');
   await p.waitForFunction((n) => Number([...document.querySelectorAll('.kpi')].find((k) => k.innerText.includes('Requests')).querySelector('.value').textContent) === n, before + 1);
+  await p.route('**/monitoring/live', (r) => r.abort());
+  for (let missed = 0; missed < 3; missed++) {
+    assert.equal(await p.locator('#stale').isVisible(), false, `${missed} missed`);
+    const failed = p.waitForEvent('requestfailed');
+    await p.clock.runFor(6000);
+    await failed;
+  }
+  await p.locator('#stale', { hasText: /^No update since \d\d:\d\d:\d\d/ }).waitFor();
+  assert.equal(Number(await value()), before + 1, 'the figures stay');
+  await p.unroute('**/monitoring/live');
+  await p.click('#refresh');
+  await p.locator('#stale').waitFor({ state: 'hidden' });
   await c.close();
 });
 
@@ -328,6 +340,7 @@ test('a heading puts all requests in its order, both ways, page by page, and the
   await page.waitForURL(/sort=-total_tokens/);
   assert.equal(await head('Tokens').getAttribute('aria-sort'), 'descending');
   assert.equal((await cells('tokens'))[0], 900000, 'the largest of the month, which no page of the newest shows');
+  assert.deepEqual(await page.locator('#requests-table tbody tr').first().locator(':is([data-col="first"], [data-col="total"], [data-col="queued"])').allInnerTexts(), ['—', '—', '—'], 'it was made elsewhere: how long it took is not known');
   const seen = [];
   for (;;) {
     seen.push(...await cells('cost'));
