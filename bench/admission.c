@@ -197,7 +197,8 @@ static struct sim overload(uint64_t seed)
     };
 }
 
-/* Half an hour at 1.3 times what a limit allows, sizes log-normal: how many starts came when they were told. */
+/* Half an hour at 1.3 times what a limit allows, sizes log-normal: how many starts came when they were told. Where output is
+ * only nearly short, at 0.95 times: waits are short then, and the few answers ahead do not even out. */
 static void bench_promises(const char *what, enum dim d, int64_t limit, double per_second, bool mixed)
 {
     struct sim s = overload(31);
@@ -249,10 +250,11 @@ int main(void)
     bench_queue(8000, 500, 0, 20000);
     bench_promises("requests short", DIM_REQUESTS_PER_MINUTE, 60, 1.3, false);
     bench_promises("tokens short", DIM_TOKENS_PER_MINUTE, 60000, 1.3, false);
-    bench_promises("output tokens short", DIM_OUTPUT_TOKENS_PER_MINUTE, 20000, 1.5, false);
+    bench_promises("output tokens short", DIM_OUTPUT_TOKENS_PER_MINUTE, 20000, 2.1, false);
+    bench_promises("output tokens nearly short", DIM_OUTPUT_TOKENS_PER_MINUTE, 20000, 1.5, false);
     bench_promises("requests short", DIM_REQUESTS_PER_MINUTE, 60, 1.3, true);
     bench_promises("tokens short", DIM_TOKENS_PER_MINUTE, 60000, 1.3, true);
-    bench_promises("output tokens short", DIM_OUTPUT_TOKENS_PER_MINUTE, 20000, 1.5, true);
+    bench_promises("output tokens nearly short", DIM_OUTPUT_TOKENS_PER_MINUTE, 20000, 1.5, true);
     bench_recovery();
     return 0;
 }
