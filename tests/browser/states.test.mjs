@@ -1,6 +1,8 @@
 // What the page shows while a message waits, is tried again, fails, is stopped or
 // breaks off, against the provider stand-in.
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import http from 'node:http';
 import { startUpstream, startWeir, test, waitFor } from '../e2e/harness.mjs';
 import { metricsOf, openBrowser, say } from './browser.mjs';
 
@@ -191,6 +193,47 @@ test('a connection that breaks is tried again at once if one asks for it', async
   assert.match(await page.locator('.turn .assistant .body').last().innerText(), /broken off/);
   await page.unroute('**/chat/stream');
   await page.unroute('**/chat/stream/*');
+});
+
+test('a connection that is cut after any event loses nothing and doubles nothing', async () => {
+  let cut = 0, events = 0, again = 0;
+  const asks = (r) => { again += /\/chat\/stream\/req_/.test(r.url()) ? 1 : 0; };
+  const between = http.createServer((req, res) => {      // the page's stream comes by here, as many events of it as may
+    const asked = http.request({ host: '127.0.0.1', port: weir.port, method: req.method, path: req.url, headers: { ...req.headers, host: `127.0.0.1:${weir.port}`, 'sec-fetch-site': 'same-origin' } }, (answer) => {
+      let text = '';
+      res.writeHead(answer.statusCode, answer.headers);
+      answer.setEncoding('utf8').on('data', (d) => {
+        if (asked.destroyed) return;
+        text += d;
+        const parts = text.split(/(?<=\n\n)/), whole = parts.filter((e) => e.endsWith('\n\n'));
+        const at = whole.findIndex((_, i) => whole.slice(0, i + 1).filter((e) => e.startsWith('id: ')).length === cut);
+        events = whole.filter((e) => e.startsWith('id: ')).length;
+        if (cut && at >= 0) res.write(whole.slice(0, at + 1).join('').slice(text.length - d.length), () => { asked.destroy(); res.end(); });
+        else res.write(d);
+      }).on('end', () => res.end()).on('error', () => {});
+    }).on('error', () => {});
+    req.pipe(asked);
+  }).listen(0, '127.0.0.1');
+  await once(between, 'listening');
+  await page.route('**/chat/stream', (route) => route.continue({ url: `http://127.0.0.1:${between.address().port}/chat/stream` }));
+  page.on('request', asks);
+  await fresh();
+  for (let last = 1; cut <= last; cut++) {
+    const tag = `#slow-2-2-6 cut at ${cut}`;
+    await say(page, tag);
+    await metricsOf(page);
+    assert.equal(again, cut, 'the page asked for the rest each time');
+    assert.equal(await page.locator('.turn .assistant .body').last().innerText(), 'the water runs over a low', `cut after ${cut}`);
+    assert.equal((await up.calls(tag)).filter((c) => c.tag === tag).length, 1);
+    last = cut ? last : events - 1;                      // the first goes through whole, and says how many there are
+  }
+  assert.ok(cut > 9, `${cut} events`);
+  await page.reload();
+  assert.equal(await page.locator('.msg.assistant').count(), cut);
+  page.off('request', asks);
+  await page.unroute('**/chat/stream');
+  between.closeAllConnections();
+  between.close();
 });
 
 test('an answer that was stopped is continued', async () => {
