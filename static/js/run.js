@@ -1,7 +1,8 @@
 /* run.js - the life of one request, from Send to its one end.
  *
  * Reads the event stream, survives a broken connection by asking for the rest
- * after the last event id, drops what it has seen, and reports exactly one end:
+ * after the last event id, or before the first one by sending the message again
+ * under its key, drops what it has seen, and reports exactly one end:
  *   {kind: "done", finish_reason} · {kind: "error", error} · {kind: "refused", error}
  *   (nothing was accepted) · {kind: "aborted"} (taken back before that) ·
  *   {kind: "interrupted"} (the stream ended without its end, and is gone).
@@ -9,6 +10,7 @@
 import { ApiError, newKey, send, stream } from "./api.js";
 
 const RECONNECTS = 5;                 /* tries in a row without a new event */
+const RESENDS = 2;                    /* of a message that may or may not have arrived: with its key it counts once */
 const wait = (ms, signal, early) => new Promise((resolve, reject) => {
   const timer = setTimeout(resolve, ms);
   early(() => { clearTimeout(timer); resolve(); });
@@ -76,20 +78,22 @@ export class Run {
           try { await wait(e.error.retry_after_ms, signal, (f) => { this.#hurry = f; }); } catch { return { kind: "aborted" }; }
           continue;
         }
-        if (!this.requestId) return { kind: "refused", error: e.error };
+        const here = e.error.code === "idempotency_in_progress";      /* it had arrived, and is being answered */
+        if (here && e.error.running_request_id) { this.requestId = e.error.running_request_id; read = this.#rest; continue; }
+        if (!this.requestId && ((e.status && !here) || tries >= RESENDS)) return { kind: "refused", error: e.error };
         if (e.status === 401) return { kind: "error", error: e.error };
         if (e.status === 404 || e.status === 410) return { kind: "interrupted" };
       }
       if (this.#end) return this.#end;
-      if (!this.requestId) return { kind: "refused", error: { code: "interrupted", message: "The connection ended before the message was taken." } };
+      if (!this.requestId && tries >= RESENDS) return { kind: "refused", error: { code: "interrupted", message: "The connection ended before the message was taken." } };
       if (this.#stopping) return { kind: "done", finish_reason: "cancelled" };
       if (this.#lastId > seen) tries = 0;
       if (tries >= RECONNECTS) return { kind: "interrupted" };
       const pause = Math.min(8000, 500 * 2 ** tries);
       this.on.lost?.(pause);
-      try { await wait(pause, signal, (f) => { this.#hurry = f; }); } catch { return { kind: "interrupted" }; }
+      try { await wait(pause, signal, (f) => { this.#hurry = f; }); } catch { return { kind: this.requestId ? "interrupted" : "aborted" }; }
       this.on.back?.();
-      read = this.#rest;
+      if (this.requestId) read = this.#rest;
     }
   }
 }

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import http from 'node:http';
 import { startUpstream, startWeir, test, waitFor } from '../e2e/harness.mjs';
+import { EventStream } from '../e2e/sse.mjs';
 import { metricsOf, openBrowser, say } from './browser.mjs';
 
 const up = await startUpstream();
@@ -234,6 +235,28 @@ test('a connection that is cut after any event loses nothing and doubles nothing
   await page.unroute('**/chat/stream');
   between.closeAllConnections();
   between.close();
+});
+
+test('a message whose connection breaks before it is known to have arrived is sent once more, and answered once', async () => {
+  await fresh();
+  for (const [text, whole] of [['#slow-0-20-100 lost while it is answered', false], ['#lorem-6 lost with its answer', true]]) {
+    let first = true;
+    await page.route('**/chat/stream', async (route) => {
+      if (!first) return route.continue();
+      first = false;
+      const { cookie, origin, 'x-csrf-token': csrf, 'idempotency-key': key } = await route.request().allHeaders();
+      const sent = await EventStream.open({ port: weir.port, path: '/chat/stream', body: JSON.parse(route.request().postData()), headers: { cookie, origin, 'x-csrf-token': csrf, 'idempotency-key': key } });
+      await (whole ? sent.end() : sent.next('delta'));
+      if (!whole) sent.leave();
+      return route.abort();
+    });
+    await say(page, text);
+    await metricsOf(page);
+    await page.unroute('**/chat/stream');
+    assert.equal((await up.calls(text)).length, 1);
+    assert.equal(await page.locator('.msg.user .body', { hasText: text }).count(), 1);
+  }
+  assert.equal(await page.locator('.turn .assistant .body').last().innerText(), 'the water runs over a low');
 });
 
 test('an answer that was stopped is continued', async () => {
