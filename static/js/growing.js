@@ -4,7 +4,7 @@
 import { lexer } from "/static/vendor/marked-18.2.1/marked.esm.js";
 import { block, colour, inline, listItem, place, tableRow } from "./markdown.js";
 
-const LIVE = 2000;                    /* characters at the end of a paragraph in which a mark may still find its other half */
+const LIVE = 800;                     /* characters at the end of a paragraph in which a mark may still find its other half */
 
 /* `raw` has a whole line, or enough of one, that could not belong to what stands before it any more. */
 const follows = (raw) => /\S.*\n|.{12}/.test(raw);

@@ -224,7 +224,7 @@ test('a piece of a long answer builds no more than one of a short answer, whatev
       const nodes = [];
       for (let at = 0; at < text.length; at += 100) {
         growing.append(text.slice(at, at + 100));
-        nodes.push(seen.takeRecords().reduce((sum, r) => sum + r.addedNodes.length, 0));
+        nodes.push(seen.takeRecords().flatMap((r) => [...r.addedNodes]).reduce((sum, n) => sum + 1 + (n.querySelectorAll?.('*').length ?? 0), 0));
       }
       const fifth = Math.floor(nodes.length / 5);
       return { early: most(nodes.slice(0, fifth)), late: most(nodes.slice(-fifth)) };
@@ -234,6 +234,39 @@ test('a piece of a long answer builds no more than one of a short answer, whatev
     const { early, late } = built[i];
     assert.ok(early > 0 && late <= early * 1.25, `${kind}: ${JSON.stringify(built[i])}`);
   }
+});
+
+test('a piece of a long answer styles no more elements than one of a short answer', async () => {
+  await fresh();
+  const cdp = await b.context.newCDPSession(page);
+  for (const kind of kinds) {
+    const styled = [];
+    const collect = ({ value }) => styled.push(...value.filter((e) => e.name === 'UpdateLayoutTree' && e.args.elementCount >= 0));
+    cdp.on('Tracing.dataCollected', collect);
+    await cdp.send('Tracing.start', { transferMode: 'ReportEvents', traceConfig: { includedCategories: ['devtools.timeline'], excludedCategories: ['*'] } });
+    await page.evaluate(async (text) => {
+      const { Growing } = await import('/static/js/growing.js');
+      const answer = document.getElementById('t-answer').content.firstElementChild.cloneNode(true);
+      const root = answer.querySelector('[data-part="body"]');
+      root.classList.remove('raw');
+      document.getElementById('column').append(answer);
+      const growing = new Growing(root);
+      for (let at = 0; at < text.length; at += 400) {
+        growing.append(text.slice(at, at + 400));
+        root.getBoundingClientRect();
+      }
+      answer.remove();
+    }, write(kind, 40 * 1024));
+    const complete = new Promise((resolve) => cdp.once('Tracing.tracingComplete', resolve));
+    await cdp.send('Tracing.end');
+    await complete;
+    cdp.off('Tracing.dataCollected', collect);
+    const counts = styled.sort((x, y) => x.ts - y.ts).map((e) => e.args.elementCount);
+    const fifth = Math.floor(counts.length / 5), most = (list) => Math.max(...list);
+    const early = most(counts.slice(0, fifth)), late = most(counts.slice(-fifth));
+    assert.ok(counts.length > 80 && early > 0 && late <= early * 2, `${kind}: ${late} elements late, ${early} early, ${counts.length} times`);
+  }
+  await cdp.detach();
 });
 
 test('what is selected in an answer stays selected while it grows', async () => {
