@@ -141,7 +141,7 @@ test('a provider that asks to wait is waited for, and the pill says that Weir re
   const gentle = await startWeir({ upstream: up, openai: { limits: { requests_per_minute: 60 } }, config: { default_model: 'gpt-4o-mini', stabilization_minutes: 5, retry: { budget: 1, max_retries: 3, base_delay: 1, max_delay: 3 } } });
   const c = await (await openBrowser(gentle)).signIn();
   await say(c.page, '#fault-429-once please');
-  await c.page.locator('.turn .status').filter({ hasText: /Paused by the provider's rate limit until \d\d:\d\d:\d\d/ }).waitFor();
+  await c.page.locator('.turn .status').filter({ hasText: /Paused by the provider's limit on requests per minute until \d\d:\d\d:\d\d/ }).waitFor();
   await c.shot('state-paused');
   await metricsOf(c.page);
   await c.page.locator('#health').filter({ hasText: /Stabilizing · .* left · at \d+ %/ }).waitFor();
