@@ -149,6 +149,7 @@ export class Turn {
     if (!this.#started) {
       this.#started = performance.now();
       this.#answer.hidden = false;
+      this.#answer.classList.add("writing");
     }
     this.#buffer += d.text ?? "";
     this.#thoughts += d.reasoning ?? "";
@@ -172,6 +173,7 @@ export class Turn {
     this.#grow?.finish();
     this.node.querySelector(".sending")?.classList.remove("sending");
     const kept = this.answerText !== "";
+    this.#answer.classList.remove("writing");
     this.#answer.hidden = !kept;
     part(this.#answer, "acts").hidden = !kept;
     if (end.kind === "done") this.#finished(end);

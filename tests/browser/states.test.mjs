@@ -72,10 +72,16 @@ test('Stop keeps what came and says so', async () => {
   await card().filter({ hasText: /Writing/ }).waitFor();
   await b.sound('streaming');
   await b.shot('state-streaming');
+  const caret = () => page.evaluate(() => getComputedStyle(document.querySelector('.turn:last-of-type .assistant .body > :last-child > :last-child'), '::after').content);
+  assert.equal(await caret(), 'none', 'motion is to be reduced');
+  await page.emulateMedia({ reducedMotion: 'no-preference' });
+  assert.equal(await caret(), '""', 'a caret where it is written');
   await page.click('#send');
   const chip = page.locator('.turn').last().locator('.chipline .pill');
   await chip.waitFor();
   assert.match(await chip.innerText(), /^Stopped/);
+  assert.equal(await caret(), 'none', 'it is not written any longer');
+  await page.emulateMedia({ reducedMotion: 'reduce' });
   assert.ok((await page.locator('.turn .assistant .body').last().innerText()).length > 0);
   assert.equal(await page.innerText('#send-label'), 'Send');
   await b.sound('stopped');
