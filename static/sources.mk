@@ -48,6 +48,7 @@ nobase_dist_pkgdata_DATA += \
 	static/js/panel.js \
 	static/js/prefs.js \
 	static/js/reach.js \
+	static/js/recover.js \
 	static/js/run.js \
 	static/js/scroll.js \
 	static/js/search.js \
@@ -55,6 +56,7 @@ nobase_dist_pkgdata_DATA += \
 	static/js/sessions.js \
 	static/js/settings.js \
 	static/js/shell.js \
+	static/js/shortcut.js \
 	static/js/sieve.js \
 	static/js/signedout.js \
 	static/js/sort.js \

@@ -225,24 +225,7 @@ function resume() {
   if (column.querySelector(".msg:last-of-type")?.dataset.request === request) { remember(`run.${session}`, null); return; }
   const turn = begin("", composer.modelName());
   run = new Run(listen(turn));
-  play(turn, recover(request, turn));
-}
-
-/* Its stream again, or, where that is kept no longer, the record of how it ended. */
-async function recover(request, turn) {
-  const end = await run.resume(request);
-  if (end.kind !== "interrupted") return end;
-  turn.back();
-  for (let tries = 0; tries < 60; tries++) {
-    const { items } = await get(`/chat/sessions/${session}/messages`);
-    if (items.some((m) => m.request_id === request)) {
-      remember(`run.${session}`, null);
-      location.reload();
-      return end;
-    }
-    await new Promise((resolve) => setTimeout(resolve, 2000));
-  }
-  return end;
+  play(turn, import("./recover.js").then((m) => m.recover(run, request, session, turn)));
 }
 
 function act(name, turn) {
@@ -303,7 +286,11 @@ modelChosen();
 estimating();
 byId("budget-near").addEventListener("click", () => { if (!monitor.shown) byId("show-monitoring").click(); });
 document.addEventListener("keydown", (e) => {
-  if (e.altKey && !e.ctrlKey && shortcut(e)) { e.preventDefault(); return; }
+  if (e.altKey && !e.ctrlKey && ["KeyC", "KeyR", "ArrowUp", "ArrowDown"].includes(e.code)) {
+    e.preventDefault();
+    import("./shortcut.js").then((m) => m.shortcut(e.code, column), () => alert("Weir could not be reached."));
+    return;
+  }
   const mod = e.ctrlKey || e.metaKey;
   if (mod && !e.shiftKey && e.key.toLowerCase() === "k") { e.preventDefault(); byId("search").focus(); }
   else if (mod && e.shiftKey && e.key.toLowerCase() === "o") { e.preventDefault(); location.assign("/app/"); }
@@ -313,22 +300,6 @@ document.addEventListener("keydown", (e) => {
   else if (mod && e.key === ".") { e.preventDefault(); byId("show-monitoring").click(); }
   else if (e.shiftKey && e.key === "Escape") composer.box.focus();
 });
-/* Alt with C, R, up, down: copy the last answer, another answer, the message before or after. */
-function shortcut(e) {
-  const messages = [...column.querySelectorAll(".msg")].filter((m) => m.offsetParent);
-  const answer = messages.filter((m) => m.classList.contains("assistant")).pop();
-  const step = { ArrowUp: -1, ArrowDown: 1 }[e.key];
-  if (step) {
-    const at = messages.indexOf(document.activeElement);
-    const next = messages[at < 0 ? messages.length - 1 : at + step];
-    if (next) { next.tabIndex = -1; next.focus({ preventScroll: true }); next.scrollIntoView({ block: "nearest" }); }
-    return true;
-  }
-  if (e.code === "KeyC") part(answer ?? column, "copy")?.click();
-  else if (e.code === "KeyR") part(answer ?? column, "again")?.click();
-  else return false;
-  return true;
-}
 
 composer.box.addEventListener("keydown", (e) => {
   const own = [...column.querySelectorAll(".msg.user[data-id]")].pop();
