@@ -2,7 +2,8 @@
 // 120 KB is streamed, layout included, for each kind of document that a page may find hard to grow; how long a key takes to
 // show meanwhile; what 50 answers leave behind; and how long a conversation of 500 messages takes to open.
 //   WEIR_BUILD=build node bench/browser.mjs
-// What a frame costs is processor time of the page's thread, so that a busy machine does not change it.
+// What a frame costs is processor time of the page's thread: waiting for a processor is not in it, but a busy machine's
+// slower memory is.
 import { startUpstream, startWeir, stopAll } from '../tests/e2e/start.mjs';
 import { openBrowser, say } from '../tests/browser/browser.mjs';
 import { kinds, write } from '../tests/browser/documents.mjs';

@@ -91,12 +91,19 @@ function chip(word) {
   sessions.chip(session, word === "queued" && composer.holds ? "2 queued" : word);
 }
 
+/* Room under the newest exchange, so that its beginning can stand at the top. A size container would do it in the
+ * style sheet, and cost the layout of the whole conversation with every piece of an answer. */
+let newest = null, room = 0;
+function makeRoom() { if (newest) newest.style.minHeight = `${room}px`; }
+new ResizeObserver(([{ contentRect }]) => { room = contentRect.height; makeRoom(); }).observe(log);
+
 function begin(text, model) {
   byId("empty")?.remove();
   const turn = new Turn(column, text, model, {
     act: (name) => act(name, turn), grew: () => pin.grew(), raise: composer.mayRaise });
-  column.querySelector(".turn.newest")?.classList.remove("newest");
-  turn.node.classList.add("newest");
+  if (newest) newest.style.minHeight = "";
+  newest = turn.node;
+  makeRoom();
   pin.jump();
   return turn;
 }
