@@ -273,7 +273,7 @@ static bool queue_full(struct admit *a, const struct ask *ask, const struct admi
 }
 
 /* Expected wait of a ticket just put in line, -1: never. */
-static int64_t expected_wait(struct admit *a, struct admit_ticket *t, int64_t now_us)
+static int64_t expected_wait(struct admit *a, struct admit_ticket *t, int64_t deadline_us, int64_t now_us)
 {
     struct forecast_place place;
 
@@ -281,6 +281,10 @@ static int64_t expected_wait(struct admit *a, struct admit_ticket *t, int64_t no
         return 0;
     admit_look_ahead(a, false, now_us);
     place = forecast_of(&a->forecast, &a->pick, t->item, now_us);
+    if (place.guessed && place.start_us > deadline_us) {
+        admit_look_ahead(a, true, now_us);               /* a guess is no reason to refuse, where to look costs little */
+        place = forecast_of(&a->forecast, &a->pick, t->item, now_us);
+    }
     admit_promise(a, t, &place, now_us);
     if (place.start_us == FORECAST_NEVER)
         return -1;
@@ -299,7 +303,7 @@ static struct admit_ticket *line_up(struct admit *a, const struct ask *ask, cons
         int next = admit_stage_after(c->of, c->n, pick_where(&a->pick, item_of(a, t), now_us).stage);
 
         admit_changed(a);
-        *wait_us = expected_wait(a, t, now_us);
+        *wait_us = expected_wait(a, t, ask->deadline_us, now_us);
         if (*wait_us <= 0 || now_us + *wait_us <= ask->deadline_us)
             return t;
         if (*wait_us < least_us)

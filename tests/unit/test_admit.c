@@ -122,6 +122,28 @@ START_TEST(nobody_is_refused_for_a_wait_that_is_guessed)
 }
 END_TEST
 
+START_TEST(a_high_is_not_refused_for_where_a_low_of_the_same_instant_stands)
+{
+    struct admit_upstream u = one_upstream();
+    struct admit *a = admit_of(&u, 1);
+    struct ask low = an_ask(1, PRIORITY_LOW, 5000, START), high = an_ask(2, PRIORITY_HIGH, 10, START);
+    struct admit_ticket *t;
+    struct admit_grant g;
+    int64_t wait;
+
+    low.deadline_us = START + 900 * SEC;
+    ck_assert_int_eq(admit_enqueue(a, &low, START, &t, &wait), WEIR_OK);
+    ck_assert(admit_next(a, START, &g));
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(admit_enqueue(a, &low, START, &t, &wait), WEIR_OK);
+    ck_assert_int_gt(wait, 60 * SEC);
+    high.deadline_us = START + 60 * SEC;
+    ck_assert_int_eq(admit_enqueue(a, &high, START, &t, &wait), WEIR_OK);
+    ck_assert_int_le(wait, 60 * SEC);
+    admit_free(a);
+}
+END_TEST
+
 START_TEST(a_refusal_by_a_full_queue_or_a_missed_deadline_leaves_nothing_behind)
 {
     struct admit_upstream u = one_upstream();
@@ -337,5 +359,6 @@ UNIT_MAIN("admit", time_alone_starts_all_that_wait_each_at_its_second,
           each_promise_is_judged_once_whoever_gives_up_counts_and_whoever_leaves_does_not,
           an_ask_that_fits_starts_at_once_and_ends_once,
           what_waits_is_told_its_position_its_start_and_the_gate_that_holds_it,
+          a_high_is_not_refused_for_where_a_low_of_the_same_instant_stands,
           a_refusal_by_a_full_queue_or_a_missed_deadline_leaves_nothing_behind,
           a_refusal_changes_no_byte_of_the_limits_whoever_is_refused, nobody_is_refused_for_a_wait_that_is_guessed)
