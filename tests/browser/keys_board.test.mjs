@@ -160,7 +160,8 @@ for (const [name, form] of Object.entries(FORMS))
     await page.locator('#problem').waitFor();
     await keys.back(`#edit [name="${form.at}"][aria-invalid="true"]`);
     await keys.over(typeof form.right === 'string' ? form.right : await form.right());
-    const [made] = await Promise.all([page.waitForResponse((r) => r.request().method() === 'POST'), keys.use('#save')]);
+    const loaded = form.secret ? null : page.waitForEvent('load');      // the list, anew
+    const [made] = await Promise.all([page.waitForResponse((r) => r.request().method() === 'POST'), keys.use('#save'), loaded]);
     assert.equal(made.status(), 201);
     if (form.secret) {
       await keys.back('#secret');
