@@ -65,6 +65,8 @@ void board_chart_mark(json_t *row, json_t *text);
 
 /* Put latency, outcome, errors and has_errors of a performance report, for templates/latency and errors. */
 void board_put_speed(json_t *ctx, const json_t *speed);
+/* view_budgets() as the caller may see them, users by their names. New. */
+json_t *board_budgets(const struct board *b, const struct snapshot *s);
 
 /* Put what templates/requests_table.mustache shows of a history: caption, heads with their links, rows, columns left out. */
 void board_put_requests(const struct board *b, json_t *ctx, const char *caption, const json_t *history);

@@ -8,6 +8,7 @@
 #include "store/convo.h"
 #include "web/board.h"
 #include "web/pages.h"
+#include "web/view_engine.h"
 
 enum { ONE_MAX = 64 * 1024 };
 
@@ -303,4 +304,22 @@ void board_put_requests(const struct board *b, json_t *ctx, const char *caption,
     json_object_set_new(ctx, "heads", heads(b));
     json_object_set_new(ctx, "without", without(b));
     json_object_set_new(ctx, "requests", request_rows(b, history));
+}
+
+json_t *board_budgets(const struct board *b, const struct snapshot *s)
+{
+    json_t *list = view_budgets(s, b->mine), *g;
+    size_t i;
+
+    json_array_foreach(list, i, g) {
+        const char *id = json_str(g, "user_id", ""), *name = json_str(g, "name", "");
+        json_t *person;
+
+        if (!*id)
+            continue;
+        person = pages_person(b->x, id);
+        json_object_set_new(g, "name", view_text("%.*s%s", (int)(strlen(name) - strlen(id)), name, json_string_value(person)));
+        json_decref(person);
+    }
+    return list;
 }

@@ -193,7 +193,7 @@ enum weir_err h_page_budgets(struct exchange *x)
         return e;
     s = engine_snapshot(x->web->engine);
     ctx = board_context(&b, "budgets", "Budgets");
-    budgets = view_budgets(s, b.mine);
+    budgets = board_budgets(&b, s);
     snapshot_put(s);
     json_object_set_new(ctx, "has_budgets", json_boolean(json_array_size(budgets) > 0));
     json_object_set_new(ctx, "budgets", budgets);

@@ -225,7 +225,7 @@ enum weir_err h_page_dashboard(struct exchange *x)
     json_object_set_new(ctx, "unpriced", unpriced_of(s.cost));
     json_object_set_new(ctx, "upstreams", view_limits(s.now, x->web->settings));
     json_object_set_new(ctx, "queue", view_queue(s.now, b.mine, QUEUE_SHOWN));
-    json_object_set_new(ctx, "budgets", view_budgets(s.now, b.mine));
+    json_object_set_new(ctx, "budgets", board_budgets(&b, s.now));
     json_object_set_new(ctx, "has_budgets", json_boolean(json_array_size(json_object_get(ctx, "budgets")) > 0));
     json_object_set_new(ctx, "charts", charts(&b, s.usage));
     json_object_set_new(ctx, "cost_tables", cost_tables(&b, s.cost));

@@ -268,6 +268,13 @@ test('a month of history gives a forecast with its band, and the day that was ou
   await b.shot('board-outlook-history');
 });
 
+test('a budget of a person has their name', async () => {
+  const { user_id } = await weir.createUser('Adelheid');
+  const budget = (await weir.post('/admin/budgets', { scope: 'user', key: user_id, window: 'day', limit_usd: 5 })).json;
+  for (const where of ['', '/budgets']) assert.match(await (await b.context.request.get(board(where))).text(), /Day of user Adelheid/);
+  await weir.request('DELETE', `/admin/budgets/${budget.budget_id}`);
+});
+
 test('a budget is marked where it will stand at the end of its time', async () => {
   await page.goto(board('/budgets'));
   const { limit_usd, expected_usd, spent_usd } = (await weir.get('/monitoring/forecast')).json.budgets[0];
