@@ -1,14 +1,28 @@
 /* announce.js - what a screen reader hears: two quiet regions, never the log. */
 import { byId } from "./dom.js";
 
-let last = 0;
+const REST_MS = 5000;
+let place = 0, told = 0, later = 0;
 
-/* Say it when there is a pause. With `every`, at most once in that many ms. */
-export function say(text, every = 0) {
-  const now = Date.now();
-  if (every && now - last < every) return;
-  last = now;
+/* Say it when there is a pause. */
+export function say(text) {
   byId("say").textContent = text;
+}
+
+/* Say the place in line, if it is another: at once in the beginning and at the front, else once in 5 s, the newest then.
+ * 0: it waits no more. */
+export function sayPlace(at, text) {
+  clearTimeout(later);
+  if (!at) place = 0;
+  if (at === place) return;
+  const rest = at > 1 && place ? told + REST_MS - Date.now() : 0;
+  if (rest > 0) {
+    later = setTimeout(() => sayPlace(at, text), rest);
+    return;
+  }
+  place = at;
+  told = Date.now();
+  say(text);
 }
 
 /* Say it once while this tab is open. */

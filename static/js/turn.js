@@ -9,7 +9,7 @@ import { mark } from "./branch.js";
 import { boot } from "./boot.js";
 import { FINISH, budget, failure, limited, mail, queued, retrying, switched } from "./texts.js";
 import { clock, cost, count, speed, when } from "./format.js";
-import { alert, say } from "./announce.js";
+import { alert, say, sayPlace } from "./announce.js";
 
 /* The buttons that copy: the source, and of an answer what it reads as. */
 const copyFrom = (node, text) => {
@@ -100,7 +100,7 @@ export class Turn {
     this.#waits = { tone: "info", until, moving: true, actions: this.raise ? ["cancel", "raise"] : ["cancel"],
       text: until === null ? queued(q) : (left) => queued({ ...q, eta_ms: left }) };
     this.#wait();
-    say(queued(q).head, q.position === 1 ? 0 : 5000);
+    if (q.reason !== "pacing") sayPlace(q.position, queued(q).head);
   }
 
   retry(r) {
@@ -108,6 +108,7 @@ export class Turn {
     this.#retrying = true;
     this.#waits = { tone: "warn", until, actions: r.status === 429 ? ["cancel"] : ["now", "cancel"], text: (left) => retrying(r, left) };
     this.#wait();
+    sayPlace(0);
     say(retrying(r, r.delay_ms).head);
   }
 
@@ -142,6 +143,7 @@ export class Turn {
     this.#waits = null;
     if (s.model) part(this.#answer, "who").textContent = s.model;
     this.#card({ tone: "plain", text: { head: "Waiting for the first word…" }, moving: true });
+    sayPlace(0);
     say("Answer started");
   }
 
@@ -169,6 +171,7 @@ export class Turn {
 
   /* The one end of the run. Nothing is drawn after this. */
   end(end) {
+    sayPlace(0);
     this.#draw();
     this.#grow?.finish();
     this.node.querySelector(".sending")?.classList.remove("sending");
@@ -254,7 +257,7 @@ export class Turn {
     const line = `Writing${rate} · ≈ ${count(tokens)} tok`;
     if (!this.#heard) this.#status.show({ tone: "plain", text: { head: line }, moving: true });
     else this.#status.say(line);
-    if (performance.now() - this.#heard > 8000) {
+    if (!this.#heard || performance.now() - this.#heard > 8000) {
       if (this.#heard) say("Still writing");
       this.#heard = performance.now();
     }
