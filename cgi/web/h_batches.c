@@ -119,7 +119,7 @@ static enum weir_err read_priority(struct exchange *x, enum priority *p)
 
 static enum weir_err read_new(struct exchange *x, struct batch_new *b, char **metadata)
 {
-    const char *file_id = NULL, *window = NULL;
+    const char *file_id = "", *window = "";
     struct file_row f;
     enum weir_err e;
 
