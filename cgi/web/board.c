@@ -255,6 +255,18 @@ static void put_filters(struct board *b, json_t *ctx)
     json_object_set_new(ctx, "kept", kept);
 }
 
+/* "2026-11-18 00:00 to now", in the filter's zone. */
+static json_t *custom_range(const struct board *b)
+{
+    bool open = !*http_query(&b->x->in, "to", "");
+    json_t *from = board_moment(b, b->f.from_ms, VIEW_MINUTE), *to = open ? json_string("now") : board_moment(b, b->f.to_ms, VIEW_MINUTE);
+    json_t *text = view_text("%s to %s", json_string_value(from), json_string_value(to));
+
+    json_decref(from);
+    json_decref(to);
+    return text;
+}
+
 /* A link to all records of what is shown. The range has its own names there. */
 static json_t *export_href(const struct board *b, const char *format)
 {
@@ -309,7 +321,7 @@ json_t *board_context(struct board *b, const char *part, const char *title)
     json_object_set_new(ctx, "from", json_string(b->range ? "" : http_query(&b->x->in, "from", "")));
     json_object_set_new(ctx, "to", json_string(b->range ? "" : http_query(&b->x->in, "to", "")));
     json_object_set_new(ctx, "range", json_string(b->range ? b->range->key : ""));
-    json_object_set_new(ctx, "custom", json_boolean(p->ranged && !b->range));
+    json_object_set_new(ctx, "custom", p->ranged && !b->range ? custom_range(b) : json_false());
     json_object_set_new(ctx, "export_csv", export_href(b, "csv"));
     json_object_set_new(ctx, "export_json", export_href(b, "json"));
     return ctx;

@@ -1,7 +1,7 @@
 // Every page beside the chat in both themes and at four widths: no violation axe knows of, no sideways scroll, no policy
 // report, and the look that tests/browser/shots keeps. Which pages there are, the pages' own lists of them say.
 import assert from 'node:assert/strict';
-import { startUpstream, startWeir, test } from '../e2e/harness.mjs';
+import { startUpstream, startWeir, test, waitFor } from '../e2e/harness.mjs';
 import { openBrowser } from './browser.mjs';
 
 const up = await startUpstream();
@@ -71,4 +71,42 @@ test('the pages of the settings', async () => {
 
 test('the pages of help', async () => {
   for (const where of ['/app/help/metrics', '/app/help/keys']) await look(where);
+});
+
+// Seven whole days, so that what is drawn hangs on no time of day.
+test('charts as they are drawn', async () => {
+  const DAY = 864e5, to = Math.floor(Date.now() / DAY) * DAY - DAY, from = to - 7 * DAY;
+  const events = Array.from({ length: 7 * 24 }, (_, i) => ({ request_id: `drawn_${i}`, at: new Date(from + i * 36e5 + 6e5).toISOString(), model: ['gpt-4.1', 'gpt-4o-mini', 'o3'][i % 3],
+    usage: { prompt_tokens: 1000 + 700 * ((i * i) % 13), completion_tokens: 200 + 90 * ((i * 5) % 11) } }));
+  const r = await weir.post('/usage/events', { events });
+  assert.equal(r.status, 200, r.text);
+  const range = `from=${new Date(from).toISOString()}&to=${new Date(to).toISOString()}`;
+  for (const where of ['dashboard', 'dashboard/cost']) {
+    await page.goto(b.url(`/app/${where}?${range}`));
+    await settled();
+    await b.everywhere(`${where.replace('/', '-')}-drawn`);
+  }
+});
+
+test('batches that are paused, done and failed', async () => {
+  const batch = async (...bodies) => {
+    const lines = bodies.map((body, i) => JSON.stringify({ custom_id: `${i}`, method: 'POST', url: '/v1/chat/completions', body }));
+    const form = new FormData();
+    form.append('purpose', 'batch');
+    form.append('file', new Blob([lines.join('\n')]), 'prompts.jsonl');
+    const headers = { Authorization: `Bearer ${weir.token}` };
+    const file = await (await fetch(b.url('/v1/files'), { method: 'POST', headers, body: form })).json();
+    return (await weir.post('/v1/batches', { input_file_id: file.id, endpoint: '/v1/chat/completions', completion_window: '24h' })).json.id;
+  };
+  const words = (content) => ({ model: 'gpt-4o-mini', messages: [{ role: 'user', content }] });
+  const until = (id, what, ready) => waitFor(what, async () => ready((await weir.get(`/v1/batches/${id}`)).json));
+  const done = await batch(words('one'), words('two'), words('#fault-400 three'));
+  await until(done, 'the first batch', (x) => x.status === 'completed');
+  const failed = await batch('no request');
+  await until(failed, 'the second', (x) => x.status === 'failed');
+  const paused = await batch(...Array.from({ length: 20 }, (_, i) => words(`#slow-100-1-1 ${i}`)));
+  await weir.post(`/v1/batches/${paused}/pause`, {});
+  await page.goto(b.url('/app/dashboard/batches'));
+  await settled();
+  await b.everywhere('dashboard-batches-full');
 });
