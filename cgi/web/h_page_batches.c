@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/mem.h"
 #include "web/batch_json.h"
 #include "web/board.h"
@@ -39,6 +40,20 @@ static json_t *file_href(const char *file_id)
     return *file_id ? view_text("/v1/files/%s/content", file_id) : json_false();
 }
 
+/* The first thing that was wrong with its input, for the one whose it is: "Line 3: …". False: nothing was. */
+static json_t *why_failed(const struct board *board, const struct batch_row *b)
+{
+    struct sb metadata = sb_make(16 * 1024), errors = sb_make(64 * 1024);
+    json_t *said = pages_parse(batches_texts(board->x->db, b->id, &metadata, &errors), &errors), *why;
+    const json_t *first = json_array_get(json_object_get(said, "data"), 0), *line = json_object_get(first, "line");
+    const char *message = json_str(first, "message", NULL);
+
+    why = !message ? json_false() : json_is_integer(line) ? view_text("Line %lld: %s", (long long)json_integer_value(line), message) : json_string(message);
+    json_decref(said);
+    sb_done(&metadata);
+    return why;
+}
+
 static json_t *row_of(const struct board *board, const struct batch_row *b)
 {
     bool own = strcmp(b->user_id, board->x->who.user_id) == 0, open = own && (b->status == BATCH_VALIDATING || b->status == BATCH_IN_PROGRESS);
@@ -58,6 +73,8 @@ static json_t *row_of(const struct board *board, const struct batch_row *b)
     json_object_set_new(row, "may_cancel", json_boolean(open));
     json_object_set_new(row, "answers_href", file_href(own ? b->output_id : ""));
     json_object_set_new(row, "failures_href", file_href(own ? b->errors_id : ""));
+    if (own && b->status == BATCH_FAILED)
+        json_object_set_new(row, "why", why_failed(board, b));
     if (!board->mine)
         json_object_set_new(row, "user", pages_person(board->x, b->user_id));
     return row;

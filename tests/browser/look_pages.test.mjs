@@ -108,5 +108,6 @@ test('batches that are paused, done and failed', async () => {
   await weir.post(`/v1/batches/${paused}/pause`, {});
   await page.goto(b.url('/app/dashboard/batches'));
   await settled();
+  assert.match(await page.innerText(`tr[data-id="${failed}"] .why`), /^Line 1: ./);
   await b.everywhere('dashboard-batches-full');
 });
