@@ -129,15 +129,16 @@ enum weir_err files_begin(struct db *db, const char *user_id, const char *file_i
     return query_end(&q);
 }
 
-/* What the person's files count for, this one included, and whose it is. */
-static enum weir_err measure(struct db *db, int64_t id, int64_t *user, char file_id[RAND_ID_SIZE], int64_t *bytes)
+/* What the person's files count for, this one included with as many bytes more, and whose it is. */
+static enum weir_err measure(struct db *db, int64_t id, size_t more, int64_t *user, char file_id[RAND_ID_SIZE], int64_t *bytes)
 {
-    struct query q = query(db, "SELECT f.user, f.file_id, (SELECT sum(max(o.bytes, 4096)) FROM files o WHERE o.user = f.user AND o.state < 2)"
-                               " FROM files f WHERE f.id = ?1");
+    struct query q = query(db, "SELECT f.user, f.file_id, (SELECT sum(max(o.bytes + iif(o.id = ?1, ?2, 0), 4096)) FROM files o"
+                               " WHERE o.user = f.user AND o.state < 2) FROM files f WHERE f.id = ?1");
     bool found;
     enum weir_err e;
 
     query_i64(&q, id);
+    query_i64(&q, (int64_t)more);
     found = query_row(&q);
     *user = found ? query_col_i64(&q, 0) : 0;
     *bytes = found ? query_col_i64(&q, 2) : 0;
@@ -152,9 +153,9 @@ enum weir_err files_add_part(struct db *db, int64_t id, int64_t n, const void *p
     char file_id[RAND_ID_SIZE], what[WHAT_SIZE];
     struct sb kept = sb_make(1);
     struct query q;
-    enum weir_err e = measure(db, id, &user, file_id, &all), done;
+    enum weir_err e = measure(db, id, bytes, &user, file_id, &all), done;
 
-    if (!e && all + (int64_t)bytes > user_max)
+    if (!e && all > user_max)
         e = WEIR_E_OUT_OF_RANGE;
     if (e)
         return e;

@@ -160,6 +160,10 @@ test('an upload that is wrong, too large or too much leaves nothing behind', asy
   await assert.rejects(upload('x'.repeat(2100000)), (e) => e.status === 413);
   const kept = await upload('x'.repeat(1900000));
   await assert.rejects(upload('x'.repeat(1900000)), (e) => e.status === 400 && /batches\.user_bytes/.test(e.message));
+  const left = 3000000 - weir.sql('SELECT sum(max(bytes, 4096)) AS n FROM files WHERE state < 2')[0].n;
+  const most = await upload('x'.repeat(left - 10000));
+  await assert.rejects(upload('x'.repeat(10001)), (e) => /batches\.user_bytes/.test(e.message));
+  for (const f of [await upload('x'.repeat(10000)), most]) await client.files.delete(f.id);       // what fits to the byte is taken
   const tiny = [];
   await assert.rejects(async () => { while (tiny.length < 300) tiny.push(await upload('x')); }, (e) => /batches\.user_bytes/.test(e.message));
   assert.ok(tiny.length < 270, `${tiny.length} files of a byte beside 1.9 of 3 MB`);
