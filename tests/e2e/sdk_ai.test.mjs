@@ -95,14 +95,17 @@ for (const [name, model] of Object.entries(ways)) {
   });
 
   test(`${name}: a full queue is a 429 that the client tries again by itself`, async () => {
-    const hold = streamText({ model: compatible('echo'), prompt: `#slow-0-100-12 holds it for ${name}` }).consumeStream();
-    await waitFor('the place to be taken', async () => (await up.calls(`#slow-0-100-12 holds it for ${name}`)).length > 0);
+    const prompt = `#slow-0-100-100 holds it for ${name}`, queue = async () => (await weir.get('/monitoring/queue-status')).json;
+    const hold = await weir.stream({ model: 'echo', message: prompt });
+    await waitFor('the place to be taken', async () => (await up.calls(prompt)).length > 0);
     const waits = generateText({ model: compatible('echo'), prompt: 'stands in line' });
-    await waitFor('one to wait', async () => (await weir.get('/monitoring/queue-status')).json.now.entries.length === 1);
+    await waitFor('one to wait', async () => (await queue()).now.entries.length === 1);
+    const { rejected } = (await queue()).lifetime;
     await assert.rejects(generateText({ model: model('echo'), prompt: 'one too many', maxRetries: 0 }), (e) => e.statusCode === 429 && e.isRetryable && e.responseHeaders['retry-after'] >= 1);
     const late = generateText({ model: model('echo'), prompt: 'comes back later' });
+    await waitFor('a refusal of the one that is late', async () => (await queue()).lifetime.rejected >= rejected + 2);
+    hold.leave();
     assert.deepEqual([(await waits).text, (await late).text], ['stands in line', 'comes back later']);
-    await hold;
   });
 
   test(`${name}: a 429 says when it may be tried again, a 402 that it may not`, async () => {

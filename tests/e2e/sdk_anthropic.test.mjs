@@ -300,15 +300,18 @@ test('AI SDK: errors, abort, 402 and 429', async () => {
 
 test('AI SDK: a wait in the queue, a full one, a limit of its own', async () => {
   const narrowly = createAnthropic({ baseURL: `http://127.0.0.1:${narrow.port}/v1`, apiKey: narrow.token });
-  const hold = patient.messages.stream(say('#slow-0-100-14 holds it for ai')).finalMessage();
-  await waitFor('the place to be taken', async () => (await up.calls('#slow-0-100-14 holds it')).length > 0);
+  const queue = async () => (await narrow.get('/monitoring/queue-status')).json;
+  const hold = await narrow.stream(say('#slow-0-100-100 holds it for ai', { stream: true }), { path: '/v1/messages' });
+  await waitFor('the place to be taken', async () => (await up.calls('#slow-0-100-100 holds it')).length > 0);
   const waits = streamText({ model: narrowly('echo'), prompt: 'stands in line for ai' });
   const text = waits.text;
-  await waitFor('one to wait', async () => (await narrow.get('/monitoring/queue-status')).json.now.entries.length === 1);
+  await waitFor('one to wait', async () => (await queue()).now.entries.length === 1);
+  const { rejected } = (await queue()).lifetime;
   await assert.rejects(generateText({ model: narrowly('echo'), prompt: 'one too many', maxRetries: 0 }), (e) => e.statusCode === 429 && e.isRetryable && e.data.error.type === 'rate_limit_error');
   const late = generateText({ model: narrowly('echo'), prompt: 'comes back later for ai' });
+  await waitFor('a refusal of the one that is late', async () => (await queue()).lifetime.rejected >= rejected + 2);
+  hold.leave();
   assert.deepEqual([await text, (await late).text], ['stands in line for ai', 'comes back later for ai']);
-  await hold;
   const u = (await narrow.post('/admin/users', { name: 'slowly-by-ai', role: 'user', limits: { requests_per_minute: 1 } })).json;
   const t = (await narrow.post('/admin/tokens', { user_id: u.user_id, name: 'sdk' })).json;
   const slow = createAnthropic({ baseURL: `http://127.0.0.1:${narrow.port}/v1`, apiKey: t.token });
