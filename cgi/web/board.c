@@ -134,6 +134,7 @@ json_t *board_href(const struct board *b, const char *path, const char *name, co
 {
     const struct http_request *in = &b->x->in;
     bool range = name && strcmp(name, "range") == 0;
+    bool by_time = name && strcmp(name, "cursor") == 0 && b->f.sort == SORT_AT && !b->f.ascending;      /* whatever was asked for */
     struct sb link = sb_make(LINK_MAX);
     char mark = '?';
     json_t *href;
@@ -145,7 +146,7 @@ json_t *board_href(const struct board *b, const char *path, const char *name, co
 
         if (!n || !v || !*v)
             continue;
-        if (i < in->query_count && (strcmp(n, "cursor") == 0 || (name && strcmp(n, name) == 0) ||
+        if (i < in->query_count && (strcmp(n, "cursor") == 0 || (name && strcmp(n, name) == 0) || (by_time && strcmp(n, "sort") == 0) ||
                                     (range && (strcmp(n, "from") == 0 || strcmp(n, "to") == 0))))
             continue;
         sb_putc(&link, mark);
