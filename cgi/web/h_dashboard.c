@@ -217,6 +217,9 @@ enum weir_err h_page_dashboard(struct exchange *x)
 
     if (e)
         return e;
+    b.f.sort = SORT_AT;                    /* the newest, whatever order a link to the page of requests carries along */
+    b.f.ascending = false;
+    b.f.cursor = 0;
     s.now = engine_snapshot(x->web->engine);
     sources_read(&b, &s);
     ctx = board_context(&b, "", "Dashboard");
@@ -233,11 +236,11 @@ enum weir_err h_page_dashboard(struct exchange *x)
     ledger = ledger_of(&b);
     json_object_set_new(ctx, "ledger", ledger ? ledger : json_false());
     board_put_requests(&b, ctx, "Recent requests", s.history);
-    json_object_set_new(ctx, "to", json_pack("{s:o, s:o, s:o, s:o, s:o}", "requests", board_href(&b, "/app/dashboard/requests", NULL, NULL),
-                                             "limits", board_href(&b, "/app/dashboard/limits", NULL, NULL), "queue",
-                                             board_href(&b, "/app/dashboard/queue", NULL, NULL), "budgets",
-                                             board_href(&b, "/app/dashboard/budgets", NULL, NULL), "performance",
-                                             board_href(&b, "/app/dashboard/performance", NULL, NULL)));
+    json_object_set_new(ctx, "more_of", json_pack("{s:o, s:o, s:o, s:o, s:o}", "requests", board_href(&b, "/app/dashboard/requests", NULL, NULL),
+                                                  "limits", board_href(&b, "/app/dashboard/limits", NULL, NULL), "queue",
+                                                  board_href(&b, "/app/dashboard/queue", NULL, NULL), "budgets",
+                                                  board_href(&b, "/app/dashboard/budgets", NULL, NULL), "performance",
+                                                  board_href(&b, "/app/dashboard/performance", NULL, NULL)));
     sources_done(&s);
     return pages_answer(x, "dashboard", ctx);
 }

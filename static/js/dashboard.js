@@ -19,7 +19,7 @@ const zone = byId("main").dataset.zone;
 const charts = [...document.querySelectorAll(".chart")].map((box) => new Chart(box, zone));
 let seen = new Date();
 let busy = false;
-let owed = false;                       /* a panel was left as it was, though there is a newer one */
+let owed = false;                       /* there is something newer than what is shown */
 
 const panels = (root) => [...root.querySelectorAll("[data-panel]")];
 
@@ -57,7 +57,6 @@ function hold(panel, next) {
 }
 
 function takeOver(fresh) {
-  owed = false;
   for (const panel of panels(document)) {
     const next = fresh.querySelector(`[data-panel="${CSS.escape(panel.dataset.panel)}"]`);
     if (!next || panel.isEqualNode(next) || (panel.dataset.hold && hold(panel, next))) continue;
@@ -77,8 +76,10 @@ async function refresh(snapshot) {
   seen = new Date();
   byId("stale").hidden = true;
   stamp();
-  if ((!snapshot && !owed) || busy) return;
+  owed ||= Boolean(snapshot);
+  if (!owed || busy) return;              /* a page that is on its way may be from before: the next poll asks again */
   busy = true;
+  owed = false;
   try { takeOver(await page(location.pathname + location.search)); } finally { busy = false; }
 }
 

@@ -382,6 +382,52 @@ test('a heading puts all requests in its order, both ways, page by page, and the
   assert.deepEqual(times, [...times].sort());
 });
 
+test('the overview has its newest requests and the end of its range, whatever order the page of requests was in', async () => {
+  await page.goto(board('/requests?range=30d&sort=-total_tokens'));
+  await page.locator('.parts a', { hasText: 'Overview' }).click();
+  await page.waitForURL(/\/app\/dashboard\?/);
+  assert.equal(await page.locator('#requests-table th', { hasText: 'Time' }).getAttribute('aria-sort'), 'descending');
+  const times = await page.locator('#requests-table time').evaluateAll((list) => list.map((t) => t.dateTime));
+  assert.ok(times.length > 1);
+  assert.deepEqual(times, [...times].sort().reverse());
+  await page.goto(board('?from=2026-01-02T00:00&to=2026-01-03T12:00'));
+  await page.click('#filter summary');
+  assert.equal(await page.inputValue('#filter-form [name="to"]'), '2026-01-03T12:00');
+  await page.fill('#filter-form [name="model"]', 'gpt-4.1');
+  await page.click('#filter-form [type="submit"]');
+  await page.waitForURL(/to=2026-01-03T12%3A00/);
+});
+
+test('what changes while a page is on its way is shown by the next poll', async () => {
+  const c = await (await openBrowser(weir)).signIn();
+  const p = c.page, value = () => p.locator('.kpi', { hasText: 'Requests' }).locator('.value').innerText();
+  await p.goto(c.url('/app/dashboard'));
+  await p.waitForLoadState('networkidle');
+  await p.clock.install();
+  const before = Number(await value());
+  let arrive, asked;
+  const late = new Promise((resolve) => { arrive = resolve; }), held = new Promise((resolve) => { asked = resolve; });
+  await p.route('**/app/dashboard', async (route) => {
+    const old = await route.fetch();
+    asked();
+    await late;
+    await route.fulfill({ response: old });
+  }, { times: 1 });
+  await p.click('#refresh');
+  await held;
+  await ask('made while a page was on its way');
+  const live = p.waitForResponse((r) => r.url().endsWith('/monitoring/live') && r.status() === 200);
+  await p.clock.runFor(6000);
+  await live;
+  await p.route('**/monitoring/live', (route) => route.fulfill({ status: 304 }));      // nothing else changes
+  const page = p.waitForResponse((r) => r.url().endsWith('/app/dashboard'));
+  arrive();
+  await (await page).finished();
+  await p.clock.runFor(6000);
+  await waitFor('the new request to be counted', async () => Number(await value()) === before + 1);
+  await c.close();
+});
+
 test('an alert leads to the chart of its moment', async () => {
   assert.equal((await weir.post('/admin/alerts', { kind: 'cost', window: 'day', limit_usd: 0.000001 })).status, 201);
   await waitFor('the alert to open', async () => (await weir.get('/admin/alerts')).json.items.some((a) => a.kind === 'cost'));
