@@ -16,8 +16,9 @@ async function ended(request) {
 /* Look at each once; a later snapshot looks again at those that go on. */
 export async function look(sessions) {
   for (const id of [...sessions.left]) {
-    let status;
-    try { status = await ended(recall(`run.${id}`)); } catch { return; }
+    const request = recall(`run.${id}`);
+    let status = "cancelled";             /* no word: its answer was seen in another tab */
+    try { if (request) status = await ended(request); } catch { return; }
     if (!status) continue;
     sessions.left.delete(id);
     sessions.chip(id, WORDS[status] ?? "failed");

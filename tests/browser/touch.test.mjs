@@ -92,6 +92,15 @@ test('a conversation that is long on its way has lines in its place, and one lef
   assert.equal(await dot.textContent(), 'unread');
   await b.sound('an unread answer');
   await b.shot('touch-unread');
+  await page.goto(b.url('/app/'));
+  await send('#slow-0-20-3000 read in another tab');
+  await page.locator('.turn .status', { hasText: 'Writing' }).waitFor();
+  const elsewhere = await page.evaluate(() => location.pathname.split('/').pop());
+  await openList();
+  await page.locator(`.session[data-id="${elsewhere}"] .chip`, { hasText: 'writing' }).waitFor();
+  await page.evaluate((id) => { localStorage.removeItem(`weir.run.${id}`); document.dispatchEvent(new Event('visibilitychange')); }, elsewhere);
+  await page.locator(`.session[data-id="${elsewhere}"] .chip`).waitFor({ state: 'hidden' });
+  await weir.post('/chat/cancel', { session_id: elsewhere });
 });
 
 test('an answer is copied as it is written, and as it reads', async () => {
