@@ -42,10 +42,9 @@ async function spoken() {
 }
 
 test('a place in line is said at once, then the newest after five seconds, and the front at once', async () => {
-  const s = await spoken();
+  const s = await spoken(), since = Date.now();
   s.give(accepted, place(4));
   await s.until('position 4');
-  const since = Date.now();
   s.give(place(3));
   await s.card('position 3');
   s.give(place(2), place(2, { eta_ms: 1500 }));
@@ -75,10 +74,9 @@ test('spacing is not said; each attempt and each error is, once', async () => {
 });
 
 test('a long answer is said to go on, every eight seconds', async () => {
-  const s = await spoken();
+  const s = await spoken(), since = Date.now();
   s.give(accepted, start, ['delta', { text: 'One ' }]);
   await s.until('Answer started');
-  const since = Date.now();
   const more = setInterval(() => s.give(['delta', { text: 'and more ' }]), 200);
   try {
     await s.until('Still writing');
