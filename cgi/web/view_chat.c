@@ -1,6 +1,7 @@
 /* view_chat.c - see view_chat.h. */
 #include "web/view_chat.h"
 
+#include <math.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
@@ -84,14 +85,15 @@ static bool is_unfinished(const json_t *m, const char *tone)
     return strcmp(reason, "length") == 0 || strcmp(reason, "cancelled") == 0 || strcmp(tone, "err") == 0;
 }
 
-/* The chip's words; at the output limit also how much came. */
+/* The chip's words; at the output limit also how much came, if that is known. */
 static json_t *chip_text(const json_t *m, const char *chip)
 {
+    double came = view_number(json_object_get(m, "usage"), "completion_tokens");
     json_t *count, *text;
 
-    if (!chip || strcmp(json_str(m, "finish_reason", ""), "length") != 0)
+    if (!chip || strcmp(json_str(m, "finish_reason", ""), "length") != 0 || isnan(came))
         return chip ? json_string(chip) : NULL;
-    count = view_count(view_number(json_object_get(m, "usage"), "completion_tokens"));
+    count = view_count(came);
     text = view_text("%s (%s)", chip, json_string_value(count));
     json_decref(count);
     return text;
