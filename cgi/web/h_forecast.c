@@ -11,6 +11,8 @@
 #include "web/route.h"
 #include "web/snapshot_json.h"
 
+#define DOLLARS_MOST 9e6          /* as many picodollars an int64_t holds */
+
 enum { PAST_DAYS = 56, GOALS_MAX = 64 };
 
 /* What is looked for, and for whom in the snapshot. */
@@ -78,7 +80,7 @@ static void goals_json(const struct snapshot *s, const char *user_id, const stru
         snapshot_budget_json(v, out);
         moment(out, "reached_at", foreseeable(v) && n < g->count ? g->goal[n].reached_ms : -1);
         sb_puts(out, ",\"expected_usd\":");
-        if (foreseeable(v) && n < g->count && g->goal[n].expected >= 0)
+        if (foreseeable(v) && n < g->count && g->goal[n].expected >= 0 && g->goal[n].expected < DOLLARS_MOST - (double)v->spent / 1e12)
             sb_usd(out, v->spent + (int64_t)(g->goal[n].expected * 1e12));
         else
             sb_puts(out, "null");
