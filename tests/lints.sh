@@ -40,8 +40,8 @@ for f in $code; do
     lines=$(wc -l < "$f")
     [ "$lines" -le 800 ] || { echo "$f:$lines: more than 800 lines; one idea per file"; bad=1; }
 done
-for f in cgi/*/*.[ch]; do
-    grep -qF "$f" cgi/*/sources.mk || { echo "$f:1: no sources.mk names it, so a release would lack it"; bad=1; }
+for f in cgi/*/*.[ch] tests/*.sh tests/*/*.[ch] tests/*/*.mjs bench/*.[ch] tools/*.[ch]; do
+    grep -qwF -- "$f" Makefile.am ./*/sources.mk cgi/*/sources.mk tests/*/*.mk debian/sources.mk || { echo "$f:1: no sources.mk names it, so a release would lack it"; bad=1; }
 done
 for f in cgi/*/*.h; do
     guard=$(sed -n 's/^#ifndef \(WEIR_[A-Z0-9_]*_H\)$/\1/p' "$f" | head -n 1)

@@ -47,6 +47,7 @@ EXTRA_DIST += \
 	tests/e2e/ahead.test.mjs \
 	tests/e2e/alerts.test.mjs \
 	tests/e2e/anthropic.test.mjs \
+	tests/e2e/auto.test.mjs \
 	tests/e2e/batch.test.mjs \
 	tests/e2e/batches.test.mjs \
 	tests/e2e/books.test.mjs \

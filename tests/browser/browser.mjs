@@ -34,14 +34,22 @@ class Browser {
     this.context = context;
     this.profile = profile;
     this.page = context.pages()[0];
-    this.reports = [];          // what must never be: policy reports, script errors, requests elsewhere
+    this.reports = [];          // what must never be: policy reports, script errors, requests elsewhere, the end of Chromium
     opened.add(this);
+    context.on('close', () => { if (opened.has(this)) this.ended('Chromium ended by itself'); });
   }
 
   url(where) { return `http://127.0.0.1:${this.weir.port}${where}`; }
 
+  // Said at once, since all that the test then says is that its page is gone.
+  ended(how) {
+    this.reports.push(how);
+    process.stderr.write(`\n${how}, at ${this.page.url()}\n`);
+  }
+
   async watch() {
     const { page } = this;
+    page.on('crash', () => this.ended('Chromium crashed'));
     await page.exposeFunction('weirReport', (text) => { this.reports.push(text); });
     await page.addInitScript(() => addEventListener('securitypolicyviolation', (e) =>
       globalThis.weirReport(`policy: ${e.effectiveDirective} ${e.blockedURI} ${e.sourceFile}:${e.lineNumber} ${e.sample}`)));
@@ -117,13 +125,28 @@ class Browser {
   }
 }
 
-export async function openBrowser(weir, { width = 1400, height = width < 700 ? 844 : 900, scheme = 'light', hosts = '', args = [], touch = false, scripts = true } = {}) {
+// Chromium itself, with a profile that nobody has used.
+async function launch(options) {
   const profile = fs.mkdtempSync(path.join(os.tmpdir(), 'weir-browser-'));
-  const context = await chromium.launchPersistentContext(profile, {
-    executablePath, headless: true, viewport: { width, height }, colorScheme: scheme, reducedMotion: 'reduce', hasTouch: touch, isMobile: touch,
+  try {
+    return { context: await chromium.launchPersistentContext(profile, options), profile };
+  } catch (error) {
+    fs.rmSync(profile, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+// A Chromium that does not start says nothing of Weir: it is started a second time. What fails later is never tried again.
+export async function openBrowser(weir, { width = 1400, height = width < 700 ? 844 : 900, scheme = 'light', hosts = '', args = [], touch = false, scripts = true } = {}) {
+  const options = {
+    executablePath, headless: true, timeout: 60000, viewport: { width, height }, colorScheme: scheme, reducedMotion: 'reduce', hasTouch: touch, isMobile: touch,
     javaScriptEnabled: scripts,
     args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
       '--disable-component-update', '--disable-sync', `--host-resolver-rules=${hosts}MAP * ~NOTFOUND, EXCLUDE 127.0.0.1`, ...args],
+  };
+  const { context, profile } = await launch(options).catch((error) => {
+    process.stderr.write(`\nChromium did not start, and is started once more: ${error.message.split('\n').filter((l) => !/dbus/.test(l)).join('\n')}\n`);
+    return launch(options);
   });
   const b = new Browser(weir, context, profile);
   await b.watch();
