@@ -125,7 +125,7 @@ EXTRA_DIST += tests/data/replay.expected tests/data/replay.json tests/data/repla
 EXTRA_DIST += tests/browser/board.test.mjs tests/browser/browser.mjs tests/browser/documents.mjs tests/browser/hands.mjs tests/browser/heard.test.mjs tests/browser/hostile.test.mjs \
 	tests/browser/keys_board.test.mjs tests/browser/keys_chat.test.mjs tests/browser/lighthouse.test.mjs \
 	tests/browser/look_chat.test.mjs tests/browser/look_pages.test.mjs tests/browser/manage.test.mjs tests/browser/page.test.mjs tests/browser/pictures.mjs \
-	tests/browser/refused.test.mjs tests/browser/shots tests/browser/shots.mjs tests/browser/stage.mjs tests/browser/states.test.mjs tests/browser/talk.test.mjs \
+	tests/browser/refused.test.mjs tests/browser/shots tests/browser/shots.mjs tests/browser/spread.test.mjs tests/browser/stage.mjs tests/browser/states.test.mjs tests/browser/talk.test.mjs \
 	tests/browser/touch.test.mjs tests/browser/walk.test.mjs
 
 # pictures for README.md, made by tests/browser/pictures.mjs

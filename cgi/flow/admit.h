@@ -101,6 +101,11 @@ struct admit_grant {
     struct admit_wait wait;
 };
 
+/* A limit that Weir spreads over its window. */
+struct admit_spread {
+    int64_t limit, capacity;      /* tokens or requests: of the window, and what may go at once; 0, 0: none is what holds */
+};
+
 /* What a waiting ask is told. */
 struct admit_place {
     int64_t position;             /* 1-based among what waits for the same upstream */
@@ -108,6 +113,7 @@ struct admit_place {
     int64_t eta_us;               /* expected time until start, from simulating the same rules forward; -1: unknown */
     int64_t eta_error_us;         /* four of five such starts were off by no more; 0: unknown */
     enum gate reason;             /* the gate that binds now */
+    struct admit_spread spread;   /* where that is the pace of a limit */
     int upstream;                 /* where it is expected to run */
 };
 

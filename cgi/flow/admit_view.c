@@ -23,6 +23,16 @@ static enum gate reason_of(const struct admit *a, const struct item *it, int ups
     return why == GATE_NONE ? a->pick.queue.line[a->pick.queue.flow[it->flow].line].why : why;
 }
 
+static struct admit_spread spread_of(const struct admit *a, enum gate why, int upstream)
+{
+    const struct limits *l = &a->pick.limits[a->pick.upstream[upstream].group];
+    enum dim d;
+
+    if (!gate_spreads(why, &d))
+        return (struct admit_spread){0, 0};
+    return (struct admit_spread){l->dim[d].limit, l->dim[d].burst};
+}
+
 static void place_out(const struct admit *a, uint32_t item, const struct forecast_place *place, int64_t now_us,
                       struct admit_place *out)
 {
@@ -34,6 +44,7 @@ static void place_out(const struct admit *a, uint32_t item, const struct forecas
         .eta_us = eta, .eta_error_us = eta < 0 ? 0 : promise_within_us(&a->promise[it->priority], eta),
         .reason = reason_of(a, it, place->upstream), .upstream = place->upstream,
     };
+    out->spread = spread_of(a, out->reason, place->upstream);
 }
 
 void admit_place(struct admit *a, const struct admit_ticket *t, int64_t now_us, struct admit_place *out)

@@ -93,6 +93,7 @@ struct snapshot_entry {                /* one waiting request */
     int64_t position, waited_ms, eta_ms;      /* eta_ms -1: unknown */
     int64_t tokens;                           /* expected, in and out */
     enum gate reason;
+    struct admit_spread spread;
 };
 
 struct snapshot_budget {               /* one ledger of the windows of at_ms */

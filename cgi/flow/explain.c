@@ -1,6 +1,7 @@
 /* explain.c - where one request stands, for who asks about it before it has
  * ended. The engine's thread fills in numbers; the asker's makes the report. */
 #include "flow/engine_impl.h"
+#include "flow/gauge.h"
 #include "store/record.h"
 
 static const char *state_name(const struct job *j)
@@ -30,6 +31,7 @@ static void place_json(struct engine *e, struct job *j, struct sb *out)
     else
         json_i64(out, "starts_in_ms", p.eta_us / USEC_PER_MS);
     json_text(out, "reason", gate_name(p.reason));
+    gauge_spread_json(out, &p.spread);
     json_text(out, "upstream", e->s->upstreams[p.upstream].name);
 }
 

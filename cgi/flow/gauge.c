@@ -132,6 +132,14 @@ void gauge_json(struct sb *out, const struct admit_upstream_view *v, int64_t at_
     sb_putc(out, '}');
 }
 
+void gauge_spread_json(struct sb *out, const struct admit_spread *s)
+{
+    if (s->limit == 0)
+        sb_puts(out, ",\"spread\":null");
+    else
+        sb_putf(out, ",\"spread\":{\"limit\":%" PRId64 ",\"capacity\":%" PRId64 "}", s->limit, s->capacity);
+}
+
 void gauge_budget_json(struct sb *out, const struct budget_view *v)
 {
     sb_puts(out, "\"id\":");

@@ -21,6 +21,9 @@ void gauge_rebase(struct admit_upstream_view *v, int64_t now_us);
  * "tokens"},"spread_low","low_held"}: what the next quarter of an hour is expected to bring, and how far such predictions were
  * off in the last day as a share of what came, or null. */
 void gauge_json(struct sb *out, const struct admit_upstream_view *v, int64_t at_ms);
+/* What `reason` alone does not tell of who waits, ,"spread": null, or {"limit","capacity"}: not what is used of the limit
+ * holds it, but the pace at which Weir spreads it, so many at a time. */
+void gauge_spread_json(struct sb *out, const struct admit_spread *s);
 /* "id","scope","window","limit_usd","spent_usd","reserved_usd","resets_at" of a budget, without braces; resets_at is null
  * where nothing resets it. */
 void gauge_budget_json(struct sb *out, const struct budget_view *v);

@@ -125,8 +125,8 @@ void meter_ended(struct engine *e, const struct job *j)
     const char *provider = r->attempt_count > 0 ? last_of(j)->upstream : TALLY_NONE;
 
     for (int d = 0; d < DIM_COUNT; d++)
-        if (r->held_us[d] > 0)
-            tally_throttled(&e->tally, provider, (enum dim)d, r->held_us[d]);
+        if (r->held_us[d] + r->held_us[GATE_SPREAD + d] > 0)
+            tally_throttled(&e->tally, provider, (enum dim)d, r->held_us[d] + r->held_us[GATE_SPREAD + d]);
     for (int i = 0; i < r->attempt_count; i++)
         add_use(tally_line(&e->tally, r->attempts[i].upstream, label_of(e, j, r->attempts[i].model)), &r->attempts[i]);
     tally_request(&e->tally, tally_line(&e->tally, provider, label_of(e, j, r->model)), r->api_endpoint, outcome_of(j), r->priority);

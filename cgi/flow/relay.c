@@ -166,6 +166,7 @@ void relay_place(struct engine *e, struct job *j, const struct admit_place *p)
     sb_i64(&e->out, ms(p->eta_error_us));
     sb_puts(&e->out, ",\"reason\":");
     sb_json(&e->out, gate_name(p->reason));
+    gauge_spread_json(&e->out, &p->spread);
     sb_puts(&e->out, ",\"upstream\":");
     sb_json(&e->out, p->upstream >= 0 ? e->s->upstreams[p->upstream].name : NULL);
     sb_putc(&e->out, '}');

@@ -78,6 +78,7 @@ static void add_entry(void *ctx, void *job, const struct admit_place *p)
     t->eta_ms = p->eta_us < 0 ? -1 : p->eta_us / USEC_PER_MS;
     t->tokens = admit_expects(v->e->admit, j->ticket);
     t->reason = p->reason;
+    t->spread = p->spread;
 }
 
 static void add_budget(void *ctx, const struct budget_view *v)

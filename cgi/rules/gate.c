@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-static const char *const gates[GATE_COUNT] = {
+static const char *const gates[GATE_NONE + 1] = {
     [DIM_REQUESTS_PER_MINUTE] = "requests_per_minute",
     [DIM_REQUESTS_PER_HOUR] = "requests_per_hour",
     [DIM_TOKENS_PER_MINUTE] = "tokens_per_minute",
@@ -19,7 +19,7 @@ static const char *const gates[GATE_COUNT] = {
     [GATE_NONE] = "none",
 };
 
-static const char *const texts[GATE_COUNT] = {
+static const char *const texts[GATE_NONE + 1] = {
     [DIM_REQUESTS_PER_MINUTE] = "The limit of requests per minute was used up.",
     [DIM_REQUESTS_PER_HOUR] = "The limit of requests per hour was used up.",
     [DIM_TOKENS_PER_MINUTE] = "The limit of tokens per minute left too little for it.",
@@ -35,11 +35,44 @@ static const char *const texts[GATE_COUNT] = {
     [GATE_NONE] = "No gate: it was read, its tokens were counted, it was stored.",
 };
 
+static const char *const spread_keys[DIM_COUNT] = {
+    [DIM_REQUESTS_PER_MINUTE] = "requests_per_minute_spread",
+    [DIM_REQUESTS_PER_HOUR] = "requests_per_hour_spread",
+    [DIM_TOKENS_PER_MINUTE] = "tokens_per_minute_spread",
+    [DIM_TOKENS_PER_HOUR] = "tokens_per_hour_spread",
+    [DIM_INPUT_TOKENS_PER_MINUTE] = "input_tokens_per_minute_spread",
+    [DIM_OUTPUT_TOKENS_PER_MINUTE] = "output_tokens_per_minute_spread",
+};
+
+static const char *const spread_texts[DIM_COUNT] = {
+    [DIM_REQUESTS_PER_MINUTE] = "Weir spreads the requests of a minute over it; the next was not due yet.",
+    [DIM_REQUESTS_PER_HOUR] = "Weir spreads the requests of an hour over it; the next was not due yet.",
+    [DIM_TOKENS_PER_MINUTE] = "Weir spreads the tokens of a minute over it; so many were not due yet.",
+    [DIM_TOKENS_PER_HOUR] = "Weir spreads the tokens of an hour over it; so many were not due yet.",
+    [DIM_INPUT_TOKENS_PER_MINUTE] = "Weir spreads the input tokens of a minute over it; so many were not due yet.",
+    [DIM_OUTPUT_TOKENS_PER_MINUTE] = "Weir spreads the output tokens of a minute over it; so many were not due yet.",
+};
+
 static const char *const priorities[PRIORITY_COUNT] = {"Low", "Medium", "High"};
 
-const char *gate_name(enum gate g) { return gates[g]; }
-const char *gate_key(enum gate g) { return g == GATE_SESSION ? "session" : gates[g]; }
-const char *gate_text(enum gate g) { return texts[g]; }
+bool gate_spreads(enum gate g, enum dim *d)
+{
+    if (g < GATE_SPREAD)
+        return false;
+    *d = (enum dim)(g - GATE_SPREAD);
+    return true;
+}
+
+const char *gate_name(enum gate g) { return gates[g < GATE_SPREAD ? g : g - GATE_SPREAD]; }
+const char *gate_text(enum gate g) { return g < GATE_SPREAD ? texts[g] : spread_texts[g - GATE_SPREAD]; }
+
+const char *gate_key(enum gate g)
+{
+    if (g >= GATE_SPREAD)
+        return spread_keys[g - GATE_SPREAD];
+    return g == GATE_SESSION ? "session" : gates[g];
+}
+
 const char *dim_name(enum dim d) { return gates[d]; }
 const char *priority_name(enum priority p) { return priorities[p]; }
 
@@ -59,7 +92,7 @@ enum gate gate_longest(const int64_t held_us[GATE_COUNT])
     enum gate longest = GATE_NONE;
     int64_t most = 0;
 
-    for (int g = 0; g < GATE_NONE; g++) {
+    for (int g = 0; g < GATE_COUNT; g++) {
         if (held_us[g] > most) {
             most = held_us[g];
             longest = (enum gate)g;

@@ -25,14 +25,18 @@ enum gate {
     GATE_BACKOFF,                   /* Retry-After or a retry's delay */
     GATE_SESSION,                   /* an earlier message of the same session runs; told as "concurrency" */
     GATE_NONE,
-    GATE_COUNT
+    GATE_SPREAD,                    /* the first of DIM_COUNT: not what was used of a dimension's limit holds, but the pace at
+                                     * which it is spread over its window; told as the dimension, with what it spreads */
+    GATE_COUNT = GATE_SPREAD + DIM_COUNT
 };
 
 enum priority { PRIORITY_LOW, PRIORITY_MEDIUM, PRIORITY_HIGH, PRIORITY_COUNT };
 
 const char *gate_name(enum gate g);           /* the `reason` of who waits: "tokens_per_minute", …; "none" */
-const char *gate_key(enum gate g);            /* the same, but "session" for GATE_SESSION: each gate its own, as it is stored */
+const char *gate_key(enum gate g);            /* the same, but each gate its own, as it is stored: "session", "tokens_per_minute_spread" */
 const char *gate_text(enum gate g);           /* what held a request there, as a sentence */
+/* Is it the pace of a limit? *d (untouched if not) is the limit's dimension. */
+bool gate_spreads(enum gate g, enum dim *d);
 /* The one that held longest; GATE_NONE: none did. */
 enum gate gate_longest(const int64_t held_us[GATE_COUNT]);
 const char *dim_name(enum dim d);

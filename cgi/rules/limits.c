@@ -207,6 +207,7 @@ int64_t limits_wait_us(const struct limits *l, const struct limits_need *need, e
 
     for (int i = 0; i < DIM_COUNT && !BROKEN("no-limits"); i++) {
         const struct limits_dim *d = &l->dim[i];
+        enum gate gate = (enum gate)(GATE_SPREAD + i);
         int64_t n, over, wait;
 
         if (!d->limit)
@@ -217,11 +218,14 @@ int64_t limits_wait_us(const struct limits *l, const struct limits_need *need, e
         if (over > 0) {
             int64_t leaves = window_wait_us(&d->window, over, l->now_us);
 
-            wait = leaves > wait ? leaves : wait;
+            if (leaves >= wait) {
+                wait = leaves;
+                gate = (enum gate)i;
+            }
         }
         if (wait > longest) {
             longest = wait;
-            *why = l->now_us < d->stab.until_us ? GATE_STABILIZING : (enum gate)i;
+            *why = l->now_us < d->stab.until_us ? GATE_STABILIZING : gate;
         }
     }
     spread = limits_spread_wait_us(l, need);

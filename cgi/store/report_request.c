@@ -22,12 +22,15 @@ bool report_request_is_open(struct db *ro, const char *request_id)
     return query_stop(&q) == WEIR_OK && found;
 }
 
-static void gate_json(struct sb *out, const char **comma, const char *key, int64_t held_us, const char *text)
+/* Of a limit, the pace at which it is spread held it for `spread_us` of that; < 0: no limit. */
+static void gate_json(struct sb *out, const char **comma, const char *key, int64_t held_us, int64_t spread_us, const char *text)
 {
     if (held_us < 1000)
         return;
     sb_putf(out, "%s{\"gate\":\"%s\"", *comma, key);
     json_i64(out, "held_ms", held_us / 1000);
+    if (spread_us >= 0)
+        json_i64(out, "spread_ms", spread_us / 1000);
     json_text(out, "text", text);
     sb_putc(out, '}');
     *comma = ",";
@@ -41,12 +44,15 @@ static void gates_json(struct sb *out, const struct call_record *r, int64_t lost
 
     sb_puts(out, ",\"gates\":[");
     for (int g = 0; g < GATE_NONE; g++) {
-        gate_json(out, &comma, gate_key((enum gate)g), r->held_us[g], gate_text((enum gate)g));
-        rest_us -= r->held_us[g];
+        int64_t spread_us = g < DIM_COUNT ? r->held_us[GATE_SPREAD + g] : -1, held_us = r->held_us[g] + (spread_us > 0 ? spread_us : 0);
+
+        gate_json(out, &comma, gate_key((enum gate)g), held_us, spread_us,
+                  gate_text(2 * spread_us > held_us ? (enum gate)(GATE_SPREAD + g) : (enum gate)g));
+        rest_us -= held_us;
     }
     lost_us = (lost_us < rest_us ? lost_us : rest_us) / 1000 * 1000;
-    gate_json(out, &comma, "attempt", lost_us, "Attempts that failed took this long.");
-    gate_json(out, &comma, gate_key(GATE_NONE), rest_us - lost_us, gate_text(GATE_NONE));
+    gate_json(out, &comma, "attempt", lost_us, -1, "Attempts that failed took this long.");
+    gate_json(out, &comma, gate_key(GATE_NONE), rest_us - lost_us, -1, gate_text(GATE_NONE));
     sb_putc(out, ']');
 }
 

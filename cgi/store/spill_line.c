@@ -172,10 +172,10 @@ void spill_line_put(struct sb *out, const struct call_record *r, bool text)
 
 /* --- and back --- */
 
-/* As many as there are to be: a line of another version has gates that mean something else. */
+/* Gates are only ever added at the end: a line of an earlier version has fewer, one that has more is a later version's. */
 static bool read_numbers(const json_t *list, int64_t *v, size_t n)
 {
-    if (json_array_size(list) != n)
+    if (!json_is_array(list) || json_array_size(list) > n)
         return false;
     for (size_t i = 0; i < n; i++)
         v[i] = json_integer_value(json_array_get(list, i));

@@ -71,11 +71,34 @@ static double begun_ms(const json_t *r, const json_t *attempt)
     return (double)(began - came);
 }
 
-/* Waiting, attempts that failed, first token, writing: one after another, together the whole. */
+/* What was kept apart on purpose: the least pause between two, and limits spread over their minute or hour. */
+static double paced_ms(const json_t *r)
+{
+    double ms = 0;
+    json_t *g;
+    size_t i;
+
+    json_array_foreach(json_object_get(r, "gates"), i, g)
+        ms += strcmp(json_str(g, "gate", ""), gate_name(GATE_PACING)) == 0 ? view_number(g, "held_ms")
+                                                                            : json_number_value(json_object_get(g, "spread_ms"));
+    return ms;
+}
+
+/* A wait of `ms`, the end of it as far as any is left of what is known of pacing. */
+static void waited(json_t *list, const char *label, double ms, double total, double *paced, double *at)
+{
+    double part = fmin(*paced, fmax(ms, 0));
+
+    stretch(list, label, "wait", ms - part, total, at);
+    stretch(list, "Pacing", "pace", part, total, at);
+    *paced -= part;
+}
+
+/* Waiting, pacing, attempts that failed, first token, writing: one after another, together the whole. */
 static json_t *waterfall(const json_t *r)
 {
     const json_t *t = json_object_get(r, "timings"), *attempts = json_object_get(r, "attempts");
-    double first = view_number(t, "ttft_ms"), writing = view_number(t, "writing_ms"), total = view_number(t, "duration_ms"), at = 0;
+    double first = view_number(t, "ttft_ms"), writing = view_number(t, "writing_ms"), total = view_number(t, "duration_ms"), at = 0, paced = paced_ms(r);
     size_t n = json_array_size(attempts), failed = 0;
     json_t *list = json_array();
 
@@ -86,11 +109,11 @@ static json_t *waterfall(const json_t *r)
         double answered = view_number(a, "http_status");
         json_t *label = answered > 0 ? view_text("Attempt %zu (%.0f)", i + 1, answered) : view_text("Attempt %zu failed", i + 1);
 
-        stretch(list, i ? "Waiting to try again" : "Queued", "wait", fmin(begun_ms(r, a), total) - at, total, &at);
+        waited(list, i ? "Waiting to try again" : "Queued", fmin(begun_ms(r, a), total) - at, total, &paced, &at);
         stretch(list, json_string_value(label), "err", fmin(view_number(a, "duration_ms"), total - at), total, &at);
         json_decref(label);
     }
-    stretch(list, failed ? "Waiting to try again" : "Queued", "wait", total - at - first - writing, total, &at);
+    waited(list, failed ? "Waiting to try again" : "Queued", total - at - first - writing, total, &paced, &at);
     stretch(list, "First token", "first", first, total, &at);
     stretch(list, "Writing", "ok", writing, total, &at);
     return list;

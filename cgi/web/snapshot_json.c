@@ -45,7 +45,9 @@ static void entry_json(const struct snapshot *s, const struct snapshot_entry *w,
         sb_puts(out, "null");
     else
         sb_i64(out, w->eta_ms);
-    sb_putf(out, ",\"reason\":\"%s\"}", gate_name(w->reason));
+    sb_putf(out, ",\"reason\":\"%s\"", gate_name(w->reason));
+    gauge_spread_json(out, &w->spread);
+    sb_putc(out, '}');
 }
 
 void snapshot_level_json(int32_t ppm, struct sb *out)

@@ -266,8 +266,16 @@ const char *view_dim_label(enum dim d)
 
 const char *view_gate_label(enum gate g)
 {
+    static const char *const spread[DIM_COUNT] = {
+        "Requests per minute, spread", "Requests per hour, spread", "Tokens per minute, spread", "Tokens per hour, spread",
+        "Input tokens per minute, spread", "Output tokens per minute, spread",
+    };
+    enum dim d;
+
     if ((int)g < DIM_COUNT)
         return view_dim_label((enum dim)(int)g);
+    if (gate_spreads(g, &d))
+        return spread[d];
     switch (g) {
     case GATE_CONCURRENCY: return "A free place";
     case GATE_BUDGET: return "The budget";
@@ -276,6 +284,7 @@ const char *view_gate_label(enum gate g)
     case GATE_BACKOFF: return "The next attempt";
     case GATE_SESSION: return "The message before it";
     case GATE_NONE:
+    case GATE_SPREAD:
     case GATE_COUNT: break;
     }
     return "Its turn";

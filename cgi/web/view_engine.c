@@ -47,17 +47,33 @@ json_t *view_health(const struct snapshot *s)
     return pill;
 }
 
-/* "1,200 held · free again in 12 s" */
+/* Most of what may go at once has gone, so that one may have to wait at a limit that is far from used up. */
+static bool is_spread(const struct admit_dim_view *d)
+{
+    return d->left < d->remaining && 2 * d->left < d->capacity;
+}
+
+/* "1,200 held · free again in 12 s · spread: 400 of 10,000 may go at once" */
 static json_t *gauge_foot(const struct admit_dim_view *d)
 {
     json_t *held = view_count((double)d->reserved), *free_in = view_span((double)d->resets_in_us / USEC_PER_MS);
-    json_t *text = view_text("%s%s%s%s%s", d->reserved > 0 ? json_string_value(held) : "", d->reserved > 0 ? " held" : "",
-                             d->reserved > 0 && d->used > 0 ? " · " : "", d->used > 0 ? "free again in " : "",
-                             d->used > 0 ? json_string_value(free_in) : "");
+    json_t *left = view_count((double)(d->left > 0 ? d->left : 0)), *capacity = view_count((double)d->capacity);
+    struct sb text = sb_make(200);
+    json_t *foot;
 
+    if (d->reserved > 0)
+        sb_putf(&text, "%s held", json_string_value(held));
+    if (d->used > 0)
+        sb_putf(&text, "%sfree again in %s", text.len ? " · " : "", json_string_value(free_in));
+    if (is_spread(d))
+        sb_putf(&text, "%sspread: %s of %s may go at once", text.len ? " · " : "", json_string_value(left), json_string_value(capacity));
+    foot = json_string(sb_str(&text));
+    sb_done(&text);
     json_decref(held);
     json_decref(free_in);
-    return text;
+    json_decref(left);
+    json_decref(capacity);
+    return foot;
 }
 
 static json_t *gauge(enum dim dim, const struct admit_dim_view *d, int64_t reserve_permille)

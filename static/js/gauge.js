@@ -6,7 +6,7 @@ import { count, level, span } from "./format.js";
 
 const pct = (n) => `${(Math.min(1, Math.max(0, n)) * 100).toFixed(2)}%`;
 
-/* A gauge for `d` = {limit, used, reserved, remaining, utilization, resets_in_ms}. */
+/* A gauge for `d` = {limit, used, reserved, remaining, utilization, resets_in_ms, bucket}. */
 export function gauge(name, d) {
   const node = clone("t-gauge");
   const used = d.limit ? d.used / d.limit : 0;
@@ -25,6 +25,8 @@ export function gauge(name, d) {
   const foot = [];
   if (d.reserved > 0) foot.push(`${count(d.reserved)} held`);
   if (d.resets_in_ms > 0 && d.used > 0) foot.push(`free again in ${span(d.resets_in_ms)}`);
+  const b = d.bucket;                   /* most of what may go at once has gone */
+  if (b && b.left < d.remaining && 2 * b.left < b.capacity) foot.push(`spread: ${count(Math.max(0, b.left))} of ${count(b.capacity)} may go at once`);
   part(node, "foot").textContent = foot.join(" · ");
   part(node, "foot").hidden = foot.length === 0;
   return node;

@@ -104,6 +104,12 @@ export function budget(b, now = Date.now()) {
   return `Budget per ${b.window ?? "period"} for ${b.scope === "all" ? "everyone" : `this ${b.scope ?? "account"}`}${of}.${resets}`;
 }
 
+/* Not what is used of a limit holds it, but its pace. */
+function spread(dimension, { limit, capacity }) {
+  const [, span] = dimension.split("_per_");
+  return `: Weir spreads the ${span}'s ${count(limit)}, at most ${count(capacity)} at once`;
+}
+
 /* One waiting message: its place, when it is expected to start, and why it waits. */
 export function queued(q) {
   if (q.reason === "pacing") return { head: `Spacing requests: ${span(q.eta_ms)}`, more: "" };
@@ -112,7 +118,7 @@ export function queued(q) {
   const begins = q.eta_ms === null || q.eta_ms === undefined ? ""
     : q.eta_ms < 500 ? " · starts any moment"
     : ` · starts in about ${about(q.eta_ms)}${q.eta_error_ms >= 500 ? ` (±\u00a0${about(q.eta_error_ms)})` : ""}`;
-  return { head: `Queued: ${place}${total}${begins}`, more: REASONS[q.reason] ?? "" };
+  return { head: `Queued: ${place}${total}${begins}`, more: (REASONS[q.reason] ?? "") + (q.spread ? spread(q.reason, q.spread) : "") };
 }
 
 /* A button's words for another model: how much sooner than in `wait_ms`, if that is known. */

@@ -17,7 +17,14 @@ test('beyond the burst, calls are paced to the limit and the wait is explained',
   }
   const waited = streams.filter((s) => s.all('queue').length);
   assert.ok(waited.length >= 1 && waited.length <= 4, `${waited.length} waited; the burst is 20`);
-  for (const s of waited) assert.equal(s.first('queue').reason, 'requests_per_minute');
+  for (const s of waited) {
+    assert.equal(s.first('queue').reason, 'requests_per_minute');
+    assert.deepEqual(s.first('queue').spread, { limit: 120, capacity: 20 }, 'which is far from used up');
+    const { gates } = (await weir.get(`/monitoring/requests/${s.first('accepted').request_id}`)).json;
+    const held = gates.find((g) => g.gate === 'requests_per_minute');
+    assert.ok(held.spread_ms > 0 && held.spread_ms === held.held_ms, JSON.stringify(gates));
+    assert.match(held.text, /spreads the requests of a minute/);
+  }
   const at = (await up.calls('paced')).map((c) => c.at_us);
   for (let i = 0; i < at.length; i++)
     for (let j = i; j < at.length; j++)

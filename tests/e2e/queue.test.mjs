@@ -46,7 +46,7 @@ test('who waits is told position, expected start and reason, and then starts', a
   const held = await hold('first');
   const a = await wait('#slow-0-100-6 waits a');
   const q = await a.next('queue');
-  assert.deepEqual(keys(q), ['ahead', 'eta_error_ms', 'eta_ms', 'position', 'reason', 'upstream']);
+  assert.deepEqual(keys(q), ['ahead', 'eta_error_ms', 'eta_ms', 'position', 'reason', 'spread', 'upstream']);
   assert.deepEqual([q.position, q.ahead, q.reason, q.upstream], [1, 0, 'concurrency', 'openai']);
   const b = await wait('waits b');
   const second = await b.next('queue');

@@ -89,13 +89,15 @@ START_TEST(what_waits_is_told_its_position_its_start_and_the_gate_that_holds_it)
         ck_assert_int_eq(place.position, i - 9);
         ck_assert_int_eq(place.ahead, i - 10);
         ck_assert_int_eq(place.eta_us, (i - 9) * SEC);   /* then one a second */
-        ck_assert_int_eq(place.reason, (enum gate)DIM_REQUESTS_PER_MINUTE);
+        ck_assert_int_eq(place.reason, (enum gate)(GATE_SPREAD + DIM_REQUESTS_PER_MINUTE));
+        ck_assert_int_eq(place.spread.limit, 60);        /* ten of which may go at once, and the rest as time passes */
+        ck_assert_int_eq(place.spread.capacity, 10);
     }
     ck_assert_int_eq(admit_wake_us(a, START), START + SEC);
     ck_assert(!admit_next(a, START + SEC - 1, &g));
     ck_assert(admit_next(a, START + SEC, &g));
     ck_assert_ptr_eq(g.ticket, t[10]);
-    ck_assert_int_eq(gate_longest(g.wait.held_us), (enum gate)DIM_REQUESTS_PER_MINUTE);
+    ck_assert_int_eq(gate_longest(g.wait.held_us), (enum gate)(GATE_SPREAD + DIM_REQUESTS_PER_MINUTE));
     admit_free(a);
 }
 END_TEST
@@ -170,7 +172,7 @@ START_TEST(a_refusal_by_a_full_queue_or_a_missed_deadline_leaves_nothing_behind)
     ck_assert(!admit_next(a, START, &g));
     ck_assert_ptr_null(admit_expire(a, START + 30 * SEC));
     ck_assert_ptr_eq(admit_expire(a, START + 40 * SEC), ask.job);
-    ck_assert_int_eq(admit_left(a)->held_us[DIM_TOKENS_PER_MINUTE], 40 * SEC);
+    ck_assert_int_eq(admit_left(a)->held_us[GATE_SPREAD + DIM_TOKENS_PER_MINUTE], 40 * SEC);
     ck_assert_ptr_null(admit_expire(a, START + 40 * SEC));
     admit_free(a);
 }

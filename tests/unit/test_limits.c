@@ -320,8 +320,31 @@ START_TEST(a_stream_that_outgrows_its_reservation_is_a_debt_paid_before_anything
     ck_assert_int_eq(l->dim[2].open, 0);
     ck_assert_int_eq(l->dim[2].window.sum, 1700);
     ck_assert_int_eq(limits_wait_us(l, &(struct limits_need){90, 10, false}, &why), 8 * SEC);
-    ck_assert_int_eq(why, (enum gate)DIM_TOKENS_PER_MINUTE);
+    ck_assert_int_eq(why, (enum gate)(GATE_SPREAD + DIM_TOKENS_PER_MINUTE));
     free(l);
+}
+END_TEST
+
+START_TEST(whether_the_pace_of_a_limit_holds_or_its_sum_is_told)
+{
+    struct limits *paced = made(&(struct limits_config){.limit = {0, 0, 6000, 0, 0, 0}});     /* burst 1,000 */
+    struct limits *used_up = made(&(struct limits_config){.limit = {0, 0, 6000, 0, 0, 0}, .burst_tokens = 6000});
+    struct limits_need all = {900, 100, false}, next = {90, 10, false};
+    enum gate why = GATE_NONE;
+    enum dim d = DIM_COUNT;
+
+    limits_take(paced, &all, true);
+    ck_assert_int_eq(limits_wait_us(paced, &next, &why), SEC);
+    ck_assert(gate_spreads(why, &d));
+    ck_assert_int_eq(d, DIM_TOKENS_PER_MINUTE);
+    ck_assert_str_eq(gate_name(why), "tokens_per_minute");
+    for (int i = 0; i < 6; i++)
+        limits_take(used_up, &all, true);
+    ck_assert_int_gt(limits_wait_us(used_up, &next, &why), 59 * SEC);     /* a second fills the bucket, but not the minute */
+    ck_assert(!gate_spreads(why, &d));
+    ck_assert_int_eq(why, (enum gate)DIM_TOKENS_PER_MINUTE);
+    free(paced);
+    free(used_up);
 }
 END_TEST
 
@@ -475,6 +498,7 @@ END_TEST
 
 UNIT_MAIN("limits", a_million_random_steps_agree_with_an_exact_model, a_call_that_was_never_sent_leaves_no_trace,
           a_stream_that_outgrows_its_reservation_is_a_debt_paid_before_anything_else,
+          whether_the_pace_of_a_limit_holds_or_its_sum_is_told,
           output_told_ahead_of_its_time_is_given_back, what_others_used_is_forgotten_when_the_provider_forgets_it,
           an_ask_larger_than_the_burst_starts_on_a_full_bucket, the_reserve_is_for_high_and_lent_while_no_high_asks,
           what_the_provider_says_only_makes_things_stricter,

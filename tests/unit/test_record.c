@@ -90,12 +90,14 @@ START_TEST(how_a_call_waited_is_a_line_of_json_and_back)
     waited_write(&r, &out);
     ck_assert_int_eq((int)out.len, 0);
     r.held_us[DIM_TOKENS_PER_MINUTE] = 1204000;
+    r.held_us[GATE_SPREAD + DIM_TOKENS_PER_MINUTE] = 60000;
     r.held_us[GATE_CONCURRENCY] = 5000;
     r.held_us[GATE_SESSION] = 300000;
     r.promised_ms = 900;
     r.promised_position = 2;
     waited_write(&r, &out);
-    ck_assert_str_eq(sb_str(&out), "{\"held_ms\":{\"tokens_per_minute\":1204,\"concurrency\":5,\"session\":300},"
+    ck_assert_str_eq(sb_str(&out), "{\"held_ms\":{\"tokens_per_minute\":1204,\"concurrency\":5,\"session\":300,"
+                                   "\"tokens_per_minute_spread\":60},"
                                    "\"promised_ms\":900,\"position\":2}");
     waited_read(sb_str(&out), &back);
     ck_assert_mem_eq(back.held_us, r.held_us, sizeof r.held_us);

@@ -2,6 +2,7 @@
 #include "unit.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -195,6 +196,44 @@ START_TEST(no_cut_and_no_flipped_bit_passes_for_a_settlement)
 }
 END_TEST
 
+/* The first thirteen gates of a line, as a Weir wrote them that had no others, and a sum that fits. */
+static void as_before_the_spread(struct sb *line)
+{
+    char *list = strstr(line->p, "\"held_us\":["), *end = strchr(list, ']'), *cut = list, *sum = strstr(line->p, ",\"sum\":\"");
+    uint64_t h = UINT64_C(0xcbf29ce484222325);
+
+    for (int i = 0; i <= GATE_NONE; i++)
+        cut = strpbrk(cut + 1, ",]");
+    memmove(cut, end, (size_t)(line->p + line->len - end));
+    line->len -= (size_t)(end - cut);
+    sum -= end - cut;
+    for (const char *p = line->p; p < sum; p++)
+        h = (h ^ (unsigned char)*p) * UINT64_C(0x100000001b3);
+    line->len = (size_t)(sum - line->p);
+    sb_putf(line, ",\"sum\":\"%016" PRIx64 "\"}", h);
+}
+
+START_TEST(a_line_of_before_the_spread_was_told_apart_is_read)
+{
+    struct db *db = fixture_db();
+    struct sb line = sb_make(1 << 20);
+    struct call_record r;
+    struct spill_line l;
+
+    fixture_user(db, "usr_a");
+    r = open_call(db);
+    spill_line_put(&line, &r, true);
+    as_before_the_spread(&line);
+    ck_assert(spill_line_read(line.p, line.len, &l));
+    ck_assert_mem_eq(l.rec.held_us, r.held_us, (GATE_NONE + 1) * sizeof *r.held_us);
+    for (int g = GATE_SPREAD; g < GATE_COUNT; g++)
+        ck_assert_int_eq(l.rec.held_us[g], 0);
+    spill_line_done(&l);
+    sb_done(&line);
+    db_close(db);
+}
+END_TEST
+
 /* With a key text lies sealed in the file as it does in the database, and where none is kept there is none. */
 START_TEST(text_is_in_the_file_as_it_is_in_the_database)
 {
@@ -327,5 +366,5 @@ START_TEST(while_the_database_is_locked_a_replay_changes_nothing)
 END_TEST
 
 UNIT_MAIN("spill", a_settlement_through_the_file_leaves_the_rows_it_would_have_left, what_was_stored_before_is_not_counted_again,
-          no_cut_and_no_flipped_bit_passes_for_a_settlement, text_is_in_the_file_as_it_is_in_the_database, a_line_the_disk_cut_short_is_refused_and_spoils_none_after_it,
+          no_cut_and_no_flipped_bit_passes_for_a_settlement, a_line_of_before_the_spread_was_told_apart_is_read, text_is_in_the_file_as_it_is_in_the_database, a_line_the_disk_cut_short_is_refused_and_spoils_none_after_it,
           a_settlement_nobody_asked_for_is_left_out_alone, while_the_database_is_locked_a_replay_changes_nothing)
