@@ -227,6 +227,9 @@ function descendants(pid) {
 const lives = (pid) => {
   try { return !/\) Z/.test(fs.readFileSync(`/proc/${pid}/stat`, 'utf8')); } catch { return false; }
 };
+const nameOf = (pid) => {
+  try { return fs.readFileSync(`/proc/${pid}/comm`, 'utf8'); } catch { return null; }          // it has ended
+};
 const gone = (pids) => waitFor('all of them to end', () => pids.length >= 3 && !pids.some(lives));
 
 test('--embedded needs no Weir that runs: nothing outlives it, and kill -9 of the client, or of all, is gone on with', async () => {
@@ -236,10 +239,10 @@ test('--embedded needs no Weir that runs: nothing outlives it, and kill -9 of th
   const env = { PATH: '/usr/bin:/bin', HOME: folder, WEIR_STATE: state, WEIR_CONFIG: file('weir.json'), WEIR_URL: 'http://127.0.0.1:1' };
   const embedded = (...more) => spawn(path.join(build, 'weir'), words('alone.jsonl', 'alone.out.jsonl', ['--embedded', '--workers', '4', ...more]),
     { env, cwd: top, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
-  write('alone.jsonl', 40, (i) => `#slow-60-1-3 alone ${i}`);
+  write('alone.jsonl', 40, (i) => `#slow-200-1-3 alone ${i}`);
   const before = await calls();
   const halfway = async (n, child) => {
-    await waitFor('answers, and the provider in the middle of more', async () => lineCount('alone.out.jsonl') >= n && (await up.judge()).in_flight >= 3);
+    await waitFor('answers, and the provider in the middle of more', async () => lineCount('alone.out.jsonl') >= n && (await up.judge()).in_flight >= 3, 30000);
     return descendants(child.pid);
   };
 
@@ -268,7 +271,7 @@ test('--embedded needs no Weir that runs: nothing outlives it, and kill -9 of th
   const fourth = embedded('--resume');
   end = ended(fourth);
   pids = await halfway(28, fourth);
-  process.kill(pids.find((pid) => fs.readFileSync(`/proc/${pid}/comm`, 'utf8') === 'weir\n'), 'SIGKILL');
+  process.kill(pids.find((pid) => nameOf(pid) === 'weir\n'), 'SIGKILL');
   const alone = await end;
   assert.equal(alone.code, 69, alone.output);
   assert.match(alone.output, /the embedded Weir ended by itself/);

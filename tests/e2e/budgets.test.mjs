@@ -304,7 +304,8 @@ test('1,000 parallel requests with kill -9 in between: not a picodollar beyond a
   const ask = { model, message: '#slow-0-5-40 killed', max_tokens: 40 };
   const limit = 100 * await worst(weir, ask);
   const b = await budget(weir, { window: 'month', limit_usd: usd(limit) });
-  const gone = Array.from({ length: 500 }, () => weir.post('/chat/complete', ask).catch(() => null));
+  const slow = { ...ask, message: '#slow-0-500-40 killed' };         // worth as much, and under way however late the end comes
+  const gone = Array.from({ length: 500 }, (_, i) => weir.post('/chat/complete', i % 5 ? ask : slow).catch(() => null));
   await waitFor('some to be answered and others to run', async () => (await up.judge()).by_status[200] >= 60);
   await weir.kill('SIGKILL');
   await Promise.all(gone);

@@ -54,7 +54,8 @@ async function thingsFor(pattern) {
   }
   if (pattern === '/app/tokens/{id}') return [(await ask('POST', '/app/tokens', { body: { name: 'own' }, headers: a.headers })).json.token_id];
   if (/^\/v1\/(files|batches)\/\{id\}/.test(pattern)) {
-    const line = JSON.stringify({ custom_id: 'a', url: '/v1/chat/completions', body: { model, messages: [{ role: 'user', content: `#slow-900-1-3 ${secret}` }] } });
+    const ms = pattern.endsWith('/cancel') ? 60000 : 900;       // what shall be cancelled must not have ended
+    const line = JSON.stringify({ custom_id: 'a', url: '/v1/chat/completions', body: { model, messages: [{ role: 'user', content: `#slow-${ms}-1-3 ${secret}` }] } });
     const part = (name, more, text) => `--XX\r\nContent-Disposition: form-data; name="${name}"${more}\r\n\r\n${text}\r\n`;
     const file = await ask('POST', '/v1/files', { body: `${part('purpose', '', 'batch')}${part('file', '; filename="f"', line)}--XX--`,
       headers: { ...a.headers, 'Content-Type': 'multipart/form-data; boundary=XX' } });

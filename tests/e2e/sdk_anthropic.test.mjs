@@ -162,29 +162,38 @@ const narrow = await startWeir({
 });
 const patient = new Anthropic({ baseURL: `http://127.0.0.1:${narrow.port}`, apiKey: narrow.token });
 
+// A stream that has the only place until its controller ends it.
+async function hold(what) {
+  const tag = `#slow-0-100-1000 holds ${what}`;
+  const stream = await patient.messages.create(say(tag, { stream: true, max_tokens: 4000 }));
+  await waitFor('the place to be taken', async () => (await up.calls(tag)).length > 0);
+  return stream;
+}
+
 test('a long wait in the queue is only a long wait, told in comments', async () => {
-  const first = await patient.messages.create(say('#slow-0-100-28 holds the place', { stream: true }));
-  await waitFor('the place to be taken', async () => (await up.calls('#slow-0-100-28')).length > 0);
+  const first = await hold('the place');
   const s = await narrow.stream(say('waits its turn', { stream: true }), { path: '/v1/messages' });
-  for await (const _ of first) { /* to its end */ }
+  await waitFor('to be told', () => s.comments.length > 0);
+  first.controller.abort();
   await s.end();
   assert.match(s.text, /^: queued position=1 eta_ms=\d+\n\n/m);
   assert.deepEqual([s.names()[0], s.names().at(-1)], ['message_start', 'message_stop']);
-  const again = await patient.messages.create(say('#slow-0-50-8 holds it again', { stream: true }));
+  const again = await hold('it again');
   const waits = patient.messages.stream(say('by the client too')).finalText();
-  for await (const _ of again) { /* to its end */ }
+  await waitFor('the client to be told', async () => (await narrow.get('/monitoring/queue-status')).json.now.entries.length === 1);
+  again.controller.abort();
   assert.equal(await waits, 'by the client too');
 });
 
 test('a full queue is a 429 that the client tries again by itself', async () => {
-  const hold = await patient.messages.create(say('#slow-0-100-12 holds again', { stream: true }));
+  const first = await hold('again');
   const second = patient.messages.create(say('stands in line'));
   await waitFor('one to wait', async () => (await narrow.get('/monitoring/queue-status')).json.now.entries.length === 1);
   const refused = await narrow.post('/v1/messages', say('one too many'));
   assert.deepEqual([refused.status, refused.json.error.type, refused.json.error.details.error_code], [429, 'rate_limit_error', 'queue_full']);
   assert.ok(Number(refused.headers['retry-after']) >= 1);
   const third = patient.messages.create(say('comes back later'));
-  for await (const _ of hold) { /* to its end */ }
+  first.controller.abort();
   assert.equal((await second).content[0].text, 'stands in line');
   assert.equal((await third).content[0].text, 'comes back later');
 });

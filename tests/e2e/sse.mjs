@@ -65,7 +65,7 @@ export class EventStream {
   async next(name, n = 1, ms = 10000) {
     await waitFor(`event ${name} (${this.names().join(' ')})`, () => this.all(name).length >= n || this.ended, ms);
     const found = this.all(name)[n - 1];
-    if (!found) throw new Error(`the stream ended without ${name}: ${this.names().join(' ')} ${JSON.stringify(this.events.at(-1))}`);
+    if (!found) throw new Error(`the stream ended without ${name}: ${this.names().join(' ')} ${JSON.stringify(this.events.at(-1)) ?? `${this.status} ${this.text}`}`);
     return found.data;
   }
 
