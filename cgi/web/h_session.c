@@ -14,7 +14,7 @@
 #include "web/route.h"
 #include "web/title.h"
 
-enum { LIST_LIMIT = 100, LIST_LIMIT_MAX = 1000, MESSAGES_LIMIT = 1000, EXPORT_LIMIT = 100000, SEARCH_MAX = 64, SYSTEM_MAX = 1 << 20 };
+enum { EXPORT_MOST = 100, LIST_LIMIT = 100, LIST_LIMIT_MAX = 1000, MESSAGES_LIMIT = 1000, EXPORT_LIMIT = 100000, SEARCH_MAX = 64, SYSTEM_MAX = 1 << 20 };
 
 /* One change of a conversation, for the writer. */
 struct change {
@@ -269,18 +269,14 @@ static void markdown(const json_t *session, const json_t *messages, struct sb *o
     }
 }
 
-enum weir_err h_session_export(struct exchange *x)
+/* One conversation of the file. */
+static enum weir_err export_one(struct exchange *x, const char *id, bool md)
 {
-    const char *format = http_query(&x->in, "format", "json");
-    bool md = strcmp(format, "md") == 0;
-    struct sb session = sb_make(64 * 1024), messages = sb_make(64 * 1024 * 1024), name = sb_make(128);
+    struct sb session = sb_make(64 * 1024), messages = sb_make(64 * 1024 * 1024);
     enum weir_err e;
 
-    if (!md && strcmp(format, "json") != 0)
-        return web_refuse(x, WEIR_E_INVALID_FIELD, "format", "'format' must be json or md.");
-    writer_catch_up(x->web->writer);
-    if ((e = convo_get(x->db, x->who.user_id, x->arg[0], &session))
-        || (e = convo_messages(x->db, x->who.user_id, x->arg[0], NULL, EXPORT_LIMIT, &messages)))
+    if ((e = convo_get(x->db, x->who.user_id, id, &session))
+        || (e = convo_messages(x->db, x->who.user_id, id, NULL, EXPORT_LIMIT, &messages)))
         goto out;
     if (md) {
         json_t *s = json_loadb(sb_str(&session), session.len, 0, NULL);
@@ -289,14 +285,52 @@ enum weir_err h_session_export(struct exchange *x)
         markdown(s, json_object_get(m, "items"), &x->out.body);
         json_decref(s);
         json_decref(m);
-        x->out.type = "text/markdown; charset=utf-8";
     } else
-        sb_putf(&x->out.body, "{\"session\":%s,\"messages\":%s}\n", sb_str(&session), sb_str(&messages));
-    sb_putf(&name, "attachment; filename=\"weir-%s.%s\"", x->arg[0], md ? "md" : "json");
-    http_header(&x->out, "Content-Disposition", sb_str(&name));
+        sb_putf(&x->out.body, "{\"session\":%s,\"messages\":%s}", sb_str(&session), sb_str(&messages));
 out:
     sb_done(&session);
     sb_done(&messages);
-    sb_done(&name);
     return e;
+}
+
+/* The conversation of the path, and those that 'also' names, in one file: JSON of several is a list. */
+enum weir_err h_session_export(struct exchange *x)
+{
+    const char *format = http_query(&x->in, "format", "json"), *also = http_query(&x->in, "also", "");
+    bool md = strcmp(format, "md") == 0, list = !md && *also;
+    struct sb name = sb_make(128);
+    enum weir_err e;
+    int count = 1;
+
+    if (!md && strcmp(format, "json") != 0)
+        return web_refuse(x, WEIR_E_INVALID_FIELD, "format", "'format' must be json or md.");
+    writer_catch_up(x->web->writer);
+    sb_puts(&x->out.body, list ? "{\"items\":[" : "");
+    e = export_one(x, x->arg[0], md);
+    while (!e && *also) {
+        char id[65];
+        size_t n = strcspn(also, ",");
+
+        if (n == 0 || n >= sizeof id || ++count > EXPORT_MOST) {
+            e = web_refuse(x, WEIR_E_INVALID_FIELD, "also", "'also' must be ids of conversations with a comma between them, at most 99.");
+            break;
+        }
+        memcpy(id, also, n);
+        id[n] = '\0';
+        also += n + (also[n] == ',');
+        sb_puts(&x->out.body, md ? "\n" : ",\n");
+        e = export_one(x, id, md);
+    }
+    if (e)
+        return e;
+    sb_puts(&x->out.body, md ? "" : list ? "]}\n" : "\n");
+    if (md)
+        x->out.type = "text/markdown; charset=utf-8";
+    if (count == 1)
+        sb_putf(&name, "attachment; filename=\"weir-%s.%s\"", x->arg[0], md ? "md" : "json");
+    else
+        sb_putf(&name, "attachment; filename=\"weir-%d-conversations.%s\"", count, md ? "md" : "json");
+    http_header(&x->out, "Content-Disposition", sb_str(&name));
+    sb_done(&name);
+    return WEIR_OK;
 }

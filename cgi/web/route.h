@@ -100,7 +100,7 @@ enum route_body {
     X(POST, "/chat/sessions/{session}/handoff", CHAT, JSON, "", h_session_handoff)                               \
     X(GET, "/chat/sessions/{session}/messages", CHAT, NONE, "leaf limit", h_session_messages)                           \
     X(DELETE, "/chat/sessions/{session}/messages/{id}", CHAT, NONE, "", h_message_delete)                     \
-    X(GET, "/chat/sessions/{session}/export", CHAT, NONE, "format", h_session_export)                         \
+    X(GET, "/chat/sessions/{session}/export", CHAT, NONE, "format also", h_session_export)                         \
     X(POST, "/v1/chat/completions", CHAT, JSON, Q_ANY, h_v1_chat)                                          \
     X(POST, "/v1/embeddings", CHAT, JSON, Q_ANY, h_v1_embeddings)                                          \
     X(POST, "/v1/responses", CHAT, JSON, Q_ANY, h_v1_responses)                                            \

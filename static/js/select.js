@@ -1,7 +1,9 @@
 /* select.js - several conversations at once: mark them, then archive, export or
  * delete. Shift with a click marks from the last one on. Loaded when it is needed. */
 import { byId, el, part } from "./dom.js";
-import { say } from "./announce.js";
+import { alert, say } from "./announce.js";
+
+const MOST = 100;                       /* that the server puts into one file */
 
 export class Select {
   #list = byId("sessions"); #bar = byId("bulk"); #button = byId("select"); #last = null;
@@ -66,7 +68,9 @@ export class Select {
       if (back.length < rows.length) this.sessions.archive(rows.filter((row) => !back.includes(row)));
     } else if (act === "delete") this.sessions.remove(rows);
     else {
-      for (const row of rows) el("a", { href: `/chat/sessions/${row.dataset.id}/export?format=md`, download: true }).click();
+      if (rows.length > MOST) { alert(`At most ${MOST} conversations go into one file.`); return; }
+      const [first, ...also] = rows.map((row) => row.dataset.id);
+      el("a", { href: `/chat/sessions/${first}/export?format=md${also.length ? `&also=${also.join()}` : ""}`, download: true }).click();
       say(`${rows.length} exported`);
     }
     this.#mode(false);

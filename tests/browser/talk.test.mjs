@@ -2,6 +2,7 @@
 // again, change a question, see why an answer took its time; attach a file; see the
 // price before sending.
 import assert from 'node:assert/strict';
+import fs from 'node:fs';
 import { startUpstream, startWeir, test, waitFor } from '../e2e/harness.mjs';
 import { metricsOf, openBrowser, say } from './browser.mjs';
 
@@ -147,7 +148,7 @@ test('a text file becomes a quoted block, a picture is refused with a sentence',
   await page.setInputFiles('#files', { name: 'cat.png', mimeType: 'image/png', buffer: Buffer.from([0x89, 0x50]) });
   await page.locator('#note', { hasText: 'cat.png' }).waitFor();
   await b.sound('refused file');
-  await page.click('#note-button');
+  await page.click('#note .btn');
   await page.setInputFiles('#files', { name: 'x.bin', mimeType: '', buffer: Buffer.from([0xff, 0xfe]) });
   await page.locator('#note', { hasText: 'no text in UTF-8' }).waitFor();
   await page.fill('#text', '');
@@ -163,7 +164,7 @@ test('a file is dropped, with its tokens told, and taken out again; a long text 
   await page.locator('#note', { hasText: /“levels\.txt” is quoted in the message: ≈ \d+ tokens\./ }).waitFor();
   assert.equal(await page.inputValue('#text'), 'levels.txt:\n```txt\nthe level of the day\n```\n');
   await b.sound('a quoted file');
-  await page.click('#note-button');
+  await page.click('#note .btn');
   assert.equal(await page.inputValue('#text'), '');
   const long = 'one line of a long text\n'.repeat(400);
   await page.evaluate((text) => {
@@ -173,7 +174,7 @@ test('a file is dropped, with its tokens told, and taken out again; a long text 
     box.setRangeText(text, 0, 0, 'end');                 // what the browser does with it
   }, long);
   await page.locator('#note', { hasText: 'A long text was pasted' }).waitFor();
-  await page.click('#note-button', { force: true });
+  await page.click('#note .btn', { force: true });
   assert.equal(await page.inputValue('#text'), `pasted.txt:\n\`\`\`txt\n${long}\`\`\`\n`);
   await page.fill('#text', '');
 });
@@ -186,12 +187,13 @@ test('several are archived at once, brought back, and exported', async () => {
     for (const n of [1, 2]) await page.locator('.session', { hasText: `papers ${n}` }).locator('[data-part="mark"]').check();
   };
   const downloads = [];
-  page.on('download', (d) => downloads.push(d.suggestedFilename()));
+  page.on('download', (d) => downloads.push(d));
   await mark();
-  await page.click('#bulk [data-act="export"]');
-  await waitFor('two files', () => downloads.length === 2);
-  assert.equal(new Set(downloads).size, 2);
+  const [one] = await Promise.all([page.waitForEvent('download'), page.click('#bulk [data-act="export"]')]);
+  assert.equal(one.suggestedFilename(), 'weir-2-conversations.md');
+  assert.deepEqual(fs.readFileSync(await one.path(), 'utf8').match(/^# papers \d$/gm).sort(), ['# papers 1', '# papers 2']);
   await mark();
+  assert.equal(downloads.length, 1, 'one file');
   await page.click('#bulk [data-act="archive"]');
   await page.locator('#undo', { hasText: 'Archived 2 conversations' }).waitFor();
   const kept = async () => (await weir.get('/chat/sessions?query=papers')).json.items.length;

@@ -1,6 +1,6 @@
 // Sessions: made, listed, renamed, pinned, archived, deleted; their messages.
 import assert from 'node:assert/strict';
-import { startUpstream, startWeir, test } from './harness.mjs';
+import { addUser, startUpstream, startWeir, test } from './harness.mjs';
 import { assertError } from './shapes.mjs';
 
 const up = await startUpstream();
@@ -25,6 +25,27 @@ test('a session is made, read, changed and deleted', async () => {
   assert.ok([200, 204].includes(gone.status), gone.text);
   assertError(await weir.get(`/chat/sessions/${sid}`), 404, 'not_found', 'not_found');
   assertError(await weir.request('DELETE', `/chat/sessions/${sid}`), 404, 'not_found', 'not_found');
+});
+
+test('several sessions are exported as one file, one\'s own only', async () => {
+  const ids = [];
+  for (const message of ['of oak', 'of elm', 'of ash']) ids.push((await weir.post('/chat/complete', { model, message })).json.session_id);
+  const get = (query, more) => weir.get(`/chat/sessions/${ids[0]}/export?${query}`, more);
+  const one = await get('format=json');
+  assert.deepEqual(Object.keys(one.json), ['session', 'messages']);
+  assert.match(one.headers['content-disposition'], new RegExp(`"weir-${ids[0]}\\.json"`));
+  const all = await get(`format=json&also=${ids[1]},${ids[2]}`);
+  assert.deepEqual(all.json.items.map((i) => [i.session.session_id, i.messages.items[0].content]), [[ids[0], 'of oak'], [ids[1], 'of elm'], [ids[2], 'of ash']]);
+  assert.deepEqual(all.json.items[0], one.json);
+  assert.match(all.headers['content-disposition'], /"weir-3-conversations\.json"/);
+  const md = await get(`format=md&also=${ids[2]}`);
+  assert.match(md.headers['content-type'], /^text\/markdown/);
+  assert.deepEqual(md.text.match(/^# .*$/gm), ['# of oak', '# of ash']);
+  for (const also of [',', `${ids[1]},,${ids[2]}`, 'x'.repeat(65), Array(100).fill(ids[1]).join()]) assertError(await get(`also=${also}`), 400, 'invalid_request_error', 'invalid_field');
+  assert.equal((await get(`also=${Array(99).fill(ids[1]).join()}`)).json.items.length, 100);
+  const ann = await addUser(weir, 'ann');
+  const hers = (await weir.request('POST', '/chat/complete', { model, message: 'hers' }, ann)).json.session_id;
+  assertError(await get(`also=${hers}`), 404, 'not_found', 'not_found');
 });
 
 test('the list has the newest first, finds by title and pages without gaps', async () => {
