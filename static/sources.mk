@@ -4,10 +4,13 @@ nobase_dist_pkgdata_DATA += \
 	static/css/base.css \
 	static/css/chat.css \
 	static/css/dashboard.css \
+	static/css/dialog.css \
 	static/css/doc.css \
+	static/css/highlight.css \
 	static/css/markdown.css \
 	static/css/settings.css \
-	static/css/tokens.css
+	static/css/tokens.css \
+	static/css/top.css
 nobase_dist_pkgdata_DATA += \
 	static/js/act.js \
 	static/js/again.js \
@@ -23,6 +26,7 @@ nobase_dist_pkgdata_DATA += \
 	static/js/composer.js \
 	static/js/copy.js \
 	static/js/dashboard.js \
+	static/js/dialog.js \
 	static/js/dom.js \
 	static/js/drawer.js \
 	static/js/empty.js \
@@ -61,6 +65,7 @@ nobase_dist_pkgdata_DATA += \
 	static/js/signedout.js \
 	static/js/sort.js \
 	static/js/status.js \
+	static/js/style.js \
 	static/js/texts.js \
 	static/js/touch.js \
 	static/js/turn.js \

@@ -1,6 +1,7 @@
 /* explain.js - "Explain this message": where its time went, what held it, its
  * attempts, what was set aside and what was used, at which price. */
 import { get } from "./api.js";
+import { open } from "./dialog.js";
 import { el } from "./dom.js";
 import { cost, count, span } from "./format.js";
 
@@ -47,10 +48,8 @@ export async function explain(request) {
   const body = el("div", { class: "explain" }, el("p", { class: "muted" }, "Reading the record…"));
   const close = el("button", { class: "btn small", type: "button", onclick: () => dialog.close() }, "Close");
   const dialog = el("dialog", { "aria-labelledby": "explain-title" }, el("header", {}, el("h2", { id: "explain-title" }, "What became of this message"), close), body);
-  dialog.addEventListener("close", () => dialog.remove());
   dialog.addEventListener("click", (e) => { if (e.target === dialog) dialog.close(); });
-  document.body.append(dialog);
-  dialog.showModal();
+  await open(dialog);
   try {
     const e = await get(`/monitoring/requests/${request}`);
     body.replaceChildren(

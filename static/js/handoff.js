@@ -2,6 +2,7 @@
  * means, and stays open while it is refused. It cannot be taken back, so there is no Undo. Loaded at its first use. */
 import { boot } from "./boot.js";
 import { get, send } from "./api.js";
+import { open } from "./dialog.js";
 import { byId, el, part } from "./dom.js";
 import { say } from "./announce.js";
 
@@ -39,8 +40,7 @@ export function handOver(row) {
       to.focus();
     }
   });
-  dialog.addEventListener("close", () => { dialog.remove(); byId("chat-menu").querySelector("summary").focus(); });
-  document.body.append(dialog);
-  dialog.showModal();
+  dialog.addEventListener("close", () => byId("chat-menu").querySelector("summary").focus());
+  open(dialog);
   people(list);
 }

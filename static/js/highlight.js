@@ -3,6 +3,7 @@
  * The highlighter gives text with <span class> marks; a small reader turns that
  * into nodes, so that it never passes through the browser's HTML parser. */
 import { el } from "./dom.js";
+import { styled } from "./style.js";
 
 const base = "/static/vendor/highlightjs-11.12.0";
 
@@ -40,6 +41,7 @@ export async function highlight(code, text, language) {
     const { default: hljs } = await import(`${base}/core.min.js`);
     if (!hljs.getLanguage(name)) hljs.registerLanguage(name, (await import(`${base}/languages/${name}.min.js`)).default);
     const marked = hljs.highlight(text, { language: name, ignoreIllegals: true }).value;
+    await styled("highlight");
     if (code.textContent === text) code.replaceChildren(nodes(marked));
   } catch { /* the text is readable as it is */ }
 }

@@ -39,7 +39,6 @@ export class Monitor {
 
   #show() {
     this.#panel.hidden = !this.shown;
-    byId("app").classList.toggle("monitored", this.shown);
   }
 
   /* A snapshot of /monitoring/live, or null for "as before". */

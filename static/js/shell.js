@@ -1,9 +1,10 @@
 /* shell.js - what every page shares: the theme button, signing out, g with c or d
- * where that is chosen, menus, the sidebar drawer of narrow screens. */
+ * where that is chosen, menus, and the sidebar: a drawer on narrow screens, folded away on wide ones. */
 import { send } from "./api.js";
 import { byId } from "./dom.js";
 import { dark, recall, setTheme } from "./prefs.js";
 import { say } from "./announce.js";
+import "./keys.js";
 
 byId("theme")?.addEventListener("click", () => {
   setTheme(dark() ? "light" : "dark");
@@ -32,7 +33,7 @@ const TWO_KEYS_MS = 1500;
 let pressed = -Infinity;
 
 document.addEventListener("keydown", (e) => {
-  if (e.ctrlKey || e.metaKey || e.altKey || e.isComposing || e.target.closest("input, textarea, select") || !recall("jump")) return;
+  if (e.ctrlKey || e.metaKey || e.altKey || e.target.closest("input, textarea, select") || !recall("jump")) return;
   if (e.timeStamp - pressed < TWO_KEYS_MS && PLACES[e.key]) location.assign(PLACES[e.key]);
   pressed = e.key === "g" ? e.timeStamp : -Infinity;
 });
@@ -41,14 +42,15 @@ const app = byId("app");
 const menu = byId("menu");
 
 function draw(open) {
-  app.classList.toggle("drawn", open);
+  const wide = innerWidth >= 700;
+  app.classList.toggle(wide ? "folded" : "drawn", open !== wide);
   menu.setAttribute("aria-expanded", String(open));
   if (open) byId("sidebar").querySelector("a, button").focus();
   else menu.focus();
 }
 
 if (menu) {
-  menu.addEventListener("click", () => draw(true));
+  menu.addEventListener("click", () => draw(!byId("sidebar").checkVisibility({ visibilityProperty: true })));
   byId("scrim").addEventListener("click", () => draw(false));
   byId("sidebar").addEventListener("keydown", (e) => { if (e.key === "Escape" && app.classList.contains("drawn")) draw(false); });
 }

@@ -1,5 +1,6 @@
 /* touch.js - the list of conversations under a finger: a long press opens what may be
  * done with one, a swipe to the left shows its buttons. Loaded where there is no mouse. */
+import { open } from "./dialog.js";
 import { byId, el, part } from "./dom.js";
 
 const HOLD_MS = 500, SWIPE_PX = 48, STILL_PX = 10;
@@ -12,13 +13,11 @@ function sheet(row, more) {
   const button = ([label, f]) => el("button", { type: "button", class: "btn", onclick: () => { dialog.close(); f(); } }, label);
   const dialog = el("dialog", { class: "sheet", "aria-label": part(row, "name").textContent },
     el("p", {}, part(row, "name").textContent), ...[...items, ...more].map(button), button(["Close", () => {}]));
-  dialog.addEventListener("close", () => dialog.remove());
   dialog.addEventListener("click", (e) => { if (e.target === dialog) dialog.close(); });
-  document.body.append(dialog);
-  dialog.showModal();
+  open(dialog);
 }
 
-function open(row) {
+function show(row) {
   for (const other of list.querySelectorAll(".session.open")) if (other !== row) other.classList.remove("open");
   row?.classList.add("open");
 }
@@ -39,8 +38,8 @@ export function underFinger(select) {
     const right = e.touches[0].clientX - from.x, down = Math.abs(e.touches[0].clientY - from.y);
     if (down > STILL_PX || Math.abs(right) > STILL_PX) still();
     if (down > SWIPE_PX / 2) from = null;
-    else if (right < -SWIPE_PX) open(from.row);
-    else if (right > SWIPE_PX) open(null);
+    else if (right < -SWIPE_PX) show(from.row);
+    else if (right > SWIPE_PX) show(null);
   }, { passive: true });
   list.addEventListener("touchend", (e) => { still(); if (held) e.preventDefault(); });
   list.addEventListener("touchcancel", still);
