@@ -28,7 +28,9 @@ static json_t *boot_text(const struct exchange *x, const char *session_id)
     sb_puts(&b, "{\"csrf_token\":");
     sb_json(&b, x->who.csrf);
     if (x->who.user_id[0]) {
-        sb_puts(&b, ",\"user\":{\"name\":");
+        sb_puts(&b, ",\"user\":{\"user_id\":");
+        sb_json(&b, x->who.user_id);
+        sb_puts(&b, ",\"name\":");
         sb_json(&b, x->who.name);
         sb_puts(&b, ",\"role\":");
         sb_json(&b, role_name(x->who.role));

@@ -20,12 +20,14 @@ async function refusal(response) {
   });
 }
 
+const unreachable = (message = "Weir could not be reached.", status = 0) => new ApiError(status, { type: "network", code: "network", message });
+
 async function call(path, options) {
   try {
     return await fetch(path, { credentials: "same-origin", cache: "no-store", redirect: "error", ...options });
   } catch (e) {
     if (e.name === "AbortError") throw e;
-    throw new ApiError(0, { type: "network", code: "network", message: "Weir could not be reached." });
+    throw unreachable();
   }
 }
 
@@ -65,6 +67,7 @@ export async function changed(path, memo, { signal } = {}) {
 /* Read one event stream to its end. `on` gets (name, data, id) for each event. With a body it is
  * a POST, without one a GET that resumes after `lastId`. Throws ApiError when refused or broken. */
 export async function stream(path, { body, key, lastId, signal }, on) {
+  const { createParser } = await import("/static/vendor/eventsource-parser-3.1.1/index.js").catch(() => { throw unreachable(); });
   const response = await call(path, {
     method: body ? "POST" : "GET", signal,
     headers: headers({
@@ -76,7 +79,6 @@ export async function stream(path, { body, key, lastId, signal }, on) {
     body: body ? JSON.stringify(body) : undefined,
   });
   if (!response.ok) throw await refusal(response);
-  const { createParser } = await import("/static/vendor/eventsource-parser-3.1.1/index.js");
   const parser = createParser({ onEvent: (e) => on(e.event ?? "message", JSON.parse(e.data), Number(e.id)) });
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   for (;;) {
@@ -91,7 +93,7 @@ async function next(reader) {
     return await reader.read();
   } catch (e) {
     if (e.name === "AbortError") throw e;
-    throw new ApiError(0, { type: "network", code: "network", message: "The connection broke." });
+    throw unreachable("The connection broke.");
   }
 }
 
@@ -100,7 +102,7 @@ async function next(reader) {
 export function page(path) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
-    const broken = (status) => reject(new ApiError(status, { type: "network", code: "network", message: "Weir could not be reached." }));
+    const broken = (status) => reject(unreachable(undefined, status));
     request.open("GET", path);
     request.responseType = "document";
     request.onload = () => (request.status === 200 && request.response ? resolve(request.response) : broken(request.status));

@@ -1,7 +1,7 @@
 /* attach.js - text files become a quoted block in the message: dropped, pasted,
  * or chosen. What is no text is refused with a sentence. Loaded when it is needed. */
 import { send } from "./api.js";
-import { byId, part } from "./dom.js";
+import { byId, el } from "./dom.js";
 import { alert, say } from "./announce.js";
 import { count } from "./format.js";
 
@@ -27,20 +27,23 @@ async function read(file) {
 }
 
 const box = byId("text");
-const note = byId("note");
-let act = null;
+const notes = byId("note");
+const about = new Map();                /* the lines over the box: what of the message each is about, "" for a refusal */
 
-function show(text, label, f) {
-  part(note, "text").textContent = text;
-  act = f;
-  byId("note-button").textContent = label;
-  note.hidden = false;
+/* A line with one button, which does `f`; `block` is what of the message it is about. */
+function show(text, block, label, f) {
+  const line = el("div", { class: "notice" }, el("span", {}, text), el("button", { class: "btn small", type: "button", onclick: () => { drop(line); f?.(); box.focus(); } }, ...label));
+  about.set(line, block);
+  notes.append(line);
 }
 
-function tell(text, label, f) {
-  show(text, label, f);
-  alert(text);
+function drop(line) {
+  about.delete(line);
+  line.remove();
 }
+
+/* A line goes with what it is about: taken out, changed by hand, sent. */
+box.addEventListener("input", () => { for (const [line, block] of about) if (!box.value.includes(block)) drop(line); });
 
 /* How many tokens `text` has for the chosen model, as far as Weir can be asked. */
 async function tokens(text) {
@@ -51,10 +54,9 @@ async function tokens(text) {
 async function quote(name, block) {
   put(block);
   const text = `“${name}” is quoted in the message${await tokens(block)}.`;
-  if (!note.hidden) return;                     /* a refusal says more */
-  show(text, "Remove", () => {
+  if (!box.value.includes(block)) return;
+  show(text, block, ["Remove", el("span", { class: "sr" }, ` “${name}”`)], () => {
     const at = box.value.indexOf(block);
-    if (at < 0) return;
     box.setRangeText("", at, at + block.length, "end");
     box.dispatchEvent(new Event("input"));
   });
@@ -67,20 +69,20 @@ function put(text, from = box.selectionStart, to = box.selectionEnd) {
   box.dispatchEvent(new Event("input"));
 }
 
-byId("note-button").addEventListener("click", () => { note.hidden = true; act?.(); box.focus(); });
-
 /* Put `files` into the message. */
 export async function take(files) {
-  note.hidden = true;
+  for (const [line, block] of about) if (!block) drop(line);
   for (const file of files) {
-    try { await quote(file.name, quoted(file.name, await read(file))); } catch (x) { tell(x.message, "Close", null); }
+    try { await quote(file.name, quoted(file.name, await read(file))); } catch (x) { show(x.message, "", ["Close"]); alert(x.message); }
   }
   box.focus();
 }
 
 /* `text` was pasted at `from`: it may become a quoted block. */
 export function offer(text, from) {
-  tell("A long text was pasted.", "Quote it as a file", () => {
+  const said = "A long text was pasted.";
+  show(said, text, ["Quote it as a file"], () => {
     if (box.value.slice(from, from + text.length) === text) put(quoted("pasted.txt", text), from, from + text.length);
   });
+  alert(said);
 }

@@ -2,7 +2,6 @@
  * each with a way back. Loaded at its first use. */
 import { send } from "./api.js";
 import { byId, el, part } from "./dom.js";
-import { isEnter } from "./keys.js";
 import { remember } from "./prefs.js";
 import { say, alert } from "./announce.js";
 import { offer } from "./undo.js";
@@ -29,7 +28,7 @@ export function rename(sessions, row) {
   };
   box.addEventListener("keydown", (e) => {
     e.stopPropagation();
-    if (isEnter(e)) { e.preventDefault(); end(true); }
+    if (e.key === "Enter") { e.preventDefault(); end(true); }
     if (e.key === "Escape") end(false);
   });
   box.addEventListener("blur", () => end(true));

@@ -16,7 +16,6 @@ import { Sessions } from "./sessions.js";
 import { Turn, adopt } from "./turn.js";
 import { failure, health } from "./texts.js";
 import { level, percent } from "./format.js";
-import { isEnter } from "./keys.js";
 import { recall, remember } from "./prefs.js";
 import "./shell.js";
 
@@ -53,7 +52,7 @@ function estimating() {
   estimate.then((e) => e.soon(), () => {});           /* offline: none until the page is loaded again */
 }
 
-const live = new Live(10_000, { take: (s) => { reach.came(); monitor.take(s); if (s) showHealth(s); if (sessions.left.size) import("./left.js").then((m) => m.look(sessions), () => {}); }, failed: () => reach.missed() });
+const live = new Live(10_000, { take: (s) => { reach.came(); monitor.take(s); if (s) showHealth(s); if (sessions.left.size) import("./left.js").then((m) => m.look(sessions), () => {}); }, failed: (_, x) => (x.status === 401 ? out(null) : reach.missed()) });
 const reach = new Reach({ changed: (reachable) => composer.setOffline(!reachable), retry: () => live.now() });
 const monitor = new Monitor({ upstream: () => composer.model.selectedOptions[0]?.dataset.upstream ?? "", refresh: () => { live.now(); monitor.chat(session); } });
 
@@ -192,22 +191,24 @@ async function play(turn, reading) {
   if (end.error && failure(end.error).other) other(turn, () => true);
   if (request && end.kind !== "interrupted") settle(turn, request);
   chip(end.kind === "done" || end.kind === "aborted" ? "" : "failed");
-  if (session && end.kind !== "interrupted") remember(`run.${session}`, null);
+  const expired = end.error?.type === "authentication_error";
+  if (session && end.kind !== "interrupted" && !expired) remember(`run.${session}`, null);
   if (end.kind === "aborted") composer.restore(turn.text);
-  if (end.error?.type === "authentication_error") expired(turn);
   const now = composer.now, next = composer.takeNext();
   if (next && (now || (end.kind === "done" && end.finish_reason !== "cancelled"))) {
     ask(next, { model: composer.model.value, priority: composer.priority.value });
   } else composer.restore(next);
+  if (expired) {
+    const alone = !composer.box.value;
+    if (!request) { turn.node.remove(); composer.restore(turn.text); }
+    return out(!request && alone ? turn : null);
+  }
   live.now();
   monitor.chat(session);
 }
 
-/* Nothing was taken: the message goes back into the box, and from there into the draft. */
-function expired(turn) {
-  if (!turn.answerText) { turn.node.remove(); composer.restore(turn.text); }
-  import("./signedout.js").then((m) => m.signedOut());
-}
+/* Signed out, maybe while the message of `turn` was sent: nothing of it was taken, and who is back sends it. */
+const out = (turn) => { if (turn || !run) import("./signedout.js").then((m) => m.signedOut(session, turn), () => {}); };
 
 /* The ids of what was just said, so that it can be answered again, edited and explained. */
 async function settle(turn, request) {
@@ -301,7 +302,7 @@ document.addEventListener("keydown", (e) => {
   const mod = e.ctrlKey || e.metaKey;
   if (mod && !e.shiftKey && e.key.toLowerCase() === "k") { e.preventDefault(); byId("search").focus(); }
   else if (mod && e.shiftKey && e.key.toLowerCase() === "o") { e.preventDefault(); location.assign("/app/"); }
-  else if (mod && e.shiftKey && e.key.toLowerCase() === "s") { e.preventDefault(); (byId("menu").offsetParent ? byId("menu") : byId("search"))[byId("menu").offsetParent ? "click" : "focus"](); }
+  else if (mod && e.shiftKey && e.key.toLowerCase() === "s") { e.preventDefault(); byId("menu").click(); }
   else if (mod && e.shiftKey && e.code === "Semicolon") { e.preventDefault(); [...column.querySelectorAll(".code-head .icon:last-child")].pop()?.click(); }
   else if (mod && e.key === "/") { e.preventDefault(); location.assign("/app/help/keys"); }
   else if (mod && e.key === ".") { e.preventDefault(); byId("show-monitoring").click(); }
@@ -315,11 +316,12 @@ composer.box.addEventListener("keydown", (e) => {
   press(own, "edit");
 });
 byId("search").addEventListener("keydown", (e) => {
-  if (!isEnter(e)) return;
+  if (e.key !== "Enter") return;
   e.preventDefault();
   document.querySelector(".session:not([hidden]) a")?.click();
 });
 monitor.chat(session);
 pin.jump();
 resume();
+if (recall("unsent") && !run) import("./signedout.js").then((m) => m.goOn(session, composer), () => {});
 if (matchMedia("(hover: hover)").matches) composer.box.focus();

@@ -40,7 +40,7 @@ export class Composer {
     byId("next-now").addEventListener("click", () => { this.now = true; this.onStop(); });
     byId("next-edit").addEventListener("click", () => this.restore(this.takeNext()));
     byId("next-remove").addEventListener("click", () => { this.takeNext(); this.box.focus(); });
-    byId("composer").addEventListener("submit", (e) => { e.preventDefault(); this.#press(); });
+    byId("composer").addEventListener("submit", (e) => { e.preventDefault(); this.press(); });
     addEventListener("storage", (e) => this.#elsewhere(e));
     addEventListener("pagehide", () => this.#save());
     this.#show();
@@ -49,8 +49,7 @@ export class Composer {
   /* Put `text` into the box, before what may stand there. */
   restore(text) {
     if (!text) return;
-    this.box.value = this.box.value ? `${text}\n\n${this.box.value}` : text;
-    this.#typed();
+    this.#put(this.box.value ? `${text}\n\n${this.box.value}` : text);
     this.box.focus();
   }
 
@@ -58,8 +57,7 @@ export class Composer {
   edit(text, parent) {
     this.#parent = parent;
     byId("editing").hidden = !parent;
-    this.box.value = text;
-    this.#typed();
+    this.#put(text);
     if (parent) this.box.focus();
   }
 
@@ -116,15 +114,13 @@ export class Composer {
     byId("hint").classList.toggle("told", high);
   }
 
-  #press() {
+  /* Send what stands in the box, or stop what is written. */
+  press() {
     if (this.busy) return this.onStop();
     const text = this.box.value.trim();
     if (!text || this.offline) return this.box.focus();
     this.#save();
     this.#unsent = true;
-    this.box.value = "";
-    this.#fit();
-    this.#show();
     if (!touch.matches) this.box.focus();
     const parent = this.#parent;
     this.edit("", "");
@@ -136,7 +132,7 @@ export class Composer {
     if (!isSend(e, recall("sendkey"))) return undefined;
     e.preventDefault();
     if (this.busy) return this.#parent ? undefined : this.#later(this.box.value.trim());
-    return this.#press();
+    return this.press();
   }
 
   #later(text) {
@@ -144,8 +140,7 @@ export class Composer {
     this.#save();
     this.#unsent = true;
     this.#hold(this.#next ? `${this.#next}\n\n${text}` : text);
-    this.box.value = "";
-    this.#fit();
+    this.edit("", "");
     say("Held until the answer has ended");
   }
 
@@ -155,6 +150,12 @@ export class Composer {
     part(byId("next"), "text").textContent = text;
     byId("next").hidden = !text;
     this.onHold();
+  }
+
+  /* As if it had been typed, also for whoever else listens. */
+  #put(text) {
+    this.box.value = text;
+    this.box.dispatchEvent(new Event("input"));
   }
 
   #typed() {

@@ -1,21 +1,30 @@
 /* lazy.js - what most visits do not need is loaded at its first use: search and
  * archive, the menu of a conversation, several conversations at once, the list under a finger, attaching files. */
+import { alert } from "./announce.js";
 import { byId } from "./dom.js";
 import { touch } from "./keys.js";
 
 const LONG_PASTE = 8000;                /* characters */
 
+/* Use what load() promises; one that did not come is asked for again the next time. */
+function once(load) {
+  let it = null;
+  return (use) => {
+    it ??= load();
+    it.then(use, () => { it = null; alert("Weir could not be reached."); });
+  };
+}
+
 /* session() is the conversation on the page, "" for a new one. */
 export function lazy(sessions, session) {
   const list = byId("sessions");
   const box = byId("text");
-  let search = null;
   let select = null;
-  let header = null;
-  const searching = (f) => { search ??= import("./search.js").then(({ Search }) => new Search(sessions)); search.then(f); };
-  const selecting = (row) => { select ??= import("./select.js").then(({ Select }) => new Select(sessions)); select.then((s) => s.begin(row)); };
-  const heading = (f) => { header ??= import("./header.js").then(({ Header }) => new Header(sessions, session())); header.then(f); };
-  const attaching = (f) => import("./attach.js").then(f);
+  const searching = once(() => import("./search.js").then(({ Search }) => new Search(sessions)));
+  const selects = once(() => import("./select.js").then(({ Select }) => (select = new Select(sessions))));
+  const selecting = (row) => selects((s) => s.begin(row));
+  const heading = once(() => import("./header.js").then(({ Header }) => new Header(sessions, session())));
+  const attaching = once(() => import("./attach.js"));
   const take = (files) => attaching((a) => a.take(files));
 
   byId("search").addEventListener("input", () => searching((s) => s.typed()));

@@ -5,7 +5,7 @@ import { changed } from "./api.js";
 export class Live {
   #memo = {}; #timer = 0; #every; #misses = 0;
 
-  /* take(snapshot) for each new one, take(null) when it is as before; failed(misses) after each that did not come.
+  /* take(snapshot) for each new one, take(null) when it is as before; failed(misses, error) after each that did not come.
    * While held() nothing is asked. */
   constructor(every_ms, { take, failed, held = () => false }) {
     this.#every = every_ms;
@@ -23,8 +23,8 @@ export class Live {
       const snapshot = await changed("/monitoring/live", this.#memo);
       this.#misses = 0;
       this.take(snapshot);
-    } catch {
-      this.failed?.(++this.#misses);
+    } catch (x) {
+      this.failed?.(++this.#misses, x);
     }
     this.#later();
   }

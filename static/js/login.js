@@ -2,6 +2,7 @@
  * so that it reaches no log, or with a token typed or pasted. */
 import { ApiError, send } from "./api.js";
 import { byId } from "./dom.js";
+import "./keys.js";
 
 const next = new URLSearchParams(location.search).get("next") ?? "";
 const target = /^\/app\/[\w/.?=&-]*$/.test(next) ? next : "/app/";

@@ -46,7 +46,7 @@ export class Turn {
     this.#body = part(this.#answer, "body");
     this.#body.classList.remove("raw");
     /* what comes before it is loaded is drawn then; the end waits for it */
-    this.ready = import("./growing.js").then(({ Growing }) => { this.#grow = new Growing(this.#body); this.#draw(); });
+    this.ready = import("./growing.js").then(({ Growing }) => new Growing(this.#body), () => this.#plain()).then((grow) => { this.#grow = grow; this.#draw(); });
     part(this.#answer, "who").textContent = model;
     part(this.#answer, "at").textContent = clock(new Date(), false);
     copyFrom(this.#answer, () => this.answerText);
@@ -69,6 +69,14 @@ export class Turn {
     if (answer) mark(this.#answer, answer);
     if (question && own) mark(own, question);
     for (const name of ["again", "explain"]) part(this.#answer, name).hidden = !answer;
+  }
+
+  /* Its letters as they come, where what draws Markdown could not be loaded. */
+  #plain() {
+    const body = this.#body;
+    body.classList.add("raw");
+    body.before(el("p", { class: "muted small" }, "Shown as plain text: a part of this page could not be loaded."));
+    return { text: "", append(more) { this.text += more; body.append(more); }, finish() {} };
   }
 
   #own(text) {

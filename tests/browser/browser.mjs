@@ -93,7 +93,7 @@ class Browser {
   async calm(name) {
     const over = await this.page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
     assert.ok(over <= 0, `${name}: ${over} px wider than the window`);
-    const cut = await this.page.evaluate(() => [...document.querySelectorAll('.status .btn, #note > span')].filter((n) => n.checkVisibility()
+    const cut = await this.page.evaluate(() => [...document.querySelectorAll('.status .btn, #note .notice > span')].filter((n) => n.checkVisibility()
       && (n.scrollWidth > n.clientWidth + 1 || n.getBoundingClientRect().right > n.closest('.status, .notice').getBoundingClientRect().right)).map((n) => n.textContent));
     assert.deepEqual(cut, [], `${name}: cut off`);
     assert.deepEqual(this.reports, [], `${name}: reports`);

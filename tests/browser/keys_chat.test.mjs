@@ -241,7 +241,7 @@ test('a text file is attached, a picture refused', async () => {
   const [again] = await Promise.all([page.waitForEvent('filechooser'), keys.use('#attach')]);
   await again.setFiles({ name: 'cat.png', mimeType: 'image/png', buffer: Buffer.from([0x89, 0x50]) });
   await page.locator('#note', { hasText: 'cat.png' }).waitFor();
-  await keys.use('#note-button', { back: true });
+  await keys.use('#note .btn', { back: true });
   await keys.back('#text');
   await keys.over(' ');
   await keys.press('Backspace');

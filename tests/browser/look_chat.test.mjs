@@ -127,7 +127,7 @@ const STATES = {
   },
   'refused-file': () => opened('/app/', async () => {
     await page.setInputFiles('#files', { name: 'cat.png', mimeType: 'image/png', buffer: Buffer.from([0x89, 0x50]) });
-    await page.locator('#note').waitFor();
+    await page.locator('#note .notice').waitFor();
   }),
   menu: () => opened(`/app/c/${talk}`, () => page.click('#chat-menu summary')),
   handoff: () => opened(`/app/c/${talk}`, async () => { await page.click('#chat-menu summary'); await page.click('#chat-menu [data-act="handoff"]'); await page.locator('#handoff-people option').first().waitFor({ state: 'attached' }); }),

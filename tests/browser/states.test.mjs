@@ -290,24 +290,6 @@ test('without a connection one can write, and nothing is sent', async () => {
   await page.fill('#text', '');
 });
 
-test('a session that ended leaves the message in its draft, over signing in', async () => {
-  const c = await (await openBrowser(weir)).signIn();
-  const cookies = await c.context.cookies();
-  await c.context.clearCookies();
-  await say(c.page, 'kept over the sign-in');
-  await c.page.locator('#signed-out').waitFor();
-  await c.sound('signed out');
-  await c.shot('state-signed-out');
-  assert.equal(await c.page.inputValue('#text'), 'kept over the sign-in');
-  await c.page.click('#signed-out a');
-  await c.page.waitForURL(/\/app\/login/);
-  await c.page.fill('#token', weir.token);
-  await c.page.click('#enter');
-  await c.page.waitForFunction(() => document.getElementById('text')?.value === 'kept over the sign-in');
-  assert.ok(cookies.length > 0);
-  await c.close();
-});
-
 test('a budget that is nearly used up, and one that is, say so', async () => {
   const poor = await startWeir({ upstream: up, config: { default_model: 'gpt-4o-mini', pages: { contact: 'boss@example.org' } } });
   const made = await poor.post('/admin/budgets', { scope: 'all', window: 'day', limit_usd: 0.00002 });

@@ -1,0 +1,286 @@
+// What a person wrote, marked or reads is theirs: nothing is sent before they mean it, lost because something broke, or moved
+// under their eyes. Words of an input method, drafts, signing in again, a part of the page that does not come, copying without
+// a secure origin, and an answer that grows while one reads.
+import assert from 'node:assert/strict';
+import { startUpstream, startWeir, test, waitFor } from '../e2e/harness.mjs';
+import { metricsOf, openBrowser, say } from './browser.mjs';
+import { startStage } from './stage.mjs';
+
+const up = await startUpstream();
+const weir = await startWeir({ upstream: up, config: { default_model: 'gpt-4o-mini', http: { hosts: ['127.0.0.1', 'weir.test'] } } });
+await weir.post('/chat/complete', { message: 'Why the pump stopped' });
+const b = await (await openBrowser(weir)).signIn();
+const { page } = b;
+page.setDefaultTimeout(8000);
+const card = (p = page) => p.locator('.turn').last().locator('.status');
+const fresh = () => page.goto(b.url('/app/'));
+const body = (p = page) => p.locator('.turn .assistant .body').last();
+
+// Words as an input method gives them, in whatever has the focus: while they are picked, the keys that do that.
+async function compose(p, keys = ['Enter', 'Escape']) {
+  const cdp = await p.context().newCDPSession(p);
+  for (const key of keys) {
+    await cdp.send('Input.imeSetComposition', { text: 'にほ', selectionStart: 2, selectionEnd: 2 });
+    await p.keyboard.press(key);                                            // as some say it: the key itself, while composing
+    for (const type of ['rawKeyDown', 'keyUp']) await cdp.send('Input.dispatchKeyEvent', { type, key, code: key, windowsVirtualKeyCode: 229 });
+    await cdp.send('Input.imeSetComposition', { text: '', selectionStart: 0, selectionEnd: 0 });
+  }
+  await cdp.send('Input.insertText', { text: '日本' });
+  await cdp.detach();
+}
+
+test('a key that picks a word of an input method sends, saves, searches, stops and closes nothing, in any field', async () => {
+  await fresh();
+  await page.focus('#text');
+  await compose(page);
+  assert.match(await page.inputValue('#text'), /日本/);
+  assert.equal(await page.locator('.turn').count(), 0);
+  await page.press('#text', 'Shift+Enter');
+  assert.match(await page.inputValue('#text'), /日本\n/);
+  await page.fill('#text', '#slow-0-20-3000 on and on');
+  await page.press('#text', 'Enter');
+  await card().filter({ hasText: 'Writing' }).waitFor();
+  await compose(page);
+  assert.equal(await page.locator('#next').isVisible(), false, 'nothing is held to be sent next');
+  assert.equal(await page.innerText('#send-label'), 'Stop', 'it is written on');
+  await page.fill('#text', '');
+  await page.click('#send');
+  await page.locator('.chipline .pill', { hasText: 'Stopped' }).waitFor();
+  const where = page.url();
+  const row = page.locator('.session', { hasText: 'Why the pump' });
+  await row.locator('a').focus();
+  await page.keyboard.press('F2');
+  const title = page.locator('.session input[aria-label="Title"]');
+  await title.waitFor();
+  await compose(page);
+  assert.match(await title.inputValue(), /日本/, 'the title is still written');
+  await page.keyboard.press('Escape');
+  await page.focus('#search');
+  await compose(page);
+  assert.match(await page.inputValue('#search'), /日本/);
+  assert.equal(page.url(), where, 'nothing was opened');
+  const sent = [];
+  page.on('request', (r) => { if (r.isNavigationRequest() || r.method() !== 'GET') sent.push(`${r.method()} ${r.url()}`); });
+  for (const [address, open, field] of [['/app/settings', '#password label', '#next'], ['/app/settings/users', '#add', '#f-name'], ['/app/dashboard/requests', '#filter summary', '#filter input[type="text"], #filter input:not([type])']]) {
+    await page.goto(b.url(address));
+    await page.locator(open).first().click();
+    sent.length = 0;
+    await page.locator(field).first().focus();
+    await compose(page, ['Enter']);
+    assert.match(await page.locator(field).first().inputValue(), /日本/, address);
+    assert.deepEqual(sent, [], address);
+    assert.equal(await page.locator(field).first().isVisible(), true, `${address} stays open`);
+  }
+  assert.deepEqual(b.reports, []);
+});
+
+test('a message that was refused because the session had ended goes out when the same person is back, once', async () => {
+  const c = await (await openBrowser(weir)).signIn();
+  await say(c.page, 'begun before');
+  await metricsOf(c.page);
+  const where = c.page.url();
+  await c.context.clearCookies();
+  await say(c.page, 'sent over the sign-in');
+  await c.page.locator('#signed-out', { hasText: 'is sent when you are back' }).waitFor();
+  assert.equal(await c.page.inputValue('#text'), 'sent over the sign-in');
+  await c.sound('signed out');
+  await c.page.click('#signed-out a');
+  await c.page.waitForURL(/\/app\/login/);
+  await c.page.fill('#token', weir.token);
+  await c.page.click('#enter');
+  await c.page.waitForURL(where);
+  await metricsOf(c.page);
+  assert.equal(await body(c.page).innerText(), 'sent over the sign-in');
+  assert.equal(await c.page.inputValue('#text'), '');
+  await c.page.reload();
+  await c.page.waitForFunction(() => document.querySelectorAll('.msg.user').length === 2);
+  assert.equal((await up.calls('sent over the sign-in')).length, 1);
+  await c.close();
+});
+
+test('another person who signs in finds nothing sent, and a version of a message goes where it belongs', async () => {
+  const { user_id } = await weir.createUser('rea');
+  const { token } = (await weir.post('/admin/tokens', { user_id, name: 'rea' })).json;
+  const c = await (await openBrowser(weir)).signIn();
+  const back = async (how) => {
+    await c.page.click('#signed-out a');
+    await c.page.waitForURL(/\/app\/login/);
+    await c.page.fill('#token', how);
+    await c.page.click('#enter');
+    await c.page.waitForURL(/\/app\/(c\/.*)?$/);
+  };
+  await c.context.clearCookies();
+  await say(c.page, 'not hers');
+  await c.page.locator('#signed-out').waitFor();
+  await back(token);
+  await c.page.waitForFunction(() => !localStorage.getItem('weir.unsent'));
+  assert.equal(await c.page.locator('.turn').count(), 0);
+  await c.page.fill('#text', '');
+  await c.context.clearCookies();
+  await c.page.goto(c.url('/app/login'));
+  await c.signIn();
+  await say(c.page, 'the question');
+  await metricsOf(c.page);
+  await c.page.locator('.msg.user [data-part="edit"]').last().focus();
+  await c.page.keyboard.press('Enter');
+  await c.page.fill('#text', 'another question');
+  await c.context.clearCookies();
+  await c.page.press('#text', 'Enter');
+  await c.page.locator('#signed-out').waitFor();
+  await back(weir.token);
+  await c.page.locator('.msg.user .versions', { hasText: '2/2' }).waitFor();
+  assert.equal(await c.page.locator('.msg.user').count(), 1);
+  await c.close();
+});
+
+test('a session that has ended is not taken for a server that cannot be reached', async () => {
+  const c = await (await openBrowser(weir)).signIn();
+  await c.page.fill('#text', 'half a thought');
+  await c.context.clearCookies();
+  const ask = () => c.page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')));
+  await ask();
+  await c.page.locator('#signed-out', { hasText: 'stands in the box when you are back' }).waitFor();
+  await c.page.keyboard.press('Escape');
+  await c.page.locator('#signed-out').waitFor({ state: 'detached' });
+  for (let i = 0; i < 3; i++) await Promise.all([c.page.waitForResponse('**/monitoring/live'), ask()]);
+  assert.equal(await c.page.locator('#signed-out').count(), 0, 'it is said once');
+  assert.equal(await c.page.locator('#reach').isVisible(), false);
+  assert.equal(await c.page.locator('#send').isDisabled(), false);
+  await c.close();
+});
+
+test('a message that could not be sent is in its draft after a reload, beside what was written meanwhile', async () => {
+  await fresh();
+  await page.route('**/chat/stream', (route) => route.abort());
+  await say(page, 'nobody there');
+  await page.locator('.status.err').waitFor();
+  await page.reload();
+  await page.unroute('**/chat/stream');
+  assert.equal(await page.inputValue('#text'), 'nobody there');
+  await page.press('#text', 'Enter');
+  await metricsOf(page);
+  await page.reload();
+  assert.equal(await page.inputValue('#text'), '');
+});
+
+test('an answer is shown as plain text, and why, where what draws it does not come', async () => {
+  await page.route('**/js/growing.js', (route) => route.abort());
+  await fresh();
+  await say(page, 'here **it** is\n\n- one');
+  await metricsOf(page);
+  assert.equal(await body().innerText(), 'here **it** is\n\n- one');
+  assert.match(await page.locator('.turn .assistant').innerText(), /Shown as plain text: a part of this page could not be loaded/);
+  await b.sound('plain text');
+  await page.unroute('**/js/growing.js');
+  await page.reload();
+  await page.locator('.assistant .body li', { hasText: 'one' }).waitFor();
+});
+
+test('nothing is sent where the answer could not be read, and the message is kept', async () => {
+  await page.route('**/vendor/eventsource-parser*/**', (route) => route.abort());
+  await fresh();
+  await say(page, 'cannot be read');
+  await page.locator('.status.err', { hasText: 'Weir could not be reached' }).waitFor({ timeout: 15000 });
+  assert.equal((await up.calls('cannot be read')).length, 0);
+  await page.unroute('**/vendor/eventsource-parser*/**');
+  await card().locator('button[data-act="retry"]').click();
+  await metricsOf(page);
+  assert.equal((await up.calls('cannot be read')).length, 1);
+});
+
+test('what is loaded when it is needed and does not come says so, and comes the next time', async () => {
+  for (const [file, use, there] of [['search', () => page.fill('#search', `pump${Math.random()}`), '#no-match'], ['select', () => page.click('#select'), '#bulk'], ['attach', () => page.setInputFiles('#files', { name: 'a.txt', mimeType: 'text/plain', buffer: Buffer.from('a') }), '#note .notice']]) {
+    await fresh();
+    await page.route(`**/js/${file}.js`, (route) => route.abort());
+    await use();
+    await waitFor('the words', async () => (await page.textContent('#alert')) === 'Weir could not be reached.');
+    await page.unroute(`**/js/${file}.js`);
+    await use();
+    await page.locator(there).waitFor();
+  }
+  await page.fill('#text', '');
+});
+
+test('on plain http, where there is no clipboard interface, a message, a block of code and the details of an error are copied', async () => {
+  const c = await openBrowser(weir, { hosts: 'MAP weir.test 127.0.0.1, ' });
+  await c.page.goto(`http://weir.test:${weir.port}/app/login`);
+  await c.page.fill('#token', weir.token);
+  await c.page.click('#enter');
+  await c.page.waitForURL(`http://weir.test:${weir.port}/app/`);
+  assert.deepEqual(await c.page.evaluate(() => [isSecureContext, typeof navigator.clipboard, typeof crypto.randomUUID]), [false, 'undefined', 'undefined']);
+  const pasted = async () => { await c.page.fill('#text', ''); await c.page.focus('#text'); await c.page.keyboard.press('Control+v'); return c.page.inputValue('#text'); };
+  await say(c.page, 'copy **this**\n\n```js\nconst open = true;\n```');
+  await metricsOf(c.page);
+  await c.page.locator('.assistant [data-part="copy"]').click();
+  await c.page.locator('.assistant [data-part="copy-label"]', { hasText: 'Copied' }).waitFor();
+  assert.equal(await pasted(), 'copy **this**\n\n```js\nconst open = true;\n```');
+  await c.page.locator('.code-head .icon').last().click();
+  assert.equal((await pasted()).trim(), 'const open = true;');
+  await c.page.fill('#text', '');
+  await say(c.page, '#fault-400 please');
+  await c.page.locator('.status.err button', { hasText: 'Copy details' }).click();
+  assert.match(await pasted(), /\nRequest req_\w+\n/);
+  assert.deepEqual(c.reports.filter((r) => !r.startsWith(`elsewhere: http://weir.test:${weir.port}/`)), []);
+  await c.close();
+});
+
+test('the newest message stands still where it was put until its answer has passed the fold', async () => {
+  await page.setViewportSize({ width: 1000, height: 700 });
+  await page.goto(b.url('/app/'));
+  await say(page, '#lorem-300 first');
+  await metricsOf(page);
+  await say(page, '#slow-0-10-1500 second');
+  const own = page.locator('.turn').last().locator('.msg.user');
+  const place = () => own.evaluate((n) => Math.round(n.getBoundingClientRect().top - document.getElementById('log').getBoundingClientRect().top));
+  await page.waitForFunction(() => document.querySelector('.turn:last-of-type .assistant .body')?.innerText.length > 5);
+  const first = await place();
+  assert.ok(first >= 0 && first < 700 / 3, `${first} px below the top`);
+  await page.waitForFunction(() => document.querySelector('.turn:last-of-type .assistant .body').innerText.length > 250);
+  assert.equal(await place(), first);
+  await page.waitForFunction((was) => document.querySelector('.turn:last-of-type .msg.user').getBoundingClientRect().top - document.getElementById('log').getBoundingClientRect().top < was - 50, first, { timeout: 20000 });
+  assert.ok(await page.locator('#log').evaluate((l) => l.scrollHeight - l.clientHeight - l.scrollTop < 2), 'then it follows');
+  await page.click('#send');
+  await page.setViewportSize({ width: 1400, height: 900 });
+});
+
+test('what is selected in an answer stays selected while its stream goes on and when it ends', async () => {
+  const stage = await startStage(page);
+  let go;
+  const marked = new Promise((resolve) => { go = resolve; });
+  stage.play({ events: (async function* () {
+    yield ['accepted', { request_id: 'req_1', session_id: 'ses_1', message_id: 'msg_1' }];
+    yield ['start', { model: 'gpt-4o-mini', upstream: 'openai', attempt: 1, queue_ms: 0 }];
+    yield ['delta', { text: 'This one is **read** and marked.\n\nThe next one begins here ' }];
+    await marked;
+    for (let i = 0; i < 100; i++) yield ['delta', { text: `and goes on ${i}${i % 7 ? ' ' : '\n\n'}` }];
+    yield ['done', { finish_reason: 'stop' }];
+  }()) });
+  await fresh();
+  await say(page, 'marked');
+  await body().locator('p', { hasText: 'The next one' }).waitFor();
+  await page.evaluate(() => getSelection().selectAllChildren(document.querySelector('.turn .assistant .body p')));
+  go();
+  await body().locator('p', { hasText: 'goes on 99' }).waitFor();
+  await page.locator('.turn .assistant.writing').waitFor({ state: 'detached' });
+  assert.equal(await page.evaluate(() => getSelection().toString()), 'This one is read and marked.');
+  stage.play();
+});
+
+test('the list of conversations is folded away and back with its keys, at any width', async () => {
+  for (const [width, shown] of [[1400, true], [768, true], [390, false]]) {
+    await page.setViewportSize({ width, height: 844 });
+    await fresh();
+    const list = page.locator('#sidebar');
+    assert.equal(await list.isVisible(), shown);
+    await page.keyboard.press('Control+Shift+S');
+    await list.waitFor({ state: shown ? 'hidden' : 'visible' });
+    await b.calm(`the list at ${width} px`);
+    if (shown) {
+      assert.equal(await page.locator('#menu').isVisible(), true, 'and there is a way back for a mouse');
+      assert.equal(await page.locator('#menu').getAttribute('aria-expanded'), 'false');
+    }
+    await page.keyboard.press('Control+Shift+S');
+    await list.waitFor({ state: shown ? 'visible' : 'hidden' });
+  }
+  await page.setViewportSize({ width: 1400, height: 900 });
+});
