@@ -22,18 +22,22 @@ enum { SORTED_MAX = 200000 };
 #define NEWEST(which) "SELECT" EVENT_COLUMNS EVENT_TABLES CHOSEN(which) " ORDER BY e.id DESC LIMIT ?9"
 #define OLDEST(which) "SELECT" EVENT_COLUMNS EVENT_TABLES CHOSEN(which) " ORDER BY e.id LIMIT ?9"
 
-/* `sort` is the parameter that says which: an enum report_sort. */
-#define FIGURE(sort)                                                                                                     \
-    "CASE " sort " WHEN 1 THEN e.prompt + e.completion WHEN 2 THEN CASE WHEN e.counted THEN e.cost_in + e.cost_out ELSE -1 END" \
-    " WHEN 3 THEN CASE WHEN e.completion > 0 THEN e.ttft_us ELSE -1 END"                                           \
-    " WHEN 4 THEN e.queue_us + e.retry_us + e.ttft_us + e.writing_us WHEN 5 THEN e.queue_us ELSE max(e.attempts, 1) END"
-/* ?11 enum report_sort; ?12 1 or, ascending, -1; ?13 behind this event, whose figure is ?14; 0: from the first on. What is on
- * the page is found before anything is joined to it. */
+/* `sort` is the parameter that says which: an enum report_sort; `imported` the upstream of usage made elsewhere, of which
+ * nobody knows how long it took. NULL where the figure is not known: last, in both directions. */
+#define FIGURE(sort, imported)                                                                                     \
+    "CASE " sort " WHEN 1 THEN e.prompt + e.completion"                                                            \
+    " WHEN 2 THEN CASE WHEN e.rate AND (e.prompt + e.completion > 0 OR e.units > 0) THEN e.cost_in + e.cost_out END" \
+    " ELSE CASE WHEN e.upstream <> " imported " THEN CASE " sort                                                   \
+    " WHEN 3 THEN CASE WHEN e.completion > 0 THEN e.ttft_us END"                                                   \
+    " WHEN 4 THEN e.queue_us + e.retry_us + e.ttft_us + e.writing_us WHEN 5 THEN e.queue_us ELSE max(e.attempts, 1) END END END"
+/* ?11 enum report_sort; ?12 1 or, ascending, -1; ?13 behind this event, whose figure is ?14; 0: from the first on; ?15 the
+ * word for usage made elsewhere. What is on the page is found before anything is joined to it. */
 #define SORTED(which)                                                                                              \
-    "SELECT" EVENT_COLUMNS EVENT_TABLES " WHERE e.id IN (SELECT id FROM (SELECT e.id, ?12 * " FIGURE("?11")        \
+    "SELECT" EVENT_COLUMNS EVENT_TABLES " WHERE e.id IN (SELECT id FROM (SELECT e.id, ?12 * " FIGURE("?11", "?15") \
     " AS figure FROM events e" CHOSEN(which)                                                                       \
-    " AND (?13 = 0 OR figure < ?12 * ?14 OR (figure = ?12 * ?14 AND e.id < ?13)) ORDER BY figure DESC, e.id DESC LIMIT ?9))" \
-    " ORDER BY ?12 * " FIGURE("?11") " DESC, e.id DESC"
+    " AND (?13 = 0 OR figure < ?12 * ?14 OR (figure IS ?12 * ?14 AND e.id < ?13) OR (figure IS NULL AND ?14 IS NOT NULL))" \
+    " ORDER BY figure DESC, e.id DESC LIMIT ?9)) ORDER BY ?12 * " FIGURE("?11", "?15") " DESC, e.id DESC"
+enum { UNKNOWN = -1 };           /* such a figure in a cursor */
 
 static struct query select_page(struct db *ro, const struct report_scan *s)
 {
@@ -48,10 +52,14 @@ static struct query select_page(struct db *ro, const struct report_scan *s)
     else if (f->cursor && !sorted)
         before = f->cursor < before ? f->cursor : before;
     const int64_t args[] = {from, before, k->user, k->model, k->upstream, k->endpoint, f->priority, f->status, f->limit + 1, k->session,
-                            f->sort, f->ascending ? -1 : 1, f->cursor, f->cursor_key};
+                            f->sort, f->ascending ? -1 : 1, f->cursor};
 
-    for (size_t i = 0; i < (sorted ? 14 : 10); i++)
+    for (size_t i = 0; i < (sorted ? 13 : 10); i++)
         query_i64(&q, args[i]);
+    if (sorted) {
+        query_opt_i64(&q, f->cursor_key);
+        query_i64(&q, s->imported);
+    }
     return q;
 }
 
@@ -83,19 +91,21 @@ enum weir_err report_sort_check(struct db *ro, const struct report_filter *f, ch
 }
 
 /* What the next page is asked for with: the last event of this one, behind its figure where that orders. */
-static enum weir_err cursor_json(struct db *ro, const struct report_filter *f, int64_t last, struct sb *out)
+static enum weir_err cursor_json(struct db *ro, const struct report_scan *s, int64_t last, struct sb *out)
 {
+    const struct report_filter *f = s->f;
     struct query q;
 
     if (f->sort == SORT_AT) {
         sb_putf(out, "\"%" PRId64 "\"", last);
         return WEIR_OK;
     }
-    q = query(ro, "SELECT " FIGURE("?1") " FROM events e WHERE e.id = ?2");
+    q = query(ro, "SELECT " FIGURE("?1", "?3") " FROM events e WHERE e.id = ?2");
     query_i64(&q, f->sort);
     query_i64(&q, last);
+    query_i64(&q, s->imported);
     if (query_row(&q))
-        sb_putf(out, "\"%" PRId64 ".%" PRId64 "\"", query_col_i64(&q, 0), last);
+        sb_putf(out, "\"%" PRId64 ".%" PRId64 "\"", query_col_null(&q, 0) ? UNKNOWN : query_col_i64(&q, 0), last);
     return query_stop(&q);
 }
 
@@ -134,7 +144,7 @@ enum weir_err report_history(struct db *ro, const struct report_filter *f, struc
     if (!more)
         sb_puts(out, "null");
     else if (!e)
-        e = cursor_json(ro, f, last, out);
+        e = cursor_json(ro, &s, last, out);
     sb_putc(out, '}');
     report_scan_done(&s, ro);
     return e;

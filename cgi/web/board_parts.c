@@ -272,7 +272,7 @@ static json_t *request_rows(const struct board *b, const json_t *history)
         const json_t *usage = json_object_get(h, "usage"), *m = json_object_get(h, "metrics");
         const char *status = json_str(h, "status", ""), *session = json_str(h, "session_id", ""), *approx;
         json_t *row = json_object(), *href = NULL;
-        bool used = json_int(usage, "total_tokens", 0) > 0, answered = json_int(usage, "completion_tokens", 0) > 0;
+        bool used = json_int(usage, "total_tokens", 0) > 0 || json_int(usage, "units", 0) > 0, answered = json_int(usage, "completion_tokens", 0) > 0;
         bool elsewhere = strcmp(json_str(h, "upstream", ""), USAGE_IMPORTED) == 0;       /* nobody knows how long that took */
 
         approx = json_is_true(json_object_get(usage, "estimated")) ? "≈ " : "";
