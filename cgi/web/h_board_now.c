@@ -158,6 +158,18 @@ enum weir_err h_page_queue(struct exchange *x)
 
 /* --- budgets --- */
 
+/* The gauge of the ledger `of` is about; NULL: there is none, they are of another moment. */
+static json_t *gauge_of(const json_t *gauges, const json_t *of)
+{
+    json_t *g;
+    size_t i;
+
+    json_array_foreach(gauges, i, g)
+        if (strcmp(json_str(g, "id", ""), json_str(of, "id", "")) == 0 && strcmp(json_str(g, "key", ""), json_str(of, "key", "")) == 0)
+            return g;
+    return NULL;
+}
+
 /* When each budget will be used up as things go, from /monitoring/forecast; marked in its gauge where that stands at the end. */
 static json_t *foreseen(const struct board *b, json_t *gauges)
 {
@@ -170,7 +182,7 @@ static json_t *foreseen(const struct board *b, json_t *gauges)
         double expected = view_number(g, "expected_usd"), limit = view_number(g, "limit_usd");
 
         if (expected >= 0 && limit > 0)
-            json_object_set_new(json_array_get(gauges, i), "forecast_pct", view_length(fmin(expected / limit, 0.995)));
+            (void)json_object_set_new(gauge_of(gauges, g), "forecast_pct", view_length(fmin(expected / limit, 0.995)));
         json_array_append_new(rows, json_pack("{s:o, s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:s}", "expected", view_money(expected), "scope", strcmp(scope, "all") == 0 ? "everything" : scope,
                                               "key", strcmp(scope, "user") == 0 ? pages_person(b->x, key) : json_string(*key ? key : "—"), "window",
                                               json_str(g, "window", ""), "limit", board_money(g, "limit_usd"), "spent",

@@ -18,6 +18,7 @@
 #include "store/verify.h"
 #include "web/batch_json.h"
 #include "web/live.h"
+#include "web/pages.h"
 #include "web/route.h"
 #include "web/snapshot_json.h"
 
@@ -131,6 +132,28 @@ static enum weir_err errors_json(struct exchange *x, const char *owner, struct s
     return e;
 }
 
+/* The ledgers of budgets as snapshot_budgets_json() has them, each with the name of the user it is kept for, or null. */
+static void budgets_json(struct exchange *x, const struct snapshot *s, const char *owner, struct sb *out)
+{
+    const char *comma = "";
+
+    sb_putc(out, '[');
+    for (size_t i = 0; i < s->budget_count; i++) {
+        const struct budget_view *v = &s->budgets[i].view;
+        json_t *name = v->rule->scope == BUDGET_USER ? pages_person(x, v->key) : NULL;
+
+        if (snapshot_budget_is_of(&s->budgets[i], owner)) {
+            sb_putf(out, "%s{", comma);
+            snapshot_budget_json(v, out);
+            json_text(out, "name", json_string_value(name));
+            sb_putc(out, '}');
+            comma = ",";
+        }
+        json_decref(name);
+    }
+    sb_putc(out, ']');
+}
+
 static enum weir_err render(struct exchange *x, const struct snapshot *s, const struct verify_last *ledger, const char *owner, struct sb *out)
 {
     struct zone utc = zone_utc();
@@ -151,7 +174,7 @@ static enum weir_err render(struct exchange *x, const struct snapshot *s, const 
     sb_puts(out, ",\"errors\":");
     e = errors_json(x, owner, out);
     sb_puts(out, ",\"budgets\":");
-    snapshot_budgets_json(s, owner, out);
+    budgets_json(x, s, owner, out);
     sb_puts(out, ",\"alerts\":");
     if (owner)
         sb_puts(out, "[]");                  /* they speak of everybody's work */

@@ -222,6 +222,8 @@ static json_t *budget_gauge(const struct budget_view *v)
                           "used_pct", view_length(used), "held_pct", view_length(fmin(held, fmax(0, 1 - used))),
                           "reserve_pct", view_length((double)next_warn(v) / BUDGET_WARN_ALL), "foot", budget_foot(v));
 
+    json_object_set_new(g, "id", json_string(v->rule->id));
+    json_object_set_new(g, "key", json_string(v->key));
     if (v->rule->scope == BUDGET_USER)
         json_object_set_new(g, "user_id", json_string(v->key));
     json_decref(spent);

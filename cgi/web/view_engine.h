@@ -19,8 +19,8 @@ json_t *view_limits(const struct snapshot *s, const struct settings *settings);
 json_t *view_queue(const struct snapshot *s, const char *user_id, size_t max);
 
 /* A list of what templates/gauge.mustache takes, one for each ledger; the line in it is the warn level that comes next, and
- * its tone is the levels' own. Of `user_id` only (as snapshot_budgets_json()), or all if NULL. A user's has
- * user_id beside it, and that at the end of its name. */
+ * its tone is the levels' own. Of `user_id` only (as snapshot_budgets_json()), or all if NULL. Each has the
+ * budget's id and the key whose ledger it is, a user's has user_id beside it, and that at the end of its name. */
 json_t *view_budgets(const struct snapshot *s, const char *user_id);
 
 /* How many wait, all priorities together. */

@@ -1,5 +1,6 @@
 /* panel.js - what stands in the monitor panel: the gauges of the chosen model's
  * provider, the queue, this chat's totals, budgets, what failed last. Loaded when the panel is first opened. */
+import { boot } from "./boot.js";
 import { byId, el } from "./dom.js";
 import { clock, count, money, percent, span } from "./format.js";
 import { DIMENSIONS, health } from "./texts.js";
@@ -34,8 +35,15 @@ function queue(q) {
   ]));
 }
 
+/* Whose a budget is: everything, yours, Ada, model gpt-4o. */
+function whose({ scope, key, name }) {
+  if (scope === "all") return "everything";
+  if (scope === "user") return name === boot.user.name ? "yours" : name;
+  return `${scope} ${key}`;
+}
+
 function budgets(list) {
-  byId("m-budget").replaceChildren(...facts(list.length ? list.map((b) => [`Per ${b.window}, ${b.scope}`, `${money(b.spent_usd)} of ${money(b.limit_usd)}`]) : [["None applies", ""]]));
+  byId("m-budget").replaceChildren(...facts(list.length ? list.map((b) => [`Per ${b.window}, ${whose(b)}`, `${money(b.spent_usd)} of ${money(b.limit_usd)}`]) : [["None applies", ""]]));
 }
 
 function incidents(errors) {

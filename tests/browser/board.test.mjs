@@ -272,6 +272,22 @@ test('a budget of a person has their name', async () => {
   const { user_id } = await weir.createUser('Adelheid');
   const budget = (await weir.post('/admin/budgets', { scope: 'user', key: user_id, window: 'day', limit_usd: 5 })).json;
   for (const where of ['', '/budgets']) assert.match(await (await b.context.request.get(board(where))).text(), /Day of user Adelheid/);
+  assert.deepEqual((await weir.get('/monitoring/live')).json.budgets.map((x) => x.name).sort(), [null, 'Adelheid'].sort());
+  const chat = await b.context.newPage();
+  await chat.goto(b.url('/app/'));
+  await chat.check('#show-monitoring');
+  await chat.locator('#m-budget', { hasText: 'Per month, everything' }).waitFor();
+  assert.match(await chat.innerText('#m-budget'), /Per day, Adelheid/);
+  await chat.close();
+
+  await page.goto(board('/budgets'));
+  const ahead = (await weir.get('/monitoring/forecast')).json.budgets;
+  for (const [name, scope] of [['Month of everything', 'all'], ['Day of user Adelheid', 'user']]) {
+    const { expected_usd, limit_usd } = ahead.find((x) => x.scope === scope);
+    const marks = await page.locator('[data-panel="budgets"] .gauge', { hasText: name }).locator('.forecast').evaluateAll((l) => l.map((m) => parseFloat(m.getAttribute('x'))));
+    assert.equal(marks.length, expected_usd === null ? 0 : 1, `${name}: what nobody has used yet has no past to go by`);
+    if (marks.length) assert.ok(Math.abs(marks[0] - (100 * expected_usd) / limit_usd) < 0.1, name);
+  }
   await weir.request('DELETE', `/admin/budgets/${budget.budget_id}`);
 });
 

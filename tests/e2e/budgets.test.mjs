@@ -67,7 +67,7 @@ test('a budget is set, listed, changed and removed', async () => {
   assertError(await weir.get(`/admin/budgets/${each.budget_id}`), 404, 'not_found', 'not_found');
   assertError(await weir.request('DELETE', `/admin/budgets/${each.budget_id}`), 404, 'not_found', 'not_found');
   const live = (await weir.get('/monitoring/live')).json.budgets;
-  assert.deepEqual(live.map((x) => [x.id, x.limit_usd]), [[b.budget_id, 7]]);
+  assert.deepEqual(live.map((x) => [x.id, x.limit_usd, x.name]), [[b.budget_id, 7, (await weir.get('/app/me')).json.name]]);
   assert.deepEqual((await weir.get('/monitoring/cost-breakdown')).json.budgets.map((x) => x.id), [b.budget_id]);
   assert.deepEqual(weir.sql("SELECT action FROM audit WHERE action LIKE 'budget.%' ORDER BY seq").map((r) => r.action),
     ['budget.create', 'budget.create', 'budget.change', 'budget.remove']);
