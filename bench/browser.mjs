@@ -1,9 +1,9 @@
-// browser.mjs - how fast the chat page is in Chromium, against its targets: what drawing costs a frame while an answer of
-// 120 KB is streamed, layout included, for each kind of document that a page may find hard to grow; how long a key takes to
-// show meanwhile; what 50 answers leave behind; and how long a conversation of 500 messages takes to open.
+// browser.mjs - how fast the chat page is in Chromium, against its targets: what a flush costs while an answer of 120 KB is
+// streamed, layout included, and the whole frame, painted, for each kind of document that a page may find hard to grow; how
+// long a key takes to show meanwhile; what 50 answers leave behind; and how long a conversation of 500 messages takes to open.
 //   WEIR_BUILD=build node bench/browser.mjs
-// What a frame costs is processor time of the page's thread: waiting for a processor is not in it, but a busy machine's
-// slower memory is.
+// What a flush and a frame cost is processor time of the page's thread: waiting for a processor is not in it, but a busy
+// machine's slower memory is.
 import { startUpstream, startWeir, stopAll } from '../tests/e2e/start.mjs';
 import { openBrowser, say } from '../tests/browser/browser.mjs';
 import { kinds, write } from '../tests/browser/documents.mjs';
@@ -17,18 +17,20 @@ const b = await openBrowser(weir);
 const { page } = b;
 await page.addInitScript(() => {
   const later = globalThis.requestAnimationFrame.bind(globalThis);
+  const shown = (then) => {                                 // a message comes after the frame that it was sent in
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = then;
+    port2.postMessage(null);
+  };
   globalThis.requestAnimationFrame = (draw) => later((at) => {
     performance.mark('draw');
     draw(at);
     document.documentElement.getBoundingClientRect();       // the layout that the frame would do
     performance.mark('drawn');
+    shown(() => performance.mark('shown'));
   });
   globalThis.keys_ms = [];
-  document.addEventListener('input', (e) => later(() => {   // a message comes after the frame that shows the letter
-    const { port1, port2 } = new MessageChannel();
-    port1.onmessage = () => globalThis.keys_ms.push(performance.now() - e.timeStamp);
-    port2.postMessage(null);
-  }), true);
+  document.addEventListener('input', (e) => later(() => shown(() => globalThis.keys_ms.push(performance.now() - e.timeStamp))), true);
 });
 await b.signIn();
 const cdp = await b.context.newCDPSession(page);
@@ -58,10 +60,10 @@ async function streamed(text, meanwhile = async () => {}) {
   stage.play();
 }
 
-// The milliseconds of processor time between the marks of each frame that was drawn in `work`.
+// The milliseconds of processor time that each frame drawn in `work` took until it was drawn, and until it was shown.
 async function framesOf(work) {
   const marks = [];
-  const collect = ({ value }) => marks.push(...value.filter((e) => e.name === 'draw' || e.name === 'drawn'));
+  const collect = ({ value }) => marks.push(...value.filter((e) => ['draw', 'drawn', 'shown'].includes(e.name)));
   cdp.on('Tracing.dataCollected', collect);
   await cdp.send('Tracing.start', { transferMode: 'ReportEvents', traceConfig: { includedCategories: ['blink.user_timing'], excludedCategories: ['*'] } });
   await work();
@@ -70,14 +72,19 @@ async function framesOf(work) {
   await complete;
   cdp.off('Tracing.dataCollected', collect);
   marks.sort((x, y) => x.tts - y.tts);
-  return marks.flatMap((mark, i) => (mark.name === 'draw' && marks[i + 1]?.name === 'drawn' ? [(marks[i + 1].tts - mark.tts) / 1000] : []));
+  const took = (name) => marks.flatMap((mark, i) => {
+    const end = mark.name === 'draw' && marks.slice(i + 1).find((m) => m.name === name);
+    return end ? [(end.tts - mark.tts) / 1000] : [];
+  });
+  return { drawn: took('drawn'), shown: took('shown') };
 }
 
 for (const kind of kinds) {
   await page.goto(b.url('/app/'));
-  const frames = await framesOf(() => streamed(write(kind, SIZE)));
-  row(`a flush of an answer of ${SIZE / 1024} KB, ${kind}, p95 of ${frames.length}`, 4, at(frames, 0.95), 'ms',
-    `   median ${at(frames, 0.5).toFixed(1)}, most ${at(frames, 1).toFixed(1)}`);
+  const { drawn, shown } = await framesOf(() => streamed(write(kind, SIZE)));
+  for (const [what, most, list] of [['a flush', 4, drawn], ['a frame', 16, shown]])
+    row(`${what} of an answer of ${SIZE / 1024} KB, ${kind}, p95 of ${list.length}`, most, at(list, 0.95), 'ms',
+      `   median ${at(list, 0.5).toFixed(1)}, most ${at(list, 1).toFixed(1)}`);
 }
 
 await page.goto(b.url('/app/'));
