@@ -69,7 +69,8 @@ nobase_dist_pkgdata_DATA += \
 	static/js/texts.js \
 	static/js/touch.js \
 	static/js/turn.js \
-	static/js/undo.js
+	static/js/undo.js \
+	static/js/wrong.js
 nobase_dist_pkgdata_DATA += \
 	templates/again.mustache \
 	templates/alerts.mustache \

@@ -16,7 +16,6 @@ const ACTS = {
   },
   async priority(select) {
     const made = await change("POST", `/admin/queue/${id(select)}/priority`, { priority: select.value });
-    select.blur();
     return made && `Priority is ${made.priority} now, place ${made.position}`;
   },
   async pause(button) {

@@ -44,6 +44,14 @@ export async function pin(sessions, row) {
   say(pinned ? "Pinned" : "No longer pinned");
 }
 
+/* What has the focus where these rows were: the one after them, or before; where there is none, what begins a new chat. */
+function beside(rows) {
+  const all = [...byId("sessions").querySelectorAll(".session")], at = all.indexOf(rows.at(-1));
+  const shown = (row) => !row.hidden;
+  const row = all.slice(at).find(shown) ?? all.slice(0, at).findLast(shown);
+  return row ? part(row, "link") : byId("new-chat");
+}
+
 /* Out of the list, or back into it where `archived` is false. */
 export async function archive(sessions, rows, archived) {
   const set = (value) => Promise.all(rows.map((row) => send("PATCH", path(row), { archived: value })));
@@ -52,6 +60,7 @@ export async function archive(sessions, rows, archived) {
   offer(`${archived ? "Archived" : "Taken back"} ${some(rows)}.`, {
     undo: async () => { sessions.hide(rows, false); try { await set(!archived); } catch (x) { alert(`Not taken back: ${x.message}`); } },
     final: () => rows.forEach((row) => row.remove()),
+    beside: () => beside(rows),
   });
 }
 
@@ -61,6 +70,7 @@ export function remove(sessions, rows) {
   offer(`Deleted ${some(rows)}.`, {
     undo: () => sessions.hide(rows, false),
     final: (leaving) => forget(sessions, rows, leaving),
+    beside: () => beside(rows),
   });
 }
 

@@ -14,7 +14,8 @@ import "./sort.js";
 import "./shell.js";
 
 const POLL_MS = 5000, STALE_POLLS = 3;
-const MENUS = "dialog[open], .filter[open], .columns[open], select:focus";
+/* A select is held while it is open; where a browser cannot tell, while it has the focus. */
+const MENUS = `dialog[open], .filter[open], .columns[open], select:${CSS.supports("selector(:open)") ? "open" : "focus"}`;
 const zone = byId("main").dataset.zone;
 const charts = [...document.querySelectorAll(".chart")].map((box) => new Chart(box, zone));
 let seen = new Date();
@@ -36,12 +37,23 @@ function focused(panel) {
   return row && node.dataset.do ? `[data-id="${CSS.escape(row.dataset.id)}"] [data-do="${node.dataset.do}"]` : "";
 }
 
+/* Its like in the new panel; or, where that is gone, what can be done in its row, or in the one that is in its place now;
+ * or the panel's heading. */
+function refocus(panel, like, was, at) {
+  const rows = [...panel.querySelectorAll("tbody tr")];
+  const row = at < 0 ? null : rows.find((r) => r.dataset.id === was.row) ?? rows[Math.min(at, rows.length - 1)];
+  const heading = panel.closest("section").querySelector("h2");
+  heading.tabIndex = -1;
+  (panel.querySelector(like) ?? row?.querySelector(`[data-do="${was.act}"]`) ?? row?.querySelector("[data-do], a") ?? heading).focus({ preventScroll: true });
+}
+
 function put(panel, next) {
-  const left = panel.scrollLeft, like = focused(panel);
+  const left = panel.scrollLeft, like = focused(panel), node = document.activeElement, row = node.closest("tr");
+  const was = { row: row?.dataset.id, act: node.dataset?.do }, at = like && row ? row.sectionRowIndex : -1;
   panel.replaceChildren(...[...next.childNodes].map((n) => document.adoptNode(n)));
   panel.scrollLeft = left;
   panel.dispatchEvent(new Event("weir:fresh", { bubbles: true }));
-  if (like) panel.querySelector(like)?.focus({ preventScroll: true });
+  if (like) refocus(panel, like, was, at);
 }
 
 /* Rows that came wait behind "12 new", so that none jumps away under the pointer. False: there are no new ones. */

@@ -1,8 +1,10 @@
 /* manage.js - the settings pages of people, tokens, budgets and the like: opens the form, sends it, asks before it
- * removes, and signs in again where that is wanted. The table is the server's; a change loads it anew. */
-import { change, problem, sure } from "./again.js";
+ * removes, and signs in again where that is wanted. The table is the server's; after a change it is fetched anew. */
+import { change, sure } from "./again.js";
+import { page } from "./api.js";
 import { copy } from "./copy.js";
 import { byId } from "./dom.js";
+import { wrong } from "./wrong.js";
 import "./shell.js";
 
 const path = byId("manage").dataset.path;
@@ -64,31 +66,36 @@ function open(item) {
   changing = item?.id ?? null;
   form.reset();
   if (item) fill(item.values);
-  wrong("");
+  byId("say").textContent = "";
+  amiss("");
   fit();
   byId("form-title").textContent = item ? `Change this ${what}` : `Add ${form.dataset.one}`;
   byId("save").textContent = item ? "Change" : "Add";
-  form.before(byId("problem"));
   editor.showModal();
   fields()[0].focus();
 }
 
-/* Say what is wrong, at the field it is about. */
-function wrong(text, param = "") {
-  problem(text);
-  for (const field of form.elements) field.removeAttribute("aria-invalid");
-  const field = param && form.elements[param];
-  if (!field) return;
-  field.setAttribute("aria-invalid", "true");
-  field.focus();
+const amiss = (text, param = "") => wrong(text, param && form.elements[param], form);
+
+/* The table as it is now. The focus is where it was: in row `id`, or if that has gone in the one in its place, `at`. */
+async function renew(said, id, at) {
+  const next = await page(location.pathname).catch(() => null);
+  if (!next) { location.reload(); return; }
+  byId("list").replaceChildren(...[...next.getElementById("list").childNodes].map((n) => document.adoptNode(n)));
+  byId("say").textContent = said;
+  if (document.activeElement !== document.body) return;
+  const rows = [...byId("list").querySelectorAll("tbody tr")];
+  const row = rows.find((r) => r.dataset.id === id) ?? rows[Math.min(at, rows.length - 1)];
+  (row?.querySelector("button") ?? byId("add") ?? byId("list")).focus();
 }
 
-document.querySelector("tbody")?.addEventListener("click", async (e) => {
+byId("list").addEventListener("click", async (e) => {
   const button = e.target.closest("button[data-act]"), row = e.target.closest("tr");
   if (!button) return;
   if (button.dataset.act === "change") return open({ id: row.dataset.id, values: JSON.parse(row.dataset.item) });
+  byId("say").textContent = "";
   if (!(await sure(`Remove ${row.cells[0].textContent}?`))) return;
-  if ((await change("DELETE", `${path}/${row.dataset.id}`)) !== undefined) location.reload();
+  if ((await change("DELETE", `${path}/${row.dataset.id}`)) !== undefined) renew("Removed", row.dataset.id, row.sectionRowIndex);
 });
 
 async function save(e) {
@@ -97,17 +104,18 @@ async function save(e) {
   try {
     body = values();
   } catch {
-    wrong("This is not valid JSON.", "filters");
+    amiss("This is not valid JSON.", "filters");
     return;
   }
-  const made = changing ? await change("PATCH", `${path}/${changing}`, body, wrong) : await change("POST", path, body, wrong);
+  const made = changing ? await change("PATCH", `${path}/${changing}`, body, amiss) : await change("POST", path, body, amiss);
   if (made === undefined) return;
-  if (!made?.token && !made?.secret) { location.reload(); return; }
   editor.close();
-  byId("secret").textContent = made.token ?? made.secret;
-  byId("secret-line").hidden = false;
-  byId("say").textContent = "Made. It is in the list when you load the page again.";
-  byId("secret").focus();
+  if (made?.token || made?.secret) {
+    byId("secret").textContent = made.token ?? made.secret;
+    byId("secret-line").hidden = false;
+    byId("secret").focus();
+  }
+  await renew("Saved", changing);
 }
 
 if (form) {
@@ -115,6 +123,6 @@ if (form) {
   form.addEventListener("submit", save);
   form.addEventListener("change", fit);
   for (const id of ["close", "cancel"]) byId(id).addEventListener("click", () => editor.close());
-  editor.addEventListener("close", () => { problem(""); byId("say").before(byId("problem")); });
+  editor.addEventListener("close", () => wrong("", null, byId("say")));
   byId("secret-copy").addEventListener("click", () => copy(byId("secret").textContent, byId("secret-copy").firstElementChild));
 }

@@ -2,6 +2,7 @@
 import { send } from "./api.js";
 import { byId, el } from "./dom.js";
 import { cookie, isZone, recall, remember, setMetrics, setTheme, setZone, zone } from "./prefs.js";
+import { wrong } from "./wrong.js";
 import "./shell.js";
 
 const apply = {
@@ -13,7 +14,11 @@ const apply = {
 };
 const now = { theme: cookie("weir_theme"), metrics: cookie("weir_metrics") || "full", sendkey: recall("sendkey") || "enter",
   jump: recall("jump") || "off", dollars: recall("dollars") || "on" };
-const say = (text) => { byId("say").textContent = text; };
+/* What was done, or what is wrong with a field. */
+function say(text, amiss = "", field = null) {
+  wrong(amiss, field, byId("say"));
+  byId("say").textContent = text;
+}
 
 for (const [name, value] of Object.entries(now)) {
   for (const input of document.querySelectorAll(`input[name="${name}"]`)) {
@@ -32,9 +37,8 @@ byId("zones").append(...[...new Set([own, "UTC", ...Intl.supportedValuesOf("time
 box.addEventListener("change", () => {
   const name = box.value.trim();
   const known = name === "" || isZone(name);
-  box.setAttribute("aria-invalid", String(!known));
   if (known) setZone(name);
-  say(known ? "Saved" : `There is no time zone “${name}”; one is called as Europe/Berlin.`);
+  say(known ? "Saved" : "", known ? "" : `There is no time zone “${name}”; one is called as Europe/Berlin.`, box);
 });
 
 byId("password").addEventListener("submit", async (e) => {
@@ -45,6 +49,6 @@ byId("password").addEventListener("submit", async (e) => {
     e.target.reset();
     say("The password is changed; other browsers are signed out.");
   } catch (error) {
-    say(error.message);
+    say("", error.message, e.target.elements[error.error?.param]);
   }
 });

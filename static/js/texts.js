@@ -5,15 +5,9 @@
  * an unknown one falls back to the server's own sentence. */
 import { about, clock, clockIn, count, countdown, money, percent, span } from "./format.js";
 
-/* queue.reason, the gate that binds. */
-export const REASONS = {
+/* queue.reason, the gate that binds, where it is no limit. */
+const REASONS = {
   concurrency: "Waiting for one of the running requests to end",
-  requests_per_minute: "Waiting for requests per minute",
-  requests_per_hour: "Waiting for requests per hour",
-  tokens_per_minute: "Waiting for tokens per minute",
-  tokens_per_hour: "Waiting for tokens per hour",
-  input_tokens_per_minute: "Waiting for input tokens per minute",
-  output_tokens_per_minute: "Waiting for output tokens per minute",
   budget: "Waiting for the budget",
   pacing: "Spacing requests evenly",
   stabilizing: "Going slowly after the provider's rate limit",
@@ -104,10 +98,11 @@ export function budget(b, now = Date.now()) {
   return `Budget per ${b.window ?? "period"} for ${b.scope === "all" ? "everyone" : `this ${b.scope ?? "account"}`}${of}.${resets}`;
 }
 
-/* Not what is used of a limit holds it, but its pace. */
-function spread(dimension, { limit, capacity }) {
-  const [, span] = dimension.split("_per_");
-  return `: Weir spreads the ${span}'s ${count(limit)}, at most ${count(capacity)} at once`;
+/* What it waits for; with `spread` not what is used of a limit holds it, but its pace. */
+function waitsFor(reason, spread) {
+  const limit = limitName(reason), span = reason?.split("_per_")[1];
+  if (!limit) return REASONS[reason] ?? "";
+  return `Waiting for ${limit}${spread ? `: Weir spreads the ${span}'s ${count(spread.limit)}, at most ${count(spread.capacity)} at once` : ""}`;
 }
 
 /* One waiting message: its place, when it is expected to start, and why it waits. */
@@ -118,7 +113,7 @@ export function queued(q) {
   const begins = q.eta_ms === null || q.eta_ms === undefined ? ""
     : q.eta_ms < 500 ? " · starts any moment"
     : ` · starts in about ${about(q.eta_ms)}${q.eta_error_ms >= 500 ? ` (±\u00a0${about(q.eta_error_ms)})` : ""}`;
-  return { head: `Queued: ${place}${total}${begins}`, more: (REASONS[q.reason] ?? "") + (q.spread ? spread(q.reason, q.spread) : "") };
+  return { head: `Queued: ${place}${total}${begins}`, more: waitsFor(q.reason, q.spread) };
 }
 
 /* A button's words for another model: how much sooner than in `wait_ms`, if that is known. */

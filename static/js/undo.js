@@ -9,10 +9,10 @@ let pending = null;
 let timer = 0;
 
 /* `text` says what was done. undo() takes it back; final(leaving) is called once when it stays,
- * with `leaving` true when the page is being left. */
-export function offer(text, { undo, final }) {
+ * with `leaving` true when the page is being left. Before that the focus, if it is on Undo, goes to what beside() gives. */
+export function offer(text, { undo, final, beside }) {
   settle(false);
-  pending = { undo, final };
+  pending = { undo, final, beside };
   part(bar, "text").textContent = text;
   bar.hidden = false;
   timer = setTimeout(() => settle(false), UNDO_MS);
@@ -28,7 +28,11 @@ function take() {
   return was;
 }
 
-function settle(leaving) { take()?.final?.(leaving); }
+function settle(leaving) {
+  const here = bar.contains(document.activeElement), was = take();
+  if (here) was?.beside().focus();
+  was?.final(leaving);
+}
 
 byId("undo-button").addEventListener("click", () => take()?.undo());
 addEventListener("pagehide", () => settle(true));

@@ -98,13 +98,19 @@ test('who waits is moved and taken out of the queue', async () => {
   await keys.to(`tr[data-id="${waits[1]}"] select`);
   await keys.write('H');
   await page.waitForFunction((id) => document.querySelector(`tr[data-id="${id}"] th`)?.textContent.trim() === '1', waits[1]);
+  await keys.back(`tr[data-id="${waits[1]}"] select`);
   await keys.use(`tr[data-id="${waits[0]}"] [data-do="cancel"]`);
   await keys.back('#sure [value="no"]');
   await keys.press('Enter');
   await keys.use(`tr[data-id="${waits[0]}"] [data-do="cancel"]`);
   await keys.use('#sure-yes');
   await page.locator(`tr[data-id="${waits[0]}"]`).waitFor({ state: 'detached' });
-  for (const id of [held.first('accepted').request_id, waits[1]]) await weir.post('/chat/cancel', { request_id: id });
+  await keys.back(`tr[data-id="${waits[1]}"] [data-do="cancel"]`);      // what came to its place
+  await keys.press('Enter');
+  await keys.use('#sure-yes', { back: true });
+  await page.locator('[data-panel="queue"]', { hasText: 'Nothing waits.' }).waitFor();
+  await keys.back('#h-queue');
+  for (const id of [held.first('accepted').request_id]) await weir.post('/chat/cancel', { request_id: id });
 });
 
 test('a batch is paused, resumed and cancelled; limits are reset for a reason; an alert is acknowledged', async () => {
@@ -115,11 +121,13 @@ test('a batch is paused, resumed and cancelled; limits are reset for a reason; a
   const it = `tr[data-id="${batch.id}"]`;
   await board('/batches');
   await keys.use(`${it} [data-do="pause"]`);
-  await keys.use(`${it} [data-do="resume"]`);
-  await page.locator(`${it} [data-do="pause"]`).waitFor();
+  await keys.back(`${it} [data-do="resume"]`);
+  await keys.press('Enter');
+  await keys.back(`${it} [data-do="pause"]`);
   await keys.use(`${it} [data-do="stop"]`);
   await keys.use('#sure-yes');
   await page.locator(it, { hasText: /cancel/ }).waitFor();
+  await keys.back(`${it} a, #h-batches`);
   await board('/limits');
   await keys.use('[data-do="reset"]');
   await keys.back('#reset-reason');
@@ -134,7 +142,8 @@ test('a batch is paused, resumed and cancelled; limits are reset for a reason; a
   await board('/alerts');
   await keys.use('[data-do="acknowledge"]');
   await waitFor('the alert to be acknowledged', async () => (await weir.get('/admin/alerts')).json.items.every((a) => a.acknowledged_at));
-  await keys.use('[data-panel="open"] a[aria-label^="Chart"]');
+  await keys.back('[data-panel="open"] a[aria-label^="Chart"]');
+  await keys.press('Enter');
   await page.waitForURL(/cost\?from=/);
 });
 
@@ -160,14 +169,16 @@ for (const [name, form] of Object.entries(FORMS))
     await page.locator('#problem').waitFor();
     await keys.back(`#edit [name="${form.at}"][aria-invalid="true"]`);
     await keys.over(typeof form.right === 'string' ? form.right : await form.right());
-    const loaded = form.secret ? null : page.waitForEvent('load');      // the list, anew
-    const [made] = await Promise.all([page.waitForResponse((r) => r.request().method() === 'POST'), keys.use('#save'), loaded]);
+    assert.equal(await page.locator(`#edit p:has([name="${form.at}"]) #problem`).count(), 1, 'said at its field');
+    const [made] = await Promise.all([page.waitForResponse((r) => r.request().method() === 'POST'), keys.use('#save')]);
     assert.equal(made.status(), 201);
+    await page.locator('#say', { hasText: 'Saved' }).waitFor();
     if (form.secret) {
       await keys.back('#secret');
       await keys.use('#secret-copy');
       await page.locator('#secret-copy', { hasText: 'Copied' }).waitFor();
-      await page.reload();
+    } else {
+      await keys.back('#add');
     }
     await row(form.row).first().waitFor();
     const id = await row(form.row).first().getAttribute('data-id'), it = `tr[data-id="${id}"]`;
@@ -179,15 +190,19 @@ for (const [name, form] of Object.entries(FORMS))
       await keys.to(`#edit [name="${field}"]`);
       await keys.over(value);
     }
-    await Promise.all([page.waitForEvent('load'), keys.use('#save')]);
+    await keys.use('#save');
+    await page.locator('#say', { hasText: 'Saved' }).waitFor();
     assert.match(await page.locator(it).innerText(), form.reads);
+    await keys.back(`${it} [data-act="change"]`);
     await keys.use(`${it} [data-act="remove"]`);
     await keys.back('#sure [value="no"]');
     await keys.press('Enter');
     await keys.back(`${it} [data-act="remove"]`);
     await keys.press('Enter');
-    await Promise.all([page.waitForEvent('load'), keys.use('#sure [value="yes"]', { back: true })]);
+    await keys.use('#sure [value="yes"]', { back: true });
+    await page.locator('#say', { hasText: 'Removed' }).waitFor();
     assert.equal(await page.locator(it).count(), 0);
+    await keys.back('#list button, #add');
   });
 
 test('every stop of each settings and help page is seen when it has the focus, once around', async () => {
@@ -214,5 +229,5 @@ test('the choices of this browser are made', async () => {
   await keys.to('#zone');
   await keys.over('Nowhere');
   await keys.press('Tab');
-  await page.locator('#say', { hasText: 'There is no time zone' }).waitFor();
+  await page.locator('#zone ~ #problem', { hasText: 'There is no time zone' }).waitFor();
 });

@@ -53,7 +53,7 @@ test('every stop of the page is seen when it has the focus, once around', async 
     stops.push(await keys.focus(true));
   } while (!/^textarea#text/.test(stops.at(-1)));
   assert.ok(stops.length > 25, String(stops));
-  for (const stop of ['select#model', 'button#attach', 'button#theme', 'a.btn “New chat”', 'input#search', 'button#select', 'div#log', 'input#show-monitoring'])
+  for (const stop of ['select#model', 'button#attach', 'button#theme', 'a#new-chat.btn “New chat”', 'input#search', 'button#select', 'div#log', 'input#show-monitoring'])
     assert.ok(stops.some((s) => s.startsWith(stop)), `${stop} in ${stops.join(', ')}`);
   await keys.use('.skip[href="#log"]');
   await keys.back('#log');
@@ -92,6 +92,30 @@ test('a conversation is renamed, pinned, archived and taken back', async () => {
   await keys.back('#undo-button');
   await keys.press('Enter');
   await keys.back(link('Why the pump stopped'));
+});
+
+test('when the time to take it back is over, the focus goes to the conversation that came in its place', async () => {
+  await page.clock.install();
+  await fresh();
+  await page.route('**/chat/sessions/*', (route) => (route.request().method() === 'DELETE' ? route.fulfill({ status: 204 }) : route.continue()));      // kept for the tests after this
+  let left = await titles();
+  while (left.length > 1) {
+    const at = left.length > 2 ? left.length - 2 : 1, title = left[at], rest = left.filter((t) => t !== title);
+    await keys.to(link(title));
+    await keys.press('Delete');
+    await keys.back('#undo-button');
+    await page.clock.fastForward(9000);
+    await keys.back(link(rest[at] ?? rest.at(-1)));
+    await page.locator(link(title)).waitFor({ state: 'detached' });
+    left = rest;
+  }
+  await keys.to(link(left[0]));
+  await keys.press('Delete');
+  await keys.back('#undo-button');
+  await page.clock.fastForward(9000);
+  await keys.back('#new-chat');
+  await page.unroute('**/chat/sessions/*');
+  await page.clock.resume();
 });
 
 test('several conversations are marked, deleted and brought back, and the archive is opened', async () => {

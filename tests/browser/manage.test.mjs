@@ -96,6 +96,11 @@ test('every settings page is sound, and a user without rights sees their own alo
   await other.page.fill('#next', 'eight blue radishes');
   await other.page.press('#next', 'Enter');
   await other.page.locator('#say', { hasText: 'is changed' }).waitFor();
+  await other.page.fill('#current', 'not that one');
+  await other.page.fill('#next', 'nine yellow onions');
+  await other.page.press('#next', 'Enter');
+  await other.page.locator('#problem', { hasText: /./ }).waitFor();
+  assert.equal(await other.page.innerText('#say'), '');
   await other.close();
 });
 
@@ -103,7 +108,9 @@ test('a time zone and the two-letter shortcuts, once chosen, hold on every page'
   await page.goto(b.url('/app/settings'));
   await page.fill('#zone', 'Nowhere/At_all');
   await page.press('#zone', 'Tab');
-  await page.locator('#say', { hasText: 'There is no time zone' }).waitFor();
+  await page.locator('#zone ~ #problem', { hasText: 'There is no time zone' }).waitFor();
+  assert.equal(await page.getAttribute('#zone', 'aria-invalid'), 'true');
+  await b.sound('a time zone that is none');
   await page.fill('#zone', 'Asia/Kolkata');
   await page.press('#zone', 'Tab');
   await page.locator('#say', { hasText: 'Saved' }).waitFor();
