@@ -5,8 +5,9 @@
  * What was set aside at the moment of saving is counted as used: the calls may
  * have reached the provider. Of what was sent after a save that was not the last
  * nothing is known: as much as could have been is counted, as of now. Time that
- * passed in between is taken from the calendar and never below zero. Of the
- * lengths of answers those used last are kept. */
+ * passed in between is taken from the calendar and never below zero. A limit
+ * that a provider told is believed for a day. Of the lengths of answers those
+ * used last are kept. */
 #include "flow/admit.h"
 
 #include <inttypes.h>
@@ -16,6 +17,7 @@
 #include "flow/admit_state.h"
 
 #define UNSEEN_MOST_US (INT64_C(60) * 1000000)
+#define TOLD_BELIEVED_US STABILIZE_DAY_US
 
 static const struct json_limits saved_limits = {.max_depth = 8, .max_values = 1000000};
 
@@ -45,7 +47,7 @@ static void save_window(const struct window *w, int64_t held, int64_t now_us, st
     sb_putc(out, ']');
 }
 
-static void save_dim(const struct limits *l, enum dim i, struct sb *out)
+static void save_dim(const struct limits *l, enum dim i, int64_t told_at_us, struct sb *out)
 {
     const struct limits_dim *d = &l->dim[i];
 
@@ -56,7 +58,7 @@ static void save_dim(const struct limits *l, enum dim i, struct sb *out)
                 d->stab.since_us - l->now_us, d->stab.until_us - l->now_us, d->stab.calm_us - l->now_us,
                 (int)d->stab.from_ppm, (int)d->stab.burst_ppm);
     if (d->told_limit > 0 && !d->told_longer)
-        sb_putf(out, ",\"told\":%" PRId64, d->told_limit);
+        sb_putf(out, ",\"told\":%" PRId64 ",\"told_age\":%" PRId64, d->told_limit, l->now_us - told_at_us);
     sb_putc(out, '}');
 }
 
@@ -97,7 +99,7 @@ void admit_save_running(const struct admit *a, int64_t unseen_us, int64_t now_us
             if (!l.dim[d].limit)
                 continue;
             sb_puts(out, comma);
-            save_dim(&l, (enum dim)d, out);
+            save_dim(&l, (enum dim)d, a->told[g][d].at_us, out);
             comma = ",";
         }
         sb_puts(out, "]}");
@@ -147,7 +149,19 @@ static void load_cut(struct stabilize *s, const json_t *cut, int64_t gone_us, in
                             .calm_us = now_us + calm - gone_us, .from_ppm = (int32_t)from, .burst_ppm = (int32_t)burst};
 }
 
-static void load_dims(struct limits *l, const json_t *dims, int64_t gone_us)
+/* A limit that a provider told binds until the next answer tells it anew, unless it is old: a smaller one may have been
+ * raised meanwhile, and would refuse for good what it takes for too large. */
+static void load_told(struct limits_dim *d, struct admit_told *told, const json_t *entry, int64_t gone_us, int64_t now_us)
+{
+    int64_t limit = json_int(entry, "told", 0), age = json_int(entry, "told_age", -1);
+
+    if (limit <= 0 || limit > LIMITS_MAX || age < 0 || age > TOLD_BELIEVED_US - gone_us)
+        return;
+    d->told_limit = limit;
+    told->at_us = now_us - age - gone_us;
+}
+
+static void load_dims(struct limits *l, struct admit_told told[DIM_COUNT], const json_t *dims, int64_t gone_us)
 {
     const json_t *entry;
     size_t i;
@@ -162,6 +176,7 @@ static void load_dims(struct limits *l, const json_t *dims, int64_t gone_us)
             continue;
         load_window(&l->dim[d].window, json_object_get(entry, "used"), gone_us, l->now_us);
         load_cut(&l->dim[d].stab, json_object_get(entry, "cut"), gone_us, l->now_us);
+        load_told(&l->dim[d], &told[d], entry, gone_us, l->now_us);
         limits_restore(l, d, level, gone_us);
     }
 }
@@ -211,7 +226,7 @@ bool admit_load(struct admit *a, const char *text, size_t n, int64_t now_us, int
             limits_tick(l, now_us);
             if (cooldown > 0 && cooldown <= RETRY_AFTER_MAX_US)
                 limits_cool(l, now_us + cooldown - gone_us);
-            load_dims(l, json_object_get(group, "dims"), gone_us);
+            load_dims(l, a->told[g], json_object_get(group, "dims"), gone_us);
             if (unseen_us)
                 limits_assume(l, unseen_us);
         }

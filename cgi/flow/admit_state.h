@@ -35,10 +35,12 @@ struct admit_ticket {
     struct candidate candidate[];     /* what its item looks at; none if there is one model */
 };
 
+#define ADMIT_NEVER_US INT64_MIN
+
 /* What a provider's headers said about one dimension of a quota group, beside what limits keep of it. */
 struct admit_told {
     struct window drift;              /* what it counted and we had not sent, in the window now */
-    int64_t at_us;                    /* when it last said anything; -1: never */
+    int64_t at_us;                    /* when it last said anything, perhaps before the clock's zero; ADMIT_NEVER_US */
 };
 
 struct admit {

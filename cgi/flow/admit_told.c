@@ -135,7 +135,7 @@ void admit_told_init(struct admit *a, uint32_t group, int64_t now_us)
 {
     for (int d = 0; d < DIM_COUNT; d++) {
         window_init(&a->told[group][d].drift, dim_window_us((enum dim)d), now_us);
-        a->told[group][d].at_us = -1;
+        a->told[group][d].at_us = ADMIT_NEVER_US;
     }
 }
 

@@ -108,7 +108,7 @@ static void dim_view(const struct limits *l, enum dim i, struct admit_told *told
 
     window_advance(&told->drift, l->now_us);
     *v = (struct admit_dim_view){.provider_limit = d->told_limit, .provider_remaining = d->told_remaining,
-                                 .provider_ago_us = told->at_us < 0 ? 0 : l->now_us - told->at_us, .drift = told->drift.sum};
+                                 .provider_ago_us = told->at_us == ADMIT_NEVER_US ? 0 : l->now_us - told->at_us, .drift = told->drift.sum};
     if (!d->limit)
         return;
     v->limit = d->limit;

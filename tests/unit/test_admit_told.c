@@ -284,6 +284,39 @@ START_TEST(what_headers_said_of_limits_can_be_read_from_what_was_saved)
 }
 END_TEST
 
+/* The age is that of the provider's last word, over as many restarts as there are. */
+START_TEST(a_limit_that_headers_told_binds_after_restarts_and_is_believed_for_a_day)
+{
+    const int64_t told_ms = 1000000, hour_ms = 3600000, now = 2 * START;
+    struct admit *a = admit_of(&one, 1);
+    struct sb saved = sb_make(1 << 20);
+    struct admit_upstream_view v;
+    struct provider_word w;
+
+    memset(&w, 0xff, sizeof w);
+    w.limit[DIM_TOKENS_PER_MINUTE] = 2000;
+    w.limit[DIM_REQUESTS_PER_MINUTE] = 500;           /* more than is configured: changes nothing */
+    admit_provider_word(a, 0, &w, START);
+    admit_save(a, START + 60 * SEC, told_ms + 60000, &saved);
+    for (int64_t hours = 8; hours <= 32; hours += 8) {
+        struct admit *b = admit_of(&one, 1);
+        bool believed = hours <= 24;
+
+        ck_assert(admit_load(b, sb_str(&saved), saved.len, now, told_ms + hours * hour_ms));
+        admit_view(b, 0, now, &v);
+        ck_assert_int_eq(v.dim[DIM_TOKENS_PER_MINUTE].allowed, believed ? 2000 : 6000);
+        ck_assert_int_eq(v.dim[DIM_TOKENS_PER_MINUTE].provider_limit, believed ? 2000 : -1);
+        ck_assert_int_eq(v.dim[DIM_TOKENS_PER_MINUTE].provider_ago_us, believed ? hours * 3600 * SEC : 0);
+        ck_assert_int_eq(v.dim[DIM_REQUESTS_PER_MINUTE].allowed, 60);
+        sb_reset(&saved);
+        admit_save(b, now, told_ms + hours * hour_ms, &saved);
+        admit_free(b);
+    }
+    admit_free(a);
+    sb_done(&saved);
+}
+END_TEST
+
 START_TEST(learned_lengths_outlive_a_restart_and_what_is_saved_of_them_is_bounded)
 {
     struct admit *a = admit_of(&one, 1), *b = admit_of(&one, 1);
@@ -335,7 +368,7 @@ START_TEST(damaged_state_is_refused_or_ignored_and_changes_nothing_it_should_not
         "{\"at\":0,\"groups\":[{\"name\":\"other\",\"dims\":[{\"dim\":\"tokens_per_minute\",\"level\":-5}]}]}",
         "{\"at\":0,\"groups\":[7,{},{\"name\":\"one\",\"dims\":[7,{\"dim\":\"nonsense\"},{\"dim\":\"tokens_per_minute\",\"level\":9000,"
         "\"used\":[[-5,10],[1,-10],[0,9223372036854775807],\"x\",[9223372036854775807,1]],"
-        "\"cut\":{\"since\":-1,\"until\":9223372036854775807,\"calm\":1,\"from_ppm\":1,\"burst_ppm\":0}}]}]}",
+        "\"told\":-1,\"told_age\":9223372036854775807,\"cut\":{\"since\":-1,\"until\":9223372036854775807,\"calm\":1,\"from_ppm\":1,\"burst_ppm\":0}}]}]}",
     };
     struct admit *a = admit_of(&one, 1);
     struct admit_upstream_view v;
@@ -424,6 +457,7 @@ UNIT_MAIN("admit_told", a_refusal_in_mid_answer_cuts_or_takes_out_like_any_other
           upstreams_of_one_quota_group_share_their_limits, foreign_traffic_shows_in_the_headers_and_holds_us_back,
           use_debt_and_stabilization_outlive_a_restart_and_what_was_running_counts,
           what_headers_said_of_limits_can_be_read_from_what_was_saved,
+          a_limit_that_headers_told_binds_after_restarts_and_is_believed_for_a_day,
           learned_lengths_outlive_a_restart_and_what_is_saved_of_them_is_bounded,
           after_a_kill_all_that_could_have_been_sent_since_the_save_counts,
           damaged_state_is_refused_or_ignored_and_changes_nothing_it_should_not)

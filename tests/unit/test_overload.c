@@ -33,7 +33,8 @@ START_TEST(after_a_429_three_quarters_are_served_where_waiting_would_serve_none)
 }
 END_TEST
 
-START_TEST(a_provider_that_counts_seconds_is_found_out_and_paced)
+/* Killed: what is found was saved up to five seconds before, and may not know the last 429. */
+static void count_seconds(const char *what, int64_t restart_every_us, int64_t save_every_us)
 {
     struct sim s = a_sim(STRICT_SECONDS, 14);
     double share;
@@ -42,15 +43,29 @@ START_TEST(a_provider_that_counts_seconds_is_found_out_and_paced)
     s.per_second = 3;
     s.duration_us = 2 * 3600 * SEC;
     s.settle_in_us = 1200 * SEC;
+    s.restart_every_us = restart_every_us;
+    s.save_every_us = save_every_us;
     sim_run(&s);
     share = (double)s.counted[DIM_REQUESTS_PER_MINUTE] / 60 / ((double)(s.duration_us - s.settle_in_us) / 60e6);
-    printf("seconds: %lld refused, %lld of them after twenty minutes, %.1f %% used\n", (long long)s.refused,
+    printf("seconds%s: %lld refused, %lld of them after twenty minutes, %.1f %% used\n", what, (long long)s.refused,
            (long long)s.refused_late, share * 100);
     ck_assert_int_gt(s.refused, 0);
     ck_assert_int_lt(s.refused, 40);
     ck_assert_int_eq(s.refused_late, 0);
-    ck_assert_msg(share >= 0.85, "only %.3f used", share);
+    ck_assert_msg(share >= 0.85, "only %.3f used%s", share, what);
     sim_done(&s);
+}
+
+START_TEST(a_provider_that_counts_seconds_is_found_out_and_paced)
+{
+    count_seconds("", 0, 0);
+}
+END_TEST
+
+START_TEST(what_was_found_out_of_it_outlives_restarts_and_kills)
+{
+    count_seconds(", restarted every ten minutes", 600 * SEC, 0);
+    count_seconds(", killed every twenty", INT64_C(1199700000), 5 * SEC);
 }
 END_TEST
 
@@ -102,5 +117,6 @@ END_TEST
 
 UNIT_MAIN("overload", after_a_429_three_quarters_are_served_where_waiting_would_serve_none,
           a_provider_that_counts_seconds_is_found_out_and_paced,
+          what_was_found_out_of_it_outlives_restarts_and_kills,
           one_user_who_sends_twenty_times_as_much_gets_no_more_than_the_others,
           high_is_served_within_twice_its_time_alone_while_low_floods)
