@@ -84,6 +84,7 @@ EXTRA_DIST += \
 	tests/e2e/names.test.mjs \
 	tests/e2e/operations.test.mjs \
 	tests/e2e/outlook.test.mjs \
+	tests/e2e/paced.test.mjs \
 	tests/e2e/people.test.mjs \
 	tests/e2e/permissions.test.mjs \
 	tests/e2e/prices.test.mjs \

@@ -142,7 +142,7 @@ static void load_cut(struct stabilize *s, const json_t *cut, int64_t gone_us, in
     int64_t since = json_int(cut, "since", 0), until = json_int(cut, "until", 0), calm = json_int(cut, "calm", 0);
     int64_t most = STABILIZE_DAY_US;
 
-    if (from < STABILIZE_LEAST_PPM || from > STABILIZE_FULL_PPM || burst < STABILIZE_BURST_LEAST_PPM ||
+    if (from < STABILIZE_LEAST_PPM || from > STABILIZE_FULL_PPM || burst < STABILIZE_BURST_PACED_PPM ||
         burst > STABILIZE_FULL_PPM || since > 0 || since < -most || until < since || until > most || calm < since || calm > most)
         return;
     *s = (struct stabilize){.since_us = now_us + since - gone_us, .until_us = now_us + until - gone_us,

@@ -16,7 +16,7 @@ bool stabilize_hit(struct stabilize *s, bool early, int64_t began_us, int64_t pe
     if (s->until_us && began_us <= s->since_us)
         return false;
     s->from_ppm = rate < STABILIZE_LEAST_PPM ? STABILIZE_LEAST_PPM : rate;
-    s->burst_ppm = early || burst < STABILIZE_BURST_LEAST_PPM ? STABILIZE_BURST_LEAST_PPM : burst;
+    s->burst_ppm = early || burst < STABILIZE_BURST_LEAST_PPM ? STABILIZE_BURST_PACED_PPM : burst;
     s->since_us = now_us;
     s->until_us = now_us + period_us;
     s->calm_us = now_us + STABILIZE_DAY_US;
@@ -30,7 +30,7 @@ int32_t stabilize_burst_ppm(const struct stabilize *s, int64_t now_us)
 
 int32_t stabilize_most_ppm(const struct stabilize *s, int64_t now_us)
 {
-    return stabilize_burst_ppm(s, now_us) > STABILIZE_BURST_LEAST_PPM ? STABILIZE_FULL_PPM : STABILIZE_PACED_PPM;
+    return stabilize_burst_ppm(s, now_us) > STABILIZE_BURST_PACED_PPM ? STABILIZE_FULL_PPM : STABILIZE_PACED_PPM;
 }
 
 int32_t stabilize_rate_ppm(const struct stabilize *s, int64_t now_us)

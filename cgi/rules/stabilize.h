@@ -4,8 +4,8 @@
  * back additively over the stabilization period; another 429 halves it again.
  * The burst is halved too and stays so for a day. A provider that refuses while
  * much of the limit is left counts in shorter spans than it says: then calls are
- * paced, with a burst of a second and a rate that leaves room for their
- * unevenness. One of these for each dimension of each limit: only what was hit
+ * paced, with a burst of a tenth of a second and a rate that leaves room for it
+ * and for their unevenness. One of these for each dimension of each limit: only what was hit
  * is cut. */
 #ifndef WEIR_STABILIZE_H
 #define WEIR_STABILIZE_H
@@ -18,7 +18,8 @@
 enum {
     STABILIZE_FULL_PPM = 1000000,
     STABILIZE_LEAST_PPM = 10000,          /* never cut below 1 % */
-    STABILIZE_BURST_LEAST_PPM = 100000,   /* a sixth of a minute becomes one second */
+    STABILIZE_BURST_LEAST_PPM = 100000,   /* cut below this it is paced, … */
+    STABILIZE_BURST_PACED_PPM = 10000,    /* … and a sixth of a minute becomes a tenth of a second */
     STABILIZE_PACED_PPM = 870000,         /* the most that is used while paced */
     STABILIZE_STEPS = 32                  /* the climb is made in this many equal steps */
 };

@@ -46,7 +46,7 @@ START_TEST(one_burst_of_429s_is_one_cut_and_it_never_stops_altogether)
     for (int i = 0; i < 50; i++)
         ck_assert(stabilize_hit(&s, false, (101 + i) * SEC, PERIOD, (101 + i) * SEC));
     ck_assert_int_eq(stabilize_rate_ppm(&s, 150 * SEC), STABILIZE_LEAST_PPM);
-    ck_assert_int_eq(stabilize_burst_ppm(&s, 150 * SEC + PERIOD), STABILIZE_BURST_LEAST_PPM);
+    ck_assert_int_eq(stabilize_burst_ppm(&s, 150 * SEC + PERIOD), STABILIZE_BURST_PACED_PPM);
     ck_assert_int_eq(stabilize_burst_ppm(&s, 150 * SEC + STABILIZE_DAY_US), STABILIZE_FULL_PPM);
 }
 END_TEST
@@ -56,7 +56,7 @@ START_TEST(a_429_while_much_is_left_means_pacing_for_a_day)
     struct stabilize s = {0};
 
     ck_assert(stabilize_hit(&s, true, 100 * SEC, PERIOD, 100 * SEC));
-    ck_assert_int_eq(stabilize_burst_ppm(&s, 100 * SEC), STABILIZE_BURST_LEAST_PPM);
+    ck_assert_int_eq(stabilize_burst_ppm(&s, 100 * SEC), STABILIZE_BURST_PACED_PPM);
     ck_assert_int_eq(stabilize_rate_ppm(&s, 100 * SEC), 500000);
     ck_assert_int_eq(stabilize_rate_ppm(&s, 100 * SEC + PERIOD), STABILIZE_PACED_PPM);
     ck_assert_int_eq(stabilize_next_us(&s, 100 * SEC + PERIOD), 100 * SEC + STABILIZE_DAY_US);
