@@ -130,7 +130,8 @@ static struct budget_book *open_book(struct engine *e)
         const struct budget_sum *s = &e->budgets.sum[i];
 
         budget_book_spent(b, s->row, s->key, s->at_ms, s->spent);
-        budget_book_lost(b, s->row, s->key, s->at_ms, s->lost);
+        if (s->lost)
+            budget_book_lost(b, s->row, s->key, s->at_ms, s->lost, s->lost_until_ms);
     }
     return b;
 }

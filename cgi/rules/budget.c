@@ -27,6 +27,7 @@ struct ledger_of {
     char *key;                           /* owned; NULL: free */
     struct budget_span span;
     int64_t spent, held;
+    int64_t lost, lost_until_ms;         /* not part of held */
     uint32_t holds;
 };
 
@@ -236,15 +237,33 @@ static int64_t left_of(int64_t limit, int64_t spent, int64_t held)
     return spent < limit && held < limit - spent ? limit - spent - held : 0;
 }
 
-static struct budget_view view_of(const struct rule *r, const char *key, struct budget_span span, int64_t spent, int64_t held)
+static int64_t lost_at(const struct ledger_of *l, int64_t at_ms)
 {
-    struct budget_view v = {.rule = &r->r, .key = r->r.each ? key : r->r.key, .span = span, .spent = spent, .held = held,
-                            .left = left_of(r->r.limit, spent, held)};
+    return at_ms < l->lost_until_ms ? l->lost : 0;
+}
+
+static int64_t held_at(const struct ledger_of *l, int64_t at_ms)
+{
+    return added(l->held, lost_at(l, at_ms));
+}
+
+static struct budget_view view_of(const struct rule *r, const struct ledger_of *l, int64_t at_ms)
+{
+    int64_t spent = l->spent, held = held_at(l, at_ms);
+    struct budget_view v = {.rule = &r->r, .key = r->r.key, .span = l->span, .spent = spent, .held = held,
+                            .lost = lost_at(l, at_ms), .lost_until_ms = l->lost_until_ms, .left = left_of(r->r.limit, spent, held)};
 
     for (int i = 0; i < r->r.warns; i++)                 /* spent / limit >= level, without passing int64 */
         if ((__int128)spent * BUDGET_WARN_ALL >= (__int128)r->r.limit * r->r.warn[i])
             v.warned = r->r.warn[i];
     return v;
+}
+
+static int64_t room_at(const struct budget_book *b, const struct match *m, int64_t at_ms)
+{
+    const struct ledger_of *l = m->ledger == IDMAP_NONE ? NULL : &b->ledger[m->ledger];
+
+    return left_of(b->rule[m->rule].r.limit, l ? l->spent : 0, l && !BROKEN("check-then-add") ? held_at(l, at_ms) : 0);
 }
 
 static struct match match_of(struct budget_book *b, uint32_t rule, const char *key, int64_t at_ms)
@@ -257,10 +276,13 @@ static struct match match_of(struct budget_book *b, uint32_t rule, const char *k
 /* As it stands; one that has counted nothing yet need not be there. */
 static struct budget_view view_at(struct budget_book *b, const struct match *m, int64_t at_ms)
 {
-    struct budget_span span = span_at(b, m->rule, at_ms);
-    const struct ledger_of *l = m->ledger == IDMAP_NONE ? NULL : &b->ledger[m->ledger];
+    struct budget_view v;
+    struct ledger_of none = {.span = span_at(b, m->rule, at_ms)};
 
-    return view_of(&b->rule[m->rule], m->key, span, l ? l->spent : 0, l ? l->held : 0);
+    v = view_of(&b->rule[m->rule], m->ledger == IDMAP_NONE ? &none : &b->ledger[m->ledger], at_ms);
+    if (v.rule->each)
+        v.key = m->key;
+    return v;
 }
 
 void budget_book_spent(struct budget_book *b, size_t rule, const char *key, int64_t at_ms, int64_t cost)
@@ -270,12 +292,12 @@ void budget_book_spent(struct budget_book *b, size_t rule, const char *key, int6
     b->ledger[at].spent = added(b->ledger[at].spent, cost);
 }
 
-void budget_book_lost(struct budget_book *b, size_t rule, const char *key, int64_t at_ms, int64_t cost)
+void budget_book_lost(struct budget_book *b, size_t rule, const char *key, int64_t at_ms, int64_t cost, int64_t until_ms)
 {
     uint32_t at = ledger_make(b, (uint32_t)rule, key, at_ms);
 
-    if (!__builtin_add_overflow(b->ledger[at].held, cost, &cost))
-        b->ledger[at].held = cost;
+    b->ledger[at].lost = added(b->ledger[at].lost, cost);
+    b->ledger[at].lost_until_ms = until_ms;
 }
 
 /* --- calls --- */
@@ -361,14 +383,13 @@ static uint32_t scan_ways(struct budget_book *b, const struct budget_call *c, co
 }
 
 /* The match with least left; the first of several. */
-static const struct match *tightest(struct budget_book *b, uint32_t n, int64_t *left)
+static const struct match *tightest(struct budget_book *b, uint32_t n, int64_t at_ms, int64_t *left)
 {
     const struct match *least = NULL;
 
     for (uint32_t i = 0; i < n; i++) {
         const struct match *m = &b->match[i];
-        const struct ledger_of *l = m->ledger == IDMAP_NONE ? NULL : &b->ledger[m->ledger];
-        int64_t room = left_of(b->rule[m->rule].r.limit, l ? l->spent : 0, l ? l->held : 0);
+        int64_t room = room_at(b, m, at_ms);
 
         if (!least || room < *left) {
             least = m;
@@ -380,8 +401,8 @@ static const struct match *tightest(struct budget_book *b, uint32_t n, int64_t *
 
 bool budget_least(struct budget_book *b, const struct budget_call *c, struct budget_view *least)
 {
-    int64_t left;
-    const struct match *m = tightest(b, scan(b, c), &left);
+    int64_t left = INT64_MAX;
+    const struct match *m = tightest(b, scan(b, c), c->at_ms, &left);
 
     if (m)
         *least = view_at(b, m, c->at_ms);
@@ -392,7 +413,7 @@ int64_t budget_room(struct budget_book *b, const struct budget_call *c)
 {
     int64_t left = INT64_MAX;
 
-    (void)tightest(b, scan(b, c), &left);
+    (void)tightest(b, scan(b, c), c->at_ms, &left);
     return left;
 }
 
@@ -423,8 +444,7 @@ struct budget_hold *budget_reserve_any(struct budget_book *b, const struct budge
 
     for (uint32_t i = 0; i < count; i++) {
         const struct match *m = &b->match[i];
-        const struct ledger_of *l = m->ledger == IDMAP_NONE ? NULL : &b->ledger[m->ledger];
-        int64_t room = left_of(b->rule[m->rule].r.limit, l ? l->spent : 0, l && !BROKEN("check-then-add") ? l->held : 0);
+        int64_t room = room_at(b, m, c->at_ms);
 
         if (m->cost > room && (!least || room < least_room)) {
             least = m;
@@ -497,7 +517,8 @@ size_t budget_each(struct budget_book *b, int64_t at_ms, size_t max, void (*visi
 
         if (!l->key || !b->rule[l->rule].r.each || l->span.from_ms != span_at(b, l->rule, at_ms).from_ms)
             continue;
-        v = view_of(&b->rule[l->rule], l->key, l->span, l->spent, l->held);
+        v = view_of(&b->rule[l->rule], l, at_ms);
+        v.key = l->key;
         if (n++ < max)
             visit(ctx, &v);
     }

@@ -67,6 +67,7 @@ struct budget_view {
     const char *key;                     /* whose ledger; borrowed until the book changes */
     struct budget_span span;
     int64_t spent, held;
+    int64_t lost, lost_until_ms;         /* part of held: until then, of calls whose end nobody saw */
     int64_t left;                        /* limit - spent - held, never below 0 */
     int32_t warned;                      /* the highest warn level that spent has reached; 0: none */
 };
@@ -82,8 +83,8 @@ size_t budget_book_add(struct budget_book *b, const struct budget_rule *r);
 size_t budget_book_count(const struct budget_book *b);
 /* `cost` was spent by `key` ("" unless the rule has `each`) in the window that at_ms lies in: what the records say. */
 void budget_book_spent(struct budget_book *b, size_t rule, const char *key, int64_t at_ms, int64_t cost);
-/* As much more may have been spent by calls whose end nobody saw: it stays held as long as the window lasts. */
-void budget_book_lost(struct budget_book *b, size_t rule, const char *key, int64_t at_ms, int64_t cost);
+/* As much more may have been spent by calls whose end nobody saw: it is held from calls that come before until_ms. */
+void budget_book_lost(struct budget_book *b, size_t rule, const char *key, int64_t at_ms, int64_t cost, int64_t until_ms);
 
 /* Does any budget count this call? */
 bool budget_applies(const struct budget_book *b, const struct budget_call *c);

@@ -52,7 +52,8 @@ struct budget_sum {
     int64_t at_ms;                    /* a moment of the window */
     char key[BUDGET_KEY_SIZE];        /* "" unless the budget has `each` */
     int64_t spent;                    /* the recorded cost */
-    int64_t lost;                     /* what calls that a crash interrupted may have cost beyond their estimate */
+    int64_t lost;                     /* what calls that a crash interrupted may have cost beyond their estimate, … */
+    int64_t lost_until_ms;            /* … and how long that is held */
 };
 
 /* All budgets in force, those of the table in the order they were set, then the file's, and what their windows have spent: the ones that at_ms lies in and

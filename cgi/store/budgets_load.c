@@ -3,7 +3,7 @@
  * Windows begin at quarters of an hour in every zone of today, so roll-ups are
  * enough; only tokens, which have none, are added up call by call. Calls that a
  * crash interrupted are recorded at an estimate; the rest of what they may have
- * cost stays held, so that no budget is passed by what nobody saw. */
+ * cost stays held for an hour, while their providers may be writing still. */
 #include "store/budgets.h"
 
 #include <stdio.h>
@@ -25,8 +25,14 @@ struct source {
     const char *events;          /* the same of all events; NULL: it is that already */
 };
 
+/* From when a call was accepted. */
+#define LOST_HELD_MS INT64_C(3600000)
+
+/* Of max_tokens those are in the record that were marked; where attempts had failed before it has theirs too, and they
+ * cannot be told apart. */
 #define LOST(key, join)                                                                                               \
-    "SELECT " key " AS k, sum(e.max_tokens * r.rate_out) FROM events e JOIN rates r ON r.id = e.rate " join            \
+    "SELECT " key " AS k, sum(e.max_tokens * r.rate_out - iif(e.cost_in = e.counted * r.rate_in, e.cost_out, 0)),"     \
+    " max(e.id) FROM events e JOIN rates r ON r.id = e.rate " join                                                     \
     " WHERE e.status > 0 AND e.status = 1 AND e.error = (SELECT id FROM words WHERE text = 'interrupted')"             \
     " AND e.estimated = 1 AND e.id >= ?1 AND e.id < ?2 AND (?3 = '' OR k = ?3) GROUP BY k"
 
@@ -105,16 +111,24 @@ static enum weir_err add_sums(struct db *db, struct budget_set *s, size_t row, i
     const struct budget_rule *rule = &s->row[row].rule;
     const struct source *from = &sources[rule->scope];
     struct budget_span span = period_at(&s->zone[row], rule->window, at_ms);
-    int64_t unit_ms = lost ? 1 : from->unit_ms;
+    int64_t unit_ms = lost ? 1 : from->unit_ms, from_ms = span.from_ms;
     int bits = lost ? EVENT_BITS : from->bits;
     struct query q = query(db, lost ? from->lost : from->spent);
 
-    query_i64(&q, id_of(span.from_ms, unit_ms, bits));
+    if (lost && from_ms < s->at_ms - LOST_HELD_MS)
+        from_ms = s->at_ms - LOST_HELD_MS;
+    query_i64(&q, id_of(from_ms, unit_ms, bits));
     query_i64(&q, id_of(span.to_ms, unit_ms, bits));
     query_text(&q, rule->key);
     while (query_row(&q)) {
-        struct budget_sum sum = {.row = row, .at_ms = at_ms, .spent = lost ? 0 : query_col_i64(&q, 1), .lost = lost ? query_col_i64(&q, 1) : 0};
+        struct budget_sum sum = {.row = row, .at_ms = at_ms};
 
+        if (lost) {
+            sum.lost = query_col_i64(&q, 1);
+            sum.lost_until_ms = (query_col_i64(&q, 2) >> EVENT_BITS) + LOST_HELD_MS;
+        } else {
+            sum.spent = query_col_i64(&q, 1);
+        }
         if (rule->each)
             (void)snprintf(sum.key, sizeof sum.key, "%s", query_col_text(&q, 0));
         s->sum = mem_grow(s->sum, s->sums + 1, sizeof *s->sum);

@@ -48,7 +48,7 @@ static void ledgers_json(const struct snapshot *s, const struct budget_row *r, s
 {
     const struct budget_view *any = NULL;
     struct sb list = sb_make(1024 * 1024);
-    int64_t spent = 0, held = 0;
+    int64_t spent = 0, held = 0, lost = 0, until_ms = 0;
     bool whole = !r->rule.each || !s->budgets_cut;
 
     for (size_t i = 0; i < s->budget_count; i++) {
@@ -59,6 +59,9 @@ static void ledgers_json(const struct snapshot *s, const struct budget_row *r, s
         any = v;
         spent += v->spent;
         held += v->held;
+        lost += v->lost;
+        if (v->lost && v->lost_until_ms > until_ms)
+            until_ms = v->lost_until_ms;
         sb_puts(&list, list.len ? ",{\"key\":" : "{\"key\":");
         sb_json(&list, *v->key ? v->key : NULL);
         sb_puts(&list, ",\"spent_usd\":");
@@ -73,6 +76,8 @@ static void ledgers_json(const struct snapshot *s, const struct budget_row *r, s
     }
     sum_json(out, "spent_usd", spent, whole);
     sum_json(out, "reserved_usd", held, whole);
+    sum_json(out, "interrupted_usd", lost, whole);
+    moment(out, "interrupted_until", until_ms, lost > 0);
     moment(out, "window_start", any ? any->span.from_ms : 0, any && r->rule.window != BUDGET_TOTAL);
     moment(out, "resets_at", any ? any->span.to_ms : 0, any && r->rule.window != BUDGET_TOTAL);
     sb_putf(out, ",\"ledgers\":[%s]", sb_str(&list));

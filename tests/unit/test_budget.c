@@ -231,6 +231,46 @@ START_TEST(a_call_counts_in_the_window_it_was_admitted_in)
 }
 END_TEST
 
+/* Whether it is held is a function of the time of whoever asks. */
+START_TEST(what_nobody_saw_the_end_of_is_held_for_its_time)
+{
+    bool total[] = {true, false};
+    struct budget_book *b = budget_book_new(days, total);
+    struct budget_call before = call("usr_a", NOON + HOUR_MS - 1), after = call("usr_a", NOON + HOUR_MS);
+    struct budget_view v;
+    struct budget_hold *h;
+
+    add(b, "all", rule(BUDGET_ALL, "", 10 * USD));
+    add(b, "each", rule(BUDGET_USER, NULL, 12 * USD));
+    budget_book_spent(b, 0, "", NOON, 2 * USD);
+    budget_book_lost(b, 0, "", NOON, 5 * USD, NOON + HOUR_MS);
+    budget_book_lost(b, 1, "usr_a", NOON, 5 * USD, NOON + HOUR_MS);
+    v = look(b, "all", "", before.at_ms);
+    ck_assert_int_eq(v.spent, 2 * USD);
+    ck_assert_int_eq(v.held, 5 * USD);
+    ck_assert_int_eq(v.lost, 5 * USD);
+    ck_assert_int_eq(v.lost_until_ms, NOON + HOUR_MS);
+    ck_assert_int_eq(v.left, 3 * USD);
+    ck_assert_int_eq(budget_room(b, &before), 3 * USD);
+    ck_assert_ptr_null(budget_reserve(b, &before, 3 * USD + 1, &v));
+    ck_assert_int_eq(v.held, 5 * USD);
+    h = budget_reserve(b, &before, 3 * USD, &v);
+    ck_assert_ptr_nonnull(h);
+    ck_assert_int_eq(look(b, "all", "", before.at_ms).held, 8 * USD);
+    budget_settle(b, h, USD);
+
+    v = look(b, "each", "usr_a", after.at_ms);
+    ck_assert_int_eq(v.held, 0);
+    ck_assert_int_eq(v.lost, 0);
+    ck_assert_int_eq(budget_room(b, &after), 7 * USD);
+    h = budget_reserve(b, &after, 7 * USD, &v);
+    ck_assert_ptr_nonnull(h);
+    ck_assert_int_eq(look(b, "all", "", after.at_ms).left, 0);
+    budget_release(b, h);
+    budget_book_free(b);
+}
+END_TEST
+
 START_TEST(warn_levels_are_reached_by_what_is_spent)
 {
     static const struct { int64_t spent; int32_t warned; } rows[] = {
@@ -442,5 +482,6 @@ UNIT_MAIN("budget", a_call_is_held_then_spent, of_several_ways_each_ledger_holds
           a_refusal_changes_nothing_and_names_the_budget_that_binds,
           each_user_has_a_ledger_of_their_own,
           single_ledgers_are_shown_before_the_many_and_all_are_counted, a_call_counts_in_the_window_it_was_admitted_in,
+          what_nobody_saw_the_end_of_is_held_for_its_time,
           warn_levels_are_reached_by_what_is_spent, sums_past_int64_stay_at_its_end,
           a_budget_pays_for_so_many_tokens_and_not_one_more, it_agrees_with_an_exact_slow_model_over_a_million_steps)

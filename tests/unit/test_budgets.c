@@ -176,23 +176,31 @@ START_TEST(roll_ups_of_the_open_transaction_are_seen_and_written_once)
 }
 END_TEST
 
-START_TEST(what_an_interrupted_call_may_have_cost_stays_held)
+START_TEST(what_an_interrupted_call_may_have_cost_beyond_its_record_is_held_for_an_hour)
 {
     struct db *db = fixture_db();
     struct call_record r = fixture_call("usr_a", FIXTURE_NOW), waiting = fixture_call("usr_a", FIXTURE_NOW);
+    struct usage_mark mark = {.completion = 30, .cost_out = 30 * 600000};
     int64_t never_sent, interrupted;
     struct budget_set s;
 
     fixture_user(db, "usr_a");
-    add(db, row("all", BUDGET_ALL, "", BUDGET_DAY));
+    memcpy(mark.request_id, r.request_id, sizeof mark.request_id);
+    add(db, row("all", BUDGET_ALL, "", BUDGET_TOTAL));
     add(db, row("each", BUDGET_USER, NULL, BUDGET_DAY));
     ck_assert_int_eq(usage_accept(db, &r, true), WEIR_OK);
     ck_assert_int_eq(usage_accept(db, &waiting, false), WEIR_OK);
+    ck_assert_int_eq(usage_mark(db, &mark), WEIR_OK);
     ck_assert_int_eq(usage_recover(db, FIXTURE_NOW + 1000, &never_sent, &interrupted), WEIR_OK);
     ck_assert_int_eq(interrupted, 1);
     s = load(db, FIXTURE_NOW);
-    assert_sum(&s, "all", "", 10 * 150000, 100 * 600000);             /* its prompt is charged, its answer may have been */
-    assert_sum(&s, "each", "usr_a", 10 * 150000, 100 * 600000);
+    assert_sum(&s, "all", "", 10 * 150000 + 30 * 600000, 70 * 600000);     /* charged as far as it was seen; there may have been more */
+    assert_sum(&s, "each", "usr_a", 10 * 150000 + 30 * 600000, 70 * 600000);
+    for (size_t i = 0; i < s.sums; i++)
+        ck_assert(!s.sum[i].lost || s.sum[i].lost_until_ms == FIXTURE_NOW + 3600000);
+    budget_set_done(&s);
+    s = load(db, FIXTURE_NOW + 3600001);
+    assert_sum(&s, "all", "", 10 * 150000 + 30 * 600000, 0);
     budget_set_done(&s);
     db_close(db);
 }
@@ -218,4 +226,4 @@ END_TEST
 
 UNIT_MAIN("budgets", a_budget_is_read_back_as_it_was_set, each_scope_finds_what_its_window_has_spent,
           a_token_is_charged_for_its_own_calls, roll_ups_of_the_open_transaction_are_seen_and_written_once,
-          what_an_interrupted_call_may_have_cost_stays_held, a_key_is_looked_up_before_it_is_trusted)
+          what_an_interrupted_call_may_have_cost_beyond_its_record_is_held_for_an_hour, a_key_is_looked_up_before_it_is_trusted)
