@@ -103,6 +103,40 @@ test('nothing at all is sent during a cooldown', async () => {
     assert.ok(c.at_us - refused.end_us >= 990000, `${c.at_us - refused.end_us} us after the refusal`);
 });
 
+test('a 429 moves the start that the others are told at once, it comes true, and a retry goes before who came after it', async () => {
+  const slow = await startWeir({
+    upstream: up, openai: { limits: { requests_per_minute: 60 }, burst: 1, reserve: 0 },
+    config: { stabilization_minutes: 15, retry: { budget: 1, max_retries: 5, base_delay: 0.02, max_delay: 5 } },
+  });
+  const ask = (message) => slow.stream({ model, message });
+  await up.reset();
+  await (await ask('cut: uses up what may go at once')).end();
+  const refused = await ask('#fault-429-once cut: refused'), told = [];
+  const others = [];
+  for (const n of [1, 2]) {
+    others.push(await ask(`cut: waits ${n}`));
+    told.push(await others.at(-1).next('queue'));
+  }
+  await refused.next('retry');
+  const said = others.map((s) => s.all('queue').length), at = performance.now();
+  others.push(await ask('cut: came while it rested'));
+  const anew = [];
+  for (const [i, s] of others.slice(0, 2).entries())
+    anew.push(await waitFor('another start to be told', () => s.all('queue').slice(said[i] - 1).map((e) => e.data).find((q) => q.eta_ms > told[i].eta_ms)));
+  const took = performance.now() - at;
+  assert.ok(took < 1000, `they were told after ${took} ms`);
+  for (const [i, s] of others.slice(0, 2).entries()) {
+    const start = await s.next('start');
+    const waited = performance.now() - at, off = Math.abs(waited - anew[i].eta_ms);
+    assert.ok(off < Math.max(2000, anew[i].eta_ms / 5), `told ${JSON.stringify(anew[i])}, started after ${waited} ms`);
+    assert.ok(start.queue_ms > told[i].eta_ms + 1000, 'what it was told first did not come true');
+  }
+  for (const s of [refused, ...others]) assertStream(await s.end());
+  const order = (await up.judge()).log.sort((a, b) => a.at_us - b.at_us).map((c) => c.tag.replace(/^#\S+ /, '').slice(5));
+  assert.deepEqual(order, ['uses up what may go at once', 'refused', 'refused', 'waits 1', 'waits 2', 'came while it rested']);
+  await slow.stop();
+});
+
 test('the limit that a 429 names is told, and none where there is none', async () => {
   await reset();
   const bare = await weir.stream({ model, message: '#fault-503-once unnamed' });

@@ -164,6 +164,86 @@ START_TEST(a_message_waits_for_the_one_before_it_in_its_session_over_retries_too
 }
 END_TEST
 
+/* Each is told another start in the same turn, and starts when the simulation after the cut says: not as if nothing had been. */
+START_TEST(after_a_cut_who_waits_is_told_a_start_that_comes_true)
+{
+    enum { BURST = 10, WAITING = 8 };
+    const struct admit_upstream paced = {.name = "one", .limit = {60}, .max_concurrent = 32, .patience = PATIENCE};
+    struct admit *a = admit_of(&paced, 1);
+    struct admit_ticket *running[BURST], *waiting[WAITING];
+    struct admit_place before[WAITING], after[WAITING];
+    int64_t wait, delay, now = START + SEC / 2;
+    struct ask ask = an_ask(1, START);
+    struct admit_grant g;
+    int begun = 0;
+
+    for (int i = 0; i < BURST; i++)
+        running[i] = started(a, 1, START).ticket;
+    for (int i = 0; i < WAITING; i++)
+        ck_assert_int_eq(admit_enqueue(a, &ask, START, &waiting[i], &wait), WEIR_OK);
+    for (int i = 1; i < BURST; i++)
+        admit_settle(a, running[i], 100, 5, now);
+    for (int i = 0; i < WAITING; i++)
+        admit_place(a, waiting[i], now, &before[i]);
+    ck_assert_int_eq(before[0].eta_us, SEC / 2);
+    ck_assert_int_eq(before[WAITING - 1].eta_us, SEC / 2 + (WAITING - 1) * SEC);
+
+    ck_assert(admit_retry(a, running[0], FAULT_RATE_LIMIT, DIM_REQUESTS_PER_MINUTE, 7 * SEC, now, &delay));
+    for (int i = 0; i < WAITING; i++) {
+        admit_place(a, waiting[i], now, &after[i]);
+        ck_assert_int_ge(after[i].eta_us, 7 * SEC);
+        ck_assert_int_ge(after[i].eta_us, i ? after[i - 1].eta_us + 3 * SEC / 2 : 0);      /* at half the pace */
+    }
+    for (int64_t at = now; begun < WAITING; at = admit_wake_us(a, at)) {
+        while (admit_next(a, at, &g)) {
+            if (g.ticket != running[0]) {
+                ck_assert_ptr_eq(g.ticket, waiting[begun]);
+                ck_assert_msg(at - now >= after[begun].eta_us - SEC / 10 && at - now <= after[begun].eta_us + SEC / 10,
+                              "%d was told %lld us and starts after %lld", begun, (long long)after[begun].eta_us, (long long)(at - now));
+                begun++;
+            }
+            admit_settle(a, g.ticket, 100, 5, at);
+        }
+    }
+    admit_free(a);
+}
+END_TEST
+
+/* What came between may go while it rests; from then on it is the oldest, and waits for its limits like any other. */
+START_TEST(a_retry_keeps_its_age_and_waits_for_its_limits)
+{
+    const struct admit_upstream narrow = {.name = "one", .max_concurrent = 1, .patience = PATIENCE};
+    struct admit *a = admit_of(&narrow, 1);
+    struct admit_ticket *old = started(a, 1, START).ticket, *between, *later;
+    struct ask ask = an_ask(1, START + SEC);
+    struct admit_place place;
+    struct admit_grant g;
+    int64_t wait, delay;
+
+    ck_assert_int_eq(admit_enqueue(a, &ask, START + SEC, &between, &wait), WEIR_OK);
+    ask.arrived_us = START + 2 * SEC;
+    ck_assert_int_eq(admit_enqueue(a, &ask, START + 2 * SEC, &later, &wait), WEIR_OK);
+    ck_assert(admit_retry(a, old, FAULT_SERVER, DIM_COUNT, -1, START + 3 * SEC, &delay));
+    ck_assert_int_le(delay, SEC);
+    ck_assert(admit_next(a, START + 3 * SEC, &g));
+    ck_assert_ptr_eq(g.ticket, between);                   /* the room is not kept for it */
+    ck_assert(!admit_next(a, START + 5 * SEC, &g));        /* it is due, and there is no room */
+    admit_place(a, old, START + 5 * SEC, &place);
+    ck_assert_int_eq(place.position, 1);
+    admit_place(a, later, START + 5 * SEC, &place);
+    ck_assert_int_eq(place.position, 2);
+    admit_settle(a, between, 100, 5, START + 6 * SEC);
+    ck_assert(admit_next(a, START + 6 * SEC, &g));
+    ck_assert_ptr_eq(g.ticket, old);                       /* before who came first of those that never began */
+    ck_assert(!admit_next(a, START + 6 * SEC, &g));
+    admit_settle(a, old, 100, 5, START + 7 * SEC);
+    ck_assert(admit_next(a, START + 7 * SEC, &g));
+    ck_assert_ptr_eq(g.ticket, later);
+    admit_settle(a, later, 100, 5, START + 8 * SEC);
+    admit_free(a);
+}
+END_TEST
+
 START_TEST(upstreams_of_one_quota_group_share_their_limits)
 {
     const struct admit_upstream two[2] = {
@@ -454,7 +534,8 @@ UNIT_MAIN("admit_told", a_refusal_in_mid_answer_cuts_or_takes_out_like_any_other
           a_refused_key_takes_its_upstream_out_and_a_lone_one_is_not_retried,
           retries_end_with_their_number_or_when_the_deadline_would_be_missed,
           a_message_waits_for_the_one_before_it_in_its_session_over_retries_too,
-          upstreams_of_one_quota_group_share_their_limits, foreign_traffic_shows_in_the_headers_and_holds_us_back,
+          after_a_cut_who_waits_is_told_a_start_that_comes_true,
+          a_retry_keeps_its_age_and_waits_for_its_limits, upstreams_of_one_quota_group_share_their_limits, foreign_traffic_shows_in_the_headers_and_holds_us_back,
           use_debt_and_stabilization_outlive_a_restart_and_what_was_running_counts,
           what_headers_said_of_limits_can_be_read_from_what_was_saved,
           a_limit_that_headers_told_binds_after_restarts_and_is_believed_for_a_day,
