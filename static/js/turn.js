@@ -271,12 +271,16 @@ export class Turn {
     }
   }
 
+  /* A block for each line, so that of a long thought a piece lays out the last line only. */
   #think() {
     if (!this.#reasoning) {
       this.#reasoning = el("div");
       this.#body.before(el("details", { class: "thinking" }, el("summary", {}, "Thinking"), this.#reasoning));
     }
-    this.#reasoning.append(this.#thoughts);
+    for (const line of this.#thoughts.split(/(?<=\n)/)) {
+      if (this.#reasoning.lastChild?.textContent.endsWith("\n") ?? true) this.#reasoning.append(el("div"));
+      this.#reasoning.lastChild.append(line);
+    }
     this.#thoughts = "";
     this.#grew();
   }

@@ -269,6 +269,34 @@ test('a piece of a long answer styles no more elements than one of a short answe
   await cdp.detach();
 });
 
+test('of a long thought a piece changes its last line only, and it reads and looks as if it had come at once', async () => {
+  await fresh();
+  const seen = await page.evaluate(async (text) => {
+    const { Turn } = await import('/static/js/turn.js');
+    const turn = new Turn(document.getElementById('column'), 'Think.', 'gpt-4o-mini', { act() {}, grew() {} });
+    const frame = () => new Promise((resolve) => requestAnimationFrame(resolve));
+    for (let at = 0; at < text.length; at += 37) {
+      turn.delta({ reasoning: text.slice(at, at + 37) });
+      await frame();
+    }
+    const thought = turn.node.querySelector('.thinking');
+    const whole = thought.cloneNode();
+    whole.append(thought.firstElementChild.cloneNode(true), document.createElement('div'));
+    whole.lastElementChild.textContent = text;
+    thought.after(whole);
+    const read = (box) => {
+      box.open = true;
+      getSelection().selectAllChildren(box.lastElementChild);
+      return { height: box.getBoundingClientRect().height, selected: getSelection().toString(), source: box.lastElementChild.textContent };
+    };
+    const found = { grown: read(thought), whole: read(whole), blocks: thought.lastElementChild.childElementCount, lines: text.match(/.*\n/g).length };
+    turn.node.remove();
+    return found;
+  }, `\nFirst *of* all,\n  the river.\n\n\n${write('one paragraph of lines', 3000)}\n- then the gate\n`);
+  assert.deepEqual(seen.grown, seen.whole);
+  assert.equal(seen.blocks, seen.lines);
+});
+
 test('what is selected in an answer stays selected while it grows', async () => {
   await fresh();
   const kept = await page.evaluate(async () => {
