@@ -40,6 +40,7 @@ struct price {
     int64_t context;         /* tokens, 0: unknown */
     int64_t max_out;         /* tokens, 0: unknown */
     bool reasoning, vision;
+    bool own;                /* the operator's own lies over it, or it is only there */
     bool no_temperature;     /* refuses the parameter */
     int32_t permille[PRICE_SERVICES];           /* a service's rates of the standard ones; 0: it has none of its own */
     const struct price *service[PRICE_SERVICES];   /* the same model's prices; NULL where there are none */

@@ -53,8 +53,8 @@ static bool is_rate(const char *key)
     return is_one_of(key, rate_members, sizeof rate_members / sizeof *rate_members);
 }
 
-/* Lay `model` over the entry of its key in `all`. */
-static enum weir_err lay_over(struct loader *l, json_t *all, const json_t *model)
+/* Lay `model` over the entry of its key in `all`; the operator's own is marked, by a member that no table may have. */
+static enum weir_err lay_over(struct loader *l, json_t *all, const json_t *model, bool own)
 {
     const char *provider = json_str(model, "provider", ""), *id = json_str(model, "id", ""), *key;
     char name[2 * PRICE_NAME_MAX + 2];
@@ -72,15 +72,18 @@ static enum weir_err lay_over(struct loader *l, json_t *all, const json_t *model
             return fail(l, "has no member \"%.40s\"", key);
     }
     entry = json_object_get(all, name);
-    if (!entry)
-        return json_object_set_new(all, name, json_copy((json_t *)model)) ? WEIR_E_INTERNAL : WEIR_OK;
+    if (!entry) {
+        entry = json_object();
+        if (json_object_set_new(all, name, entry))
+            return WEIR_E_INTERNAL;
+    }
     json_object_foreach_safe(entry, next, key, member)
         if (prices && is_rate(key))
             (void)json_object_del(entry, key);
-    return json_object_update(entry, (json_t *)model) ? WEIR_E_INTERNAL : WEIR_OK;
+    return json_object_update(entry, (json_t *)model) || (own && json_object_set_new(entry, "own", json_true())) ? WEIR_E_INTERNAL : WEIR_OK;
 }
 
-static enum weir_err lay_all_over(struct loader *l, json_t *all, const json_t *doc)
+static enum weir_err lay_all_over(struct loader *l, json_t *all, const json_t *doc, bool own)
 {
     const json_t *models = json_object_get(doc, "models");
     enum weir_err e = WEIR_OK;
@@ -93,7 +96,7 @@ static enum weir_err lay_all_over(struct loader *l, json_t *all, const json_t *d
     if (strcmp(json_str(doc, "currency", "USD"), "USD") != 0)
         return fail(l, "prices are in USD");
     json_array_foreach(models, i, model) {
-        e = lay_over(l, all, model);
+        e = lay_over(l, all, model, own);
         l->model = "table";
         if (e)
             break;
@@ -222,6 +225,7 @@ static enum weir_err read_model(const struct loader *l, const json_t *model, str
     p->provider = keep(t, json_str(model, "provider", ""));
     p->id = keep(t, json_str(model, "id", ""));
     p->reasoning = json_is_true(json_object_get(model, "reasoning"));
+    p->own = json_object_get(model, "own") != NULL;
     p->vision = json_is_true(json_object_get(model, "vision"));
     p->no_temperature = json_is_true(json_object_get(model, "no_temperature"));
     add_name(t, p->id, p, false);
@@ -365,9 +369,9 @@ enum weir_err price_table_load(const char *text, size_t n, const char *own, size
         e = WEIR_E_INVALID_JSON;
         goto out;
     }
-    e = lay_all_over(&l, all, doc);
+    e = lay_all_over(&l, all, doc, false);
     if (!e && own)
-        e = lay_all_over(&l, all, own_doc);
+        e = lay_all_over(&l, all, own_doc, true);
     if (!e)
         e = build(&l, all);
     if (e)

@@ -87,9 +87,73 @@ static json_t *recovery(const json_t *v)
     return text;
 }
 
-/* A member as its column wants it. */
-static json_t *shown(struct exchange *x, const struct manage_column *c, const json_t *v)
+/* Everything, or which user or model. */
+static json_t *whose(struct exchange *x, const json_t *r)
 {
+    const char *scope = json_str(r, "scope", ""), *key = json_str(r, "key", "");
+    json_t *name, *text;
+
+    if (!*key)
+        return json_string("everything");
+    name = strcmp(scope, "user") == 0 ? pages_person(x, key) : json_string(key);
+    text = view_text("%s %s", scope, json_string_value(name));
+    json_decref(name);
+    return text;
+}
+
+/* When a rule opens an alert, without how long it has to be so. */
+static json_t *condition(struct exchange *x, const json_t *r)
+{
+    static const struct { const char *kind, *when; } plain[] = {
+        {"budget", "A warn level of a budget is reached"},
+        {"storage", "The database cannot be written"},
+        {"upstream_down", "A provider refuses its key, or its quota is used up"},
+        {"ledger_check", "The ledger does not add up"},
+        {"anomaly", "An hour or a day is out of the ordinary"},
+        {"usage_suspect", "A provider told usage that is not believed"},
+    };
+    const char *kind = json_str(r, "kind", "");
+    json_t *figure, *of = NULL, *text;
+
+    for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
+        if (strcmp(kind, plain[i].kind) == 0)
+            return json_string(plain[i].when);
+    if (strcmp(kind, "cost") == 0) {
+        of = whose(x, r);
+        figure = view_money(view_number(r, "limit_usd"));
+        text = view_text("A %s of %s costs more than %s", json_str(r, "window", ""), json_string_value(of), json_string_value(figure));
+    } else if (strcmp(kind, "queue_wait") == 0) {
+        figure = view_span(view_number(r, "wait_ms"));
+        text = view_text("A request has waited for %s", json_string_value(figure));
+    } else {
+        figure = view_percent(view_number(r, "share"));
+        text = strcmp(kind, "error_rate") == 0
+                   ? view_text("%s of the requests of 15 minutes failed, of at least %lld", json_string_value(figure), (long long)json_int(r, "least_requests", 1))
+                   : view_text("A limit is used to %s", json_string_value(figure));
+    }
+    json_decref(of);
+    json_decref(figure);
+    return text;
+}
+
+/* "A limit is used to 90 %, for 5 min". */
+static json_t *rule(struct exchange *x, const json_t *r)
+{
+    json_t *when = condition(x, r), *span, *text;
+
+    if (json_int(r, "for_ms", 0) == 0)
+        return when;
+    span = view_span(view_number(r, "for_ms"));
+    text = view_text("%s, for %s", json_string_value(when), json_string_value(span));
+    json_decref(when);
+    json_decref(span);
+    return text;
+}
+
+/* What a column shows of an item. */
+static json_t *shown(struct exchange *x, const struct manage_column *c, const json_t *item)
+{
+    const json_t *v = json_object_get(item, c->member);
     double n = json_is_number(v) ? json_number_value(v) : (double)NAN;
 
     switch (c->show) {
@@ -109,6 +173,8 @@ static json_t *shown(struct exchange *x, const struct manage_column *c, const js
         return pages_spoken(json_is_string(v) ? json_string_value(v) : "—");
     case SHOW_RECOVERY:
         return recovery(v);
+    case SHOW_RULE:
+        return rule(x, item);
     case SHOW_PLAIN:
     case SHOW_ID:
         break;
@@ -128,13 +194,14 @@ static json_t *rows_of(struct exchange *x, const struct manage_section *s, const
 
     json_array_foreach(items, i, item) {
         json_t *cells = json_array();
-        char *whole = json_dumps(item, JSON_COMPACT | JSON_REAL_PRECISION(12));
+        bool changes = s->admin && s->fields[0].name;
+        char *whole = changes ? json_dumps(item, JSON_COMPACT | JSON_REAL_PRECISION(12)) : NULL;
 
         for (const struct manage_column *c = s->columns; c < s->columns + MANAGE_COLUMNS && c->member; c++)
-            json_array_append_new(cells, json_pack("{s:o, s:b, s:b}", "text", shown(x, c, json_object_get(item, c->member)),
+            json_array_append_new(cells, json_pack("{s:o, s:b, s:b}", "text", shown(x, c, item),
                                                    "num", is_number(c), "mono", c->show == SHOW_ID));
-        json_array_append_new(rows, json_pack("{s:o, s:o, s:s, s:b, s:b}", "cells", cells, "id", text_of(json_object_get(item, s->id)),
-                                              "item", whole, "can_remove", s->removable, "can_change", s->admin && s->fields[0].name));
+        json_array_append_new(rows, json_pack("{s:o, s:o, s:s*, s:b, s:b}", "cells", cells, "id", text_of(json_object_get(item, s->id)),
+                                              "item", whole, "can_remove", s->removable, "can_change", changes));
         free(whole);
     }
     return rows;
@@ -146,7 +213,7 @@ static json_t *lines_of(struct exchange *x, const struct manage_section *s, cons
     json_t *lines = json_array();
 
     for (const struct manage_column *c = s->columns; c < s->columns + MANAGE_COLUMNS && c->member; c++)
-        json_array_append_new(lines, json_pack("{s:s, s:o}", "label", c->label, "text", shown(x, c, json_object_get(item, c->member))));
+        json_array_append_new(lines, json_pack("{s:s, s:o}", "label", c->label, "text", shown(x, c, item)));
     return lines;
 }
 
@@ -267,6 +334,8 @@ enum weir_err h_page_manage(struct exchange *x)
     ctx = pages_context(x, s->title, "settings", NULL);
     items = s->rows ? json_object_get(list, s->rows) : NULL;
     json_object_update_new(ctx, json_pack("{s:s, s:s, s:s, s:s}", "heading", s->title, "path", s->path, "lead", s->lead, "none", s->none));
+    json_object_set(ctx, "version", json_object_get(list, "version"));
+    json_object_set(ctx, "models", json_object_get(list, "models"));
     put_sections(x, s, ctx);
     put_form(x, s, ctx);
     json_object_set_new(ctx, "columns", columns_of(s));

@@ -1,4 +1,5 @@
-/* h_prices.c - /admin/prices: prices of one's own, over those Weir was built with.
+/* h_prices.c - /admin/prices: prices of one's own, over those Weir was built with; /admin/price-table: what each model costs
+ * with both.
  *
  * They are dollars per million tokens. A new one counts for every call from then
  * on; what was recorded keeps the prices it was recorded with. */
@@ -8,6 +9,7 @@
 #include <string.h>
 
 #include "store/own_prices.h"
+#include "store/record.h"
 #include "web/admin.h"
 #include "web/field.h"
 #include "web/prices.h"
@@ -107,6 +109,40 @@ enum weir_err h_prices_list(struct exchange *x)
     }
     sb_done(&list);
     return e;
+}
+
+static void put_rate(struct sb *out, const char *name, int64_t pico_per_token)
+{
+    sb_putf(out, ",\"%s_per_million_usd\":", name);
+    if (pico_per_token < 0)
+        sb_puts(out, "null");
+    else
+        sb_usd(out, pico_per_token * 1000000);
+}
+
+enum weir_err h_price_table(struct exchange *x)
+{
+    const struct price_table *t = x->web->prices;
+    struct sb *out = &x->out.body;
+
+    sb_puts(out, "{\"version\":");
+    sb_json(out, price_table_version(t));
+    sb_putf(out, ",\"models\":%zu,\"items\":[", price_table_count(t));
+    for (size_t i = 0; i < price_table_count(t); i++) {
+        const struct price *p = price_table_at(t, i);
+        const struct price_rates *r = &p->tier[0];
+
+        sb_puts(out, i ? ",{\"provider\":" : "{\"provider\":");
+        sb_json(out, p->provider);
+        json_text(out, "model", p->id);
+        put_rate(out, "input", r->in);
+        put_rate(out, "output", r->out);
+        put_rate(out, "cached", r->cache_read);
+        put_rate(out, "cache_write", r->cache_write);
+        sb_putf(out, ",\"tiers\":%d,\"source\":\"%s\"}", p->tiers, p->own ? "own" : "table");
+    }
+    sb_puts(out, "],\"next_cursor\":null}\n");
+    return WEIR_OK;
 }
 
 enum weir_err h_price_get(struct exchange *x)

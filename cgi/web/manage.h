@@ -7,8 +7,8 @@
 
 #include "web/route.h"
 
-/* How a member is shown. A time is shown as one, whatever is said here; what is absent is "—". */
-enum manage_show { SHOW_PLAIN, SHOW_COUNT, SHOW_MONEY, SHOW_RATE, SHOW_SHARE, SHOW_ON, SHOW_PERSON, SHOW_ID, SHOW_CODE, SHOW_RECOVERY };
+/* How a member is shown; a rule is the whole item, in words. A time is shown as one, whatever is said here; what is absent is "—". */
+enum manage_show { SHOW_PLAIN, SHOW_COUNT, SHOW_MONEY, SHOW_RATE, SHOW_SHARE, SHOW_ON, SHOW_PERSON, SHOW_ID, SHOW_CODE, SHOW_RECOVERY, SHOW_RULE };
 
 struct manage_column {
     const char *member, *label;

@@ -79,6 +79,7 @@ enum route_body {
     X(GET, "/app/settings/alerts", ADMIN, PAGE, "", h_page_manage)                                         \
     X(GET, "/app/settings/webhooks", ADMIN, PAGE, "", h_page_manage)                                       \
     X(GET, "/app/settings/prices", ADMIN, PAGE, "", h_page_manage)                                         \
+    X(GET, "/app/settings/price-table", ADMIN, PAGE, "", h_page_manage)                                    \
     X(GET, "/app/settings/providers", ADMIN, PAGE, "", h_page_manage)                                      \
     X(GET, "/app/settings/retention", ADMIN, PAGE, "", h_page_manage)                                      \
     X(GET, "/app/settings/audit", ADMIN, PAGE, "", h_page_manage)                                          \
@@ -161,6 +162,7 @@ enum route_body {
     X(DELETE, "/admin/tokens/{id}", ADMIN_FRESH, NONE, "", h_token_revoke)                                 \
     X(GET, "/admin/prices", ADMIN, NONE, "state limit cursor", h_prices_list)                              \
     X(POST, "/admin/prices", ADMIN_FRESH, JSON, "", h_price_create)                                        \
+    X(GET, "/admin/price-table", ADMIN, NONE, "", h_price_table)                                           \
     X(GET, "/admin/prices/{id}", ADMIN, NONE, "", h_price_get)                                             \
     X(PATCH, "/admin/prices/{id}", ADMIN_FRESH, JSON, "", h_price_patch)                                   \
     X(DELETE, "/admin/prices/{id}", ADMIN_FRESH, NONE, "", h_price_delete)                                 \

@@ -496,7 +496,7 @@ test('every page is whole without scripts: its figures, its links, its order', a
   assert.match(c.page.url(), /sort=-total_tokens/);
   await c.page.click('a.explain >> nth=0');
   assert.match(await c.page.innerText('h2'), /Request explained/);
-  for (const name of ['users', 'tokens', 'budgets', 'alerts', 'webhooks', 'prices', 'providers', 'retention', 'audit']) {
+  for (const name of ['users', 'tokens', 'budgets', 'alerts', 'webhooks', 'prices', 'price-table', 'providers', 'retention', 'audit']) {
     await c.page.goto(c.url(`/app/settings/${name}`));
     assert.ok(await c.page.locator('main :is(table, .nothing)').first().isVisible(), name);
   }

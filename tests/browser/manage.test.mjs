@@ -65,7 +65,7 @@ test('a user is changed and removed with the form and its buttons; a refusal is 
 });
 
 test('every settings page is sound, and a user without rights sees their own alone', async () => {
-  for (const width of [1400, 390]) for (const name of ['own-tokens', 'browsers', 'users', 'tokens', 'budgets', 'alerts', 'webhooks', 'prices', 'providers', 'retention', 'audit']) {
+  for (const width of [1400, 390]) for (const name of ['own-tokens', 'browsers', 'users', 'tokens', 'budgets', 'alerts', 'webhooks', 'prices', 'price-table', 'providers', 'retention', 'audit']) {
     await page.setViewportSize({ width, height: 900 });
     await page.goto(b.url(`/app/settings/${name}`));
     await b.calm(`${name} at ${width} px`);
@@ -73,6 +73,20 @@ test('every settings page is sound, and a user without rights sees their own alo
   await page.setViewportSize({ width: 1400, height: 900 });
   await page.goto(b.url('/app/settings/providers'));
   assert.match(await row('openai').innerText(), /healthy/);
+  await page.goto(b.url('/app/settings/price-table'));
+  assert.match(await page.innerText('.lead'), /Version \d{4}-\d\d-\d\d, \d+ models\./);
+  assert.match(await page.locator('tbody tr', { hasText: /^openaigpt-4o-mini\$/ }).innerText(), /\$0\.15\s+\$0\.6\s+\$0\.075\s+—\s+table/);
+  await page.goto(b.url('/app/settings/alerts'));
+  const nina = (await weir.createUser('otto')).user_id;
+  for (const [rule, when] of [[{ kind: 'cost', window: 'day', limit_usd: 5, scope: 'user', key: nina }, /^A day of user otto costs more than \$5\.00$/],
+    [{ kind: 'limit_use', share: 0.9, for_ms: 300000 }, /^A limit is used to 90 %, for 5 min$/], [{ kind: 'error_rate', share: 0.05, least_requests: 20 }, /^5\.0 % of the requests of 15 minutes failed, of at least 20/],
+    [{ kind: 'queue_wait', wait_ms: 30000 }, /^A request has waited for 30 s/], [{ kind: 'storage' }, /^The database cannot be written/]]) {
+    const made = await weir.post('/admin/alerts', rule);
+    assert.equal(made.status, 201, made.text);
+    await page.reload();
+    assert.match(await page.locator(`tr[data-id="${made.json.rule_id}"] td`).nth(1).innerText(), when);
+  }
+  assert.ok(!(await page.innerText('#list')).includes('—'), 'only what applies');
   await page.goto(b.url('/app/settings/retention'));
   assert.match(await page.innerText('.card.one'), /\d{4}-\d\d-\d\d \d\d:\d\d|—/);
   await page.goto(b.url('/app/settings/users'));

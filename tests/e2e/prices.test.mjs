@@ -15,11 +15,16 @@ test('an own price counts from the next call on, its change too, and without it 
   const table = (await weir.get('/admin/prices')).json;
   assert.match(table.version, /^\d{4}-\d\d-\d\d$/);
   assert.ok(table.models > 10);
+  const whole = async () => (await weir.get('/admin/price-table')).json;
+  const of = async () => (await whole()).items.find((i) => i.provider === 'openai' && i.model === model);
+  assert.deepEqual([(await whole()).version, (await whole()).items.length, (await whole()).items.some((i) => i.source !== 'table')], [table.version, table.models, false]);
+  assert.deepEqual(await of(), { provider: 'openai', model, input_per_million_usd: 0.15, output_per_million_usd: 0.6, cached_per_million_usd: 0.075, cache_write_per_million_usd: null, tiers: 1, source: 'table' });
   const before = await spend();
   let r = await weir.post('/admin/prices', { provider: 'openai', model, input_per_million_usd: 7, output_per_million_usd: 11 });
   assert.equal(r.status, 201, r.text);
   const { price_id } = r.json;
   assert.deepEqual([r.json.version, r.json.input_per_million_usd, r.json.cached_per_million_usd], [1, 7, null]);
+  assert.deepEqual([(await of()).input_per_million_usd, (await of()).source], [7, 'own']);
   const dear = await spend();
   assert.ok(Math.abs(dear.perToken - 7e-6) < 1e-15, String(dear.perToken));
   r = await weir.request('PATCH', `/admin/prices/${price_id}`, { input_per_million_usd: 0.000001 });
