@@ -40,6 +40,11 @@ static void places_done(struct places *p)
     free(p->id);
 }
 
+/* Whom a share is for, in one number: 2 * a user, or 2 * a token with a share of its own + 1. Their names and weights: */
+#define SHARERS(column, of_token)                                                                                          \
+    "SELECT " column " FROM users WHERE ?1 % 2 = 0 AND id = ?1 / 2 UNION ALL"                                               \
+    " SELECT " of_token " FROM tokens t JOIN users u ON u.id = t.user WHERE ?1 % 2 = 1 AND t.id = ?1 / 2"
+
 struct loading {
     struct traffic *t;
     size_t cap;
@@ -84,11 +89,11 @@ static void take_call(struct loading *l, const struct query *q)
 static enum weir_err take_some(struct loading *l, struct db *ro, int64_t until, int64_t *got)
 {
     static const char sql[] =
-        "SELECT e.id, e.user, e.session, e.model, e.upstream, e.priority, e.status, e.counted, e.max_tokens, e.prompt,"
+        "SELECT e.id, CASE WHEN t.weight IS NULL THEN 2 * e.user ELSE 2 * t.id + 1 END, e.session, e.model, e.upstream, e.priority, e.status, e.counted, e.max_tokens, e.prompt,"
         " e.completion, e.attempts, CASE WHEN e.attempts > 1 OR e.status = 1 THEN (e.http_status IS 429) + (SELECT count(*)"
         " FROM attempt_rows a WHERE a.event = e.id AND a.http_status = 429) ELSE 0 END, e.queue_us + e.retry_us, e.ttft_us, e.writing_us,"
         " e.rate, e.cost_in, e.cost_out, coalesce(r.rate_in, 0), coalesce(r.rate_out, 0)"
-        " FROM events e LEFT JOIN rates r ON r.id = e.rate"
+        " FROM events e LEFT JOIN rates r ON r.id = e.rate LEFT JOIN tokens t ON t.id = e.token"
         " WHERE e.id > ?1 AND e.id < ?2 AND e.state = 2 AND e.units IS NULL ORDER BY e.id LIMIT ?3";
     struct query q = query(ro, sql);
 
@@ -134,7 +139,7 @@ static enum weir_err weigh(struct db *ro, const struct places *users, int32_t **
 
     *out = mem_zalloc(users->n, sizeof **out);
     for (uint32_t i = 0; !e && i < users->n; i++) {
-        struct query q = query(ro, "SELECT weight FROM users WHERE id = ?1");
+        struct query q = query(ro, SHARERS("weight", "t.weight"));
 
         query_i64(&q, users->id[i]);
         (*out)[i] = query_row(&q) ? (int32_t)query_col_i64(&q, 0) : QUEUE_WEIGHT_ONE;
@@ -154,7 +159,7 @@ enum weir_err traffic_load(struct db *ro, int64_t from_ms, int64_t to_ms, int64_
     while (!e && got == STEP)
         e = take_some(&l, ro, until, &got);
     if (!e)
-        e = name(ro, "SELECT name FROM users WHERE id = ?1", &l.users, &out->users);
+        e = name(ro, SHARERS("name", "u.name || '/' || t.name"), &l.users, &out->users);
     if (!e)
         e = weigh(ro, &l.users, &out->weight);
     if (!e)

@@ -1,7 +1,7 @@
 /* traffic.h - requests as they were recorded, in numbers only: what a replay needs.
  *
  * Read from the ledger or from a file. Users have the weights of now; a token with a
- * share of its own is its user here. The file has a line of JSON for the whole
+ * share of its own is a user here. The file has a line of JSON for the whole
  * and one for each request; users and sessions are ordinals in it, and no time
  * is absolute, so that it can be shown to others. One thread at a time. */
 #ifndef WEIR_TRAFFIC_H
@@ -47,7 +47,7 @@ struct traffic {
     struct traffic_call *call;
     size_t n;
     int64_t from_ms;               /* UTC of the first; 0 from a file */
-    struct traffic_names users;    /* names in the ledger; "1", "2", … from a file */
+    struct traffic_names users;    /* names in the ledger, of a token USER/TOKEN; "1", "2", … from a file */
     int32_t *weight;               /* of each user, thousandths; NULL: all have the usual one */
     struct traffic_names models, upstreams;
 };

@@ -31,7 +31,7 @@ static const char usage[] =
     "  --record FILE            write the requests to a new file, in numbers only, and end\n"
     "  --set KEY=VALUE          a setting to try, as `weir config show` or the environment spells it\n"
     "  --config FILE            a whole configuration to try\n"
-    "  --priority USER=High     another priority for all requests of one user\n"
+    "  --priority USER=High     another priority for all requests of one user, or with USER/TOKEN of a token with a share of its own\n"
     "  --provider NAME.LIMIT=N  a limit the provider of an upstream keeps, as in openai.requests_per_minute=60;\n"
     "                           unless given, what its headers said, or none\n"
     "  --seed N                 of the random delays between retries; 1 unless given\n"
@@ -195,6 +195,14 @@ static bool provider_of(struct replaying *r, const struct settings *s, int64_t (
 
 /* --- traffic --- */
 
+/* A token with a share of its own is called USER/TOKEN. */
+static bool is_of(const char *sharer, const char *name)
+{
+    size_t n = strlen(name);
+
+    return strncmp(sharer, name, n) == 0 && (!sharer[n] || sharer[n] == '/');
+}
+
 static bool take_priorities(struct replaying *r)
 {
     const struct pairs *p = &r->o.priority;
@@ -206,17 +214,20 @@ static bool take_priorities(struct replaying *r)
     for (size_t u = 0; u < users->n; u++)
         r->priority[u] = PRIORITY_COUNT;
     for (size_t i = 0; i < p->n; i++) {
-        enum priority priority;
-        size_t u = 0;
+        enum priority priority = PRIORITY_COUNT;
+        bool known = priority_parse(p->value[i], &priority), any = false;
 
-        while (u < users->n && strcmp(users->v[u], p->text[i]) != 0)
-            u++;
-        if (u == users->n || !priority_parse(p->value[i], &priority)) {
+        for (size_t u = 0; u < users->n; u++) {
+            if (!is_of(users->v[u], p->text[i]))
+                continue;
+            any = true;
+            r->priority[u] = priority;
+        }
+        if (!any || !known) {
             sb_putf(&r->why, "--priority %s=%.40s: no request is of this user, or the priority is not Low, Medium or High.", p->text[i],
                     p->value[i]);
             return false;
         }
-        r->priority[u] = priority;
     }
     return true;
 }

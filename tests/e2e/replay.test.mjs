@@ -119,6 +119,28 @@ test('what went through Weir comes out of replay with the counts of /monitoring'
   await weir.stop();
 });
 
+test('a token with a share of its own is a user of its own in a replay', async () => {
+  const weir = await startWeir({ upstream: up, openai: { max_concurrent: 1 } });
+  const { user_id } = await weir.createUser('ann');
+  const token = async (name, weight) => (await weir.post('/admin/tokens', { user_id, name, weight })).json.token;
+  const tokens = [await token('plain'), await token('script', 3), await token('other')];
+  await Promise.all(Array.from({ length: 12 }, (_, i) =>
+    weir.request('POST', '/chat/complete', { model, message: `#slow-0-5-8 shares ${i}` }, { Authorization: `Bearer ${tokens[i % 3]}` })));
+  const shares = async (...more) => {
+    const r = await command(weir, 'replay', '--json', ...more);
+    assert.equal(r.code, 0, r.output);
+    assert.equal((await command(weir, 'replay', '--json', ...more)).output, r.output, 'the same bytes again');
+    return JSON.parse(r.output);
+  };
+  const { recorded, today } = await shares();
+  const counts = (c) => Object.fromEntries(c.by_user.map((u) => [u.user, u.started]));
+  assert.deepEqual(counts(recorded), { ann: 8, 'ann/script': 4 });
+  assert.deepEqual(counts(today), { ann: 8, 'ann/script': 4 });
+  assert.equal((await shares('--priority', 'ann=High')).changed.by_priority.High.requests, 12);
+  assert.equal((await shares('--priority', 'ann/script=High')).changed.by_priority.High.requests, 4);
+  await weir.stop();
+});
+
 test('what replay shows to help is suggested, and tune writes it', async () => {
   const weir = await startWeir({ upstream: up, openai: { max_concurrent: 2 }, config: { suggestions: { every: 1 } } });
   const early = await command(weir, 'tune');

@@ -70,6 +70,32 @@ START_TEST(events_become_calls_in_the_order_of_time)
 }
 END_TEST
 
+START_TEST(a_token_with_a_share_of_its_own_is_a_user_of_its_own)
+{
+    struct traffic t;
+    struct call_record r;
+
+    fill();
+    ck_assert_int_eq(db_exec(db, "INSERT INTO tokens(token_id, user, name, hash, scopes, max_priority, created_ms, weight) SELECT 'tok_' || n, id,"
+                                 " n, CAST(n AS BLOB), '', 2, 0, w FROM users, (SELECT 'own' AS n, 500 AS w UNION SELECT 'plain', NULL)"
+                                 " WHERE user_id = 'usr_ann'"), WEIR_OK);
+    r = fixture_call("usr_ann", FIXTURE_NOW + 3000);
+    r.token_id = "tok_own";
+    fixture_run(db, &r);
+    r = fixture_call("usr_ann", FIXTURE_NOW + 4000);
+    r.token_id = "tok_plain";
+    fixture_run(db, &r);
+    ck_assert_int_eq(traffic_load(db, FIXTURE_NOW, FIXTURE_NOW + 10000, 100, &t), WEIR_OK);
+    ck_assert_uint_eq(t.n, 5);
+    ck_assert_uint_eq(t.users.n, 3);
+    ck_assert_str_eq(t.users.v[t.call[3].user], "usr_ann/own");
+    ck_assert_int_eq(t.weight[t.call[3].user], 500);
+    ck_assert_uint_eq(t.call[4].user, t.call[0].user);
+    traffic_done(&t);
+    db_close(db);
+}
+END_TEST
+
 START_TEST(range_and_number_are_kept_to)
 {
     struct traffic t;
@@ -173,5 +199,5 @@ START_TEST(a_damaged_file_is_refused_with_its_line)
 }
 END_TEST
 
-UNIT_MAIN("traffic", events_become_calls_in_the_order_of_time, range_and_number_are_kept_to, more_than_one_step_of_reading_loses_nothing,
+UNIT_MAIN("traffic", events_become_calls_in_the_order_of_time, a_token_with_a_share_of_its_own_is_a_user_of_its_own, range_and_number_are_kept_to, more_than_one_step_of_reading_loses_nothing,
           a_file_has_the_same_numbers_and_no_names_of_users, a_damaged_file_is_refused_with_its_line)
