@@ -168,6 +168,63 @@ test('a calendar that is set an hour or a day forward or back moves no limit and
   await weir.stop();
 });
 
+// Every member of it that is a time or a number of something; none may be below zero but a debt of what may go at once.
+function neverBelowZero(json, what) {
+  const look = (value, at) => {
+    if (typeof value === 'number' && !at.endsWith('.bucket.left') && !/drift/.test(at)) assert.ok(value >= 0, `${what}: ${at} is ${value}`);
+    else if (value && typeof value === 'object') for (const [k, v] of Object.entries(value)) look(v, `${at}.${k}`);
+  };
+  look(json, '');
+}
+
+test('two hours forward, two hours back and a machine that slept: limits stay right, and no time is below zero anywhere', async (t) => {
+  if (!fs.existsSync(preload)) return t.skip('not in a build with a sanitizer');
+  await up.reset();
+  const control = new Control();
+  const weir = await startWeir({ upstream: up, openai: { limits: { requests_per_minute: 60 }, burst: 10, reserve: 0 }, env: control.env, config: { queue: { max_wait: 3600 } } });
+  const shown = async (when) => {
+    for (const path of ['live', 'rate-limits', 'queue-status', 'token-usage', 'cost-breakdown', 'performance', 'history?limit=50', 'forecast', 'trend'])
+      neverBelowZero((await weir.get(`/monitoring/${path}`)).json, `${when}, ${path}`);
+  };
+  const some = (n, tag) => many(n, (i) => weir.stream({ model, message: `#lorem-1 ${tag} ${i}` }));
+  const times = async (tag) => (await up.calls(`#lorem-1 ${tag}`)).map((c) => c.at_us).sort((a, b) => a - b);
+  const all = await some(13, 'as usual');                            // ten at once, and three that wait
+  for (const [seconds, tag] of [[7200, 'forward'], [-7200, 'back'], [0, 'as it was']]) {
+    control.calendar(seconds);
+    all.push(...await some(1, tag));                                 // goes on when its second has come, not two hours off
+    await shown(tag);
+  }
+  await Promise.all(all.map((s) => s.end(30000)));
+  const order = (await up.judge()).log.map((c) => c.at_us).sort((a, b) => a - b);
+  for (let i = 10; i < order.length; i++) assert.ok(order[i] - order[0] >= (i - 9) * 1e6 - 300000, `call ${i} after ${order[i] - order[0]} us`);
+  assert.ok(order.at(-1) - order[0] < 15e6, `${order.at(-1) - order[0]}`);
+
+  const long = await weir.stream({ model, message: '#slow-0-50-400 while it sleeps' });
+  await long.next('delta');
+  control.sleep(1800);
+  await shown('asleep');
+  const rested = await some(13, 'after sleep');                      // half an hour has passed: ten may go at once again, and no more
+  await Promise.all(rested.map((s) => s.end(30000)));
+  const after = await times('after sleep');
+  assert.equal(after.length, 13);
+  assert.ok(after[9] - after[0] < 2e6, `the burst was whole again: ${after.map((x) => x - after[0])}`);
+  for (let i = 10; i < 13; i++) assert.ok(after[i] - after[0] >= (i - 9) * 1e6 - 300000, `call ${i} after ${after[i] - after[0]} us`);
+  for (const s of [...all, ...rested]) {
+    assertStream(s);
+    for (const e of s.events) if (e.data) neverBelowZero(e.data, e.event);
+  }
+  long.leave();
+  await weir.settled(long.first('accepted').request_id);
+  const listed = (await weir.get('/monitoring/history?limit=50')).json.items;
+  assert.deepEqual(listed.map((r) => r.request_id), weir.records().map((r) => r.request_id).reverse(), 'newest first, by when each was accepted');
+  assert.deepEqual(listed.map((r) => r.at), listed.map((r) => r.at).sort().reverse());
+  const below = weir.sql('SELECT count(*) AS n FROM events WHERE min(queue_us, retry_us, ttft_us, writing_us) < 0');
+  assert.equal(below[0].n, 0);
+  await shown('at the end');
+  await verified(weir);
+  await weir.stop();
+});
+
 test('nginx reloads and no stream notices; it restarts, and what it cut off is cancelled and billed', async () => {
   await up.reset();
   const weir = await startWeir({ upstream: up });

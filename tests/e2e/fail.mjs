@@ -12,7 +12,7 @@ export class Control {
   constructor() {
     this.file = path.join(fs.mkdtempSync(path.join(os.tmpdir(), 'weir-fail-')), 'control');
     this.fd = fs.openSync(this.file, 'w+');
-    fs.writeSync(this.fd, Buffer.alloc(calls.length * 32 + 8));
+    fs.writeSync(this.fd, Buffer.alloc(calls.length * 32 + 16));
     this.env = { LD_PRELOAD: preload, FAIL_CONTROL: this.file };
   }
 
@@ -42,4 +42,10 @@ export class Control {
 
   // The calendar is so many seconds ahead of the true one.
   calendar(seconds) { this.#put(seconds, calls.length * 32); }
+
+  // The machine slept so long: time passed for who asks, but no timer ran.
+  sleep(seconds) {
+    this.#put(seconds, calls.length * 32 + 8);
+    this.calendar(seconds);
+  }
 }

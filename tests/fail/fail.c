@@ -155,5 +155,7 @@ int clock_gettime(clockid_t clock, struct timespec *t)
 
     if (rc == 0 && clock == CLOCK_REALTIME)
         t->tv_sec += __atomic_load_n(&fail_control->calendar_s, __ATOMIC_RELAXED);
+    if (rc == 0 && clock == CLOCK_BOOTTIME)
+        t->tv_sec += __atomic_load_n(&fail_control->asleep_s, __ATOMIC_RELAXED);
     return rc;
 }

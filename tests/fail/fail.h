@@ -1,6 +1,6 @@
 /* fail.h - calls that fail when they are told to: the n-th allocation, write,
- * fsync, connection or thread of a process; and a calendar that is set forward
- * or back.
+ * fsync, connection or thread of a process; a calendar that is set forward or
+ * back, and a machine that was asleep.
  *
  * Linked into a program (sweep.c), or preloaded into another that is told by a
  * shared file, FAIL_CONTROL, which holds one struct fail_control and may change
@@ -22,6 +22,7 @@ struct fail_kind {
 struct fail_control {
     struct fail_kind kind[FAIL_CALLS];
     int64_t calendar_s;  /* how far CLOCK_REALTIME is ahead of the system's */
+    int64_t asleep_s;    /* how long the machine has slept: CLOCK_BOOTTIME is so far ahead, CLOCK_MONOTONIC is not */
 };
 
 extern struct fail_control *fail_control;
