@@ -53,7 +53,7 @@ static void say_range(const struct field *f, char why[FIELD_WHY])
         (void)snprintf(why, FIELD_WHY, "'%s' must be a whole number from %" PRId64 " to %" PRId64 ".", f->name, f->min, f->max);
         break;
     case FIELD_NUMBER:
-        (void)snprintf(why, FIELD_WHY, "'%s' must be a number from %g to %g.", f->name, (double)f->min / 1000,
+        (void)snprintf(why, FIELD_WHY, "'%s' must be a number from %.15g to %.15g.", f->name, (double)f->min / 1000,
                        (double)f->max / 1000);
         break;
     case FIELD_OBJECT: case FIELD_LIST: case FIELD_BOOL: case FIELD_ANY:

@@ -72,6 +72,16 @@ static json_t *text_of(const json_t *v)
     return text;
 }
 
+/* Dollars with two decimals at least, and as many as they have. */
+static json_t *rate(double usd)
+{
+    double cents = usd * 100;
+
+    if (isnan(usd))
+        return json_string("—");
+    return fabs(cents - round(cents)) < 1e-9 ? view_text("$%.2f", usd) : view_text("$%.12g", usd);
+}
+
 /* "at 21 % until 2026-11-26 20:31" while a provider recovers. */
 static json_t *recovery(const json_t *v)
 {
@@ -162,7 +172,7 @@ static json_t *shown(struct exchange *x, const struct manage_column *c, const js
     case SHOW_MONEY:
         return view_money(n);
     case SHOW_RATE:
-        return isnan(n) ? json_string("—") : view_text("$%.12g", n);
+        return rate(n);
     case SHOW_SHARE:
         return view_percent(n);
     case SHOW_ON:

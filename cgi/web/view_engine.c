@@ -53,7 +53,7 @@ static bool is_spread(const struct admit_dim_view *d)
     return d->left < d->remaining && 2 * d->left < d->capacity;
 }
 
-/* "1,200 held · free again in 12 s · spread: 400 of 10,000 may go at once" */
+/* "1,200 held · free again in 12 s · spread: 400 of 10,000 at once" */
 static json_t *gauge_foot(const struct admit_dim_view *d)
 {
     json_t *held = view_count((double)d->reserved), *free_in = view_span((double)d->resets_in_us / USEC_PER_MS);
@@ -66,7 +66,7 @@ static json_t *gauge_foot(const struct admit_dim_view *d)
     if (d->used > 0)
         sb_putf(&text, "%sfree again in %s", text.len ? " · " : "", json_string_value(free_in));
     if (is_spread(d))
-        sb_putf(&text, "%sspread: %s of %s may go at once", text.len ? " · " : "", json_string_value(left), json_string_value(capacity));
+        sb_putf(&text, "%sspread: %s of %s at once", text.len ? " · " : "", json_string_value(left), json_string_value(capacity));
     foot = json_string(sb_str(&text));
     sb_done(&text);
     json_decref(held);

@@ -26,7 +26,7 @@ export function gauge(name, d) {
   if (d.reserved > 0) foot.push(`${count(d.reserved)} held`);
   if (d.resets_in_ms > 0 && d.used > 0) foot.push(`free again in ${span(d.resets_in_ms)}`);
   const b = d.bucket;                   /* most of what may go at once has gone */
-  if (b && b.left < d.remaining && 2 * b.left < b.capacity) foot.push(`spread: ${count(Math.max(0, b.left))} of ${count(b.capacity)} may go at once`);
+  if (b && b.left < d.remaining && 2 * b.left < b.capacity) foot.push(`spread: ${count(Math.max(0, b.left))} of ${count(b.capacity)} at once`);
   part(node, "foot").textContent = foot.join(" · ");
   part(node, "foot").hidden = foot.length === 0;
   return node;

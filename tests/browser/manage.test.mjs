@@ -75,7 +75,7 @@ test('every settings page is sound, and a user without rights sees their own alo
   assert.match(await row('openai').innerText(), /healthy/);
   await page.goto(b.url('/app/settings/price-table'));
   assert.match(await page.innerText('.lead'), /Version \d{4}-\d\d-\d\d, \d+ models\./);
-  assert.match(await page.locator('tbody tr', { hasText: /^openaigpt-4o-mini\$/ }).innerText(), /\$0\.15\s+\$0\.6\s+\$0\.075\s+—\s+table/);
+  assert.match(await page.locator('tbody tr', { hasText: /^openaigpt-4o-mini\$/ }).innerText(), /\$0\.15\s+\$0\.60\s+\$0\.075\s+—\s+table/);
   await page.goto(b.url('/app/settings/alerts'));
   const nina = (await weir.createUser('otto')).user_id;
   for (const [rule, when] of [[{ kind: 'cost', window: 'day', limit_usd: 5, scope: 'user', key: nina }, /^A day of user otto costs more than \$5\.00$/],

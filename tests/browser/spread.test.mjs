@@ -18,12 +18,12 @@ test('who waits for the pace of a limit is told so by the card, the gauges, the 
   await say(page, 'the next of the minute');
   const card = page.locator('.turn').last().locator('.status');
   await card.filter({ hasText: 'Waiting for requests per minute: Weir spreads the minute\'s 12, at most 2 at once' }).waitFor();
-  await page.locator('#m-limits .gauge-foot', { hasText: 'spread: 0 of 2 may go at once' }).waitFor();
+  await page.locator('#m-limits .gauge-foot', { hasText: 'spread: 0 of 2 at once' }).waitFor();
   const other = await b.context.newPage();
   await other.goto(b.url('/app/dashboard/queue'));
   assert.match(await other.locator('[data-panel="queue"] tbody tr').first().innerText(), /Requests per minute, spread/);
   await other.goto(b.url('/app/dashboard/limits'));
-  assert.match(await other.locator('[data-panel="limits"] .gauge-foot').first().innerText(), /spread: 0 of 2 may go at once/);
+  assert.match(await other.locator('[data-panel="limits"] .gauge-foot').first().innerText(), /spread: 0 of 2 at once/);
   await other.close();
   const { entries } = (await weir.get('/monitoring/queue-status')).json.now;
   for (const e of entries) assert.deepEqual([e.reason, e.spread], ['requests_per_minute', { limit: 12, capacity: 2 }]);
