@@ -50,7 +50,7 @@ static const struct part {
 /* Filters of the form, with what is offered for each. */
 static const struct { const char *name, *label, *offers; } filters[] = {
     {"model", "Model", NULL}, {"upstream", "Provider key", NULL}, {"user_id", "User", NULL}, {"session_id", "Session", NULL},
-    {"api_endpoint", "Endpoint", "/chat/complete /chat/stream /v1/chat/completions /v1/responses /v1/embeddings"},
+    {"api_endpoint", "Endpoint", "/chat/complete /chat/stream /v1/chat/completions /v1/responses /v1/embeddings /v1/messages"},
     {"priority", "Priority", "High Medium Low"},
     {"status", "Status", "success error cancelled timeout rejected"},
 };

@@ -209,11 +209,15 @@ json_t *board_cost_rows(const struct board *b, const json_t *list, const char *n
 static const struct column {
     const char *name, *label;
     int sort;                    /* enum report_sort, or -1: words are filtered, not sorted */
+    const char *meaning;         /* of a figure, in short what the glossary says; NULL: the label says it */
 } columns[] = {
-    {"time", "Time", SORT_AT}, {"user", "User", -1}, {"session", "Session", -1}, {"model", "Model", -1}, {"endpoint", "Endpoint", -1},
-    {"priority", "Priority", -1}, {"status", "Status", -1}, {"tokens", "Tokens in / out", SORT_TOKENS}, {"cost", "Cost", SORT_COST},
-    {"first", "First token", SORT_FIRST_TOKEN}, {"total", "Total", SORT_TOTAL}, {"queued", "Queued", SORT_QUEUED},
-    {"retries", "Retries", SORT_RETRIES},
+    {"time", "Time", SORT_AT, NULL}, {"user", "User", -1, NULL}, {"session", "Session", -1, NULL}, {"model", "Model", -1, NULL},
+    {"endpoint", "Endpoint", -1, NULL}, {"priority", "Priority", -1, NULL}, {"status", "Status", -1, NULL},
+    {"tokens", "Tokens in / out", SORT_TOKENS, "As the provider counted them; after ≈ an estimate"},
+    {"cost", "Cost", SORT_COST, "Tokens of each kind times their price; — where none is set"},
+    {"first", "First token", SORT_FIRST_TOKEN, "From sending the attempt that succeeded until its first visible token"},
+    {"total", "Total", SORT_TOTAL, "From accepted until done"}, {"queued", "Queued", SORT_QUEUED, "From accepted until sent to the provider"},
+    {"retries", "Retries", SORT_RETRIES, "Attempts at the provider beyond the first"},
 };
 enum { COLUMNS = sizeof columns / sizeof *columns };
 
@@ -238,6 +242,8 @@ static json_t *heads(const struct board *b)
         if (b->mine && strcmp(columns[i].name, "user") == 0)
             continue;
         head = json_pack("{s:s, s:b}", "name", columns[i].name, "num", columns[i].sort > SORT_AT);
+        if (columns[i].meaning)
+            json_object_set_new(head, "meaning", json_string(columns[i].meaning));
         json_object_set_new(head, "label", i ? json_string(columns[i].label) : view_text("%s (%s)", columns[i].label, b->f.zone.name));
         if (columns[i].sort >= 0)
             put_sort(b, head, (enum report_sort)columns[i].sort);

@@ -122,7 +122,7 @@ enum weir_err h_page_limits(struct exchange *x)
     ctx = board_context(&b, "limits", "Limits");
     back = recovering(&b, s, carried);
     refused = refusals(&b, carried);
-    json_object_set_new(ctx, "upstreams", view_limits(s, x->web->settings));
+    json_object_set_new(ctx, "upstreams", view_limits(s, x->web->settings, NULL));
     json_object_set_new(ctx, "keys", keys(&b, s, carried));
     json_object_set_new(ctx, "is_recovering", json_boolean(json_array_size(back) > 0));
     json_object_set_new(ctx, "recovering", back);
@@ -147,7 +147,7 @@ enum weir_err h_page_queue(struct exchange *x)
         return e;
     s = engine_snapshot(x->web->engine);
     ctx = board_context(&b, "queue", "Queue");
-    queue = view_queue(s, b.mine, SIZE_MAX);
+    queue = view_queue(s, b.mine, NULL, SIZE_MAX);
     json_array_foreach(json_object_get(queue, "entries"), i, entry)
         json_object_set_new(entry, "user", pages_person(b.x, json_str(entry, "user_id", "")));
     json_object_set_new(ctx, "queue", queue);

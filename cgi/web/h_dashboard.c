@@ -49,20 +49,21 @@ static void sources_done(struct sources *s)
 
 /* --- figures at the top --- */
 
-/* What a figure is and what stands under it, both taken; `now` and `before` are compared. A click leads to `part`. */
-static void kpi(const struct board *b, json_t *list, const char *label, const char *part, json_t *value, json_t *sub, double now, double before)
+/* What a figure is and what stands under it, both taken; `now` and `before` are compared. A click leads to `part`; `meaning`
+ * is in short what the glossary says. */
+static void kpi(const struct board *b, json_t *list, const char *label, const char *meaning, const char *part, json_t *value, json_t *sub, double now, double before)
 {
-    json_array_append_new(list, json_pack("{s:s, s:o, s:o, s:o, s:o}", "label", label, "href", board_href(b, part, NULL, NULL), "value", value,
+    json_array_append_new(list, json_pack("{s:s, s:s, s:o, s:o, s:o, s:o}", "label", label, "meaning", meaning, "href", board_href(b, part, NULL, NULL), "value", value,
                                           "sub", sub, "change", view_change(now, before, board_range_name(b))));
 }
 
 /* A percentile of the phase `key` and what it was before. */
-static void kpi_phase(const struct board *b, json_t *list, const char *label, const char *part, const char *key, json_t *sub,
+static void kpi_phase(const struct board *b, json_t *list, const char *label, const char *meaning, const char *part, const char *key, json_t *sub,
                       const struct sources *s)
 {
     const json_t *now = json_object_get(s->speed, key), *before = json_object_get(s->before, key);
 
-    kpi(b, list, label, part, board_span(now, "p95"), sub, view_number(now, "p95"), view_number(before, "p95"));
+    kpi(b, list, label, meaning, part, board_span(now, "p95"), sub, view_number(now, "p95"), view_number(before, "p95"));
 }
 
 static json_t *kpis(const struct board *b, const struct sources *s)
@@ -74,14 +75,20 @@ static json_t *kpis(const struct board *b, const struct sources *s)
     json_t *list = json_array(), *in = board_count(sum, "prompt_tokens"), *out = board_count(sum, "completion_tokens");
     json_t *per = view_money(spent / view_number(sum, "requests"));
 
-    kpi(b, list, "Spend", cost, view_money(spent), board_worded("", per, " a request"), spent, view_number(was, "cost_usd"));
-    kpi(b, list, "Requests", requests, board_count(sum, "requests"), isnan(ok) ? json_string("none ended") : board_worded("", view_percent(1 - ok), " failed"),
+    kpi(b, list, "Spend", "Tokens of each kind times their price; what has no price is not in it",
+        cost, view_money(spent), board_worded("", per, " a request"), spent, view_number(was, "cost_usd"));
+    kpi(b, list, "Requests", "All that ended; of those that failed, what was cancelled does not count",
+        requests, board_count(sum, "requests"), isnan(ok) ? json_string("none ended") : board_worded("", view_percent(1 - ok), " failed"),
         view_number(sum, "requests"), view_number(was, "requests"));
-    kpi(b, list, "Tokens", cost, board_count(sum, "total_tokens"), view_text("%s in · %s out", json_string_value(in), json_string_value(out)),
+    kpi(b, list, "Tokens", "As the provider counted them, reasoning and what was cached included",
+        cost, board_count(sum, "total_tokens"), view_text("%s in · %s out", json_string_value(in), json_string_value(out)),
         view_number(sum, "total_tokens"), view_number(was, "total_tokens"));
-    kpi_phase(b, list, "First token p95", speed, "ttft_ms", board_worded("p50 ", board_span(json_object_get(s->speed, "ttft_ms"), "p50"), ""), s);
-    kpi_phase(b, list, "Queue wait p95", "/app/dashboard/queue", "queue_wait_ms", board_worded("", view_count((double)view_waiting(s->now)), " waiting now"), s);
-    kpi(b, list, "Efficiency", "/app/help/metrics", view_ratio(chars), json_string("characters per token"), chars,
+    kpi_phase(b, list, "First token p95", "Nineteen of twenty had their first visible token within this time after they were sent",
+        speed, "ttft_ms", board_worded("p50 ", board_span(json_object_get(s->speed, "ttft_ms"), "p50"), ""), s);
+    kpi_phase(b, list, "Queue wait p95", "Nineteen of twenty waited no longer from accepted until sent",
+        "/app/dashboard/queue", "queue_wait_ms", board_worded("", view_count((double)view_waiting(s->now)), " waiting now"), s);
+    kpi(b, list, "Efficiency", "Visible characters of the answers per visible token of them",
+        "/app/help/metrics", view_ratio(chars), json_string("characters per token"), chars,
         view_number(json_object_get(s->before, "efficiency"), "chars_per_token"));
     json_decref(in);
     json_decref(out);
@@ -226,8 +233,8 @@ enum weir_err h_page_dashboard(struct exchange *x)
     json_object_set_new(ctx, "kpis", kpis(&b, &s));
     json_object_set_new(ctx, "alerts", alerts_of(&b));
     json_object_set_new(ctx, "unpriced", unpriced_of(s.cost));
-    json_object_set_new(ctx, "upstreams", view_limits(s.now, x->web->settings));
-    json_object_set_new(ctx, "queue", view_queue(s.now, b.mine, QUEUE_SHOWN));
+    json_object_set_new(ctx, "upstreams", view_limits(s.now, x->web->settings, b.f.upstream));
+    json_object_set_new(ctx, "queue", view_queue(s.now, b.mine, &b.f, QUEUE_SHOWN));
     json_object_set_new(ctx, "budgets", board_budgets(&b, s.now));
     json_object_set_new(ctx, "has_budgets", json_boolean(json_array_size(json_object_get(ctx, "budgets")) > 0));
     json_object_set_new(ctx, "charts", charts(&b, s.usage));

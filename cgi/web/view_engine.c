@@ -150,7 +150,7 @@ static json_t *outlook(const struct admit_outlook *o)
     return text;
 }
 
-json_t *view_limits(const struct snapshot *s, const struct settings *settings)
+json_t *view_limits(const struct snapshot *s, const struct settings *settings, const char *only)
 {
     json_t *list = json_array();
 
@@ -159,7 +159,7 @@ json_t *view_limits(const struct snapshot *s, const struct settings *settings)
         enum health h = upstream_health(u);
         json_t *g;
 
-        if (!snapshot_shows(u))
+        if (!snapshot_shows(u) || (only && strcmp(only, u->name) != 0))
             continue;
         g = gauges(u, settings);
         json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:o, s:o*, s:b, s:o}", "name", u->name, "tone", health_words[h].tone,
@@ -260,8 +260,22 @@ static json_t *priorities(enum priority at)
     return list;
 }
 
-/* The first `max` that wait; *more: how many others do. */
-static json_t *entries(const struct snapshot *s, const char *user_id, size_t max, size_t *more)
+static bool is(const char *wanted, const char *name)
+{
+    return !wanted || strcmp(wanted, name) == 0;
+}
+
+/* Is it one of those to be shown? */
+static bool is_chosen(const struct snapshot *s, const struct snapshot_entry *e, const struct report_filter *f)
+{
+    bool somewhere = e->upstream >= 0 && (size_t)e->upstream < s->upstream_count;
+
+    return !f || (is(f->user_id, e->user_id) && is(f->session_id, e->session_id) && is(f->model, e->model) &&
+                  is(f->upstream, somewhere ? s->upstreams[e->upstream].name : "") && (f->priority < 0 || f->priority == (int)e->priority));
+}
+
+/* The first `max` of them that wait; *more: how many others do. */
+static json_t *entries(const struct snapshot *s, const char *user_id, const struct report_filter *f, size_t max, size_t *more)
 {
     json_t *list = json_array();
 
@@ -269,7 +283,7 @@ static json_t *entries(const struct snapshot *s, const char *user_id, size_t max
     for (size_t i = 0; i < s->entry_count; i++) {
         const struct snapshot_entry *e = &s->entries[i];
 
-        if (user_id && strcmp(user_id, e->user_id) != 0)
+        if (!is(user_id, e->user_id) || !is_chosen(s, e, f))
             continue;
         if (json_array_size(list) == max) {
             ++*more;
@@ -286,11 +300,11 @@ static json_t *entries(const struct snapshot *s, const char *user_id, size_t max
     return list;
 }
 
-json_t *view_queue(const struct snapshot *s, const char *user_id, size_t max)
+json_t *view_queue(const struct snapshot *s, const char *user_id, const struct report_filter *chosen, size_t max)
 {
     const struct admit_counters *c = &s->counters;
     size_t more;
-    json_t *list = entries(s, user_id, max, &more), *p50 = view_span((double)s->wait_ms_p50), *p95 = view_span((double)s->wait_ms_p95);
+    json_t *list = entries(s, user_id, chosen, max, &more), *p50 = view_span((double)s->wait_ms_p50), *p95 = view_span((double)s->wait_ms_p95);
     json_t *q = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o}",
                           "running", view_text("%lld of %lld", (long long)s->running, (long long)s->max_concurrent),
                           "waiting", view_text("%lld · %lld · %lld", (long long)s->waiting[PRIORITY_HIGH],

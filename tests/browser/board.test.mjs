@@ -160,6 +160,31 @@ test('each figure at the top is compared with the time before, and leads to wher
   }
 });
 
+test('every figure at the top and in the table of requests says what it means', async () => {
+  await page.goto(board());
+  for (const one of await page.locator('.kpi').all()) assert.match(await one.getAttribute('title'), /\w+ \w+/);
+  for (const name of ['tokens', 'cost', 'first', 'total', 'queued', 'retries']) assert.match(await page.locator(`th[data-col="${name}"]`).getAttribute('title'), /\w+ \w+/);
+});
+
+test('a filter holds for what waits and for the limits as well', async () => {
+  const held = [];
+  for (const n of [1, 2]) held.push(await weir.stream({ model: 'gpt-4o-mini', message: `#slow-0-20-3000 held ${n}` }));
+  for (const s of held) await s.next('delta');
+  const waits = [];
+  for (const [model, priority] of [['gpt-4o-mini', 'Low'], ['gpt-4.1', 'High']]) waits.push(await weir.stream({ model, priority, message: '#slow-0-20-3000 waits' }));
+  for (const s of waits) await s.next('queue');
+  const shown = async (query) => {
+    await page.goto(board(query));
+    return page.locator('[data-panel="queue"] tbody td:nth-child(2)').allInnerTexts();
+  };
+  assert.deepEqual((await shown('')).sort(), ['gpt-4.1', 'gpt-4o-mini']);
+  assert.deepEqual(await shown('?model=gpt-4.1'), ['gpt-4.1']);
+  assert.deepEqual(await shown('?priority=Low'), ['gpt-4o-mini']);
+  assert.deepEqual(await shown('?upstream=builtin'), []);
+  assert.deepEqual(await page.locator('[data-panel="limits"] h3').allInnerTexts(), ['builtin']);
+  for (const s of [...waits, ...held]) await weir.post('/chat/cancel', { request_id: s.first('accepted').request_id });
+});
+
 test('an operator moves one who waits to the front, and cancels another', async () => {
   const held = await Promise.all([1, 2].map(async () => {
     const s = await weir.stream({ model: 'gpt-4o-mini', message: '#slow-0-20-3000 held' });
