@@ -11,6 +11,8 @@
 #include "web/pages.h"
 #include "web/view.h"
 
+enum { LONG = 100 };             /* a list of more rows scrolls in its frame, under its headings */
+
 /* --- what is shown --- */
 
 /* 2026-11-26T10:51:02.963Z */
@@ -351,6 +353,7 @@ enum weir_err h_page_manage(struct exchange *x)
     json_object_set_new(ctx, "columns", columns_of(s));
     json_object_set_new(ctx, "rows", rows_of(x, s, items));
     json_object_set_new(ctx, "has_rows", json_boolean(json_array_size(items) > 0));
+    json_object_set_new(ctx, "long", json_boolean(json_array_size(items) > LONG));
     json_object_set_new(ctx, "nothing", json_boolean(s->rows && json_array_size(items) == 0));
     json_object_set_new(ctx, "facts", s->rows ? json_null() : json_pack("{s:o}", "lines", lines_of(x, s, list)));
     json_object_set_new(ctx, "more", json_boolean(json_is_string(json_object_get(list, "next_cursor"))));
