@@ -2,7 +2,8 @@
  * what was seen: every two seconds, and after 500 tokens of one of them, all
  * that has grown goes to the writer as one operation. The next start charges
  * and shows what was marked. Tokens are pieces, or where pieces are many tokens
- * long, quarters of their bytes: the settlement counts them anew. */
+ * long, quarters of their bytes, and never more than were asked for: the
+ * settlement counts them anew. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -69,14 +70,15 @@ static void done(struct write_op *op, enum weir_err result)
 static void add(struct marks *m, struct job *j, int64_t tokens)
 {
     size_t bytes = j->answer.len + j->reasoning.len;
+    int64_t charged = tokens < j->rec.max_tokens ? tokens : j->rec.max_tokens;
     struct usage_mark *u;
 
     m->mark = mem_grow(m->mark, m->n + 1, sizeof *m->mark);
     u = &m->mark[m->n++];
     memset(u, 0, sizeof *u);
     memcpy(u->request_id, j->rec.request_id, sizeof u->request_id);
-    u->completion = j->rec.usage.completion + tokens;
-    u->cost_out = j->rec.cost.output + (j->rec.cost.priced ? tokens * j->rec.cost.rate_out : 0);
+    u->completion = j->rec.usage.completion + charged;
+    u->cost_out = j->rec.cost.output + (j->rec.cost.priced ? charged * j->rec.cost.rate_out : 0);
     j->marked = tokens;
     if (bytes == j->marked_bytes || bytes - j->marked_bytes < j->marked_bytes / TEXT_SHARE)
         return;

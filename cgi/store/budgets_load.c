@@ -29,9 +29,9 @@ struct source {
 #define LOST_HELD_MS INT64_C(3600000)
 
 /* Of max_tokens those are in the record that were marked; where attempts had failed before it has theirs too, and they
- * cannot be told apart. */
+ * cannot be told apart. Never less than nothing: a record with more than that is no room for others. */
 #define LOST(key, join)                                                                                               \
-    "SELECT " key " AS k, sum(e.max_tokens * r.rate_out - iif(e.cost_in = e.counted * r.rate_in, e.cost_out, 0)),"     \
+    "SELECT " key " AS k, sum(max(e.max_tokens * r.rate_out - iif(e.cost_in = e.counted * r.rate_in, e.cost_out, 0), 0))," \
     " max(e.id) FROM events e JOIN rates r ON r.id = e.rate " join                                                     \
     " WHERE e.status > 0 AND e.status = 1 AND e.error = (SELECT id FROM words WHERE text = 'interrupted')"             \
     " AND e.estimated = 1 AND e.id >= ?1 AND e.id < ?2 AND (?3 = '' OR k = ?3) GROUP BY k"

@@ -145,6 +145,19 @@ for (const strategy of ['REALTIME', 'ASYNC']) {
   });
 }
 
+test('kill -9 charges no more of an answer than was asked for, however its tokens are guessed', async () => {
+  await up.reset();
+  const weir = await startWeir({ upstream: up });
+  const s = await weir.stream({ model, message: '#chunks-100-25 long pieces', max_tokens: 100 });      // of eighteen bytes, for four seconds
+  await waitFor('a mark', () => weir.sql('SELECT completion FROM events')[0].completion > 0);
+  await weir.kill('SIGKILL');
+  await s.end(5000);
+  await weir.start();
+  const [r] = weir.sql('SELECT e.completion, e.cost_out, r.rate_out FROM events e JOIN rates r ON r.id = e.rate');
+  assert.deepEqual([r.completion, r.cost_out], [100, 100 * r.rate_out], `${s.all('delta').length} pieces came`);
+  await weir.stop();
+});
+
 test('SIGTERM lets running streams finish, refuses new work and ends with 0', async () => {
   const weir = await startWeir({ upstream: up });
   const s = await weir.stream({ model, message: '#slow-0-50-20 finishes' });

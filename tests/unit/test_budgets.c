@@ -180,7 +180,8 @@ START_TEST(what_an_interrupted_call_may_have_cost_beyond_its_record_is_held_for_
 {
     struct db *db = fixture_db();
     struct call_record r = fixture_call("usr_a", FIXTURE_NOW), waiting = fixture_call("usr_a", FIXTURE_NOW);
-    struct usage_mark mark = {.completion = 30, .cost_out = 30 * 600000};
+    struct call_record talkative = fixture_call("usr_a", FIXTURE_NOW);
+    struct usage_mark mark = {.completion = 30, .cost_out = 30 * 600000}, beyond = {.completion = 130, .cost_out = 130 * 600000};
     int64_t never_sent, interrupted;
     struct budget_set s;
 
@@ -201,6 +202,13 @@ START_TEST(what_an_interrupted_call_may_have_cost_beyond_its_record_is_held_for_
     budget_set_done(&s);
     s = load(db, FIXTURE_NOW + 3600001);
     assert_sum(&s, "all", "", 10 * 150000 + 30 * 600000, 0);
+    budget_set_done(&s);
+    memcpy(beyond.request_id, talkative.request_id, sizeof beyond.request_id);
+    ck_assert_int_eq(usage_accept(db, &talkative, true), WEIR_OK);
+    ck_assert_int_eq(usage_mark(db, &beyond), WEIR_OK);
+    ck_assert_int_eq(usage_recover(db, FIXTURE_NOW + 1000, &never_sent, &interrupted), WEIR_OK);
+    s = load(db, FIXTURE_NOW);
+    assert_sum(&s, "all", "", 20 * 150000 + 160 * 600000, 70 * 600000);    /* what came beyond max_tokens is no room for others */
     budget_set_done(&s);
     db_close(db);
 }
