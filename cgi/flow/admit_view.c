@@ -30,7 +30,7 @@ static struct admit_spread spread_of(const struct admit *a, enum gate why, int u
 
     if (!gate_spreads(why, &d))
         return (struct admit_spread){0, 0};
-    return (struct admit_spread){l->dim[d].limit, l->dim[d].burst};
+    return (struct admit_spread){l->dim[d].limit, l->dim[d].bucket.burst};
 }
 
 static void place_out(const struct admit *a, uint32_t item, const struct forecast_place *place, int64_t now_us,
@@ -117,7 +117,7 @@ static void dim_view(const struct limits *l, enum dim i, struct admit_told *told
     v->used = all - v->reserved;
     v->remaining = not_negative(d->allowed - all);
     v->left = bucket_tokens(&d->bucket);
-    v->capacity = d->burst;
+    v->capacity = d->bucket.burst;
     if (d->held > 0)
         v->resets_in_us = dim_window_us(i);
     else if (d->window.sum > 0)

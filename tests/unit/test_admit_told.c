@@ -56,6 +56,7 @@ START_TEST(a_429_cuts_pauses_and_is_retried_after_what_was_asked_for)
     ck_assert(v.stabilizing);
     ck_assert_int_eq(v.rate_ppm, 500000);
     ck_assert_int_eq(v.dim[DIM_REQUESTS_PER_MINUTE].allowed, 30);
+    ck_assert_int_eq(v.dim[DIM_REQUESTS_PER_MINUTE].capacity, 1);     /* of ten: it was refused while much was left */
     ck_assert_int_eq(v.dim[DIM_TOKENS_PER_MINUTE].allowed, 6000);
     ck_assert_int_eq(v.dim[DIM_REQUESTS_PER_MINUTE].used, 1);         /* the refused one counts, its tokens do not */
     ck_assert_int_eq(v.dim[DIM_TOKENS_PER_MINUTE].used, 0);
@@ -205,6 +206,34 @@ START_TEST(after_a_cut_who_waits_is_told_a_start_that_comes_true)
             admit_settle(a, g.ticket, 100, 5, at);
         }
     }
+    admit_free(a);
+}
+END_TEST
+
+/* For a day after a 429, long after its rate is back. */
+START_TEST(who_waits_for_the_pace_is_told_how_much_may_go_at_once_now)
+{
+    const int64_t later = START + 1000 * SEC;
+    struct admit *a = admit_of(&one, 1);
+    struct ask ask = an_ask(1, later);
+    struct admit_ticket *t;
+    struct admit_grant g = started(a, 1, START);
+    struct admit_place place;
+    int64_t wait, delay;
+    int begun = 0;
+
+    ck_assert(admit_retry(a, g.ticket, FAULT_RATE_LIMIT, DIM_REQUESTS_PER_MINUTE, 7 * SEC, START, &delay));
+    ck_assert(admit_next(a, START + 20 * SEC, &g));
+    admit_settle(a, g.ticket, 100, 5, START + 20 * SEC);
+    for (int i = 0; i < 6; i++)
+        ck_assert_int_eq(admit_enqueue(a, &ask, later, &t, &wait), WEIR_OK);
+    while (admit_next(a, later, &g))
+        begun++;
+    ck_assert_int_eq(begun, 1);                       /* not ten, a sixth of sixty: that one was refused while much was left */
+    admit_place(a, t, later, &place);
+    ck_assert_int_eq(place.reason, (enum gate)(GATE_SPREAD + DIM_REQUESTS_PER_MINUTE));
+    ck_assert_int_eq(place.spread.limit, 60);
+    ck_assert_int_eq(place.spread.capacity, 1);
     admit_free(a);
 }
 END_TEST
@@ -535,6 +564,7 @@ UNIT_MAIN("admit_told", a_refusal_in_mid_answer_cuts_or_takes_out_like_any_other
           retries_end_with_their_number_or_when_the_deadline_would_be_missed,
           a_message_waits_for_the_one_before_it_in_its_session_over_retries_too,
           after_a_cut_who_waits_is_told_a_start_that_comes_true,
+          who_waits_for_the_pace_is_told_how_much_may_go_at_once_now,
           a_retry_keeps_its_age_and_waits_for_its_limits, upstreams_of_one_quota_group_share_their_limits, foreign_traffic_shows_in_the_headers_and_holds_us_back,
           use_debt_and_stabilization_outlive_a_restart_and_what_was_running_counts,
           what_headers_said_of_limits_can_be_read_from_what_was_saved,
