@@ -92,10 +92,12 @@ enum gate gate_longest(const int64_t held_us[GATE_COUNT])
     enum gate longest = GATE_NONE;
     int64_t most = 0;
 
-    for (int g = 0; g < GATE_COUNT; g++) {
-        if (held_us[g] > most) {
-            most = held_us[g];
-            longest = (enum gate)g;
+    for (int g = 0; g < GATE_NONE; g++) {
+        int64_t spread = g < DIM_COUNT ? held_us[GATE_SPREAD + g] : 0;
+
+        if (held_us[g] + spread > most) {
+            most = held_us[g] + spread;
+            longest = (enum gate)(spread > held_us[g] ? GATE_SPREAD + g : g);
         }
     }
     return longest;

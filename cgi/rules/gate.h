@@ -37,7 +37,7 @@ const char *gate_key(enum gate g);            /* the same, but each gate its own
 const char *gate_text(enum gate g);           /* what held a request there, as a sentence */
 /* Is it the pace of a limit? *d (untouched if not) is the limit's dimension. */
 bool gate_spreads(enum gate g, enum dim *d);
-/* The one that held longest; GATE_NONE: none did. */
+/* The one that held longest, a limit's sum and its pace together, told as the one of them that held longer; GATE_NONE: none did. */
 enum gate gate_longest(const int64_t held_us[GATE_COUNT]);
 const char *dim_name(enum dim d);
 const char *priority_name(enum priority p);   /* "Low" "Medium" "High" */

@@ -99,6 +99,7 @@ START_TEST(how_a_call_waited_is_a_line_of_json_and_back)
     ck_assert_str_eq(sb_str(&out), "{\"held_ms\":{\"tokens_per_minute\":1204,\"concurrency\":5,\"session\":300,"
                                    "\"tokens_per_minute_spread\":60},"
                                    "\"promised_ms\":900,\"position\":2}");
+    ck_assert_int_eq(gate_longest(r.held_us), (enum gate)DIM_TOKENS_PER_MINUTE);
     waited_read(sb_str(&out), &back);
     ck_assert_mem_eq(back.held_us, r.held_us, sizeof r.held_us);
     ck_assert_int_eq(back.promised_ms, 900);
@@ -112,5 +113,18 @@ START_TEST(how_a_call_waited_is_a_line_of_json_and_back)
 }
 END_TEST
 
-UNIT_MAIN("record", a_record_reads_like_the_example_of_the_interface, rounded_parts_still_sum_to_the_duration,
+/* A limit is one gate, whichever way it held: as it is explained, so it is exported. */
+START_TEST(the_sum_of_a_limit_and_its_pace_hold_together)
+{
+    int64_t held_us[GATE_COUNT] = {[DIM_TOKENS_PER_MINUTE] = 500, [GATE_SPREAD + DIM_TOKENS_PER_MINUTE] = 600, [GATE_CONCURRENCY] = 1000};
+
+    ck_assert_int_eq(gate_longest(held_us), (enum gate)(GATE_SPREAD + DIM_TOKENS_PER_MINUTE));
+    held_us[DIM_TOKENS_PER_MINUTE] = 601;
+    ck_assert_int_eq(gate_longest(held_us), (enum gate)DIM_TOKENS_PER_MINUTE);
+    held_us[GATE_CONCURRENCY] = 1202;
+    ck_assert_int_eq(gate_longest(held_us), GATE_CONCURRENCY);
+}
+END_TEST
+
+UNIT_MAIN("record", the_sum_of_a_limit_and_its_pace_hold_together, a_record_reads_like_the_example_of_the_interface, rounded_parts_still_sum_to_the_duration,
           without_a_price_amounts_are_null, ratios_are_rounded_exactly, how_a_call_waited_is_a_line_of_json_and_back)
