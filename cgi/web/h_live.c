@@ -140,16 +140,17 @@ static void budgets_json(struct exchange *x, const struct snapshot *s, const cha
     sb_putc(out, '[');
     for (size_t i = 0; i < s->budget_count; i++) {
         const struct budget_view *v = &s->budgets[i].view;
-        json_t *name = v->rule->scope == BUDGET_USER ? pages_person(x, v->key) : NULL;
+        json_t *name;
 
-        if (snapshot_budget_is_of(&s->budgets[i], owner)) {
-            sb_putf(out, "%s{", comma);
-            snapshot_budget_json(v, out);
-            json_text(out, "name", json_string_value(name));
-            sb_putc(out, '}');
-            comma = ",";
-        }
+        if (!snapshot_budget_is_of(&s->budgets[i], owner))
+            continue;
+        name = v->rule->scope == BUDGET_USER ? pages_person(x, v->key) : NULL;
+        sb_putf(out, "%s{", comma);
+        snapshot_budget_json(v, out);
+        json_text(out, "name", json_string_value(name));
+        sb_putc(out, '}');
         json_decref(name);
+        comma = ",";
     }
     sb_putc(out, ']');
 }
