@@ -307,7 +307,7 @@ enum weir_err h_session_export(struct exchange *x)
     writer_catch_up(x->web->writer);
     sb_puts(&x->out.body, list ? "{\"items\":[" : "");
     e = export_one(x, x->arg[0], md);
-    while (!e && *also) {
+    while (!e && *also && sb_ok(&x->out.body)) {
         char id[65];
         size_t n = strcspn(also, ",");
 
@@ -321,6 +321,8 @@ enum weir_err h_session_export(struct exchange *x)
         sb_puts(&x->out.body, md ? "\n" : ",\n");
         e = export_one(x, id, md);
     }
+    if (!e && count > 1 && !sb_ok(&x->out.body))
+        e = web_refuse(x, WEIR_E_OUT_OF_RANGE, "also", "Together they are larger than a file may be; export fewer at a time.");
     if (e)
         return e;
     sb_puts(&x->out.body, md ? "" : list ? "]}\n" : "\n");

@@ -46,6 +46,8 @@ test('several sessions are exported as one file, one\'s own only', async () => {
   const ann = await addUser(weir, 'ann');
   const hers = (await weir.request('POST', '/chat/complete', { model, message: 'hers' }, ann)).json.session_id;
   assertError(await get(`also=${hers}`), 404, 'not_found', 'not_found');
+  const large = id((await weir.post('/chat/complete', { model, message: `#lorem-1 ${`${'-'.repeat(64)} `.repeat(10500)}` })).json);
+  assertError(await get(`format=md&also=${Array(99).fill(large).join()}`), 400, 'invalid_request_error', 'out_of_range');
 });
 
 test('the list has the newest first, finds by title and pages without gaps', async () => {
