@@ -194,6 +194,7 @@ test('a connection that breaks is tried again at once if one asks for it', async
   await card().filter({ hasText: /Connection lost\. Reconnecting/ }).waitFor();
   await b.sound('reconnecting');
   await b.shot('state-reconnecting');
+  await card().filter({ hasText: /Reconnecting in [3-8] s/ }).waitFor();       // one of the longer pauses has begun
   cut = false;
   await card().locator('button[data-act="reconnect"]').click();
   await metricsOf(page);
