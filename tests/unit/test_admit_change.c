@@ -280,7 +280,7 @@ END_TEST
 
 /* --- at random --- */
 
-enum { JOBS = 120, UPSTREAMS = 8, STEPS = 1500 };
+enum { JOBS = 120, UPSTREAMS = 8, STEPS = UNIT_TIMES(1500) };
 
 static struct {
     enum { FREE, WAITS, RUNS } is;

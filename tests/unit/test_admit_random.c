@@ -285,7 +285,7 @@ static void drain(struct world *w)
             ck_assert_int_eq(v.dim[d].used, 0);
     }
     admit_counters(w->a, &n);
-    ck_assert_int_gt(n.admitted, 300);
+    ck_assert_int_gt(n.admitted, UNIT_TIMES(300));
     printf("enqueued %lld, admitted %lld, retried %lld, cancelled %lld, expired %lld, rejected %lld\n", (long long)n.enqueued,
            (long long)n.admitted, (long long)n.retries, (long long)n.cancelled, (long long)n.timed_out, (long long)n.rejected);
 }
@@ -302,7 +302,7 @@ START_TEST(whatever_comes_in_whatever_order_each_ask_ends_once_and_nothing_is_le
         w.rng = rng_make(seed);
         w.now = 5000 * SEC;
         w.a = admit_new(&c, seed, w.now);
-        for (int step = 0; step < 12000; step++) {
+        for (int step = 0; step < UNIT_TIMES(12000); step++) {
             int64_t roll = rng_below(&w.rng, 20);
 
             if (roll < 6)

@@ -330,7 +330,7 @@ END_TEST
 
 /* --- the model: every window's every cost written down, added up anew each time it is asked --- */
 
-enum { STEPS = 1000 * 1000, RULES = 7, USERS = 5, HOLDS = 64, LOG = 1024 };
+enum { STEPS = UNIT_TIMES(1000 * 1000), RULES = 7, USERS = 5, HOLDS = 64, LOG = 1024 };
 
 struct entry {
     int user, model;

@@ -265,7 +265,7 @@ START_TEST(a_million_random_steps_agree_with_an_exact_model)
     for (uint64_t seed = 1; seed <= 4; seed++) {
         printf("seed %llu\n", (unsigned long long)seed);
         world_begin(&w, seed);
-        for (int i = 0; i < 250000; i++) {
+        for (int i = 0; i < UNIT_TIMES(250000); i++) {
             switch (rng_below(&w.rng, 5)) {
             case 0:
             case 1: step_start(&w); break;
@@ -276,7 +276,7 @@ START_TEST(a_million_random_steps_agree_with_an_exact_model)
             if (i % 16 == 0)
                 compare(&w);
         }
-        ck_assert_int_gt(w.debts, 1000);
+        ck_assert_int_gt(w.debts, UNIT_TIMES(1000));
         world_end(&w);
     }
 }

@@ -225,8 +225,7 @@ static struct found lose_power(int points)
     struct found f = {0};
     size_t *at;
 
-    if (wanted)
-        points = atoi(wanted);
+    points = wanted ? atoi(wanted) : UNIT_TIMES(points);
     ck_assert_int_gt(points, 0);
     at = calloc((size_t)points, sizeof *at);
     for (int i = 0; i < points; i++)
