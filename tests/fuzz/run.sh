@@ -1,6 +1,6 @@
 #!/bin/sh
-# run.sh TARGET… - let libFuzzer look for more, FUZZ_SECONDS each, as many at a time as there are cores: make fuzz.
-# FUZZ_SEED other than 0 begins each search the same way every time.
+# run.sh TARGET… - let libFuzzer look for more, FUZZ_SECONDS each, as many at a time as there are cores or FUZZ_JOBS says: make fuzz.
+# FUZZ_SEED other than 0 begins each search the same way every time. An input that takes FUZZ_PATIENCE seconds (2) is a finding.
 #
 # Builds in fuzz/ of the build folder with clang. New inputs go to fuzz/found/NAME; one that broke a promise stays
 # there as crash-…: fix what it found and add it to tests/fuzz/corpus/NAME.
@@ -10,6 +10,7 @@ set -eu
 top=$(cd "${srcdir:-.}" && pwd)
 clang=${FUZZ_CLANG:-$(command -v clang-14 || command -v clang)} || { echo "clang is not installed (Debian: clang-14 libclang-rt-14-dev)"; exit 1; }
 flags='-g -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all'
+export FUZZ_SECONDS="${FUZZ_SECONDS:-60}" FUZZ_SEED="${FUZZ_SEED:-0}" FUZZ_JOBS="${FUZZ_JOBS:-$(nproc)}" FUZZ_PATIENCE="${FUZZ_PATIENCE:-2}"
 mkdir -p fuzz/found
 cd fuzz
 here=$PWD
@@ -45,15 +46,14 @@ else
     echo "fuzz: jansson's source cannot be had or built: its own code is not instrumented"
 fi
 [ -f config.status ] || "$top/configure" -q --enable-fuzzer CC="${FUZZ_CCACHE:-} $clang" CFLAGS='-g -O1'
-make -s -j"$(nproc)" "$@" >make.log 2>&1 || { tail -n 30 make.log; exit 1; }
+make -s -j"$FUZZ_JOBS" "$@" >make.log 2>&1 || { tail -n 30 make.log; exit 1; }
 
 # A target's whole run goes to its log; what is said here is how it ended.
 one='
 name=${1##*/fuzz_}
 mkdir -p found/$name
-if ./$1 -seed=$FUZZ_SEED -max_total_time=$FUZZ_SECONDS -max_len=4096 -timeout=2 -rss_limit_mb=1024 -print_final_stats=1 -artifact_prefix=found/$name/ \
+if ./$1 -seed=$FUZZ_SEED -max_total_time=$FUZZ_SECONDS -max_len=4096 -timeout=$FUZZ_PATIENCE -rss_limit_mb=1024 -print_final_stats=1 -artifact_prefix=found/$name/ \
     found/$name "$2/tests/fuzz/corpus/$name" >found/$name.log 2>&1
 then echo "fuzz $name: $(sed -n "s/^stat::number_of_executed_units: *//p" found/$name.log) runs, $(sed -n "s/.*DONE *cov: \([0-9]*\).*/\1/p" found/$name.log) branches, nothing found"
 else echo "fuzz $name: FOUND something"; tail -n 40 found/$name.log; exit 1; fi'
-export FUZZ_SECONDS="${FUZZ_SECONDS:-60}" FUZZ_SEED="${FUZZ_SEED:-0}"
-printf '%s\n' "$@" | xargs -P "$(nproc)" -I '{}' sh -c "$one" sh '{}' "$top"
+printf '%s\n' "$@" | xargs -P "$FUZZ_JOBS" -I '{}' sh -c "$one" sh '{}' "$top"
