@@ -2,7 +2,7 @@
 # source tree under build/share, so that an edited template or style shows on reload;
 # copies under $(pkgdatadir) once installed. What is made lies in share/ itself.
 SHARE_FOLDERS = templates schema static/css static/js static/img
-SHARE_FILES = static/manifest.webmanifest nginx.conf nginx-site.conf
+SHARE_FILES = static/down.html static/manifest.webmanifest nginx.conf nginx-site.conf
 VENDORED = $(top_srcdir)/static/vendor/VENDOR.json
 
 all-local: share/links share/vendored

@@ -1,5 +1,5 @@
 # static: what the browser loads. Vendored packages are copied beside it by the build.
-nobase_dist_pkgdata_DATA = static/manifest.webmanifest static/img/icon.svg
+nobase_dist_pkgdata_DATA = static/down.html static/manifest.webmanifest static/img/icon.svg
 nobase_dist_pkgdata_DATA += \
 	static/css/base.css \
 	static/css/chat.css \
@@ -28,6 +28,7 @@ nobase_dist_pkgdata_DATA += \
 	static/js/dashboard.js \
 	static/js/dialog.js \
 	static/js/dom.js \
+	static/js/down.js \
 	static/js/drawer.js \
 	static/js/empty.js \
 	static/js/estimate.js \
