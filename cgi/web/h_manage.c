@@ -209,9 +209,13 @@ static json_t *rows_of(struct exchange *x, const struct manage_section *s, const
         bool changes = s->admin && s->fields[0].name;
         char *whole = changes ? json_dumps(item, JSON_COMPACT | JSON_REAL_PRECISION(12)) : NULL;
 
-        for (const struct manage_column *c = s->columns; c < s->columns + MANAGE_COLUMNS && c->member; c++)
-            json_array_append_new(cells, json_pack("{s:o, s:b, s:b}", "text", shown(x, c, item),
-                                                   "num", is_number(c), "mono", c->show == SHOW_ID));
+        for (const struct manage_column *c = s->columns; c < s->columns + MANAGE_COLUMNS && c->member; c++) {
+            json_t *text = shown(x, c, item);
+            bool unknown = json_is_string(text) && strcmp(json_string_value(text), "—") == 0;
+
+            json_array_append_new(cells, json_pack("{s:s, s:o, s:b, s:b, s:b}", "label", c->label, "text", text, "num", is_number(c),
+                                                   "mono", c->show == SHOW_ID, "unknown", unknown));
+        }
         json_array_append_new(rows, json_pack("{s:o, s:o, s:s*, s:b, s:b}", "cells", cells, "id", text_of(json_object_get(item, s->id)),
                                               "item", whole, "can_remove", s->removable, "can_change", changes));
         free(whole);

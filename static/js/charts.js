@@ -69,7 +69,7 @@ export class Chart {
     this.refresh();
     new ResizeObserver(() => this.#plot?.setSize(this.#size())).observe(box);
     document.addEventListener("weir:theme", () => this.#draw());
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#draw());
+    for (const what of ["(prefers-color-scheme: dark)", "print"]) matchMedia(what).addEventListener("change", () => this.#draw());
   }
 
   #size() { return { width: Math.max(240, this.#box.clientWidth), height: HEIGHT }; }

@@ -5,7 +5,7 @@ import { byId } from "./dom.js";
 import { count, money } from "./format.js";
 import { recall, remember } from "./prefs.js";
 
-const BESIDE_PX = 1100;                 /* below, it lies over the conversation */
+const beside = matchMedia("(min-width: 68.75em)");      /* else it lies over the conversation */
 
 export class Monitor {
   #panel = byId("monitor"); #toggle = byId("show-monitoring");
@@ -14,12 +14,12 @@ export class Monitor {
   constructor({ upstream, refresh }) {
     this.upstream = upstream;
     this.snapshot = null;
-    this.#toggle.checked = recall("monitor") === "1" && innerWidth >= BESIDE_PX;
+    this.#toggle.checked = recall("monitor") === "1" && beside.matches;
     this.#toggle.addEventListener("change", () => {
       remember("monitor", this.#toggle.checked ? "1" : null);
       this.#show();
       if (this.shown) refresh();
-      if (this.shown && innerWidth < BESIDE_PX) byId("monitor-close").focus();
+      if (this.shown && !beside.matches) byId("monitor-close").focus();
     });
     byId("monitor-close").addEventListener("click", () => { this.#toggle.checked = false; this.#toggle.dispatchEvent(new Event("change")); this.#toggle.focus(); });
     this.#panel.addEventListener("keydown", (e) => { if (e.key === "Escape") byId("monitor-close").click(); });

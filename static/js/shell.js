@@ -42,7 +42,7 @@ const app = byId("app");
 const menu = byId("menu");
 
 function draw(open) {
-  const wide = innerWidth >= 700;
+  const wide = matchMedia("(min-width: 43.75em)").matches;
   app.classList.toggle(wide ? "folded" : "drawn", open !== wide);
   menu.setAttribute("aria-expanded", String(open));
   if (open) byId("sidebar").querySelector("a, button").focus();

@@ -28,7 +28,8 @@ page.setDefaultTimeout(8000);
 const stage = await startStage(page);
 
 const accepted = ['accepted', { request_id: 'req_1', session_id: 'ses_1', message_id: 'msg_1' }];
-const waits = { position: 3, ahead: 2, eta_ms: 74000, eta_error_ms: 2000, upstream: 'openai' };
+// Two digits of seconds for as long as one state is looked at: a line that becomes shorter may break elsewhere.
+const waits = { position: 3, ahead: 2, eta_ms: 58000, eta_error_ms: 2000, upstream: 'openai' };
 const start = ['start', { model: 'gpt-4o-mini', upstream: 'openai', attempt: 1, queue_ms: 0 }];
 const part = ['delta', { text: 'The gate opens **slowly**, so that the water behind it has time to fall.\n\n1. Turn the wheel.\n2. Wait for the bell' }];
 const usage = (finish) => [['usage', { usage: { prompt_tokens: 412, cached_tokens: 0, completion_tokens: 96, reasoning_tokens: 0, total_tokens: 508, estimated: finish === 'cancelled' },
@@ -56,7 +57,7 @@ const STATES = {
   queued: () => said({ events: [accepted, ['queue', { ...waits, reason: 'output_tokens_per_minute' }]] }, /position 3.*Waiting for output tokens/),
   next: () => said({ events: [accepted, ['queue', { ...waits, position: 1, ahead: 0, reason: 'concurrency' }]] }, /you are next/),
   pacing: () => said({ events: [accepted, ['queue', { ...waits, position: 1, ahead: 0, reason: 'pacing' }]] }, /Spacing requests/),
-  retrying: () => said({ events: [accepted, ['retry', { attempt: 1, max: 4, delay_ms: 75000, status: 503, reason: 'overloaded' }]] }, /answered 503/),
+  retrying: () => said({ events: [accepted, ['retry', { attempt: 1, max: 4, delay_ms: 58000, status: 503, reason: 'overloaded' }]] }, /answered 503/),
   paused: () => said({ events: [accepted, ['retry', { attempt: 1, max: 4, delay_ms: 75000, status: 429, reason: 'tokens_per_minute' }]] }, /Paused by the provider/),
   streaming: () => said({ events: [accepted, start, part] }, /Writing/),
   thinking: () => said({ events: [accepted, start, ['delta', { reasoning: 'A wave comes of haste.' }], part] }, /Writing/).then(() => page.click('.thinking summary')),
@@ -85,7 +86,9 @@ const STATES = {
   recovering: async () => {
     const until = new Date(Date.now() + 11.5 * 60e3).toISOString();
     await page.route('**/monitoring/live', async (route) => {
-      const answer = await route.fetch(), live = await answer.json();
+      const answer = await route.fetch();
+      if (answer.status() === 304) return route.fulfill({ response: answer });      // nothing new since it was asked last
+      const live = await answer.json();
       live.health = { status: 'stabilizing', text: 'openai recovers' };
       live.limits[0].stabilization = { active: true, until, rate_factor: 0.4 };
       live.budgets = [{ limit_usd: 5, spent_usd: 4.2, reserved_usd: 0 }];

@@ -20,6 +20,10 @@ const { page } = b;
 test('the sign-in page', async () => {
   await page.goto(b.url('/app/login'));
   await b.everywhere('login');
+  await page.fill('#token', 'no such token');
+  await page.click('#enter');
+  await page.locator('#problem', { hasText: 'not known here' }).waitFor();
+  await b.everywhere('login-refused');
   await b.signIn();
 });
 
@@ -69,8 +73,15 @@ test('the pages of the settings', async () => {
   for (const where of pages) await look(where);
 });
 
-test('the pages of help', async () => {
-  for (const where of ['/app/help/metrics', '/app/help/keys']) await look(where);
+test('the page of help', () => look('/app/help/metrics'));
+
+test('a page that is not there', async () => {
+  for (const where of ['/app/no-such-page', '/app/c/ses_00000000000000000000000000']) {
+    assert.equal((await page.goto(b.url(where))).status(), 404);
+    assert.equal(await page.innerText('h1'), 'Not found');
+  }
+  await page.locator('.doc code').evaluate((n) => { n.textContent = 'req_0Vc5rc5rsJDA4fk1XlBw2P'; });
+  await b.everywhere('not-found');
 });
 
 // Seven whole days, so that what is drawn hangs on no time of day.
@@ -108,4 +119,17 @@ test('batches that are paused, done and failed', async () => {
   await settled();
   assert.match(await page.innerText(`tr[data-id="${failed}"] .why`), /^Line 1: ./);
   await b.everywhere('dashboard-batches-full');
+});
+
+test('a page while Weir is away, which goes on by itself', async () => {
+  await weir.program.stop();
+  const answer = await page.goto(b.url('/app/settings'));
+  assert.equal(answer.status(), 503);
+  assert.match(answer.headers()['content-security-policy'], /^default-src 'none'; script-src 'self'/);
+  await page.locator('h1', { hasText: 'Weir does not answer' }).waitFor();
+  const r = await weir.get('/app/settings');
+  assert.equal(r.json.error.code, 'unavailable', 'programs are told in their own way');
+  await b.everywhere('down');
+  await weir.restart();
+  await page.locator('h1', { hasText: 'This browser' }).waitFor();
 });
