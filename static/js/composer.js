@@ -4,6 +4,7 @@
  * A draft is kept per conversation 300 ms after the last key and is cleared only
  * when the server has accepted the message. What is sent while an answer is
  * written is held, and goes out when that has ended well. */
+import { boot } from "./boot.js";
 import { byId, part } from "./dom.js";
 import { isSend, touch } from "./keys.js";
 import { recall, remember } from "./prefs.js";
@@ -98,7 +99,7 @@ export class Composer {
 
   modelName() { return this.model.selectedOptions[0]?.dataset.name ?? this.model.value; }
 
-  #key() { return `draft.${this.session || "new"}`; }
+  #key() { return `draft.${this.session || `new.${boot.user?.user_id}`}`; }
 
   /* A choice is remembered, and taken back if it is still offered. */
   #choose(select, name) {

@@ -115,10 +115,12 @@ test('another person who signs in finds nothing sent, and a version of a message
   await back(token);
   await c.page.waitForFunction(() => !localStorage.getItem('weir.unsent'));
   assert.equal(await c.page.locator('.turn').count(), 0);
-  await c.page.fill('#text', '');
+  assert.equal(await c.page.inputValue('#text'), '', 'nor what was written');
   await c.context.clearCookies();
   await c.page.goto(c.url('/app/login'));
   await c.signIn();
+  assert.equal(await c.page.inputValue('#text'), 'not hers', 'it is kept for whose it is');
+  await c.page.fill('#text', '');
   await say(c.page, 'the question');
   await metricsOf(c.page);
   await c.page.locator('.msg.user [data-part="edit"]').last().focus();

@@ -14,12 +14,13 @@ const fresh = () => page.goto(b.url('/app/'));
 test('a draft outlives a reload and goes only when the message is accepted', async () => {
   await fresh();
   await page.fill('#text', 'half a thought');
-  await page.waitForFunction(() => localStorage.getItem('weir.draft.new') === 'half a thought');
+  const draft = `weir.draft.new.${(await weir.get('/app/me')).json.user_id}`;
+  await page.waitForFunction((key) => localStorage.getItem(key) === 'half a thought', draft);
   await page.reload();
   assert.equal(await page.inputValue('#text'), 'half a thought');
   await page.press('#text', 'Enter');
   await metricsOf(page);
-  assert.equal(await page.evaluate(() => localStorage.getItem('weir.draft.new')), null);
+  assert.equal(await page.evaluate((key) => localStorage.getItem(key), draft), null);
 });
 
 test('Enter that ends a word of an input method does not send', async () => {
