@@ -154,6 +154,9 @@ void lease_begin(struct engine *e, struct job *j)
         sb_putc(&said, '\n');
         relay_whole(e, j, &said);
         sb_done(&said);
+        if (j->once)                      /* whoever asks again is told of this lease, running or ended */
+            once_end(j->once, e->w, true);
+        j->once = NULL;
     }
     if (j->client.fd >= 0 && client_pending(&j->client) == 0)
         lease_heard(e, j);

@@ -15,6 +15,7 @@
 #include "web/field.h"
 #include "web/filter.h"
 #include "web/launch.h"
+#include "web/once.h"
 #include "web/route.h"
 #include "web/session.h"
 
@@ -112,8 +113,12 @@ static enum weir_err make_job(struct exchange *x, const json_t *from, const char
 enum weir_err h_operation_acquire(struct exchange *x)
 {
     struct job *j = NULL;
-    enum weir_err e = make_job(x, x->json, "", &j);
+    bool answered;
+    enum weir_err e = once_check(x, NULL, &answered);
 
+    if (e || answered)
+        return e;
+    e = make_job(x, x->json, "", &j);
     if (!e)
         launch_go(x, j);
     return e;
