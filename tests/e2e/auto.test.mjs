@@ -63,6 +63,19 @@ test('auto is the cheapest that can start now, and says so everywhere', async ()
   assert.deepEqual(reasons(asked), ['only']);
 });
 
+test('what does not fit the window of the cheapest goes to one that it fits', async () => {
+  const provided = provider('windows', a, ['openai/gpt-3.5-turbo', dear]);
+  const narrow = await startWeir({ config: { upstreams: [provided], auto: ['openai/gpt-3.5-turbo', dear] } });
+  const of = async (words) => {
+    const r = await narrow.post('/chat/complete', { model: 'auto', message: 'water '.repeat(words).trim(), max_tokens: 10 });
+    assert.equal(r.status, 200, r.text);
+    return r.json.model;
+  };
+  assert.equal(await of(16000), 'openai/gpt-3.5-turbo');      // of 16,385 tokens
+  assert.equal(await of(17000), dear);
+  await narrow.stop();
+});
+
 test('when the cheapest is full it is the next', async () => {
   const message = '#slow-0-30-60 hold';
   const busy = await Promise.all([1, 2].map(() => weir.stream({ model: cheap, message })));

@@ -158,6 +158,26 @@ test('max_tokens is lowered to what the budget pays for, and finish_reason says 
   await weir.stop();
 });
 
+test('a stream whose provider does not keep to max_tokens is ended at the edge of its budget, cleanly', async () => {
+  const weir = await startWeir({ upstream: up });
+  await up.reset();
+  const ask = { model, message: '#deaf-5-1000 edge' };
+  const limit = await worst(weir, { ...ask, max_tokens: 40 });
+  const b = await budget(weir, { limit_usd: usd(limit) });
+  const s = await (await weir.stream(ask)).end();
+  assertStream(s);
+  const done = s.first('done'), rest = await waitFor('the provider to be hung up on', async () => {
+    const j = await up.judge();
+    return j.in_flight === 0 && j;
+  });
+  assert.deepEqual([s.terminals().length, done.finish_reason], [1, 'budget']);
+  assert.ok(rest.completion_tokens > 40 && rest.completion_tokens < 200, `${rest.completion_tokens} of 1,000 were written`);
+  const after = await look(weir, b.budget_id);
+  assert.deepEqual([after.spent_usd, after.reserved_usd], [s.first('usage').cost.total_usd, 0]);
+  assertError(await weir.post('/chat/complete', ask), 402, 'budget_exceeded');
+  await weir.stop();
+});
+
 test('an estimate says what the budgets still pay for', async () => {
   const weir = await startWeir({ upstream: up });
   const ask = { model, message: 'how much?', max_tokens: 1000 };

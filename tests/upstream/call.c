@@ -469,7 +469,7 @@ void call_begin(struct conn *c, const struct dialect *say, const struct plan *pl
     k->total = plan->reasoning + visible;
     k->finish = plan->odd == ODD_TOOL ? "tool_calls" : plan->odd == ODD_FILTER ? "content_filter" : "stop";
     k->drip = sb_make(BODY_MAX);
-    if (max_tokens > 0 && max_tokens < k->total) {
+    if (max_tokens > 0 && max_tokens < k->total && !plan->deaf) {
         k->total = max_tokens;
         k->finish = "length";
     }

@@ -87,6 +87,10 @@ static bool plan_numbers(const char *s, struct plan *p)
         p->text = TEXT_STAMP;
         p->tokens = a;
         p->gap_us = 1000000 / b;
+    } else if (end = 0, sscanf(s, "deaf-%lld-%lld%n", &a, &b, &end) == 2 && !s[end]) {
+        p->deaf = true;
+        p->gap_us = a * 1000;
+        p->tokens = b;
     } else if (end = 0, sscanf(s, "think-%lld-%lld%n", &a, &b, &end) == 2 && !s[end]) {
         p->reasoning = a;
         p->tokens = b;

@@ -4,6 +4,7 @@
  *   lorem-N                     N tokens at once
  *   slow-FIRST-GAP-N            N tokens: the first after FIRST ms, then one every GAP ms
  *   chunks-N-RATE               N tokens, RATE a second, each "@<send time in us> "
+ *   deaf-GAP-N                  N tokens, one every GAP ms, whatever max_tokens says
  *   think-R-N                   R reasoning tokens, then N
  *   tool, filter, no-done, crlf, drip     a tool call; finish_reason content_filter; a stream
  *                               without [DONE]; CRLF and comments; seven bytes a millisecond
@@ -52,6 +53,7 @@ struct plan {
     int64_t tokens;              /* visible tokens; TEXT_ECHO: as many as the message has */
     int64_t reasoning;           /* tokens before them */
     int64_t first_us, gap_us;    /* 0, 0: all at once */
+    bool deaf;                   /* to max_tokens */
     int64_t hang_after;          /* tokens after which nothing more comes, or -1 */
     int64_t cache_read, cache_5m, cache_1h;      /* prompt tokens; beside what the message has */
     char tier[12];               /* service_tier */
