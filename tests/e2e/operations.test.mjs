@@ -34,39 +34,6 @@ async function lease(body, headers) {
   return r.json.lease_id;
 }
 
-test('an acquisition that is sent again with its Idempotency-Key is the same lease, while it runs, after its end and over kill -9', async () => {
-  const key = (k) => ({ 'Idempotency-Key': k }), ask = { units: 3, upstream: 'sheets' };
-  const leases = () => weir.sql("SELECT count(*) AS n FROM events WHERE units IS NOT NULL OR state = 1")[0].n;
-  const before = leases();
-  const all = await Promise.all(Array.from({ length: 8 }, () => acquire(ask, key('once'))));
-  const given = all.filter((r) => r.status === 200);
-  for (const r of all) if (r.status !== 200) assertError(r, 409, null, 'idempotency_in_progress');
-  assert.equal(new Set(given.map((r) => r.json.lease_id)).size, 1, all.map((r) => r.text).join());
-  assert.equal(leases(), before + 1);
-  const { lease_id } = given[0].json;
-  const again = await waitFor('the answer to be kept', async () => {
-    const r = await acquire(ask, key('once'));
-    return r.status === 200 && r;
-  });
-  assert.deepEqual([again.json, again.headers['idempotent-replayed']], [given[0].json, 'true']);
-  assertError(await acquire({ ...ask, units: 4 }, key('once')), 422, null, 'idempotency_mismatch');
-  await weir.kill();
-  await weir.start();
-  assert.deepEqual((await acquire(ask, key('once'))).json, given[0].json, 'it outlives a kill, as the lease does');
-  assert.equal((await settle(lease_id, { status: 'success', units: 2 })).status, 200);
-  assert.equal((await acquire(ask, key('once'))).json.lease_id, lease_id);
-  assert.equal(leases(), before + 1);
-  // What was never granted may be asked for anew.
-  const taken = await lease({ upstream: 'push' });
-  assertError(await acquire({ upstream: 'push', wait_ms: 1 }, key('waits')), 429, null, 'queue_timeout');
-  await settle(taken, { status: 'success' });
-  const late = await waitFor('the key to be free', async () => {
-    const r = await acquire({ upstream: 'push', wait_ms: 1 }, key('waits'));
-    return r.status === 200 && r;
-  });
-  await settle(late.json.lease_id, { status: 'success' });
-});
-
 test('a lease is given, settled at the price of units and tokens to the picodollar, and is a record like any other', async () => {
   const before = Date.now();
   const r = await acquire({ input_tokens: 100, output_tokens: 10, units: 30, priority: 'High', wait_ms: 1000 });
@@ -268,4 +235,41 @@ test('the ledger adds up after all this', async () => {
   verify();
   const sums = weir.sql('SELECT (SELECT sum(cost_in + cost_out) FROM events) AS events, (SELECT sum(cost_in + cost_out) FROM rollups) AS rollups, (SELECT count(*) FROM leases) AS leases')[0];
   assert.deepEqual([sums.events, sums.leases], [sums.rollups, 0]);
+});
+
+test('an acquisition that is sent again with its Idempotency-Key is the same lease, while it runs, after its end and over kill -9', async () => {
+  const own = await startWeir({ upstream: up, others: [{ name: 'sheets', protocol: 'operation' }, { name: 'push', protocol: 'operation', max_concurrent: 1 }] });
+  const acquire = (body, headers) => own.post('/operations/acquire', { name: 'web/search', ...body }, headers);
+  const settle = (id, body) => own.post(`/operations/${id}/settle`, body);
+  const key = (k) => ({ 'Idempotency-Key': k }), ask = { units: 3, upstream: 'sheets' };
+  const leases = () => own.sql("SELECT count(*) AS n FROM events WHERE units IS NOT NULL OR state = 1")[0].n;
+  const before = leases();
+  const all = await Promise.all(Array.from({ length: 8 }, () => acquire(ask, key('once'))));
+  const given = all.filter((r) => r.status === 200);
+  for (const r of all) if (r.status !== 200) assertError(r, 409, null, 'idempotency_in_progress');
+  assert.equal(new Set(given.map((r) => r.json.lease_id)).size, 1, all.map((r) => r.text).join());
+  assert.equal(leases(), before + 1);
+  const { lease_id } = given[0].json;
+  const again = await waitFor('the answer to be kept', async () => {
+    const r = await acquire(ask, key('once'));
+    return r.status === 200 && r;
+  });
+  assert.deepEqual([again.json, again.headers['idempotent-replayed']], [given[0].json, 'true']);
+  assertError(await acquire({ ...ask, units: 4 }, key('once')), 422, null, 'idempotency_mismatch');
+  await own.kill();
+  await own.start();
+  assert.deepEqual((await acquire(ask, key('once'))).json, given[0].json, 'it outlives a kill, as the lease does');
+  assert.equal((await settle(lease_id, { status: 'success', units: 2 })).status, 200);
+  assert.equal((await acquire(ask, key('once'))).json.lease_id, lease_id);
+  assert.equal(leases(), before + 1);
+  // What was never granted may be asked for anew.
+  const taken = (await acquire({ upstream: 'push' })).json.lease_id;
+  assertError(await acquire({ upstream: 'push', wait_ms: 1 }, key('waits')), 429, null, 'queue_timeout');
+  await settle(taken, { status: 'success' });
+  const late = await waitFor('the key to be free', async () => {
+    const r = await acquire({ upstream: 'push', wait_ms: 1 }, key('waits'));
+    return r.status === 200 && r;
+  });
+  await settle(late.json.lease_id, { status: 'success' });
+  await own.stop();
 });
