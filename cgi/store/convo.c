@@ -157,7 +157,8 @@ enum weir_err convo_get(struct db *ro, const char *user_id, const char *session_
     static const char sql[] =
         "SELECT" SESSION_COLUMNS ","
         " (SELECT message_id FROM messages WHERE id > s.id << 20 AND id < (s.id + 1) << 20 ORDER BY id DESC LIMIT 1),"
-        " (SELECT count(*) FROM messages WHERE id > s.id << 20 AND id < (s.id + 1) << 20)"
+        " (SELECT count(*) FROM messages WHERE id > s.id << 20 AND id < (s.id + 1) << 20),"
+        " (SELECT e.request_id FROM events e WHERE e.state < 2 AND e.session = s.id ORDER BY e.id DESC LIMIT 1)"
         " FROM sessions s JOIN users u ON u.id = s.user"
         " WHERE s.session_id = ?1 AND u.user_id = ?2 AND s.deleted_ms IS NULL";
     struct query q = query(ro, sql);
@@ -174,6 +175,8 @@ enum weir_err convo_get(struct db *ro, const char *user_id, const char *session_
         sb_json(out, query_col_text(&q, 13));
         sb_puts(out, ",\"messages\":");
         sb_i64(out, query_col_i64(&q, 14));
+        sb_puts(out, ",\"running_request_id\":");
+        sb_json(out, query_col_text(&q, 15));
         sb_putc(out, '}');
     }
     e = query_stop(&q);

@@ -27,13 +27,13 @@ struct convo_list {
     int64_t limit;           /* 1 … 1000 */
 };
 /* {"items":[session…],"next_cursor":…}, pinned ones first, then by last use, newest first. A session is what
- * convo_get() writes, without leaf_id and messages; with a query also `found`: the words around what matches best in its
+ * convo_get() writes, without leaf_id, messages and running_request_id; with a query also `found`: the words around what matches best in its
  * messages, or null.
  * E_INVALID_FIELD: `before` is no cursor of ours. */
 enum weir_err convo_list(struct db *ro, const char *user_id, const struct convo_list *l, struct sb *out)
     __attribute__((warn_unused_result));
 /* One session: {session_id, title, pinned, archived, created_at, updated_at, leaf_id, messages, totals:{requests,
- * prompt_tokens, completion_tokens, total_tokens, cost_usd}}. */
+ * prompt_tokens, completion_tokens, total_tokens, cost_usd}, running_request_id: of the newest request that has not ended, or null}. */
 enum weir_err convo_get(struct db *ro, const char *user_id, const char *session_id, struct sb *out)
     __attribute__((warn_unused_result));
 /* {"items":[message…],"next_cursor":…}: the path that ends in message `leaf` (NULL: the newest message), oldest

@@ -27,6 +27,16 @@ test('a session is made, read, changed and deleted', async () => {
   assertError(await weir.request('DELETE', `/chat/sessions/${sid}`), 404, 'not_found', 'not_found');
 });
 
+test('a session says what is being answered in it', async () => {
+  const s = await weir.stream({ model, message: '#slow-0-20-3000 long' });
+  await s.next('delta');
+  const { request_id, session_id } = s.first('accepted');
+  assert.equal((await weir.get(`/chat/sessions/${session_id}`)).json.running_request_id, request_id);
+  await weir.post('/chat/cancel', { request_id });
+  await s.end();
+  assert.equal((await weir.get(`/chat/sessions/${session_id}`)).json.running_request_id, null);
+});
+
 test('several sessions are exported as one file, one\'s own only', async () => {
   const ids = [];
   for (const message of ['of oak', 'of elm', 'of ash']) ids.push((await weir.post('/chat/complete', { model, message })).json.session_id);
