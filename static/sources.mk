@@ -6,6 +6,7 @@ nobase_dist_pkgdata_DATA += \
 	static/css/dashboard.css \
 	static/css/dialog.css \
 	static/css/doc.css \
+	static/css/gauge.css \
 	static/css/highlight.css \
 	static/css/markdown.css \
 	static/css/settings.css \
@@ -39,6 +40,7 @@ nobase_dist_pkgdata_DATA += \
 	static/js/handoff.js \
 	static/js/header.js \
 	static/js/highlight.js \
+	static/js/hurry.js \
 	static/js/keys.js \
 	static/js/lazy.js \
 	static/js/left.js \
@@ -50,6 +52,7 @@ nobase_dist_pkgdata_DATA += \
 	static/js/metrics.js \
 	static/js/monitor.js \
 	static/js/other.js \
+	static/js/page.js \
 	static/js/panel.js \
 	static/js/prefs.js \
 	static/js/reach.js \

@@ -1,4 +1,4 @@
-/* api.js - the one module that talks to Weir. Paths and shapes are those of the
+/* api.js - the one module that talks to Weir's interface. Paths and shapes are those of the
  * HTTP interface; every refusal becomes an ApiError that carries its error object. */
 import { boot } from "./boot.js";
 
@@ -20,7 +20,8 @@ async function refusal(response) {
   });
 }
 
-const unreachable = (message = "Weir could not be reached.", status = 0) => new ApiError(status, { type: "network", code: "network", message });
+/* Nobody answered, or not to the end. */
+export const unreachable = (message = "Weir could not be reached.", status = 0) => new ApiError(status, { type: "network", code: "network", message });
 
 async function call(path, options) {
   try {
@@ -95,20 +96,6 @@ async function next(reader) {
     if (e.name === "AbortError") throw e;
     throw unreachable("The connection broke.");
   }
-}
-
-/* The page at `path` as a document, for a dashboard that takes over the server's own panels.
- * Such a document runs no script and loads nothing. */
-export function page(path) {
-  return new Promise((resolve, reject) => {
-    const request = new XMLHttpRequest();
-    const broken = (status) => reject(unreachable(undefined, status));
-    request.open("GET", path);
-    request.responseType = "document";
-    request.onload = () => (request.status === 200 && request.response ? resolve(request.response) : broken(request.status));
-    request.onerror = () => broken(0);
-    request.send();
-  });
 }
 
 /* 128 random bits; crypto.randomUUID does not exist on plain http. */

@@ -1,7 +1,7 @@
 /* columns.js - which columns the table of requests shows. The choice stays in this browser, as a cookie of the names of
  * those left out, so that the server writes the table without them. */
 import { byId, el } from "./dom.js";
-import { cookie, setColumns } from "./prefs.js";
+import { cookie, setCookie } from "./prefs.js";
 
 const box = byId("columns");
 const table = () => byId("requests-table");
@@ -14,7 +14,7 @@ if (box) {
     const input = el("input", { type: "checkbox", checked: !without.has(name), onchange() {
       without[input.checked ? "delete" : "add"](name);
       table().classList.toggle(`no-${name}`, !input.checked);
-      setColumns([...without].join("."));
+      setCookie("weir_columns", [...without].join("."));
     } });
     return el("label", { class: "check" }, input, head.textContent);
   }));

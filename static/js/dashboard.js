@@ -1,7 +1,7 @@
 /* dashboard.js - keeps a page of the dashboard fresh. The server renders every panel; when
  * the live snapshot changes, the page is fetched again and the panels that differ are
  * taken over, so a figure has one way to be written. */
-import { page } from "./api.js";
+import { page } from "./page.js";
 import { byId } from "./dom.js";
 import { Chart } from "./charts.js";
 import { Live } from "./live.js";

@@ -1,6 +1,6 @@
 /* drawer.js - a request's explanation in a drawer beside the list; the same page
  * opens for whoever follows the link without this script, or in a new tab. */
-import { page } from "./api.js";
+import { page } from "./page.js";
 import { el } from "./dom.js";
 
 let drawer = null;

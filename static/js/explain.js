@@ -4,6 +4,7 @@ import { get } from "./api.js";
 import { open } from "./dialog.js";
 import { el } from "./dom.js";
 import { cost, count, span } from "./format.js";
+import { styled } from "./style.js";
 
 const PARTS = [["queue_ms", "Queued"], ["retry_wait_ms", "Retry wait"], ["ttft_ms", "First token"], ["writing_ms", "Writing"]];
 const fact = (name, value) => [el("dt", {}, name), el("dd", {}, value)];
@@ -51,7 +52,7 @@ export async function explain(request) {
   dialog.addEventListener("click", (e) => { if (e.target === dialog) dialog.close(); });
   await open(dialog);
   try {
-    const e = await get(`/monitoring/requests/${request}`);
+    const [e] = await Promise.all([get(`/monitoring/requests/${request}`), styled("gauge")]);
     body.replaceChildren(
       section("Where its time went", times(e.timings)),
       section("What held it", el("ul", {}, ...(e.gates.length ? e.gates.map((g) => el("li", {}, `${span(g.held_ms)}: ${g.text}`)) : [el("li", {}, "Nothing: it went out at once.")]))),

@@ -3,6 +3,9 @@
  * from templates/gauge.mustache; this makes the monitor panel's of the same parts. */
 import { clone, part } from "./dom.js";
 import { count, level, span } from "./format.js";
+import { styled } from "./style.js";
+
+await styled("gauge");
 
 const pct = (n) => `${(Math.min(1, Math.max(0, n)) * 100).toFixed(2)}%`;
 

@@ -7,7 +7,7 @@ export function cookie(name) {
   return document.cookie.split("; ").find((c) => c.startsWith(`${name}=`))?.slice(name.length + 1) ?? "";
 }
 
-function setCookie(name, value) {
+export function setCookie(name, value) {
   document.cookie = `${name}=${value}; Path=/; SameSite=Lax; Max-Age=${value ? YEAR : 0}`;
 }
 
@@ -19,12 +19,6 @@ export function setTheme(theme) {
   document.dispatchEvent(new Event("weir:theme"));
 }
 
-/* "full", "short" or "off": how much stands under an answer. */
-export function setMetrics(how) {
-  setCookie("weir_metrics", how === "full" ? "" : how);
-  document.documentElement.dataset.metrics = how;
-}
-
 export function isZone(name) {
   try { return Boolean(new Intl.DateTimeFormat("en", { timeZone: name })); } catch { return false; }
 }
@@ -34,11 +28,6 @@ export function zone() {
   const name = cookie("weir_tz");
   return name && isZone(name) ? name : undefined;
 }
-
-/* Names of columns, with "." between them. */
-export function setColumns(without) { setCookie("weir_columns", without); }
-
-export function setZone(name) { setCookie("weir_tz", name); }
 
 export function dark() {
   const theme = document.documentElement.dataset.theme;

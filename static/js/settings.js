@@ -1,13 +1,13 @@
 /* settings.js - every choice takes effect when it is made; there is nothing to save. */
 import { send } from "./api.js";
 import { byId, el } from "./dom.js";
-import { cookie, isZone, recall, remember, setMetrics, setTheme, setZone, zone } from "./prefs.js";
+import { cookie, isZone, recall, remember, setCookie, setTheme, zone } from "./prefs.js";
 import { wrong } from "./wrong.js";
 import "./shell.js";
 
 const apply = {
   theme: setTheme,
-  metrics: setMetrics,
+  metrics: (how) => setCookie("weir_metrics", how === "full" ? "" : how),
   dollars: (value) => remember("dollars", value === "on" ? null : value),
   sendkey: (value) => remember("sendkey", value === "enter" ? null : value),
   jump: (value) => remember("jump", value === "off" ? null : value),
@@ -37,7 +37,7 @@ byId("zones").append(...[...new Set([own, "UTC", ...Intl.supportedValuesOf("time
 box.addEventListener("change", () => {
   const name = box.value.trim();
   const known = name === "" || isZone(name);
-  if (known) setZone(name);
+  if (known) setCookie("weir_tz", name);
   say(known ? "Saved" : "", known ? "" : `There is no time zone “${name}”; one is called as Europe/Berlin.`, box);
 });
 
