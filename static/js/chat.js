@@ -1,6 +1,6 @@
 /* chat.js - the chat page: puts its parts together and lets one request run at a time. */
 import { boot } from "./boot.js";
-import { get, send } from "./api.js";
+import { get } from "./api.js";
 import { alert, sayOnce } from "./announce.js";
 import { byId, part } from "./dom.js";
 import { cut } from "./branch.js";
@@ -26,6 +26,7 @@ const sessions = new Sessions(boot.session_id ?? "");
 let session = boot.session_id ?? "";
 let run = null;
 const LONG_WAIT_MS = 5000;              /* from here on another model is looked for */
+const unreached = () => alert("Weir could not be reached.");
 
 lazy(sessions, () => session);
 
@@ -226,20 +227,29 @@ function ask(text, choice) {
   play(turn, run.start(body));
 }
 
-/* An answer that was under way when the page was left or reloaded. */
+/* An answer that was under way when the page was left or reloaded, or is, for a message sent elsewhere. */
 function resume() {
   const request = session && recall(`run.${session}`);
-  if (!request) return;
-  if (column.querySelector(".msg:last-of-type")?.dataset.request === request) { remember(`run.${session}`, null); return; }
+  const last = column.querySelector(".msg:last-of-type");
+  if (!request) {
+    if (last?.matches(".user")) import("./recover.js").then((m) => m.elsewhere(session)).then((id) => { if (id && !run) follow(id, last); }, () => {});
+  } else if (last?.dataset.request === request) remember(`run.${session}`, null);
+  else follow(request, last);
+}
+
+function follow(request, last) {
   const turn = begin("", composer.modelName());
+  turn.parent = last?.matches(".user") ? last.dataset.id : last?.dataset.parent;
   run = new Run(listen(turn));
   play(turn, import("./recover.js").then((m) => m.recover(run, request, session, turn)));
 }
 
 function act(name, turn) {
   if (name === "cancel") run?.stop();
-  else if (name === "raise") raise(turn);
-  else if (name === "now") hurry(turn);
+  else if (name === "raise" && boot.user?.role !== "admin") {      /* who may use High asks again with it, which goes before what waits */
+    choose(composer.priority, "High");
+    instead(turn);
+  } else if (name === "raise" || name === "now") import("./hurry.js").then((m) => m[name](run?.requestId, turn), unreached);
   else if (name === "switch") toOther(turn);
   else if (name === "reconnect") run?.hurry();
   else if (name === "continue" && !run) ask("Continue exactly where you stopped.", chosen());
@@ -250,24 +260,6 @@ function act(name, turn) {
     if (!turn.answerText) turn.node.remove();
     ask(turn.text, { ...chosen(), parent: turn.parent });
   }
-}
-
-async function hurry(turn) {
-  try {
-    const { retried } = await send("POST", "/chat/retry", { request_id: run?.requestId });
-    if (retried) turn.hurried();
-  } catch (x) { alert(x.message); }
-}
-
-/* An administrator moves it within the queue; who may use High asks again with it, which goes before what waits. */
-async function raise(turn) {
-  turn.raise = false;
-  if (boot.user?.role !== "admin") {
-    choose(composer.priority, "High");
-    instead(turn);
-    return;
-  }
-  try { await send("POST", `/admin/queue/${run?.requestId}/priority`, { priority: "High" }); } catch (x) { alert(`The priority stays: ${x.message}`); }
 }
 
 const chosen = () => ({ model: composer.model.value, priority: composer.priority.value });
@@ -293,20 +285,15 @@ composer.model.addEventListener("change", modelChosen);
 modelChosen();
 estimating();
 byId("budget-near").addEventListener("click", () => { if (!monitor.shown) byId("show-monitoring").click(); });
+/* Two keys that must not wait; the others are in shortcut.js. / and . may need Shift. */
 document.addEventListener("keydown", (e) => {
-  if (e.altKey && !e.ctrlKey && ["KeyC", "KeyR", "ArrowUp", "ArrowDown"].includes(e.code)) {
+  const mod = e.ctrlKey || e.metaKey, key = e.code === "Semicolon" ? ";" : e.key.toLowerCase();
+  if (mod && !e.shiftKey && key === "k") { e.preventDefault(); byId("search").focus(); }
+  else if (e.shiftKey && key === "escape") composer.box.focus();
+  else if (e.altKey ? !e.ctrlKey && /^(Key[CR]|Arrow(Up|Down))$/.test(e.code) : mod && ("/.".includes(key) || e.shiftKey && "os;".includes(key))) {
     e.preventDefault();
-    import("./shortcut.js").then((m) => m.shortcut(e.code, column), () => alert("Weir could not be reached."));
-    return;
+    import("./shortcut.js").then((m) => m.shortcut(e.altKey ? e.code : key, column), unreached);
   }
-  const mod = e.ctrlKey || e.metaKey;
-  if (mod && !e.shiftKey && e.key.toLowerCase() === "k") { e.preventDefault(); byId("search").focus(); }
-  else if (mod && e.shiftKey && e.key.toLowerCase() === "o") { e.preventDefault(); location.assign("/app/"); }
-  else if (mod && e.shiftKey && e.key.toLowerCase() === "s") { e.preventDefault(); byId("menu").click(); }
-  else if (mod && e.shiftKey && e.code === "Semicolon") { e.preventDefault(); [...column.querySelectorAll(".code-head .icon:last-child")].pop()?.click(); }
-  else if (mod && e.key === "/") { e.preventDefault(); location.assign("/app/help/keys"); }
-  else if (mod && e.key === ".") { e.preventDefault(); byId("show-monitoring").click(); }
-  else if (e.shiftKey && e.key === "Escape") composer.box.focus();
 });
 
 composer.box.addEventListener("keydown", (e) => {
@@ -323,5 +310,6 @@ byId("search").addEventListener("keydown", (e) => {
 monitor.chat(session);
 pin.jump();
 resume();
+addEventListener("storage", (e) => { if (e.key === `weir.run.${session}` && e.newValue && document.hidden && !run) location.reload(); });
 if (recall("unsent") && !run) import("./signedout.js").then((m) => m.goOn(session, composer), () => {});
 if (matchMedia("(hover: hover)").matches) composer.box.focus();

@@ -117,7 +117,7 @@ export class Composer {
 
   /* Send what stands in the box, or stop what is written. */
   press() {
-    if (this.busy) return this.onStop();
+    if (this.busy) return this.#holding ? this.#later(this.box.value.trim()) : this.onStop();
     const text = this.box.value.trim();
     if (!text || this.offline) return this.box.focus();
     this.#save();
@@ -129,7 +129,7 @@ export class Composer {
   }
 
   #key_down(e) {
-    if (e.key === "Escape" && this.busy) return this.onStop();
+    if (e.key === "Escape" && this.busy && !e.shiftKey) return this.onStop();
     if (!isSend(e, recall("sendkey"))) return undefined;
     e.preventDefault();
     if (this.busy) return this.#parent ? undefined : this.#later(this.box.value.trim());
@@ -180,16 +180,23 @@ export class Composer {
     this.#show();
   }
 
+  /* As high as its text; what is above stands still meanwhile, or it would seem to be scrolled. */
   #fit() {
+    const around = this.box.parentElement;
+    around.style.minHeight = `${around.offsetHeight}px`;
     this.box.style.height = "auto";
     this.box.style.height = `${Math.min(this.box.scrollHeight, 260)}px`;
+    around.style.minHeight = "";
   }
 
+  /* On a touch keyboard, where Enter is a new line, the button holds what was written meanwhile. */
+  get #holding() { return touch.matches && !this.#parent && this.box.value.trim() !== ""; }
+
   #show() {
-    const label = byId("send-label");
-    this.button.classList.toggle("primary", !this.busy);
+    const stops = this.busy && !this.#holding;
+    this.button.classList.toggle("primary", !stops);
     this.button.disabled = !this.busy && (this.offline || this.box.value.trim() === "");
-    this.button.dataset.state = this.busy ? "stop" : "send";
-    label.textContent = this.busy ? "Stop" : "Send";
+    this.button.dataset.state = stops ? "stop" : "send";
+    byId("send-label").textContent = stops ? "Stop" : this.busy ? "Send next" : "Send";
   }
 }

@@ -46,8 +46,10 @@ export function lazy(sessions, session) {
 
   byId("attach").addEventListener("click", () => byId("files").click());
   byId("files").addEventListener("change", (e) => { take([...e.target.files]); e.target.value = ""; });
-  addEventListener("dragover", (e) => { if (e.dataTransfer?.types.includes("Files")) e.preventDefault(); });
-  addEventListener("drop", (e) => { if (e.dataTransfer?.files.length) { e.preventDefault(); take([...e.dataTransfer.files]); } });
+  const over = (on) => byId("composer").classList.toggle("over", on);      /* a file, held over the page */
+  addEventListener("dragover", (e) => { if (e.dataTransfer?.types.includes("Files")) { e.preventDefault(); over(true); } });
+  addEventListener("dragleave", (e) => { if (!e.relatedTarget) over(false); });
+  addEventListener("drop", (e) => { over(false); if (e.dataTransfer?.files.length) { e.preventDefault(); take([...e.dataTransfer.files]); } });
   box.addEventListener("paste", (e) => {
     const files = [...(e.clipboardData?.files ?? [])];
     const text = e.clipboardData?.getData("text/plain").replace(/\r\n?/g, "\n") ?? "";

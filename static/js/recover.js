@@ -5,6 +5,11 @@ import { remember } from "./prefs.js";
 
 const TRIES = 60, PAUSE_MS = 2000;
 
+/* The request of another tab or device that is being answered in `session`, null if none is. */
+export async function elsewhere(session) {
+  return (await get(`/chat/sessions/${session}`)).running_request_id;
+}
+
 /* Gives the end of `run`, which reads `request` of `session` again; the page is loaded anew where only the record has it. */
 export async function recover(run, request, session, turn) {
   const end = await run.resume(request);

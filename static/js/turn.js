@@ -17,6 +17,14 @@ const copyFrom = (node, text) => {
   part(node, "copy-plain")?.addEventListener("click", () => copy(part(node, "body").innerText, part(node, "plain-label")));
 };
 
+/* A long message of one's own, a quoted file in it, shows its beginning until one asks for all. */
+const LONG = /^[^]{3000}|^(.*\n){24}/;
+function fold(own, text) {
+  const body = part(own, "body"), whole = part(own, "whole");
+  whole.hidden = !body.classList.toggle("folded", LONG.test(text));
+  whole.addEventListener("click", () => { whole.textContent = body.classList.toggle("folded") ? "Show all" : "Show less"; });
+}
+
 /* Give life to a message that came with the page: Markdown, copy. */
 export function adopt(article) {
   const body = part(article, "body");
@@ -24,7 +32,7 @@ export function adopt(article) {
   if (article.classList.contains("assistant") && text) {
     body.classList.remove("raw");
     render(body, text);
-  }
+  } else if (!article.classList.contains("assistant")) fold(article, text);
   for (const time of article.querySelectorAll("time[datetime]")) time.textContent = when(time.dateTime);
   copyFrom(article, () => text);
 }
@@ -85,6 +93,7 @@ export class Turn {
     part(own, "at").textContent = clock(new Date(), false);
     own.classList.add("sending");
     copyFrom(own, () => text);
+    fold(own, text);
     return own;
   }
 

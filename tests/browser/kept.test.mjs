@@ -245,6 +245,22 @@ test('the newest message stands still where it was put until its answer has pass
   await page.setViewportSize({ width: 1400, height: 900 });
 });
 
+test('an answer is followed while one writes lines and takes them out again', async () => {
+  await page.setViewportSize({ width: 1000, height: 700 });
+  await fresh();
+  await say(page, '#slow-0-10-1500 followed');
+  await page.waitForFunction(() => { const l = document.getElementById('log'); return l.scrollHeight > l.clientHeight + 300; });
+  for (const key of ['o', 'Shift+Enter', 'Shift+Enter', 'Shift+Enter', 'n', 'Backspace', 'Backspace', 'e']) await page.press('#text', key);
+  const high = await page.locator('#log').evaluate((l) => l.scrollHeight);
+  await page.waitForFunction((h) => document.getElementById('log').scrollHeight > h + 100, high);
+  assert.ok(await page.locator('#log').evaluate((l) => l.scrollHeight - l.clientHeight - l.scrollTop < 2), 'it is followed');
+  assert.equal(await page.locator('#jump').isVisible(), false);
+  await page.fill('#text', '');
+  await page.click('#send');
+  await page.locator('.chipline .pill', { hasText: 'Stopped' }).waitFor();
+  await page.setViewportSize({ width: 1400, height: 900 });
+});
+
 test('what is selected in an answer stays selected while its stream goes on and when it ends', async () => {
   const stage = await startStage(page);
   let go;
@@ -266,6 +282,25 @@ test('what is selected in an answer stays selected while its stream goes on and 
   await page.locator('.turn .assistant.writing').waitFor({ state: 'detached' });
   assert.equal(await page.evaluate(() => getSelection().toString()), 'This one is read and marked.');
   stage.play();
+});
+
+test('an answer that is written for another device of the same person is read along, and one that failed is not waited for', async () => {
+  await fresh();
+  await say(page, '#slow-0-20-3000 read along');
+  await card().filter({ hasText: 'Writing' }).waitFor();
+  const where = new URL(page.url()).pathname;
+  const c = await (await openBrowser(weir)).signIn();
+  await c.page.goto(c.url(where));
+  await card(c.page).filter({ hasText: 'Writing' }).waitFor();
+  await page.press('#text', 'Escape');
+  await c.page.locator('.chipline .pill', { hasText: 'Stopped' }).waitFor();
+  assert.equal(await body(c.page).innerText(), await body().innerText());
+  assert.equal(await c.page.locator('.msg.user').count(), 1);
+  await say(c.page, '#fault-400 no');
+  await c.page.locator('.status.err').waitFor();
+  await Promise.all([page.waitForResponse(/\/chat\/sessions\/ses_\w+$/), page.reload()]);
+  assert.equal(await page.locator('.turn').count(), 0);
+  await c.close();
 });
 
 test('the list of conversations is folded away and back with its keys, at any width', async () => {

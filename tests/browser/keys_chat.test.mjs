@@ -226,6 +226,33 @@ test('an answer is read, copied and explained, and the focus comes back', async 
   await keys.back('.assistant [data-part="explain"]');
 });
 
+test('the last block of code is copied, its head in sight; a new chat; to the box without stopping what is written', async () => {
+  await fresh();
+  await page.fill('#text', `\`\`\`js\n${'const open = true;\n'.repeat(80)}\`\`\`\n\nand\n\n\`\`\`js\nconst shut = 1;\n\`\`\``);
+  await keys.press('Control+Enter');
+  await finished(1);
+  await keys.press('Control+Shift+;');
+  await page.locator('.code-head', { hasText: 'Copied' }).last().waitFor();
+  await page.fill('#text', '');
+  await keys.press('Control+v');
+  assert.equal((await page.inputValue('#text')).trim(), 'const shut = 1;');
+  await page.fill('#text', '');
+  await page.locator('#log').evaluate((l) => { l.scrollTop = l.querySelector('.code').offsetTop + 600; });
+  const head = await page.locator('.code-head').first().boundingBox(), log = await page.locator('#log').boundingBox();
+  assert.ok(Math.abs(head.y - log.y) <= 1, `${head.y} of ${log.y}`);
+  await keys.press('Control+Shift+o');
+  await page.waitForURL(b.url('/app/'));
+  await page.waitForFunction(() => document.activeElement?.id === 'text');
+  await keys.write('#slow-0-20-3000 on');
+  await keys.press('Enter');
+  await page.locator('.status', { hasText: 'Writing' }).waitFor();
+  await keys.press('Shift+Escape');
+  await keys.back('#text');
+  assert.equal(await page.innerText('#send-label'), 'Stop');
+  await keys.press('Escape');
+  await page.locator('.chipline', { hasText: 'Stopped' }).waitFor();
+});
+
 test('what waits is moved and taken back, what is held is changed, thrown away and sent', async () => {
   const held = await weir.stream({ model: 'gpt-4o-mini', message: '#slow-0-20-3000 held' });
   await held.next('delta');

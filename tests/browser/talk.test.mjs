@@ -179,6 +179,68 @@ test('a file is dropped, with its tokens told, and taken out again; a long text 
   await page.fill('#text', '');
 });
 
+test('of several files each can be taken out by itself, and a line about one goes with it', async () => {
+  await fresh();
+  const files = ['a', 'b', 'c'].map((n) => ({ name: `${n}.txt`, mimeType: 'text/plain', buffer: Buffer.from(`file ${n}\n`) }));
+  await page.setInputFiles('#files', [...files, { name: 'cat.png', mimeType: 'image/png', buffer: Buffer.from([0x89, 0x50]) }]);
+  const lines = page.locator('#note .notice');
+  await page.waitForFunction(() => document.querySelectorAll('#note .notice').length === 4);
+  await b.sound('several files');
+  await lines.filter({ hasText: 'b.txt' }).locator('button').click();
+  await page.waitForFunction(() => !document.querySelector('#text').value.includes('file b'));
+  assert.match(await page.inputValue('#text'), /file a[^]*file c/);
+  assert.deepEqual((await lines.allInnerTexts()).map((t) => t.match(/“(\S+)”/)[1]), ['a.txt', 'c.txt', 'cat.png']);
+  await page.fill('#text', (await page.inputValue('#text')).replace('file c', 'file c, changed by hand'));
+  await page.waitForFunction(() => document.querySelectorAll('#note .notice').length === 2);
+  await page.press('#text', 'Control+Enter');
+  await page.waitForFunction(() => document.querySelectorAll('#note .notice').length === 1);
+  await metricsOf(page);
+});
+
+test('a file that is held over the page is awaited in the message box', async () => {
+  await fresh();
+  const drag = (type) => page.evaluate((t) => {
+    const dataTransfer = new DataTransfer();
+    dataTransfer.items.add(new File(['x'], 'x.txt', { type: 'text/plain' }));
+    document.body.dispatchEvent(new DragEvent(t, { dataTransfer, bubbles: true, cancelable: true }));
+  }, type);
+  await drag('dragover');
+  assert.equal(await page.locator('#composer.over').count(), 1);
+  await b.calm('a file over the page');
+  await drag('dragleave');
+  assert.equal(await page.locator('#composer.over').count(), 0);
+  await drag('dragover');
+  await drag('drop');
+  assert.equal(await page.locator('#composer.over').count(), 0);
+  await page.locator('#note .notice').waitFor();
+  await page.fill('#text', '');
+});
+
+test('a long message of one’s own shows its beginning, and all of it when asked; its copy is whole', async () => {
+  const long = 'one line of a file\n'.repeat(60).trimEnd();
+  const { session_id } = await begun(long, 'A long one');
+  const there = async () => {
+    const own = page.locator('.msg.user').last(), height = () => own.locator('.body').evaluate((n) => n.getBoundingClientRect().height);
+    assert.equal(await own.locator('.body').textContent(), long);
+    assert.ok(await height() < 300);
+    await own.hover();
+    await own.locator('[data-part="whole"]').click();
+    assert.ok(await height() > 1000);
+    await own.locator('[data-part="whole"]', { hasText: 'Show less' }).click();
+    assert.ok(await height() < 300);
+  };
+  await page.goto(b.url(`/app/c/${session_id}`));
+  await there();
+  await b.sound('a long message');
+  await page.fill('#text', long);
+  await page.press('#text', 'Control+Enter');
+  await metricsOf(page);
+  await there();
+  await say(page, 'a short one');
+  await metricsOf(page);
+  assert.equal(await page.locator('.msg.user').last().locator('[data-part="whole"]').isVisible(), false);
+});
+
 test('several are archived at once, brought back, and exported', async () => {
   for (const n of [1, 2]) await begun(`papers ${n}`);
   await fresh();

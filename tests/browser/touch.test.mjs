@@ -103,6 +103,21 @@ test('a conversation that is long on its way has lines in its place, and one lef
   await weir.post('/chat/cancel', { session_id: elsewhere });
 });
 
+test('what is written meanwhile is held by the button, which stops again once the box is empty', async () => {
+  await page.goto(b.url('/app/'));
+  await send('#slow-0-20-3000 on and on');
+  await page.locator('.turn .status', { hasText: 'Writing' }).waitFor();
+  assert.equal(await page.textContent('#send-label'), 'Stop');
+  await page.fill('#text', 'and then this');
+  assert.equal(await page.textContent('#send-label'), 'Send next');
+  await page.tap('#send');
+  await page.locator('#next', { hasText: 'and then this' }).waitFor();
+  assert.equal(await page.textContent('#send-label'), 'Stop');
+  await page.tap('#next-now');
+  await page.locator('.turn .assistant .body', { hasText: 'and then this' }).waitFor();
+  await metricsOf(page);
+});
+
 test('an answer is copied as it is written, and as it reads', async () => {
   await page.goto(b.url('/app/'));
   await send('copy **this**');
