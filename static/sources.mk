@@ -8,6 +8,7 @@ nobase_dist_pkgdata_DATA += \
 	static/css/doc.css \
 	static/css/gauge.css \
 	static/css/highlight.css \
+	static/css/list.css \
 	static/css/markdown.css \
 	static/css/settings.css \
 	static/css/tokens.css \

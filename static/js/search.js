@@ -4,6 +4,9 @@
 import { get } from "./api.js";
 import { byId, el, part } from "./dom.js";
 import { alert, say } from "./announce.js";
+import { styled } from "./style.js";
+
+await styled("list");
 
 const PAUSE_MS = 200, PAGE = 50;
 

@@ -2,6 +2,9 @@
  * delete. Shift with a click marks from the last one on. Loaded when it is needed. */
 import { byId, el, part } from "./dom.js";
 import { alert, say } from "./announce.js";
+import { styled } from "./style.js";
+
+await styled("list");
 
 const MOST = 100;                       /* that the server puts into one file */
 
