@@ -1,7 +1,7 @@
 /* manage.js - the settings pages of people, tokens, budgets and the like: opens the form, sends it, asks before it
  * removes, and signs in again where that is wanted. The table is the server's; after a change it is fetched anew. */
 import { change, sure } from "./again.js";
-import { page } from "./api.js";
+import { page } from "./page.js";
 import { copy } from "./copy.js";
 import { byId } from "./dom.js";
 import { wrong } from "./wrong.js";
