@@ -1,17 +1,6 @@
-/* branch.js - other versions: another answer to a question, another question in
- * its place. What was there before stays a version of the conversation; on the
- * page it gives way. */
+/* branch.js - other versions: another answer to a question, another question in its place. Which one a message on the
+ * page is, and the way to the others. Loaded after the first answer. */
 import { part } from "./dom.js";
-
-/* Take `article` and all that follows it out of the page. */
-export function cut(column, article) {
-  const all = [...column.querySelectorAll(".msg")];
-  for (const one of all.slice(all.indexOf(article))) one.remove();
-  for (const turn of column.querySelectorAll(".turn")) {
-    if (turn.querySelector(".msg")) turn.querySelector(".status")?.remove();
-    else turn.remove();
-  }
-}
 
 /* What `article` is, and where it hangs: the server's words for a message on the page. */
 export function mark(article, m) {

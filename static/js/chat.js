@@ -3,7 +3,6 @@ import { boot } from "./boot.js";
 import { get } from "./api.js";
 import { alert, sayOnce } from "./announce.js";
 import { byId, part } from "./dom.js";
-import { cut } from "./branch.js";
 import { Composer } from "./composer.js";
 import { lazy } from "./lazy.js";
 import { examples, showBudget, showModel } from "./empty.js";
@@ -213,13 +212,23 @@ const out = (turn) => { if (turn || !run) import("./signedout.js").then((m) => m
 
 /* The ids of what was just said, so that it can be answered again, edited and explained. */
 async function settle(turn, request) {
-  try { turn.settle((await get(`/chat/sessions/${session}/messages?limit=2`)).items, request); } catch { /* it can after a reload */ }
+  try { turn.settle((await get(`/chat/sessions/${session}/messages?limit=2`)).items, request, (await import("./branch.js")).mark); } catch { /* it can after a reload */ }
+}
+
+/* Take `article` and all that follows it out of the page. */
+function cut(article) {
+  const all = [...column.querySelectorAll(".msg")];
+  for (const one of all.slice(all.indexOf(article))) one.remove();
+  for (const turn of column.querySelectorAll(".turn")) {
+    if (turn.querySelector(".msg")) turn.querySelector(".status")?.remove();
+    else turn.remove();
+  }
 }
 
 function ask(text, choice) {
   const body = bodyOf(text, choice);
   const replaced = choice.parent && column.querySelector(`.msg[data-parent="${CSS.escape(choice.parent)}"]`);
-  if (replaced) cut(column, replaced);
+  if (replaced) cut(replaced);
   const turn = begin(text, composer.modelName());
   turn.parent = choice.parent;
   turn.body = body;

@@ -5,7 +5,6 @@ import { clone, el, part } from "./dom.js";
 import { copy } from "./copy.js";
 import { render } from "./markdown.js";
 import { Status } from "./status.js";
-import { mark } from "./branch.js";
 import { boot } from "./boot.js";
 import { FINISH, budget, failure, limited, mail, queued, retrying, switched } from "./texts.js";
 import { clock, cost, count, speed, when } from "./format.js";
@@ -69,8 +68,8 @@ export class Turn {
 
   get answerText() { return this.#grow?.text ?? ""; }
 
-  /* `items` are the newest messages of the conversation as the server keeps them: ids and versions for those of this turn. */
-  settle(items, request) {
+  /* `items` are the newest messages of the conversation as the server keeps them: ids and versions for those of this turn, by mark() of branch.js. */
+  settle(items, request, mark) {
     const answer = items.find((m) => m.role === "assistant" && m.request_id === request);
     const question = items.find((m) => m.role === "user" && (m.message_id === answer?.parent_id || m.request_id === request));
     const own = this.node.querySelector(".msg.user");
