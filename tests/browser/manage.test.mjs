@@ -74,7 +74,7 @@ test('every settings page is sound, and a user without rights sees their own alo
   await page.goto(b.url('/app/settings/providers'));
   assert.match(await row('openai').innerText(), /healthy/);
   await page.goto(b.url('/app/settings/price-table'));
-  assert.match(await page.innerText('.lead'), /Version \d{4}-\d\d-\d\d, \d+ models\./);
+  assert.match(await page.innerText('.set-head'), /Version \d{4}-\d\d-\d\d, \d+ models\./);
   assert.match(await page.locator('tbody tr', { hasText: /^openaigpt-4o-mini\$/ }).innerText(), /\$0\.15\s+\$0\.60\s+\$0\.075\s+—\s+table/);
   await page.goto(b.url('/app/settings/alerts'));
   const nina = (await weir.createUser('otto')).user_id;
