@@ -193,10 +193,14 @@ static void refuse_v1(struct exchange *x, enum weir_err e, const struct err_deta
     wire_retry_heads(&x->out.head, e, d->retry_after_ms);
 }
 
-/* A page was asked for: a route of one, or an address under /app/ that somebody typed or kept and that is none. */
-static bool wants_page(const struct exchange *x)
+/* A page was asked for: a route of one, or an address under /app/ that somebody typed or kept and that is none. A program, which
+ * shows a token, wants JSON. */
+static bool wants_page(const struct exchange *x, enum weir_err e)
 {
-    return x->route ? x->route->body == BODY_PAGE : x->in.method == HTTP_GET && strncmp(x->in.path, "/app/", 5) == 0;
+    if (x->route)
+        return x->route->body == BODY_PAGE;
+    return e == WEIR_E_NOT_FOUND && x->in.method == HTTP_GET && strncmp(x->in.path, "/app/", 5) == 0 && !x->in.authorization &&
+           !x->in.api_key;
 }
 
 static void refuse(struct exchange *x, enum weir_err e)
@@ -209,7 +213,7 @@ static void refuse(struct exchange *x, enum weir_err e)
         .extra = x->error_extra,
     };
 
-    if (wants_page(x) && page_refuse(x, e, &d))
+    if (wants_page(x, e) && page_refuse(x, e, &d))
         return;
     if (e == WEIR_E_METHOD) {
         struct sb allow = x->out.head;   /* kept across http_refuse(), which clears it */

@@ -89,6 +89,20 @@ test('a stream, a static file and each refusal of nginx have them too', async ()
   }
 });
 
+test('an address below /app/ that is none is a page to who reads it, and JSON to a program', async () => {
+  const read = await request({ port: weir.port, path: '/app/tokenz', headers: { accept: 'text/html' } });
+  assert.equal(read.status, 404);
+  assert.match(read.headers['content-type'], /^text\/html/);
+  assertHeaders(read.headers, 'a page that is none');
+  const program = await request({ port: weir.port, path: '/app/tokenz', headers: { authorization: 'Bearer nothing' } });
+  assert.equal(program.status, 404);
+  assert.equal(JSON.parse(program.text).error.code, 'not_found');
+  const method = await request({ port: weir.port, path: '/app/logout' });
+  assert.equal(method.status, 405);
+  assert.equal(JSON.parse(method.text).error.code, 'method_not_allowed');
+  assert.equal(method.headers.allow, 'POST');
+});
+
 test('sign-in is limited by address, and the refusal says when to come again', async () => {
   const answers = await Promise.all(Array.from({ length: 40 }, () =>
     request({ port: weir.port, method: 'POST', path: '/app/login', body: { token: 'nonsense' } })));

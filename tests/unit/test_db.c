@@ -268,9 +268,9 @@ START_TEST(killed_in_any_migration_a_database_has_the_schema_before_or_after)
         ck_assert_int_eq(fixture_i64(db, "SELECT rowid & 1048575 FROM contents_words WHERE contents_words MATCH 'question'"), 1);
         db_close(db);
         expect_whole(path);
-        steps += 1 + steps / 12;
+        steps += 1 + steps / 6;
     } while (true);
-    ck_assert_int_gt(kills, 40);
+    ck_assert_int_gt(kills, 25);
 }
 END_TEST
 
