@@ -129,7 +129,7 @@ START_TEST(more_than_there_is_room_for_come_in_later_rounds)
     size_t opened = 0;
 
     for (int i = 0; i < 8; i++) {
-        char key[8];
+        char key[16];
 
         snprintf(key, sizeof key, "%d", i);
         s[i] = a_signal(key, true, 0);

@@ -113,7 +113,7 @@ START_TEST(the_list_pages_without_gaps_pinned_first_then_by_last_use)
     size_t seen = 0;
 
     for (int i = 0; i < 5; i++) {
-        char id[8];
+        char id[16];
 
         snprintf(id, sizeof id, "ses_%d", i);
         ck_assert_int_eq(convo_create(db, "usr_a", id, "page", NULL, FIXTURE_NOW + (i > 2)), WEIR_OK);

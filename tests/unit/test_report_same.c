@@ -81,7 +81,7 @@ static void fold(struct rng *rng)
 static void ledger_make(struct rng *rng)
 {
     static struct call_record last[USERS];
-    char name[8];
+    char name[16];
 
     memset(last, 0, sizeof last);
     db = fixture_db();

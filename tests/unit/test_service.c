@@ -60,7 +60,7 @@ static void tidy(int fd)
 START_TEST(the_service_manager_hears_what_is_said)
 {
     struct sockaddr_un a = {.sun_family = AF_UNIX, .sun_path = "\0weir-service-test"};
-    char name[40], said[200];
+    char name[sizeof a.sun_path + 1], said[200];
     int fd = manager();
 
     service_say("READY=1");
