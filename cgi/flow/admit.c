@@ -317,14 +317,14 @@ static struct admit_ticket *line_up(struct admit *a, const struct ask *ask, cons
     }
 }
 
-/* Does its wait hang on how long calls take where none has ended yet? */
+/* Does its wait hang on how long calls take where hardly one has ended yet? */
 static bool wait_guessed(struct admit *a, const struct admit_ticket *t)
 {
     for (uint64_t left = item_of(a, t)->upstreams; left; left &= left - 1) {
         int i = __builtin_ctzll(left);
         const struct pick_upstream *u = &a->pick.upstream[i];
 
-        if (!u->down && u->call_output == 0 && u->running + admit_waiting_for(a, i) > u->max_concurrent)
+        if (!u->down && u->calls < PICK_CALLS_ENOUGH && u->running + admit_waiting_for(a, i) > u->max_concurrent)
             return true;
     }
     return false;

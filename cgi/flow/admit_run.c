@@ -27,6 +27,8 @@ static void learn(struct admit *a, const struct admit_ticket *t, int64_t output,
     int64_t took = now_us - item_of(a, t)->began_us;
 
     learned_tell(&a->learned, t->model, t->user, output);
+    if (u->calls < PICK_CALLS_ENOUGH)
+        u->calls++;
     if (u->call_output == 0) {
         u->call_us = took;
         u->call_output = output > 0 ? output : 1;

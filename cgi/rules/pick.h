@@ -53,6 +53,8 @@ enum { PICK_DOUBT_AFTER = 3 };
 /* Nobody passes one that starts within this: it would gain nothing, and everybody's promise would waver. */
 #define PICK_BACKFILL_US INT64_C(1000000)
 
+enum { PICK_CALLS_ENOUGH = 8 };
+
 struct pick_upstream {
     uint32_t group;            /* whose limits it shares */
     int64_t running, max_concurrent;
@@ -61,6 +63,7 @@ struct pick_upstream {
     int64_t doubt_us;          /* in doubt until then: used only where an item has nowhere better to go */
     int64_t call_us;           /* mean length of a call */
     int64_t call_output;       /* mean output of a call */
+    int32_t calls;             /* that these are known from: at most PICK_CALLS_ENOUGH, fewer say little yet */
     bool down;
     bool output_at_start;      /* the provider counts max_tokens when a call begins */
     bool exact;                /* callers say what they take: that is set aside, perhaps no output */
