@@ -92,7 +92,11 @@ async function refresh(snapshot) {
   if (!owed || busy) return;              /* a page that is on its way may be from before: the next poll asks again */
   busy = true;
   owed = false;
-  try { takeOver(await page(location.pathname + location.search)); } finally { busy = false; }
+  try {
+    const fresh = await page(location.pathname + location.search);
+    if (held()) owed = true;              /* since it was asked for: the next poll brings what is newer */
+    else takeOver(fresh);
+  } finally { busy = false; }
 }
 
 const live = new Live(POLL_MS, {
