@@ -224,7 +224,9 @@ test('the choices of this browser are made', async () => {
   await keys.to('[name="metrics"]');
   await keys.press('ArrowRight');
   await page.locator('#say', { hasText: 'Saved' }).waitFor();
+  await page.reload();
   assert.equal(await page.getAttribute('html', 'data-metrics'), 'short');
+  await keys.to('[name="metrics"]:checked');
   await keys.press('ArrowLeft');
   await keys.to('#zone');
   await keys.over('Nowhere');
