@@ -103,7 +103,7 @@ const live = new Live(POLL_MS, {
   held,
   take: (snapshot) => refresh(snapshot).catch(() => { owed = true; }),
   failed(misses) {
-    if (misses < STALE_POLLS) return;
+    if (misses <= STALE_POLLS) return;
     byId("stale").textContent = `No update since ${clock(seen, true, zone)}. The figures below are from then.`;
     byId("stale").hidden = false;
   },

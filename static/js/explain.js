@@ -7,6 +7,8 @@ import { cost, count, span } from "./format.js";
 import { styled } from "./style.js";
 
 const PARTS = [["queue_ms", "Queued"], ["retry_wait_ms", "Retry wait"], ["ttft_ms", "First token"], ["writing_ms", "Writing"]];
+/* Dollars for a million tokens: in cents, or as much finer as the price is. */
+const rate = (usd) => `$${usd.toFixed(Math.max(2, `${usd}`.split(".")[1]?.length ?? 0))}`;
 const fact = (name, value) => [el("dt", {}, name), el("dd", {}, value)];
 const section = (title, ...kids) => el("section", {}, el("h3", {}, title), ...kids);
 
@@ -36,7 +38,7 @@ function attempts(list) {
 function tokens(e) {
   const both = (t) => (t ? `${count(t.input_tokens)} in, ${count(t.output_tokens)} out` : "—");
   return el("dl", { class: "facts" }, ...fact("Set aside", both(e.reserved)), ...fact("Used", both(e.used)), ...fact("Cost", cost(e.cost)),
-    ...(e.price ? fact("Price", `$${e.price.input_usd_per_million} / $${e.price.output_usd_per_million} a million · table ${e.price.version}`) : []));
+    ...(e.price ? fact("Price", `${rate(e.price.input_usd_per_million)} / ${rate(e.price.output_usd_per_million)} a million · table ${e.price.version}`) : []));
 }
 
 function promised(p) {
