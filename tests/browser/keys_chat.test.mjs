@@ -181,6 +181,7 @@ test('an answer is asked for again, a question changed, and one goes from versio
   await keys.write('the first question');
   await keys.press('Enter');
   await finished(1);
+  await page.locator('.msg.assistant [data-part="again"]').waitFor();          // it can be once the server has said what it is called
   await keys.press('Alt+r');
   await page.locator('.assistant .versions', { hasText: '2/2' }).waitFor();
   await finished(1);

@@ -74,7 +74,7 @@ const STATES = {
   'too-long': () => said(refused(400, 'context_length_exceeded', 'This message needs 143,052 tokens; gpt-4o-mini takes 128,000.'), /143,052/),
   'budget-exhausted': () => said(refused(402, 'budget_exceeded', 'A budget is used up.', { budget: { scope: 'user', window: 'day', limit_usd: 5, spent_usd: 4.98, resets_at: new Date(Date.now() + 18e6).toISOString() } }), /\$4\.98 of \$5\.00/),
   'read-only': () => said(refused(503, 'storage_unavailable', 'Weir cannot write its records.'), /read-only/),
-  'signed-out': () => said(refused(401, 'invalid_token', 'The session ended.')).then(() => page.locator('#signed-out').waitFor()),
+  'signed-out': () => said(refused(401, 'invalid_token', 'The session ended.')).then(() => page.locator('#signed-out').waitFor()).then(() => page.locator('#estimate').waitFor()),
   reconnecting: () => said({ events: [accepted, start, part], cut: true }, /Reconnecting…/),
   offline: async () => {
     await opened('/app/');
