@@ -74,7 +74,7 @@ const STATES = {
   'too-long': () => said(refused(400, 'context_length_exceeded', 'This message needs 143,052 tokens; gpt-4o-mini takes 128,000.'), /143,052/),
   'budget-exhausted': () => said(refused(402, 'budget_exceeded', 'A budget is used up.', { budget: { scope: 'user', window: 'day', limit_usd: 5, spent_usd: 4.98, resets_at: new Date(Date.now() + 18e6).toISOString() } }), /\$4\.98 of \$5\.00/),
   'read-only': () => said(refused(503, 'storage_unavailable', 'Weir cannot write its records.'), /read-only/),
-  'signed-out': () => said(refused(401, 'invalid_token', 'The session ended.')).then(() => page.locator('#signed-out').waitFor()).then(() => page.locator('#estimate').waitFor()),
+  'signed-out': () => said(refused(401, 'invalid_token', 'The session ended.')).then(() => page.locator('#signed-out').waitFor()),
   reconnecting: () => said({ events: [accepted, start, part], cut: true }, /Reconnecting…/),
   offline: async () => {
     await opened('/app/');
@@ -153,5 +153,6 @@ for (const [state, reach] of Object.entries(STATES))
     await page.goto(b.url('/app/help/keys'));          // which leaves no draft behind
     await page.evaluate(() => localStorage.clear());
     const leave = await reach();
+    if (await page.locator('#text').inputValue()) await page.locator('#estimate').waitFor({ timeout: 2000 }).catch(() => {});       // where there is one, it comes when the writing has stopped
     try { await b.everywhere(`chat-${state}`); } finally { await leave?.(); }
   });
