@@ -152,8 +152,9 @@ export async function openBrowser(weir, { width = 1400, height = width < 700 ? 8
   return b;
 }
 
-// Write `text` and send it; gives the newest turn.
+// Write `text` and send it, once the page's scripts listen; gives the newest turn.
 export async function say(page, text) {
+  await page.waitForLoadState('domcontentloaded');
   await page.fill('#text', text);
   await page.press('#text', 'Enter');
   return page.locator('.turn').last();

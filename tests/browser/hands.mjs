@@ -41,8 +41,9 @@ export function hands(page) {
   const on = (selector) => page.evaluate((s) => Boolean(document.activeElement?.matches(s)), selector);
   const hands = {
     focus,
-    press: (key) => page.keyboard.press(key),
-    write: (text) => page.keyboard.type(text),
+    // A page that was just opened listens once its scripts have run.
+    async press(key) { await page.waitForLoadState('domcontentloaded'); await page.keyboard.press(key); },
+    async write(text) { await page.waitForLoadState('domcontentloaded'); await page.keyboard.type(text); },
     // What is in a field gives way to `text`.
     async over(text) { await page.keyboard.press('Control+a'); await page.keyboard.type(text); },
     // Until what `selector` says has the focus; with Shift, backwards.
