@@ -115,7 +115,7 @@ enum weir_err batch_items_add(struct db *db, int64_t batch, const struct batch_i
 static enum weir_err count(struct db *db, const struct batch_item_end *end)
 {
     struct query q = query(db, "UPDATE batches SET completed = completed + ?2, failed = failed + ?3, repeated = repeated + ?4,"
-                               " tokens_in = tokens_in + ?5, tokens_out = tokens_out + ?6, cost = cost + ?7 WHERE id = ?1");
+                               " tokens_in = tokens_in + ?5, tokens_out = tokens_out + ?6, cost = cost + ?7, saved_ms = ?8 WHERE id = ?1");
 
     query_i64(&q, end->batch);
     query_i64(&q, end->state == ITEM_ANSWERED);
@@ -124,6 +124,7 @@ static enum weir_err count(struct db *db, const struct batch_item_end *end)
     query_i64(&q, end->tokens_in);
     query_i64(&q, end->tokens_out);
     query_i64(&q, end->cost);
+    query_i64(&q, end->at_ms);
     return query_end(&q);
 }
 

@@ -40,6 +40,7 @@ enum weir_err batch_items_add(struct db *db, int64_t batch, const struct batch_i
 
 struct batch_item_end {
     int64_t batch, user, n;
+    int64_t at_ms;                       /* UTC: when it is written down */
     enum item_state state;
     const char *line;                    /* with its newline, borrowed */
     size_t length;

@@ -24,7 +24,7 @@ const char *batch_status_name(enum batch_status s)
     "b.id, b.user, coalesce(b.token, 0), b.batch_id, u.user_id, b.input, b.endpoint, b.held, b.priority, b.state,"            \
     " coalesce(b.ends_as, -1), b.paused, b.created_ms, b.expires_ms, coalesce(b.begun_ms, 0), coalesce(b.cancelled_ms, 0),"   \
     " coalesce(b.finalizing_ms, 0), coalesce(b.ended_ms, 0), b.worked_ms, b.total, b.completed, b.failed, b.repeated,"        \
-    " b.tokens_in, b.tokens_out, b.cost, b.input_file,"                                                                       \
+    " b.tokens_in, b.tokens_out, b.cost, coalesce(b.saved_ms, 0), b.input_file,"                                              \
     " (SELECT f.file_id FROM files f WHERE f.batch = b.id AND f.kind = 1 AND f.state = 1 AND +f.user = b.user),"              \
     " (SELECT f.file_id FROM files f WHERE f.batch = b.id AND f.kind = 2 AND f.state = 1 AND +f.user = b.user)"
 #define FROM " FROM batches b JOIN users u ON u.id = b.user"
@@ -39,7 +39,8 @@ static void copy_col(char *to, size_t size, const struct query *q, int col)
 static void read_row(const struct query *q, struct batch_row *b)
 {
     int64_t *const numbers[] = {&b->created_ms, &b->expires_ms, &b->begun_ms, &b->cancelled_ms, &b->finalizing_ms, &b->ended_ms, &b->worked_ms,
-                                &b->total, &b->completed, &b->failed, &b->repeated, &b->tokens_in, &b->tokens_out, &b->cost};
+                                &b->total, &b->completed, &b->failed, &b->repeated, &b->tokens_in, &b->tokens_out, &b->cost,
+                                &b->saved_ms};
 
     *b = (struct batch_row){.id = query_col_i64(q, 0), .user = query_col_i64(q, 1), .token = query_col_i64(q, 2), .input = query_col_i64(q, 5),
                             .priority = (enum priority)query_col_i64(q, 8), .status = (enum batch_status)query_col_i64(q, 9),
@@ -50,9 +51,9 @@ static void read_row(const struct query *q, struct batch_row *b)
     copy_col(b->held, sizeof b->held, q, 7);
     for (int i = 0; i < (int)(sizeof numbers / sizeof *numbers); i++)
         *numbers[i] = query_col_i64(q, 12 + i);
-    copy_col(b->input_id, sizeof b->input_id, q, 26);
-    copy_col(b->output_id, sizeof b->output_id, q, 27);
-    copy_col(b->errors_id, sizeof b->errors_id, q, 28);
+    copy_col(b->input_id, sizeof b->input_id, q, 27);
+    copy_col(b->output_id, sizeof b->output_id, q, 28);
+    copy_col(b->errors_id, sizeof b->errors_id, q, 29);
 }
 
 enum weir_err batches_find(struct db *ro, const char *user_id, const char *batch_id, struct batch_row *out)

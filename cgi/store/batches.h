@@ -37,6 +37,7 @@ struct batch_row {
     bool paused;
     /* UTC; 0: not yet */
     int64_t created_ms, expires_ms, begun_ms, cancelled_ms, finalizing_ms, ended_ms;
+    int64_t saved_ms;                    /* when items of it ended last; 0: none has */
     int64_t worked_ms, total, completed, failed, repeated, tokens_in, tokens_out;
     int64_t cost;                        /* picodollars */
 };

@@ -62,6 +62,7 @@ static void put_weir(const struct batch_row *b, struct sb *out)
     batch_progress_json(b, out);
     put_id(out, "waits_for", b->held);
     json_i64(out, "repeated", b->repeated);
+    put_time(out, "checkpoint_at", b->saved_ms);
     sb_putc(out, '}');
 }
 

@@ -52,8 +52,10 @@ static enum weir_err run_results(struct db *db, struct write_op *op)
     enum weir_err e = WEIR_OK;
 
     for (size_t i = 0; !e && i < SLOTS; i++)
-        if (w->b->slots[i].stage == SLOT_ENDED)
+        if (w->b->slots[i].stage == SLOT_ENDED) {
+            w->b->slots[i].end.at_ms = w->now_ms;
             e = batch_items_end(db, &w->b->slots[i].end);
+        }
     for (size_t i = 0; !e && i < w->b->run_count; i++)
         if (w->b->runs[i]->worked_us)
             e = batch_items_worked(db, w->b->runs[i]->row.id, (now - w->b->runs[i]->worked_us) / USEC_PER_MS);

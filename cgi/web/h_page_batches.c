@@ -68,6 +68,7 @@ static json_t *row_of(const struct board *board, const struct batch_row *b)
     json_object_set_new(row, "failed", view_count((double)b->failed));
     json_object_set_new(row, "left", eta_ms >= 0 ? view_span((double)eta_ms) : json_string("—"));
     json_object_set_new(row, "made", board_moment(board, b->created_ms, VIEW_MINUTE));
+    json_object_set_new(row, "saved", b->saved_ms ? board_moment(board, b->saved_ms, VIEW_SHORT) : json_string("—"));
     json_object_set_new(row, "may_pause", json_boolean(open && !b->paused));
     json_object_set_new(row, "may_resume", json_boolean(open && b->paused));
     json_object_set_new(row, "may_cancel", json_boolean(open));

@@ -241,6 +241,7 @@ test('a batch shows how far it is, is paused, goes on, is cancelled, and gives i
   await page.click('#sure-yes');
   await row.locator('a', { hasText: 'Answers' }).waitFor({ timeout: 15000 });
   assert.match(await row.innerText(), /\d+\/100 · ✓ \d+ ✕ 0/);
+  assert.match(await row.locator('.saved').innerText(), /^\d\d-\d\d \d\d:\d\d:\d\d$/, 'the last checkpoint');
   const answers = await (await b.context.request.get(b.url(await row.locator('a', { hasText: 'Answers' }).getAttribute('href')))).text();
   assert.equal(JSON.parse(answers.split('\n')[0]).response.status_code, 200);
 });

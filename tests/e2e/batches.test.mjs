@@ -77,6 +77,7 @@ test('a batch is worked through: each item once, with what it cost', async () =>
   const [sum] = weir.sql(`SELECT sum(cost_in + cost_out) AS cost, count(*) AS n, min(priority) AS low, max(priority) AS high FROM events WHERE metadata LIKE '%${b.id}%'`);
   assert.deepEqual([sum.n, sum.low, sum.high], [40, 0, 0]);
   assert.equal(Math.round(end.weir.cost_usd * 1e12), sum.cost);
+  assert.ok(end.weir.checkpoint_at >= end.in_progress_at && end.weir.checkpoint_at <= end.completed_at, JSON.stringify(end));
   assert.ok((await client.batches.list()).data.some((x) => x.id === b.id));
   await client.files.delete(end.input_file_id);
   await client.files.delete(end.output_file_id);
