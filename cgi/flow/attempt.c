@@ -46,7 +46,7 @@ void attempt_open_row(struct engine *e, struct job *j)
     j->rec.upstream = row->upstream;
     memcpy(j->rec.held_us, j->grant.wait.held_us, sizeof j->rec.held_us);
     if (j->lease)
-        lease_granted(j);
+        lease_granted(e, j);
     meter_sent(e, j);
 }
 

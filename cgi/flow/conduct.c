@@ -17,17 +17,36 @@ static struct job_end end_error(enum weir_err err, enum call_status status, int6
 
 /* --- what the writer does --- */
 
+static enum weir_err take_key(struct db *db, const struct job *j)
+{
+    return j->once && !j->once->taken ? idempotency_take(db, &j->once->key, j->once->request_id, j->rec.accepted_at_ms) : WEIR_OK;
+}
+
+/* What is said of a lease is known before it is given: it is stored with it, so that a kill leaves both or neither. */
+static enum weir_err keep_lease_answer(struct db *db, const struct job *j)
+{
+    const struct sb *said = j->once && j->lease && !j->lease->batch ? &j->once->said : NULL;
+
+    return said ? idempotency_answer(db, j->once->request_id, sb_str(said), said->len) : WEIR_OK;
+}
+
 static enum weir_err run_accept(struct db *db, struct write_op *op)
 {
     const struct job *j = OF(struct job, op, op);
-    enum weir_err e = j->once ? idempotency_take(db, &j->once->key, j->once->request_id, j->rec.accepted_at_ms) : WEIR_OK;
+    bool sent = j->writing == OP_ACCEPT_SENT;
+    enum weir_err e = take_key(db, j);
 
-    return e ? e : usage_accept(db, &j->rec, j->writing == OP_ACCEPT_SENT);
+    if (!e)
+        e = usage_accept(db, &j->rec, sent);
+    return e || !sent ? e : keep_lease_answer(db, j);
 }
 
 static enum weir_err run_sent(struct db *db, struct write_op *op)
 {
-    return usage_sent(db, &OF(struct job, op, op)->rec);
+    const struct job *j = OF(struct job, op, op);
+    enum weir_err e = usage_sent(db, &j->rec);
+
+    return e ? e : keep_lease_answer(db, j);
 }
 
 static enum weir_err run_settle(struct db *db, struct write_op *op)
@@ -90,13 +109,13 @@ void conduct_bury(struct engine *e)
 }
 
 /* What it has come to is what everybody hears who sends it again; unless it came to nothing and cost nothing, so that it can
- * be tried again. */
+ * be tried again, as a lease that was not given can. */
 static void end_once(struct engine *e, struct job *j)
 {
     const struct call_record *r = &j->rec;
-    bool nothing = j->end.err && r->usage.prompt + r->usage.completion + r->cost.total == 0;
+    bool nothing = j->lease || (j->end.err && r->usage.prompt + r->usage.completion + r->cost.total == 0);
 
-    if (!j->once || !j->recorded)
+    if (!j->once || !j->once->taken)
         return;
     once_end(j->once, e->w, !nothing);
     j->once = NULL;
@@ -445,8 +464,11 @@ static void committed(struct engine *e, struct mail *m)
         tell(e, j);                   /* whatever came of it: the writer has said what was lost */
         return;
     }
-    if (!result && what != OP_SENT)
+    if (!result && what != OP_SENT) {
         j->recorded = true;
+        if (j->once)
+            j->once->taken = true;
+    }
     if (j->ending) {
         if (j->recorded)
             settle(e, j);

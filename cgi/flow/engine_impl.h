@@ -286,6 +286,7 @@ void follow_bury(struct engine *e);
 void follow_done(struct engine *e);
 
 /* relay.c, for lease.c */
+void relay_response(struct sb *out, const struct job *j, int status, const struct sb *body);     /* a whole answer with this JSON */
 void relay_whole(struct engine *e, struct job *j, const struct sb *body);        /* 200 with this JSON, and no more for this client */
 void relay_refusal_json(struct sb *out, const struct job *j);   /* {"error":…} */
 
@@ -366,7 +367,7 @@ void allowance_change(struct engine *e, const struct settings *fresh);      /* b
 /* lease.c */
 bool leases_init(struct engine *e);      /* those that a Weir before gave, before the engine's thread starts; false: they cannot be read */
 bool lease_runs(const struct job *j);                           /* it was told, and neither settled nor ended otherwise */
-void lease_granted(struct job *j);                              /* before its intent is written */
+void lease_granted(struct engine *e, struct job *j);            /* before its intent is written */
 void lease_begin(struct engine *e, struct job *j);              /* its intent is committed: it is told */
 void lease_heard(struct engine *e, struct job *j);              /* its client has the answer: the connection is closed */
 void lease_tick(struct engine *e, struct job *j);

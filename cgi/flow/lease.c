@@ -78,7 +78,17 @@ static void add_item(struct lease_batch *b)
     sb_puts(&b->said, b->said.len ? "," : "{\"operations\":[");
 }
 
-/* The next has its turn, with the client; or there is none left and all is said. */
+/* Whoever sends the key again is told the same of the leases that were given; if none was, it is free again. */
+static void end_key(struct engine *e, struct job *j, const struct lease_batch *b)
+{
+    if (j->once && j->once->taken)
+        once_end(j->once, e->w, b->told_count > 0);
+    else
+        once_free(j->once);
+    j->once = NULL;
+}
+
+/* The next has its turn, with the client and the key; or there is none left and all is said. */
 static void go_on(struct engine *e, struct job *j, struct lease_batch *b)
 {
     struct job *next = b->at + 1 < b->n ? b->job[b->at + 1] : NULL;
@@ -86,6 +96,7 @@ static void go_on(struct engine *e, struct job *j, struct lease_batch *b)
     if (!next) {
         sb_puts(&b->said, "]}\n");
         relay_whole(e, j, &b->said);
+        end_key(e, j, b);
         j->lease->batch = NULL;           /* from here on its last is a lease like any other */
         batch_free(b);
         return;
@@ -100,6 +111,10 @@ static void go_on(struct engine *e, struct job *j, struct lease_batch *b)
     next->engine = e;
     next->rec.accepted_at_ms = clock_utc_ms();
     rand_id_at(next->rec.request_id, "req", next->rec.accepted_at_ms);
+    next->once = j->once;
+    j->once = NULL;
+    if (next->once)
+        once_move(next->once, &next->rec);
     next->ask.arrived_us = e->now_us;
     next->ask.deadline_us = e->now_us + next->lease->wait_us;
     conduct_arrive(e, &next->mail);
@@ -120,12 +135,6 @@ static void give_up(struct engine *e, struct lease_batch *b)
 
 /* --- its way --- */
 
-void lease_granted(struct job *j)
-{
-    j->rec.lease.granted_ms = clock_utc_ms();
-    j->rec.lease.expires_ms = j->rec.lease.granted_ms + j->lease->for_us / USEC_PER_MS;
-}
-
 static void put_lease(struct sb *out, const struct job *j)
 {
     sb_puts(out, "{\"lease_id\":");
@@ -135,9 +144,35 @@ static void put_lease(struct sb *out, const struct job *j)
     sb_puts(out, "\"}");
 }
 
+/* What whoever asks for it alone is told. */
+static struct sb lease_said(const struct job *j)
+{
+    struct sb said = sb_make(512);
+
+    put_lease(&said, j);
+    sb_putc(&said, '\n');
+    return said;
+}
+
+void lease_granted(struct engine *e, struct job *j)
+{
+    struct sb said;
+
+    j->first_sent_us = e->now_us;
+    j->rec.lease.granted_ms = clock_utc_ms();
+    j->rec.lease.expires_ms = j->rec.lease.granted_ms + j->lease->for_us / USEC_PER_MS;
+    if (!j->once || j->lease->batch)
+        return;
+    said = lease_said(j);
+    relay_response(&j->once->said, j, 200, &said);
+    sb_done(&said);
+}
+
 void lease_begin(struct engine *e, struct job *j)
 {
     struct lease_batch *b = j->lease->batch;
+
+    j->sent_us = j->first_sent_us;        /* it runs from when it was granted, and so do its times */
 
     j->lease->runs = true;
     j->lease->expires_us = e->now_us + j->lease->for_us;
@@ -148,15 +183,12 @@ void lease_begin(struct engine *e, struct job *j)
         memcpy(b->told[b->told_count++], j->rec.request_id, sizeof *b->told);
         go_on(e, j, b);
     } else {
-        struct sb said = sb_make(512);
+        struct sb said = lease_said(j);
 
-        put_lease(&said, j);
-        sb_putc(&said, '\n');
+        once_free(j->once);               /* whoever asks again is told of this lease, running or ended: that is stored with it */
+        j->once = NULL;
         relay_whole(e, j, &said);
         sb_done(&said);
-        if (j->once)                      /* whoever asks again is told of this lease, running or ended */
-            once_end(j->once, e->w, true);
-        j->once = NULL;
     }
     if (j->client.fd >= 0 && client_pending(&j->client) == 0)
         lease_heard(e, j);
@@ -203,6 +235,11 @@ bool lease_ended(struct engine *e, struct job *j)
     answer_settlers(j);
     if (!b)
         return false;
+    if (j->end.err == WEIR_E_IDEMPOTENCY_RUNNING) {      /* the whole batch was sent twice; nothing was granted to this one */
+        j->lease->batch = NULL;
+        batch_free(b);
+        return false;
+    }
     if (j->client.fd < 0) {
         give_up(e, b);
         return true;

@@ -13,11 +13,18 @@ struct once *once_new(const struct call_record *r, const struct idempotency_key 
     struct once *o = mem_zalloc(1, sizeof *o);
 
     o->key = *k;
-    o->key.user_id = r->user_id;
     o->key.endpoint = r->api_endpoint;
-    memcpy(o->request_id, r->request_id, sizeof o->request_id);
+    once_move(o, r);
     o->said = sb_make(IDEMPOTENCY_ANSWER_MAX);
     return o;
+}
+
+void once_move(struct once *o, const struct call_record *r)
+{
+    if (o->taken)
+        return;
+    o->key.user_id = r->user_id;
+    memcpy(o->request_id, r->request_id, sizeof o->request_id);
 }
 
 void once_free(struct once *o)

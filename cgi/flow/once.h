@@ -17,11 +17,14 @@ struct once {
     struct write_op op;
     struct idempotency_key key;      /* user and endpoint are the record's, and not looked at after the acceptance */
     char request_id[CALL_ID_SIZE];
+    bool taken;                      /* the acceptance is committed */
     struct sb said;                  /* all that the client was told, CGI style */
 };
 
 /* For a record whose ids are set; it must not outlive the record until it is accepted. Caller frees with once_free(). */
 struct once *once_new(const struct call_record *r, const struct idempotency_key *k);
+/* It goes with another record, as the one before was not accepted; or was, and the key stays with that one's id. */
+void once_move(struct once *o, const struct call_record *r);
 void once_free(struct once *o);      /* NULL is fine */
 /* All was said. `keep`: it is what everybody is told who sends the key again; else the key is free. Takes `o`. */
 void once_end(struct once *o, struct writer *w, bool keep);

@@ -345,16 +345,14 @@ static struct err_detail detail_of(const struct job *j)
                                .retry_after_ms = j->end.retry_after_ms, .extra = j->end.extra};
 }
 
-/* Status, headers and body in one piece; the body stands in e->scratch. */
-static void add_response(struct engine *e, const struct job *j, int status)
+void relay_response(struct sb *out, const struct job *j, int status, const struct sb *body)
 {
-    sb_putf(&e->out, "Status: %d %s\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n", status, err_reason(status),
-            e->scratch.len);
-    relay_heads(&e->out, j);
+    sb_putf(out, "Status: %d %s\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n", status, err_reason(status), body->len);
+    relay_heads(out, j);
     if (status != 200 && j->end.retry_after_ms >= 0)
-        sb_putf(&e->out, "Retry-After: %" PRId64 "\r\n", (j->end.retry_after_ms + 999) / 1000);
-    sb_puts(&e->out, "\r\n");
-    sb_put(&e->out, sb_str(&e->scratch), e->scratch.len);
+        sb_putf(out, "Retry-After: %" PRId64 "\r\n", (j->end.retry_after_ms + 999) / 1000);
+    sb_puts(out, "\r\n");
+    sb_put(out, sb_str(body), body->len);
 }
 
 static void add_refusal(struct engine *e, const struct job *j)
@@ -364,7 +362,7 @@ static void add_refusal(struct engine *e, const struct job *j)
     sb_reset(&e->scratch);
     err_json(&e->scratch, j->end.err, &d);
     sb_putc(&e->scratch, '\n');
-    add_response(e, j, err_status(j->end.err));
+    relay_response(&e->out, j, err_status(j->end.err), &e->scratch);
 }
 
 void relay_refusal_json(struct sb *out, const struct job *j)
@@ -377,9 +375,7 @@ void relay_refusal_json(struct sb *out, const struct job *j)
 void relay_whole(struct engine *e, struct job *j, const struct sb *body)
 {
     relay_to(e, j);
-    sb_reset(&e->scratch);
-    sb_put(&e->scratch, sb_str(body), body->len);
-    add_response(e, j, 200);
+    relay_response(&e->out, j, 200, body);
     say(e, j, true);
 }
 
@@ -431,7 +427,7 @@ void relay_end(struct engine *e, struct job *j)
         sb_reset(&e->scratch);
         add_answer(&e->scratch, j, true);
         sb_putc(&e->scratch, '\n');
-        add_response(e, j, 200);
+        relay_response(&e->out, j, 200, &e->scratch);
     }
     say(e, j, true);
 }

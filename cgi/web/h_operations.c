@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "flow/lease.h"
+#include "flow/once.h"
 #include "store/convo.h"
 #include "store/record.h"
 #include "web/field.h"
@@ -119,9 +120,12 @@ enum weir_err h_operation_acquire(struct exchange *x)
     if (e || answered)
         return e;
     e = make_job(x, x->json, "", &j);
-    if (!e)
-        launch_go(x, j);
-    return e;
+    if (e)
+        return e;
+    if (x->has_key)
+        j->once = once_new(&j->rec, &x->key);
+    launch_go(x, j);
+    return WEIR_OK;
 }
 
 struct many {
@@ -140,8 +144,12 @@ enum weir_err h_operation_batch(struct exchange *x)
     struct job *job[BATCH_MAX] = {NULL};
     char prefix[40];
     size_t n, made = 0;
-    enum weir_err e = field_read(x->json, many_fields, 1, "", &m, &fault);
+    bool answered;
+    enum weir_err e = once_check(x, NULL, &answered);
 
+    if (e || answered)
+        return e;
+    e = field_read(x->json, many_fields, 1, "", &m, &fault);
     if (e)
         return web_refuse(x, e, fault.param, "%s", fault.why);
     n = json_array_size(m.operations);
@@ -156,6 +164,10 @@ enum weir_err h_operation_batch(struct exchange *x)
     }
     if (!e) {
         job[0]->lease->batch = lease_batch_new(job, n);
+        if (x->has_key) {                /* it is of this path, though each is recorded as an acquisition */
+            job[0]->once = once_new(&job[0]->rec, &x->key);
+            job[0]->once->key.endpoint = "/operations/batch";
+        }
         launch_go(x, job[0]);
         return WEIR_OK;
     }

@@ -278,8 +278,6 @@ struct job *launch_operation(struct exchange *x, const struct launch_operation *
         return NULL;
     }
     fill_operation_record(x, o, j);
-    if (x->has_key)
-        j->once = once_new(&j->rec, &x->key);
     fill_callers(x, j);
     j->ask = (struct ask){
         .job = j, .upstreams = UINT64_C(1) << o->upstream, .priority = o->priority,

@@ -237,12 +237,23 @@ test('the ledger adds up after all this', async () => {
   assert.deepEqual([sums.events, sums.leases], [sums.rollups, 0]);
 });
 
+// A Weir of its own, and what asks it.
+async function ownWeir() {
+  const own = await startWeir({ upstream: up, others: [{ name: 'sheets', protocol: 'operation' }, { name: 'push', protocol: 'operation', max_concurrent: 1 },
+    { name: 'dear', protocol: 'operation', price: { unit_usd: 1 } }] });
+  const ask = (where, body, headers, more) => request({ port: own.port, method: 'POST', path: `/operations/${where}`, body, headers: { ...own.headers, ...headers }, ...more });
+  return { own, ask, acquire: (body, headers, more) => ask('acquire', { name: 'web/search', ...body }, headers, more),
+    batch: (operations, headers, more) => ask('batch', { operations }, headers, more), settle: (id, body = { status: 'success' }) => ask(`${id}/settle`, body),
+    leases: () => own.sql('SELECT count(*) AS n FROM events WHERE units IS NOT NULL OR state = 1')[0].n };
+}
+const key = (k) => ({ 'Idempotency-Key': k });
+const granted = (what, ask) => waitFor(what, async () => {
+  const r = await ask();
+  return r.status === 200 && r;
+});
+
 test('an acquisition that is sent again with its Idempotency-Key is the same lease, while it runs, after its end and over kill -9', async () => {
-  const own = await startWeir({ upstream: up, others: [{ name: 'sheets', protocol: 'operation' }, { name: 'push', protocol: 'operation', max_concurrent: 1 }] });
-  const acquire = (body, headers) => own.post('/operations/acquire', { name: 'web/search', ...body }, headers);
-  const settle = (id, body) => own.post(`/operations/${id}/settle`, body);
-  const key = (k) => ({ 'Idempotency-Key': k }), ask = { units: 3, upstream: 'sheets' };
-  const leases = () => own.sql("SELECT count(*) AS n FROM events WHERE units IS NOT NULL OR state = 1")[0].n;
+  const { own, acquire, settle, leases } = await ownWeir(), ask = { units: 3, upstream: 'sheets' };
   const before = leases();
   const all = await Promise.all(Array.from({ length: 8 }, () => acquire(ask, key('once'))));
   const given = all.filter((r) => r.status === 200);
@@ -250,10 +261,7 @@ test('an acquisition that is sent again with its Idempotency-Key is the same lea
   assert.equal(new Set(given.map((r) => r.json.lease_id)).size, 1, all.map((r) => r.text).join());
   assert.equal(leases(), before + 1);
   const { lease_id } = given[0].json;
-  const again = await waitFor('the answer to be kept', async () => {
-    const r = await acquire(ask, key('once'));
-    return r.status === 200 && r;
-  });
+  const again = await acquire(ask, key('once'));
   assert.deepEqual([again.json, again.headers['idempotent-replayed']], [given[0].json, 'true']);
   assertError(await acquire({ ...ask, units: 4 }, key('once')), 422, null, 'idempotency_mismatch');
   await own.kill();
@@ -265,11 +273,68 @@ test('an acquisition that is sent again with its Idempotency-Key is the same lea
   // What was never granted may be asked for anew.
   const taken = (await acquire({ upstream: 'push' })).json.lease_id;
   assertError(await acquire({ upstream: 'push', wait_ms: 1 }, key('waits')), 429, null, 'queue_timeout');
-  await settle(taken, { status: 'success' });
-  const late = await waitFor('the key to be free', async () => {
-    const r = await acquire({ upstream: 'push', wait_ms: 1 }, key('waits'));
-    return r.status === 200 && r;
-  });
-  await settle(late.json.lease_id, { status: 'success' });
+  await assert.rejects(acquire({ upstream: 'push' }, key('leaves'), { timeout: 200 }));
+  await settle(taken);
+  for (const [k, more] of [['waits', { wait_ms: 1 }], ['leaves', {}]]) {
+    const late = await granted('the key to be free', () => acquire({ upstream: 'push', ...more }, key(k)));
+    await settle(late.json.lease_id);
+  }
+  // A lease and what is said of it are one transaction: where one cannot be stored, there is neither.
+  const database = path.join(own.state, 'weir.db'), run = (sql) => execFileSync('sqlite3', ['-cmd', '.timeout 5000', database, sql]);
+  const given_before = leases();
+  run("CREATE TRIGGER unkept BEFORE UPDATE ON idempotency BEGIN SELECT RAISE(ABORT, 'it cannot be kept'); END");
+  assertError(await acquire(ask, key('neither')), 409, 'conflict');
+  assert.equal(leases(), given_before);
+  run('DROP TRIGGER unkept');
+  await settle((await granted('the key to be free', () => acquire(ask, key('neither')))).json.lease_id);
+  await own.stop();
+});
+
+test('a batch of acquisitions that is sent again with its Idempotency-Key is the same leases', async () => {
+  const { own, acquire, batch, settle, leases } = await ownWeir();
+  const list = [{ name: 'a', upstream: 'sheets', units: 2 }, { name: 'b', upstream: 'push' }, { name: 'c', upstream: 'push', wait_ms: 0 }, { name: 'd', upstream: 'sheets' }];
+  const before = leases();
+  const all = await Promise.all(Array.from({ length: 8 }, () => batch(list, key('many'))));
+  const given = all.filter((r) => r.status === 200);
+  for (const r of all) if (r.status !== 200) assertError(r, 409, null, 'idempotency_in_progress');
+  assert.equal(new Set(given.map((r) => r.text)).size, 1, all.map((r) => r.text).join());
+  assert.deepEqual(given[0].json.operations.map((o) => o.error?.code ?? 'granted'), ['granted', 'granted', 'queue_timeout', 'granted']);
+  assert.equal(leases(), before + 3);
+  const again = await granted('the answer to be kept', () => batch(list, key('many')));
+  assert.deepEqual([again.json, again.headers['idempotent-replayed']], [given[0].json, 'true']);
+  assertError(await batch(list.slice(1), key('many')), 422, null, 'idempotency_mismatch');
+  assertError(await batch(list, key('no spaces')), 400, null, 'invalid_field');
+  await own.kill();
+  await own.start();
+  assert.deepEqual((await batch(list, key('many'))).json, given[0].json, 'it outlives a kill, as the leases do');
+  const ids = given[0].json.operations.filter((o) => o.lease_id).map((o) => o.lease_id);
+  for (const id of ids) assert.equal((await settle(id)).status, 200);
+  assert.deepEqual((await batch(list, key('many'))).json, given[0].json);
+  assert.equal(leases(), before + 3);
+
+  // The first comes to nothing before it is even accepted: the key goes with the second.
+  const { user_id } = (await own.get('/app/me')).json;
+  await own.post('/admin/budgets', { scope: 'user', key: user_id, window: 'day', limit_usd: 0.5 });
+  const dear = [{ name: 'none', upstream: 'dear', units: 1 }, { name: 'one', upstream: 'sheets' }], part = await batch(dear, key('part'));
+  assert.deepEqual(part.json.operations.map((o) => o.error?.code ?? 'granted'), ['budget_exceeded', 'granted'], part.text);
+  assert.deepEqual((await granted('the answer to be kept', () => batch(dear, key('part')))).json, part.json);
+  await own.kill();
+  await own.start();
+  assert.deepEqual((await batch(dear, key('part'))).json, part.json);
+  assert.equal((await settle(part.json.operations[1].lease_id)).status, 200);
+
+  // Nobody has heard of what was granted to one who left: it is given back, and the key is free, as where nothing was granted.
+  const taken = (await acquire({ upstream: 'push' })).json.lease_id;
+  const two = [{ name: 'e', upstream: 'sheets' }, { name: 'f', upstream: 'push' }], none = [{ name: 'g', upstream: 'push', wait_ms: 1 }];
+  await assert.rejects(batch(two, key('left'), { timeout: 300 }));
+  assert.equal((await batch(none, key('none'))).json.operations[0].error.code, 'queue_timeout');
+  await waitFor('what was granted to be given back', () => own.records("m.text = 'e'")[0]?.state === 'settled');
+  await settle(taken);
+  for (const [operations, k] of [[two, 'left'], [none, 'none']]) {
+    const late = await granted('the key to be free', () => batch(operations, key(k)));
+    assert.equal(late.headers['idempotent-replayed'], undefined);
+    for (const o of late.json.operations) assert.equal((await settle(o.lease_id)).status, 200, late.text);
+  }
+  assert.match(execFileSync(path.join(build, 'weir'), ['verify'], { env: own.env, cwd: top, encoding: 'utf8' }), /holds|adds up/i);
   await own.stop();
 });
