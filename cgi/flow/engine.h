@@ -19,6 +19,7 @@
 #include "rules/budget.h"
 #include "rules/session_tokens.h"
 #include "flow/writer.h"
+#include "store/zone.h"
 
 struct engine;
 
@@ -99,6 +100,7 @@ struct snapshot_entry {                /* one waiting request */
 struct snapshot_budget {               /* one ledger of the windows of at_ms */
     struct budget_rule rule;
     char key[BUDGET_KEY_SIZE];         /* whose */
+    char tz[ZONE_NAME_SIZE];           /* whose days its windows are made of */
     struct budget_view view;           /* its rule and key are the ones above */
 };
 

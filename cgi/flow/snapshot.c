@@ -100,6 +100,7 @@ static void add_budgets(struct engine *e, struct snapshot *s)
     for (size_t i = 0; i < s->budget_count; i++) {        /* now that they stay where they are */
         s->budgets[i].view.rule = &s->budgets[i].rule;
         s->budgets[i].view.key = s->budgets[i].key;
+        copy_text(s->budgets[i].tz, sizeof s->budgets[i].tz, e->budgets.row[s->budgets[i].view.number].tz);
     }
 }
 

@@ -250,7 +250,7 @@ static int64_t held_at(const struct ledger_of *l, int64_t at_ms)
 static struct budget_view view_of(const struct rule *r, const struct ledger_of *l, int64_t at_ms)
 {
     int64_t spent = l->spent, held = held_at(l, at_ms);
-    struct budget_view v = {.rule = &r->r, .key = r->r.key, .span = l->span, .spent = spent, .held = held,
+    struct budget_view v = {.rule = &r->r, .number = l->rule, .key = r->r.key, .span = l->span, .spent = spent, .held = held,
                             .lost = lost_at(l, at_ms), .lost_until_ms = l->lost_until_ms, .left = left_of(r->r.limit, spent, held)};
 
     for (int i = 0; i < r->r.warns; i++)                 /* spent / limit >= level, without passing int64 */
@@ -277,7 +277,7 @@ static struct match match_of(struct budget_book *b, uint32_t rule, const char *k
 static struct budget_view view_at(struct budget_book *b, const struct match *m, int64_t at_ms)
 {
     struct budget_view v;
-    struct ledger_of none = {.span = span_at(b, m->rule, at_ms)};
+    struct ledger_of none = {.rule = m->rule, .span = span_at(b, m->rule, at_ms)};
 
     v = view_of(&b->rule[m->rule], m->ledger == IDMAP_NONE ? &none : &b->ledger[m->ledger], at_ms);
     if (v.rule->each)

@@ -64,6 +64,7 @@ struct budget_way {
 /* One ledger as it stands. */
 struct budget_view {
     const struct budget_rule *rule;      /* borrowed from the book */
+    size_t number;                       /* of the rule, counted from 0 */
     const char *key;                     /* whose ledger; borrowed until the book changes */
     struct budget_span span;
     int64_t spent, held;

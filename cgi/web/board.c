@@ -83,15 +83,6 @@ static const struct board_range *range_of(const char *key)
     return &ranges[RANGE_USUAL];
 }
 
-/* The zone a person chose in the settings, else UTC. */
-static struct zone usual_zone(const struct http_request *in)
-{
-    char name[ZONE_NAME_SIZE];
-    struct zone z;
-
-    return http_cookie(in, "weir_tz", name, sizeof name) && zone_load(name, &z) ? z : zone_utc();
-}
-
 enum weir_err board_open(struct exchange *x, struct board *b)
 {
     static const char *const names[] = {"tz", "from", "to", "model", "upstream", "user_id", "session_id", "api_endpoint", "priority",
@@ -104,7 +95,7 @@ enum weir_err board_open(struct exchange *x, struct board *b)
         return web_refuse(x, WEIR_E_INVALID_FIELD, name, NULL);
     *b = (struct board){.x = x, .f = report_filter_make(x->arrived_ms), .mine = x->who.role == ROLE_USER ? x->who.user_id : NULL};
     b->f.owner_id = b->mine;
-    b->f.zone = usual_zone(&x->in);
+    b->f.zone = pages_zone(x);
     from = http_query(&x->in, "from", "");
     b->range = *from ? NULL : range_of(http_query(&x->in, "range", ""));
     if (b->range)
@@ -317,7 +308,7 @@ json_t *board_context(struct board *b, const char *part, const char *title)
     json_object_set_new(ctx, "ranged", json_boolean(p->ranged));
     if (p->ranged)
         json_object_set_new(ctx, "ranges", range_links(b));
-    json_object_set_new(ctx, "usual_zone", json_string(usual_zone(&b->x->in).name));
+    json_object_set_new(ctx, "usual_zone", json_string(pages_zone(b->x).name));
     put_filters(b, ctx);
     json_object_set_new(ctx, "from", json_string(b->range ? "" : http_query(&b->x->in, "from", "")));
     json_object_set_new(ctx, "to", json_string(b->range ? "" : http_query(&b->x->in, "to", "")));

@@ -20,15 +20,7 @@ json_t *board_span(const json_t *report, const char *key) { return view_span(vie
 
 json_t *board_moment(const struct board *b, int64_t utc_ms, enum view_time how)
 {
-    struct sb text = sb_make(32);
-    json_t *at, *shown;
-
-    sb_time(&text, utc_ms + zone_offset_s(&b->f.zone, utc_ms) * INT64_C(1000));
-    at = json_string(sb_str(&text));
-    shown = view_time(at, how);
-    json_decref(at);
-    sb_done(&text);
-    return shown;
+    return view_moment(&b->f.zone, utc_ms, how);
 }
 
 json_t *board_time(const struct board *b, const json_t *at, enum view_time how)
@@ -314,7 +306,7 @@ void board_put_requests(const struct board *b, json_t *ctx, const char *caption,
 
 json_t *board_budgets(const struct board *b, const struct snapshot *s)
 {
-    json_t *list = view_budgets(s, b->mine), *g;
+    json_t *list = view_budgets(s, b->mine, &b->f.zone), *g;
     size_t i;
 
     json_array_foreach(list, i, g) {

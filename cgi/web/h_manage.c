@@ -7,11 +7,17 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "store/report.h"
 #include "web/manage.h"
 #include "web/pages.h"
 #include "web/view.h"
 
 enum { LONG = 100 };             /* a list of more rows scrolls in its frame, under its headings */
+
+struct reader {
+    struct exchange *x;
+    struct zone zone;            /* whose clocks times are told by */
+};
 
 /* --- what is shown --- */
 
@@ -23,10 +29,10 @@ static bool is_time(const json_t *v)
     return s && strlen(s) == 24 && s[4] == '-' && s[10] == 'T' && s[23] == 'Z' && strspn(s, "0123456789-:.TZ") == 24;
 }
 
-static json_t *text_of(const json_t *v);
+static json_t *text_of(const struct reader *to, const json_t *v);
 
 /* What is set of it, as "requests per minute 60, tokens per minute 1000". */
-static void put_members(struct sb *out, const json_t *v)
+static void put_members(struct sb *out, const struct reader *to, const json_t *v)
 {
     const char *name;
     json_t *value;
@@ -40,20 +46,30 @@ static void put_members(struct sb *out, const json_t *v)
             sb_puts(out, ", ");
         for (const char *c = name; *c; c++)
             sb_putc(out, *c == '_' ? ' ' : *c);
-        text = text_of(value);
+        text = text_of(to, value);
         sb_putc(out, ' ');
         sb_puts(out, json_string_value(text));
         json_decref(text);
     }
 }
 
-static json_t *text_of(const json_t *v)
+/* A moment as RFC 3339 has it, by the reader's clocks; "—": it is none. */
+static json_t *moment(const struct reader *to, const json_t *at)
+{
+    int64_t at_ms;
+
+    if (!json_is_string(at) || !report_time_parse(json_string_value(at), 0, &at_ms))
+        return json_string("—");
+    return view_moment(&to->zone, at_ms, VIEW_MINUTE);
+}
+
+static json_t *text_of(const struct reader *to, const json_t *v)
 {
     struct sb out = sb_make(65536);
     json_t *text;
 
     if (is_time(v))
-        return view_time(v, VIEW_MINUTE);
+        return moment(to, v);
     if (json_is_string(v)) {
         sb_puts(&out, json_string_value(v));
     } else if (json_is_boolean(v)) {
@@ -62,7 +78,7 @@ static json_t *text_of(const json_t *v)
         for (size_t i = 0; i < json_array_size(v); i++)
             sb_putf(&out, "%s%s", i ? ", " : "", json_string_value(json_array_get(v, i)) ? json_string_value(json_array_get(v, i)) : "…");
     } else if (json_is_object(v)) {
-        put_members(&out, v);
+        put_members(&out, to, v);
     } else if (v && !json_is_null(v)) {
         char *dump = json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(12));
 
@@ -85,17 +101,30 @@ static json_t *rate(double usd)
 }
 
 /* "at 21 % until 2026-11-26 20:31" while a provider recovers. */
-static json_t *recovery(const json_t *v)
+static json_t *recovery(const struct reader *to, const json_t *v)
 {
     json_t *rate, *until, *text;
 
     if (!json_is_true(json_object_get(v, "active")))
         return json_string("—");
     rate = view_percent(view_number(v, "rate_factor"));
-    until = view_time(json_object_get(v, "until"), VIEW_MINUTE);
+    until = moment(to, json_object_get(v, "until"));
     text = view_text("at %s until %s", json_string_value(rate), json_string_value(until));
     json_decref(rate);
     json_decref(until);
+    return text;
+}
+
+/* When a budget begins anew; with the zone whose day that is, where it is another. */
+static json_t *reset(const struct reader *to, const json_t *b)
+{
+    json_t *at = moment(to, json_object_get(b, "resets_at")), *text;
+    const char *tz = json_str(b, "tz", "UTC");
+
+    if (strcmp(tz, to->zone.name) == 0 || !json_is_string(json_object_get(b, "resets_at")))
+        return at;
+    text = view_text("%s (midnight %s)", json_string_value(at), tz);
+    json_decref(at);
     return text;
 }
 
@@ -163,7 +192,7 @@ static json_t *rule(struct exchange *x, const json_t *r)
 }
 
 /* What a column shows of an item. */
-static json_t *shown(struct exchange *x, const struct manage_column *c, const json_t *item)
+static json_t *shown(const struct reader *to, const struct manage_column *c, const json_t *item)
 {
     const json_t *v = json_object_get(item, c->member);
     double n = json_is_number(v) ? json_number_value(v) : (double)NAN;
@@ -180,18 +209,21 @@ static json_t *shown(struct exchange *x, const struct manage_column *c, const js
     case SHOW_ON:
         return json_string(json_is_true(v) ? "on" : "off");
     case SHOW_PERSON:
-        return json_is_string(v) ? pages_person(x, json_string_value(v)) : json_string("—");
+        return json_is_string(v) ? pages_person(to->x, json_string_value(v)) : json_string("—");
     case SHOW_CODE:
         return pages_spoken(json_is_string(v) ? json_string_value(v) : "—");
     case SHOW_RECOVERY:
-        return recovery(v);
+        return recovery(to, v);
     case SHOW_RULE:
-        return rule(x, item);
+        return rule(to->x, item);
+    case SHOW_RESET:
+        return reset(to, item);
     case SHOW_PLAIN:
+    case SHOW_TIME:
     case SHOW_ID:
         break;
     }
-    return text_of(v);
+    return text_of(to, v);
 }
 
 static bool is_number(const struct manage_column *c)
@@ -199,7 +231,7 @@ static bool is_number(const struct manage_column *c)
     return c->show >= SHOW_COUNT && c->show <= SHOW_SHARE;
 }
 
-static json_t *rows_of(struct exchange *x, const struct manage_section *s, const json_t *items)
+static json_t *rows_of(const struct reader *to, const struct manage_section *s, const json_t *items)
 {
     json_t *rows = json_array(), *item;
     size_t i;
@@ -210,13 +242,13 @@ static json_t *rows_of(struct exchange *x, const struct manage_section *s, const
         char *whole = changes ? json_dumps(item, JSON_COMPACT | JSON_REAL_PRECISION(12)) : NULL;
 
         for (const struct manage_column *c = s->columns; c < s->columns + MANAGE_COLUMNS && c->member; c++) {
-            json_t *text = shown(x, c, item);
+            json_t *text = shown(to, c, item);
             bool unknown = json_is_string(text) && strcmp(json_string_value(text), "—") == 0;
 
             json_array_append_new(cells, json_pack("{s:s, s:o, s:b, s:b, s:b}", "label", c->label, "text", text, "num", is_number(c),
                                                    "mono", c->show == SHOW_ID, "unknown", unknown));
         }
-        json_array_append_new(rows, json_pack("{s:o, s:o, s:s*, s:b, s:b}", "cells", cells, "id", text_of(json_object_get(item, s->id)),
+        json_array_append_new(rows, json_pack("{s:o, s:o, s:s*, s:b, s:b}", "cells", cells, "id", text_of(to, json_object_get(item, s->id)),
                                               "item", whole, "can_remove", s->removable, "can_change", changes));
         free(whole);
     }
@@ -224,13 +256,21 @@ static json_t *rows_of(struct exchange *x, const struct manage_section *s, const
 }
 
 /* The members of the one item as lines. */
-static json_t *lines_of(struct exchange *x, const struct manage_section *s, const json_t *item)
+static json_t *lines_of(const struct reader *to, const struct manage_section *s, const json_t *item)
 {
     json_t *lines = json_array();
 
     for (const struct manage_column *c = s->columns; c < s->columns + MANAGE_COLUMNS && c->member; c++)
-        json_array_append_new(lines, json_pack("{s:s, s:o}", "label", c->label, "text", shown(x, c, item)));
+        json_array_append_new(lines, json_pack("{s:s, s:o}", "label", c->label, "text", shown(to, c, item)));
     return lines;
+}
+
+static bool tells_time(const struct manage_section *s)
+{
+    for (const struct manage_column *c = s->columns; c < s->columns + MANAGE_COLUMNS && c->member; c++)
+        if (c->show == SHOW_TIME || c->show == SHOW_RESET || c->show == SHOW_RECOVERY)
+            return true;
+    return false;
 }
 
 static json_t *columns_of(const struct manage_section *s)
@@ -338,6 +378,7 @@ enum weir_err h_page_settings(struct exchange *x)
 enum weir_err h_page_manage(struct exchange *x)
 {
     const struct manage_section *s = manage_sections;
+    const struct reader to = {x, pages_zone(x)};
     json_t *ctx, *list;
     const json_t *items;
     enum weir_err e;
@@ -352,14 +393,16 @@ enum weir_err h_page_manage(struct exchange *x)
     json_object_update_new(ctx, json_pack("{s:s, s:s, s:s, s:s}", "heading", s->title, "path", s->path, "lead", s->lead, "none", s->none));
     json_object_set(ctx, "version", json_object_get(list, "version"));
     json_object_set(ctx, "models", json_object_get(list, "models"));
+    if (tells_time(s))
+        json_object_set_new(ctx, "zone", json_string(to.zone.name));
     put_sections(x, s, ctx);
     put_form(x, s, ctx);
     json_object_set_new(ctx, "columns", columns_of(s));
-    json_object_set_new(ctx, "rows", rows_of(x, s, items));
+    json_object_set_new(ctx, "rows", rows_of(&to, s, items));
     json_object_set_new(ctx, "has_rows", json_boolean(json_array_size(items) > 0));
     json_object_set_new(ctx, "long", json_boolean(json_array_size(items) > LONG));
     json_object_set_new(ctx, "nothing", json_boolean(s->rows && json_array_size(items) == 0));
-    json_object_set_new(ctx, "facts", s->rows ? json_null() : json_pack("{s:o}", "lines", lines_of(x, s, list)));
+    json_object_set_new(ctx, "facts", s->rows ? json_null() : json_pack("{s:o}", "lines", lines_of(&to, s, list)));
     json_object_set_new(ctx, "more", json_boolean(json_is_string(json_object_get(list, "next_cursor"))));
     json_decref(list);
     return pages_answer(x, "manage", ctx);

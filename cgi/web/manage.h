@@ -7,8 +7,10 @@
 
 #include "web/route.h"
 
-/* How a member is shown; a rule is the whole item, in words. A time is shown as one, whatever is said here; what is absent is "—". */
-enum manage_show { SHOW_PLAIN, SHOW_COUNT, SHOW_MONEY, SHOW_RATE, SHOW_SHARE, SHOW_ON, SHOW_PERSON, SHOW_ID, SHOW_CODE, SHOW_RECOVERY, SHOW_RULE };
+/* How a member is shown; a rule and a reset are of the whole item, in words. A time is shown as one, whatever is said here, and where
+ * a column is said to have them the page says by whose clocks; what is absent is "—". */
+enum manage_show { SHOW_PLAIN, SHOW_COUNT, SHOW_MONEY, SHOW_RATE, SHOW_SHARE, SHOW_ON, SHOW_PERSON, SHOW_ID, SHOW_CODE, SHOW_RECOVERY, SHOW_RULE,
+                   SHOW_TIME, SHOW_RESET };
 
 struct manage_column {
     const char *member, *label;

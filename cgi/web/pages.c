@@ -20,6 +20,14 @@ static const char *choice(const struct http_request *in, const char *cookie, con
     return strcmp(value, a) == 0 ? a : strcmp(value, b) == 0 ? b : "";
 }
 
+struct zone pages_zone(const struct exchange *x)
+{
+    char name[ZONE_NAME_SIZE];
+    struct zone z;
+
+    return http_cookie(&x->in, "weir_tz", name, sizeof name) && zone_load(name, &z) ? z : zone_utc();
+}
+
 /* The page's boot data. sb_json writes < as \u003c, so the text may stand in a script element. */
 static json_t *boot_text(const struct exchange *x, const char *session_id)
 {

@@ -5,10 +5,14 @@
 
 #include <jansson.h>
 
+#include "store/zone.h"
 #include "web/web.h"
 
 /* title, theme, metrics_mode, user, at_<tab>, boot (with session_id and whom to write to unless NULL). `tab` may be NULL. New, the caller's. */
 json_t *pages_context(struct exchange *x, const char *title, const char *tab, const char *session_id);
+
+/* The time zone this person chose in the settings; UTC if none. */
+struct zone pages_zone(const struct exchange *x);
 
 /* The JSON value in `text`, new; NULL if `e` is an error or the text was cut. Ends `text`. */
 json_t *pages_parse(enum weir_err e, struct sb *text);

@@ -160,6 +160,19 @@ json_t *view_time(const json_t *at, enum view_time how)
     return json_string(text);
 }
 
+json_t *view_moment(const struct zone *z, int64_t utc_ms, enum view_time how)
+{
+    struct sb text = sb_make(32);
+    json_t *at, *shown;
+
+    sb_time(&text, utc_ms + zone_offset_s(z, utc_ms) * INT64_C(1000));
+    at = json_string(sb_str(&text));
+    shown = view_time(at, how);
+    json_decref(at);
+    sb_done(&text);
+    return shown;
+}
+
 /* Add {label, value, meaning, long, dot} to the line; `value` and `meaning` are taken. */
 static void metric(json_t *line, const char *label, json_t *value, json_t *meaning, bool in_short)
 {

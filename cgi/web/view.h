@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "rules/gate.h"
+#include "store/zone.h"
 
 /* The number at `key`; NAN if it is absent, null or no number, or obj is NULL. */
 double view_number(const json_t *obj, const char *key);
@@ -39,6 +40,8 @@ enum view_time {
     VIEW_SHORT           /* 11-22 14:02:31 */
 };
 json_t *view_time(const json_t *at, enum view_time how);
+/* The same of a moment, as the clocks of a zone have it. */
+json_t *view_moment(const struct zone *z, int64_t utc_ms, enum view_time how);
 
 /* The line under an answer as a list of {label, value, meaning, long, dot}; `m` has usage, cost and metrics. NULL if it
  * has no usage. */

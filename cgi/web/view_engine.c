@@ -188,30 +188,25 @@ static int32_t next_warn(const struct budget_view *v)
     return BUDGET_WARN_ALL;
 }
 
-/* "80 % reached · resets 2026-12-01 00:00 UTC" */
-static json_t *budget_foot(const struct budget_view *v)
+/* "80 % reached · resets 2026-12-01 06:00 Europe/Berlin (midnight America/New_York)": in the reader's zone, and that of the budget's
+ * days where they are of another. */
+static json_t *budget_foot(const struct snapshot_budget *b, const struct zone *z)
 {
-    json_t *reached = view_percent((double)v->warned / BUDGET_WARN_ALL), *at = NULL, *text;
-    struct sb time = sb_make(64);
+    const struct budget_view *v = &b->view;
+    bool resets = v->rule->window != BUDGET_TOTAL, elsewhere = resets && strcmp(b->tz, z->name) != 0;
+    json_t *reached = view_percent((double)v->warned / BUDGET_WARN_ALL), *at = resets ? view_moment(z, v->span.to_ms, VIEW_MINUTE) : NULL, *text;
 
-    if (v->rule->window != BUDGET_TOTAL) {
-        json_t *to;
-
-        sb_time(&time, v->span.to_ms);
-        to = json_string(sb_str(&time));
-        at = view_time(to, VIEW_MINUTE);
-        json_decref(to);
-    }
-    text = view_text("%s%s%s%s%s%s", v->warned ? json_string_value(reached) : "", v->warned ? " reached" : "",
-                     v->warned && at ? " · " : "", at ? "resets " : "", at ? json_string_value(at) : "", at ? " UTC" : "");
+    text = view_text("%s%s%s%s%s%s%s%s%s%s", v->warned ? json_string_value(reached) : "", v->warned ? " reached" : "", v->warned && resets ? " · " : "",
+                     resets ? "resets " : "", resets ? json_string_value(at) : "", resets ? " " : "", resets ? z->name : "",
+                     elsewhere ? " (midnight " : "", elsewhere ? b->tz : "", elsewhere ? ")" : "");
     json_decref(reached);
     json_decref(at);
-    sb_done(&time);
     return text;
 }
 
-static json_t *budget_gauge(const struct budget_view *v)
+static json_t *budget_gauge(const struct snapshot_budget *b, const struct zone *z)
 {
+    const struct budget_view *v = &b->view;
     double limit = (double)v->rule->limit, used = limit > 0 ? (double)v->spent / limit : 1, held = limit > 0 ? (double)v->held / limit : 0;
     json_t *spent = view_money((double)v->spent / 1e12), *of = view_money(limit / 1e12);
     const char *tone = v->left == 0 ? "err" : v->warned ? "warn" : "ok";
@@ -220,7 +215,7 @@ static json_t *budget_gauge(const struct budget_view *v)
                           "now", (json_int_t)lround(100 * fmin(1, used + held)),
                           "valuetext", view_text("%s of %s spent", json_string_value(spent), json_string_value(of)),
                           "used_pct", view_length(used), "held_pct", view_length(fmin(held, fmax(0, 1 - used))),
-                          "reserve_pct", view_length((double)next_warn(v) / BUDGET_WARN_ALL), "foot", budget_foot(v));
+                          "reserve_pct", view_length((double)next_warn(v) / BUDGET_WARN_ALL), "foot", budget_foot(b, z));
 
     json_object_set_new(g, "id", json_string(v->rule->id));
     json_object_set_new(g, "key", json_string(v->key));
@@ -231,13 +226,13 @@ static json_t *budget_gauge(const struct budget_view *v)
     return g;
 }
 
-json_t *view_budgets(const struct snapshot *s, const char *user_id)
+json_t *view_budgets(const struct snapshot *s, const char *user_id, const struct zone *z)
 {
     json_t *list = json_array();
 
     for (size_t i = 0; i < s->budget_count; i++)
         if (snapshot_budget_is_of(&s->budgets[i], user_id))
-            json_array_append_new(list, budget_gauge(&s->budgets[i].view));
+            json_array_append_new(list, budget_gauge(&s->budgets[i], z));
     return list;
 }
 

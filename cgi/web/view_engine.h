@@ -23,8 +23,9 @@ json_t *view_queue(const struct snapshot *s, const char *user_id, const struct r
 
 /* A list of what templates/gauge.mustache takes, one for each ledger; the line in it is the warn level that comes next, and
  * its tone is the levels' own. Of `user_id` only (as snapshot_budgets_json()), or all if NULL. Each has the
- * budget's id and the key whose ledger it is, a user's has user_id beside it, and that at the end of its name. */
-json_t *view_budgets(const struct snapshot *s, const char *user_id);
+ * budget's id and the key whose ledger it is, a user's has user_id beside it, and that at the end of its name. Times
+ * are as the clocks of `z` have them. */
+json_t *view_budgets(const struct snapshot *s, const char *user_id, const struct zone *z);
 
 /* How many wait, all priorities together. */
 int64_t view_waiting(const struct snapshot *s);

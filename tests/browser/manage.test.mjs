@@ -75,7 +75,7 @@ test('every settings page is sound, and a user without rights sees their own alo
   assert.match(await row('openai').innerText(), /healthy/);
   await page.goto(b.url('/app/settings/price-table'));
   assert.match(await page.innerText('.set-head'), /Version \d{4}-\d\d-\d\d, \d+ models\./);
-  assert.match(await page.locator('tbody tr', { hasText: /^openaigpt-4o-mini\$/ }).innerText(), /\$0\.15\s+\$0\.60\s+\$0\.075\s+—\s+table/);
+  assert.match(await page.locator('tbody tr', { hasText: /^gpt-4o-miniopenai\$/ }).innerText(), /\$0\.15\s+\$0\.60\s+\$0\.075\s+—\s+table/);
   await page.goto(b.url('/app/settings/alerts'));
   const nina = (await weir.createUser('otto')).user_id;
   for (const [rule, when] of [[{ kind: 'cost', window: 'day', limit_usd: 5, scope: 'user', key: nina }, /^A day of user otto costs more than \$5\.00$/],
@@ -139,6 +139,13 @@ test('a time zone and the two-letter shortcuts, once chosen, hold on every page'
   await page.waitForURL(b.url('/app/dashboard'));
   assert.match(await page.innerText('[data-panel="recent"] thead'), /Asia\/Kolkata/);
   assert.doesNotMatch(await page.getAttribute('#stamp', 'title'), new RegExp(`^${new Date().toISOString().slice(11, 13)}:`), 'the clock is there’s');
+  assert.equal((await weir.post('/admin/budgets', { scope: 'all', window: 'day', tz: 'America/New_York', limit_usd: 5 })).status, 201);
+  const resets = /resets \d{4}-\d\d-\d\d (09|10):30 Asia\/Kolkata \(midnight America\/New_York\)/;
+  await page.goto(b.url('/app/dashboard/budgets'));
+  assert.match(await page.innerText('[data-panel="budgets"]'), resets);
+  await page.goto(b.url('/app/settings/budgets'));
+  assert.match(await page.innerText('.set-head'), /Times are in Asia\/Kolkata\./);
+  assert.match(await row('everything').or(row('all')).first().innerText(), /(09|10):30 \(midnight America\/New_York\)/);
   await page.goto(b.url('/app/dashboard?tz=UTC'));
   assert.match(await page.innerText('[data-panel="recent"] thead'), /UTC/, 'the address wins');
 });

@@ -157,6 +157,7 @@ static struct snapshot_budget ledger(const char *key, int64_t limit, int64_t spe
                                          .left = limit - spent - held, .warned = warned}};
 
     snprintf(b.key, sizeof b.key, "%s", key);
+    snprintf(b.tz, sizeof b.tz, "UTC");
     return b;
 }
 
@@ -171,14 +172,15 @@ START_TEST(a_budget_shows_what_is_spent_and_the_warning_it_has_reached)
     struct snapshot_budget b[] = {ledger("usr_a", 5 * usd, 0, 0, 0), ledger("usr_a", 5 * usd, 3 * usd, usd, 500000),
                                   ledger("usr_b", 5 * usd, 5 * usd, 0, 800000)};
     struct snapshot s = {.budget_count = 3, .budgets = b};
+    struct zone utc = zone_utc(), there;
     json_t *all, *mine, *g;
 
     for (size_t i = 0; i < 3; i++) {
         b[i].view.rule = &b[i].rule;
         b[i].view.key = b[i].key;
     }
-    all = view_budgets(&s, NULL);
-    mine = view_budgets(&s, "usr_b");
+    all = view_budgets(&s, NULL, &utc);
+    mine = view_budgets(&s, "usr_b", &utc);
     ck_assert_uint_eq(json_array_size(all), 3);
     ck_assert_uint_eq(json_array_size(mine), 1);
     g = json_array_get(all, 0);
@@ -196,6 +198,10 @@ START_TEST(a_budget_shows_what_is_spent_and_the_warning_it_has_reached)
     g = json_array_get(mine, 0);
     ck_assert_str_eq(part(g, "tone"), "err");
     ck_assert_str_eq(part(g, "reserve_pct"), "100.00%");
+    json_decref(all);
+    ck_assert(zone_load("Asia/Kolkata", &there));
+    all = view_budgets(&s, NULL, &there);
+    ck_assert_str_eq(part(json_array_get(all, 0), "foot"), "resets 2026-12-01 05:30 Asia/Kolkata (midnight UTC)");
     json_decref(all);
     json_decref(mine);
 }
