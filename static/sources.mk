@@ -42,6 +42,7 @@ nobase_dist_pkgdata_DATA += \
 	static/js/header.js \
 	static/js/highlight.js \
 	static/js/hurry.js \
+	static/js/jump.js \
 	static/js/keys.js \
 	static/js/lazy.js \
 	static/js/left.js \
@@ -70,6 +71,7 @@ nobase_dist_pkgdata_DATA += \
 	static/js/signedout.js \
 	static/js/sort.js \
 	static/js/status.js \
+	static/js/stream.js \
 	static/js/style.js \
 	static/js/texts.js \
 	static/js/touch.js \

@@ -1,4 +1,4 @@
-/* api.js - the one module that talks to Weir's interface. Paths and shapes are those of the
+/* api.js - the one module that talks to Weir's interface, with stream.js for event streams. Paths and shapes are those of the
  * HTTP interface; every refusal becomes an ApiError that carries its error object. */
 import { boot } from "./boot.js";
 
@@ -10,7 +10,7 @@ export class ApiError extends Error {
   }
 }
 
-async function refusal(response) {
+export async function refusal(response) {
   let error = null;
   try { error = (await response.json()).error; } catch { /* not ours: a proxy's page */ }
   return new ApiError(response.status, error ?? {
@@ -23,7 +23,7 @@ async function refusal(response) {
 /* Nobody answered, or not to the end. */
 export const unreachable = (message = "Weir could not be reached.", status = 0) => new ApiError(status, { type: "network", code: "network", message });
 
-async function call(path, options) {
+export async function call(path, options) {
   try {
     return await fetch(path, { credentials: "same-origin", cache: "no-store", redirect: "error", ...options });
   } catch (e) {
@@ -34,7 +34,7 @@ async function call(path, options) {
 
 /* The session's secret against forgery: the page's, until a sign-in on it gave another. */
 let csrf = boot.csrf_token ?? "";
-const headers = (more = {}) => ({ "X-CSRF-Token": csrf, ...more });
+export const headers = (more = {}) => ({ "X-CSRF-Token": csrf, ...more });
 
 /* GET as JSON. */
 export async function get(path, { signal } = {}) {
@@ -63,39 +63,6 @@ export async function changed(path, memo, { signal } = {}) {
   if (!response.ok) throw await refusal(response);
   memo.etag = response.headers.get("ETag") ?? "";
   return response.json();
-}
-
-/* Read one event stream to its end. `on` gets (name, data, id) for each event. With a body it is
- * a POST, without one a GET that resumes after `lastId`. Throws ApiError when refused or broken. */
-export async function stream(path, { body, key, lastId, signal }, on) {
-  const { createParser } = await import("/static/vendor/eventsource-parser-3.1.1/index.js").catch(() => { throw unreachable(); });
-  const response = await call(path, {
-    method: body ? "POST" : "GET", signal,
-    headers: headers({
-      Accept: "text/event-stream",
-      ...(body ? { "Content-Type": "application/json" } : {}),
-      ...(key ? { "Idempotency-Key": key } : {}),
-      ...(lastId ? { "Last-Event-ID": String(lastId) } : {}),
-    }),
-    body: body ? JSON.stringify(body) : undefined,
-  });
-  if (!response.ok) throw await refusal(response);
-  const parser = createParser({ onEvent: (e) => on(e.event ?? "message", JSON.parse(e.data), Number(e.id)) });
-  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-  for (;;) {
-    const { value, done } = await next(reader);
-    if (done) return;
-    parser.feed(value);
-  }
-}
-
-async function next(reader) {
-  try {
-    return await reader.read();
-  } catch (e) {
-    if (e.name === "AbortError") throw e;
-    throw unreachable("The connection broke.");
-  }
 }
 
 /* 128 random bits; crypto.randomUUID does not exist on plain http. */

@@ -7,7 +7,9 @@
  *   (nothing was accepted) · {kind: "aborted"} (taken back before that) ·
  *   {kind: "interrupted"} (the stream ended without its end, and is gone).
  * One's own limit is no end: the message waits here until that is free again. */
-import { ApiError, newKey, send, stream } from "./api.js";
+import { ApiError, newKey, send, unreachable } from "./api.js";
+
+const stream = (...how) => import("./stream.js").then((m) => m.stream(...how), () => { throw unreachable(); });
 
 const RECONNECTS = 5;                 /* tries in a row without a new event */
 const RESENDS = 2;                    /* of a message that may or may not have arrived: with its key it counts once */

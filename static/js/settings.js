@@ -3,6 +3,7 @@ import { send } from "./api.js";
 import { byId, el } from "./dom.js";
 import { cookie, isZone, recall, remember, setCookie, setTheme, zone } from "./prefs.js";
 import { wrong } from "./wrong.js";
+import "./jump.js";
 import "./shell.js";
 
 const apply = {

@@ -1,5 +1,5 @@
-/* shell.js - what every page shares: the theme button, signing out, g with c or d
- * where that is chosen, menus, and the sidebar: a drawer on narrow screens, folded away on wide ones. */
+/* shell.js - what every page shares: the theme button, signing out, menus, and the sidebar:
+ * a drawer on narrow screens, folded away on wide ones. */
 import { send } from "./api.js";
 import { byId } from "./dom.js";
 import { dark, recall, setTheme } from "./prefs.js";
@@ -27,16 +27,7 @@ document.addEventListener("keydown", (e) => {
 });
 document.addEventListener("click", (e) => { for (const menu of document.querySelectorAll(".drop[open]")) if (!menu.contains(e.target)) menu.open = false; });
 
-/* g, then c or d: only where it was chosen, and never while one writes. */
-const PLACES = { c: "/app/", d: "/app/dashboard" };
-const TWO_KEYS_MS = 1500;
-let pressed = -Infinity;
-
-document.addEventListener("keydown", (e) => {
-  if (e.ctrlKey || e.metaKey || e.altKey || e.target.closest("input, textarea, select") || !recall("jump")) return;
-  if (e.timeStamp - pressed < TWO_KEYS_MS && PLACES[e.key]) location.assign(PLACES[e.key]);
-  pressed = e.key === "g" ? e.timeStamp : -Infinity;
-});
+if (recall("jump")) import("./jump.js");
 
 const app = byId("app");
 const menu = byId("menu");
