@@ -284,6 +284,47 @@ test('what is selected in an answer stays selected while its stream goes on and 
   stage.play();
 });
 
+test('the card of a message that waits is as high when its figures have lost a digit, at any width, and a button one is on stays', async () => {
+  const stage = await startStage(page);
+  let wake;
+  const events = [], give = (...more) => { events.push(...more); wake?.(); };
+  const place = (position, eta_ms) => ['queue', { position, ahead: position - 1, eta_ms, eta_error_ms: 2000, reason: 'output_tokens_per_minute', upstream: 'openai' }];
+  stage.play({ events: (async function* () {
+    for (;;) {
+      while (events.length) yield events.shift();
+      await new Promise((go) => { wake = go; });
+    }
+  }()) });
+  await page.clock.install();
+  await fresh();
+  await say(page, 'waits');
+  give(['accepted', { request_id: 'req_1', session_id: 'ses_1', message_id: 'msg_1' }], place(10, 65000));
+  await card().filter({ hasText: 'position 10 · starts in about 1 min 5' }).waitFor();
+  await page.clock.pauseAt(Date.now() + 1000);
+  const high = () => card().evaluate((n) => [n, n.querySelector('.more'), n.querySelector('button')].map((m) => Math.round(m.getBoundingClientRect().bottom - n.getBoundingClientRect().top)).join());
+  const seen = new Map();
+  for (let width = 320; width <= 420; width += 10) {
+    await page.setViewportSize({ width, height: 844 });
+    give(place(10, 65000));
+    await card().filter({ hasText: 'about 1 min 5' }).waitFor();
+    const heights = [await high()];
+    for (let left = 65; left > 7; left -= 3) {
+      await page.clock.runFor(3000);
+      heights.push(await high());
+    }
+    await card().filter({ hasText: /in about [5-9]\ss/ }).waitFor();
+    seen.set(width, [...new Set(heights)]);
+  }
+  assert.deepEqual([...seen].filter(([, heights]) => heights.length > 1), []);
+  await card().locator('button[data-act="cancel"]').focus();
+  give(place(9, 9000));
+  await card().filter({ hasText: 'position 9' }).waitFor();
+  assert.equal(await page.evaluate(() => document.activeElement.dataset.act), 'cancel');
+  await page.clock.resume();
+  stage.play();
+  await page.setViewportSize({ width: 1400, height: 900 });
+});
+
 test('an answer that is written for another device of the same person is read along, and one that failed is not waited for', async () => {
   await fresh();
   await say(page, '#slow-0-20-3000 read along');
