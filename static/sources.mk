@@ -51,6 +51,7 @@ nobase_dist_pkgdata_DATA += \
 	static/js/manage.js \
 	static/js/markdown.js \
 	static/js/math.js \
+	static/js/meanwhile.js \
 	static/js/metrics.js \
 	static/js/monitor.js \
 	static/js/other.js \

@@ -52,7 +52,7 @@ function estimating() {
   estimate.then((e) => e.soon(), () => {});           /* offline: none until the page is loaded again */
 }
 
-const live = new Live(10_000, { take: (s) => { reach.came(); monitor.take(s); if (s) showHealth(s); if (sessions.left.size) import("./left.js").then((m) => m.look(sessions), () => {}); }, failed: (_, x) => (x.status === 401 ? out(null) : reach.missed()) });
+const live = new Live(10_000, { take: (s) => { reach.came(); monitor.take(s); if (s) { showHealth(s); if (polls++) meanwhile(); } if (sessions.left.size) import("./left.js").then((m) => m.look(sessions), () => {}); }, failed: (_, x) => (x.status === 401 ? out(null) : reach.missed()) });
 const reach = new Reach({ changed: (reachable) => composer.setOffline(!reachable), retry: () => live.now() });
 const monitor = new Monitor({ upstream: () => composer.model.selectedOptions[0]?.dataset.upstream ?? "", refresh: () => { live.now(); monitor.chat(session); } });
 
@@ -84,6 +84,7 @@ function titleOf(text) {
   return line.length <= 60 ? line : `${line.slice(0, 61).replace(/\s+\S*$/, "")}…`;
 }
 
+let polls = 0;                          /* the page has what the first could tell */
 let doing = "";                         /* what becomes of this conversation, beside its title in the list */
 function chip(word) {
   doing = word;
@@ -96,14 +97,14 @@ let newest = null, room = 0;
 function makeRoom() { if (newest) newest.style.minHeight = `${room}px`; }
 new ResizeObserver(([{ contentRect }]) => { room = contentRect.height; makeRoom(); }).observe(log);
 
-function begin(text, model) {
+function begin(text, model, jump = true) {
   byId("empty")?.remove();
   const turn = new Turn(column, text, model, {
     act: (name) => act(name, turn), grew: () => pin.grew(), raise: composer.mayRaise });
   if (newest) newest.style.minHeight = "";
   newest = turn.node;
   makeRoom();
-  pin.jump();
+  if (jump) pin.jump();
   return turn;
 }
 
@@ -189,7 +190,7 @@ async function play(turn, reading) {
   if (turn.leaving && !turn.answerText) { again(turn); return; }
   turn.end(end);
   if (end.error && failure(end.error).other) other(turn, () => true);
-  if (request && end.kind !== "interrupted") settle(turn, request);
+  const settled = request && end.kind !== "interrupted" && settle(turn, request);
   chip(end.kind === "done" || end.kind === "aborted" ? "" : "failed");
   const expired = end.error?.type === "authentication_error";
   if (session && end.kind !== "interrupted" && !expired) remember(`run.${session}`, null);
@@ -205,6 +206,7 @@ async function play(turn, reading) {
   }
   live.now();
   monitor.chat(session);
+  await settled;
 }
 
 /* Signed out, maybe while the message of `turn` was sent: nothing of it was taken, and who is back sends it. */
@@ -239,7 +241,7 @@ function ask(text, choice) {
 /* An answer that was under way when the page was left or reloaded, or is, for a message sent elsewhere. */
 function resume() {
   const request = session && recall(`run.${session}`);
-  const last = column.querySelector(".msg:last-of-type");
+  const last = [...column.querySelectorAll(".msg[data-id]")].pop();
   if (!request) {
     if (last?.matches(".user")) import("./recover.js").then((m) => m.elsewhere(session)).then((id) => { if (id && !run) follow(id, last); }, () => {});
   } else if (last?.dataset.request === request) remember(`run.${session}`, null);
@@ -247,10 +249,15 @@ function resume() {
 }
 
 function follow(request, last) {
-  const turn = begin("", composer.modelName());
+  const turn = begin("", composer.modelName(), pin.held);
   turn.parent = last?.matches(".user") ? last.dataset.id : last?.dataset.parent;
   run = new Run(listen(turn));
-  play(turn, import("./recover.js").then((m) => m.recover(run, request, session, turn)));
+  play(turn, import("./recover.js").then((m) => m.recover(run, request, session, turn))).then(() => meanwhile(true));
+}
+
+/* What another tab or device said in this conversation is shown here too. */
+function meanwhile(told) {
+  if (session && !run && !column.dataset.leaf) import("./meanwhile.js").then((m) => m.look(session, column, told, () => run, () => { monitor.chat(session); resume(); })).catch(() => {});
 }
 
 function act(name, turn) {
@@ -319,6 +326,6 @@ byId("search").addEventListener("keydown", (e) => {
 monitor.chat(session);
 pin.jump();
 resume();
-addEventListener("storage", (e) => { if (e.key === `weir.run.${session}` && e.newValue && document.hidden && !run) location.reload(); });
+addEventListener("storage", (e) => { if (e.key === `weir.run.${session}` && e.newValue) meanwhile(true); });
 if (recall("unsent") && !run) import("./signedout.js").then((m) => m.goOn(session, composer), () => {});
 if (matchMedia("(hover: hover)").matches) composer.box.focus();

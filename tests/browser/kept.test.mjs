@@ -344,6 +344,74 @@ test('an answer that is written for another device of the same person is read al
   await c.close();
 });
 
+test('what is said in another tab of the same conversation is shown in this one, and nothing of what one writes or reads here moves', async () => {
+  const c = await (await openBrowser(weir, { width: 1000, height: 500 })).signIn(), here = c.page;
+  await say(here, '#lorem-300 begun here');
+  await metricsOf(here);
+  const tab = await c.context.newPage();
+  await tab.goto(here.url());
+  await here.fill('#text', 'half a thought');
+  await here.press('#text', 'ArrowLeft');
+  await here.locator('#log').evaluate((l) => { l.scrollTop = 0; });
+  await here.locator('#jump').waitFor();
+  await here.evaluate(() => { globalThis.same = 'page'; });
+  await say(tab, '#slow-0-20-3000 from the other tab');
+  await here.locator('.msg.user', { hasText: 'from the other tab' }).waitFor();
+  await card(here).filter({ hasText: 'Writing' }).waitFor();
+  await here.waitForFunction(() => document.querySelector('.turn:last-of-type .assistant .body').innerText.length > 100);
+  assert.equal(await here.locator('#log').evaluate((l) => l.scrollTop), 0, 'it is not dragged down');
+  assert.deepEqual(await here.evaluate(() => [globalThis.same, document.activeElement.id, document.activeElement.value, document.activeElement.selectionStart]), ['page', 'text', 'half a thought', 13]);
+  await tab.press('#text', 'Escape');
+  for (const p of [tab, here]) await p.locator('.chipline .pill', { hasText: 'Stopped' }).waitFor();
+  assert.equal(await body(here).innerText(), await body(tab).innerText());
+  await here.locator('.turn .assistant[data-id]').last().waitFor();
+  assert.equal(await here.locator('.msg:visible').count(), 4);
+  await say(tab, 'and once more');
+  await metricsOf(tab);
+  await here.locator('.msg.user', { hasText: 'and once more' }).waitFor();
+  await metricsOf(here);
+  assert.equal(await here.locator('.msg.user').count(), 3);
+  assert.equal(await here.inputValue('#text'), 'half a thought');
+  await c.close();
+});
+
+test('what another device says is shown with the next poll, also another answer in place of one', async () => {
+  await fresh();
+  await say(page, 'asked here');
+  await metricsOf(page);
+  const { pathname } = new URL(page.url());
+  const poll = () => page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')));
+  const c = await (await openBrowser(weir)).signIn();
+  await c.page.goto(c.url(pathname));
+  await say(c.page, 'asked there');
+  await metricsOf(c.page);
+  await page.waitForLoadState('networkidle');
+  await poll();
+  await page.locator('.msg.user', { hasText: 'asked there' }).waitFor();
+  assert.equal(await page.textContent('#say'), 'New messages');
+  assert.match(await page.locator('.msg.assistant .body').last().innerText(), /asked there/);
+  await c.page.locator('.assistant [data-part="again"]').last().click();
+  await c.page.locator('.assistant .versions', { hasText: '2/2' }).waitFor();
+  await poll();
+  await page.locator('.assistant .versions', { hasText: '2/2' }).waitFor();
+  assert.equal(await page.locator('.msg.assistant:visible').count(), 2);
+  await say(page, 'goes on here');
+  await metricsOf(page);
+  await page.reload();
+  assert.deepEqual(await page.locator('.msg.user .body').allInnerTexts(), ['asked here', 'asked there', 'goes on here']);
+  await page.click('.assistant .versions a[rel="prev"]');
+  await page.waitForURL(/\?at=/);
+  await c.page.locator('.msg.user [data-part="edit"]').first().focus();
+  await c.page.keyboard.press('Enter');
+  await c.page.fill('#text', 'asked otherwise');
+  await c.page.press('#text', 'Enter');
+  await metricsOf(c.page);
+  await Promise.all([page.waitForResponse('**/monitoring/live'), poll()]);
+  await page.waitForLoadState('networkidle');
+  assert.equal(await page.locator('.msg.user', { hasText: 'asked otherwise' }).count(), 0, 'who reads an older version goes on reading it');
+  await c.close();
+});
+
 test('the list of conversations is folded away and back with its keys, at any width', async () => {
   for (const [width, shown] of [[1400, true], [768, true], [390, false]]) {
     await page.setViewportSize({ width, height: 844 });
