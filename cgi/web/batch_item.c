@@ -2,6 +2,7 @@
  * says what became of it. The batches' thread. */
 #include <errno.h>
 #include <inttypes.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,6 +49,15 @@ static void ended(struct slot *s, enum item_state state, const struct batch_resu
     s->stage = SLOT_ENDED;
 }
 
+static uint64_t model_of(const struct batch_line *l)
+{
+    const char *name = json_str(l->body, "model", "");
+    uint64_t model;
+
+    crypto_generichash((unsigned char *)&model, sizeof model, (const unsigned char *)name, strlen(name), NULL, 0);
+    return model;
+}
+
 /* Its line of the input once more: what is large is not kept while it runs. */
 static bool read_line(struct db *ro, const struct batch_row *b, const struct batch_item_place *p, struct batch_line *l)
 {
@@ -58,6 +68,18 @@ static bool read_line(struct db *ro, const struct batch_row *b, const struct bat
 
     sb_done(&text);
     return ok;
+}
+
+uint64_t slot_model(struct db *ro, const struct batch_row *b, const struct batch_item_place *p)
+{
+    struct batch_line l;
+    uint64_t model = 0;
+
+    if (read_line(ro, b, p, &l)) {
+        model = model_of(&l);
+        json_decref(l.json);
+    }
+    return model;
 }
 
 static struct batch_result nothing(const char *code, const char *why)
@@ -94,7 +116,7 @@ static void header(const char *answer, const char *name, char *value, size_t siz
         (void)snprintf(value, size, "%.*s", (int)strcspn(at + n + 2, "\r\n"), at + n + 2);
 }
 
-/* A provider that cannot be had says nothing of the item, and other items would fare alike. */
+/* A provider that cannot be had says nothing of the item, and other items of its model would fare alike. */
 static const char *outage(const char *code)
 {
     static const char *const codes[] = {"no_upstream", "upstream_quota", "upstream_auth", "upstream_connect", "upstream_dns", "upstream_tls",
@@ -182,7 +204,9 @@ static void judge(struct slot *s, struct db *ro, struct rng *rng)
     if (v == BATCH_VERDICT_DONE && !a.json)
         v = BATCH_VERDICT_RETRY;
     kept = *a.replayed && (v == BATCH_VERDICT_RETRY || v == BATCH_VERDICT_PATIENCE);      /* the same failure would be told for ever */
-    s->held = outage(a.code);
+    s->freed = s->held != NULL;
+    s->held = NULL;
+    s->holds_all = false;
     switch (kept ? BATCH_VERDICT_AGAIN : v) {
     case BATCH_VERDICT_DONE:
         settle(s, &a, true);
@@ -191,6 +215,7 @@ static void judge(struct slot *s, struct db *ro, struct rng *rng)
         settle(s, &a, false);
         break;
     case BATCH_VERDICT_RETRY:
+        s->held = outage(a.code);
         if (s->held)
             wait_for(s, rng, after_ms > HELD_MS ? after_ms : HELD_MS, BUSY_MAX_MS);
         else if (++s->tries < TRIES_MAX)
@@ -207,6 +232,7 @@ static void judge(struct slot *s, struct db *ro, struct rng *rng)
         break;
     case BATCH_VERDICT_BUDGET:
         s->held = "budget_exceeded";
+        s->holds_all = true;
         wait_for(s, rng, HELD_MS, BUSY_MAX_MS);
         break;
     case BATCH_VERDICT_ACCESS:
@@ -214,6 +240,7 @@ static void judge(struct slot *s, struct db *ro, struct rng *rng)
         wait_for(s, rng, 0, BUSY_MAX_MS);
         break;
     }
+    s->freed = s->freed && !s->held;
     json_decref(a.json);
     sb_done(&s->answer);
 }
@@ -237,8 +264,7 @@ static void ask(struct slot *s, struct web *w, struct db *ro, const struct batch
     sb_putc(&metadata, '}');
     q.metadata = sb_ok(&metadata) ? sb_str(&metadata) : NULL;
     s->answer = sb_make(ANSWER_MAX);
-    s->held = NULL;
-    s->busy = s->no_access = false;
+    s->model = model_of(l);
     web_ask(w, ro, &q, request_id, &s->fd, &s->answer);
     s->stage = SLOT_IN_FLIGHT;
     s->records = (struct fcgi_answer){.rest = sb_make(FCGI_ANSWER_REST)};

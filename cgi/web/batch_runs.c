@@ -97,16 +97,37 @@ bool batch_run_over(const struct run *r)
     return r->row.status != BATCH_IN_PROGRESS || r->row.ends_as >= 0 || clock_utc_ms() >= r->row.expires_ms;
 }
 
+static bool in_slot(const struct batches *b, const struct run *r, int64_t n)
+{
+    for (size_t i = 0; i < SLOTS; i++)
+        if (b->slots[i].stage != SLOT_IDLE && b->slots[i].batch == r->row.id && b->slots[i].place.n == n)
+            return true;
+    return false;
+}
+
+static void from_the_beginning(struct run *r)
+{
+    r->next = 0;
+    r->all = r->passed = r->freed = false;
+}
+
 void batch_run_fetch(struct batches *b, struct run *r)
 {
-    if (r->at < r->n || r->all)
-        return;
-    r->at = r->n = 0;
-    if (batch_items_open(b->ro, r->row.id, r->next, FETCH, r->fetched, &r->n))
-        return;
-    r->all = r->n < FETCH;
-    if (r->n > 0)
-        r->next = r->fetched[r->n - 1].n + 1;
+    if (r->at == r->n && r->all && r->passed && r->freed)
+        from_the_beginning(r);
+    while (r->at == r->n && !r->all) {
+        size_t n = 0;
+
+        r->at = r->n = 0;
+        if (batch_items_open(b->ro, r->row.id, r->next, FETCH, r->fetched, &n))
+            return;
+        r->all = n < FETCH;
+        if (n > 0)
+            r->next = r->fetched[n - 1].n + 1;
+        for (size_t i = 0; i < n; i++)
+            if (!in_slot(b, r, r->fetched[i].n))
+                r->fetched[r->n++] = r->fetched[i];
+    }
 }
 
 /* What will never be sent is written down as that, a step at a time. True: there is none left. */
@@ -156,10 +177,8 @@ static bool step(struct batches *b, struct run *r)
     else if (batch_run_over(r))
         w.ends_as = BATCH_EXPIRED;
     else {
-        if (r->all && r->at == r->n) {               /* some were let go before they ended: look for them from the beginning */
-            r->next = 0;
-            r->all = false;
-        }
+        if (r->all && r->at == r->n)                 /* some were let go before they ended */
+            from_the_beginning(r);
         return false;
     }
     return batches_write(b, &w, run_finalize) == WEIR_OK;

@@ -15,12 +15,13 @@ enum {
 
 struct run {
     struct batch_row row;                /* as it was read last */
-    int64_t next;                        /* items before this number have ended or are in a slot */
+    int64_t next;                        /* items before this number have ended, are in a slot or were passed over */
     struct batch_item_place fetched[FETCH];
     size_t at, n;                        /* of `fetched`, those to come */
     bool all;                            /* there is none behind them */
+    bool passed;                         /* some were, as what they need is held */
+    bool freed;                          /* something that was is no more */
     int64_t slots;                       /* its own */
-    int64_t held_until_us;
     int64_t worked_us;                   /* monotonic: its work is counted up to here; 0: it rests */
     bool there;                          /* still, in this round */
 };

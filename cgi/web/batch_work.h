@@ -34,7 +34,10 @@ struct slot {
     int64_t due_us;                      /* monotonic */
     struct sb line;
     struct batch_item_end end;
-    const char *held;                    /* code of what keeps its whole batch from going on, static, or NULL */
+    uint64_t model;                      /* what its request names, hashed */
+    const char *held;                    /* code of what keeps it from going on, static, or NULL: until that ends, of its batch only
+                                            this one is tried again – of all requests, or of those of its model */
+    bool holds_all, freed;               /* freed: it was held, and is no more */
     bool busy;                           /* it was told that there is too much */
     bool no_access;                      /* whoever made the batch may no more */
 };
@@ -43,6 +46,8 @@ struct slot {
 void slot_send(struct slot *s, struct web *w, struct db *ro, const struct batch_row *b, struct rng *rng);
 /* Bytes may have come: read them, and see what they say if they are all. */
 void slot_receive(struct slot *s, struct db *ro, struct rng *rng);
+/* The model that the request of a line names, hashed. */
+uint64_t slot_model(struct db *ro, const struct batch_row *b, const struct batch_item_place *p);
 /* Let go of it. */
 void slot_release(struct slot *s);
 /* The line of an item that is never sent. False: its input cannot be read. */

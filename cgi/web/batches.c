@@ -21,10 +21,10 @@
 enum {
     FIRST_ACTIVE = 4,
     CROWD = 4,                           /* so many requests wait, and batches ask for less */
+    LOOKED_AT_ONCE = 200,                /* lines, for one whose model is not held */
     LOOK_AGAIN_MS = 1000,
     REST_MS = 60 * 1000,
 };
-#define HELD_US (10 * USEC_PER_SEC)
 #define TIDY_US (60 * USEC_PER_SEC)
 
 /* --- writing --- */
@@ -125,24 +125,67 @@ static bool crowd_waits(struct batches *b)
     return n > CROWD;
 }
 
+/* Another of its batch that is tried again and again for all of them, or for those of its model. */
+static const struct slot *held_by(const struct batches *b, const struct slot *but, int64_t batch, uint64_t model)
+{
+    for (size_t i = 0; i < SLOTS; i++) {
+        const struct slot *s = &b->slots[i];
+
+        if (s != but && s->stage != SLOT_IDLE && s->batch == batch && s->held && (s->holds_all || s->model == model))
+            return s;
+    }
+    return NULL;
+}
+
 /* What the last answer of a slot's says of its batch. */
 static void heed(struct batches *b, struct slot *s)
 {
     struct run *r = batches_run(b, s->batch);
-    struct batch_write w = {.run = r, .held = s->held};
+    struct batch_write w = {.run = r};
 
     if (s->busy)
         adapt(b, true);
     if (!r)
         return;
-    if (s->held)
-        r->held_until_us = clock_mono_us() + HELD_US;
-    if ((s->held ? strcmp(r->row.held, s->held) != 0 : s->stage == SLOT_ENDED && *r->row.held) && batches_write(b, &w, run_hold) == WEIR_OK)
-        (void)snprintf(r->row.held, sizeof r->row.held, "%s", s->held ? s->held : "");
+    r->freed = r->freed || s->freed;
     if (s->no_access && batches_write(b, &w, run_cancel) == WEIR_OK)
         batches_look(b);
-    s->held = NULL;
-    s->busy = s->no_access = false;
+    s->busy = s->no_access = s->freed = false;
+    if (s->held && s->stage == SLOT_WAITING && held_by(b, s, s->batch, s->model)) {
+        r->passed = true;
+        drop(b, s);
+    }
+}
+
+/* What all that is left of a batch waits for, or "". */
+static const char *waits_for(const struct batches *b, const struct run *r)
+{
+    const char *held = "";
+    bool others = r->at < r->n || !r->all;
+
+    for (size_t i = 0; i < SLOTS; i++) {
+        const struct slot *s = &b->slots[i];
+
+        if (s->stage == SLOT_IDLE || s->batch != r->row.id)
+            continue;
+        if (s->held && s->holds_all)
+            return s->held;
+        others = others || !s->held;
+        held = s->held ? s->held : held;
+    }
+    return others ? "" : held;
+}
+
+static void tell_holds(struct batches *b)
+{
+    for (size_t i = 0; i < b->run_count; i++) {
+        struct run *r = b->runs[i];
+        const char *held = batch_run_over(r) ? r->row.held : waits_for(b, r);
+        struct batch_write w = {.run = r, .held = held};
+
+        if (strcmp(r->row.held, held) != 0 && batches_write(b, &w, run_hold) == WEIR_OK)
+            (void)snprintf(r->row.held, sizeof r->row.held, "%s", held);
+    }
 }
 
 static void send(struct batches *b, struct slot *s, struct run *r)
@@ -180,19 +223,35 @@ static int64_t slots_of(const struct batches *b, int64_t user)
     return n;
 }
 
+/* Does it have one to begin? What is held is passed over, at most *looks of its lines. */
+static bool has_next(struct batches *b, struct run *r, int64_t *looks)
+{
+    bool any_held = false;
+
+    for (size_t i = 0; i < SLOTS; i++)
+        any_held = any_held || (b->slots[i].stage != SLOT_IDLE && b->slots[i].batch == r->row.id && b->slots[i].held);
+    batch_run_fetch(b, r);
+    while (any_held && r->at < r->n) {
+        if ((*looks)-- <= 0)
+            return false;
+        if (!held_by(b, NULL, r->row.id, slot_model(b->ro, &r->row, &r->fetched[r->at])))
+            return true;
+        r->passed = true;
+        r->at++;
+        batch_run_fetch(b, r);
+    }
+    return r->at < r->n;
+}
+
 /* The batch that is to get the next slot: the highest priority, then whose owner has the fewest, then the one that was there first. */
-static struct run *next_run(struct batches *b)
+static struct run *next_run(struct batches *b, int64_t *looks)
 {
     struct run *best = NULL;
-    int64_t now = clock_mono_us();
 
     for (size_t i = 0; i < b->run_count; i++) {
         struct run *r = b->runs[i];
 
-        if (batch_run_over(r) || r->row.paused || r->held_until_us > now)
-            continue;
-        batch_run_fetch(b, r);
-        if (r->at == r->n)
+        if (batch_run_over(r) || r->row.paused || !has_next(b, r, looks))
             continue;
         if (!best || r->row.priority > best->row.priority ||
             (r->row.priority == best->row.priority && slots_of(b, r->row.user) < slots_of(b, best->row.user)))
@@ -204,26 +263,27 @@ static struct run *next_run(struct batches *b)
 /* Slots that work, or will in a moment. */
 static int64_t in_use(struct batches *b)
 {
-    int64_t n = 0, now = clock_mono_us();
+    int64_t n = 0;
 
     for (size_t i = 0; i < SLOTS; i++) {
         const struct slot *s = &b->slots[i];
-        const struct run *r = s->stage == SLOT_WAITING ? batches_run(b, s->batch) : NULL;
+        const struct run *r = s->stage == SLOT_WAITING && !s->held ? batches_run(b, s->batch) : NULL;
 
-        n += s->stage == SLOT_IN_FLIGHT || (r && !r->row.paused && r->held_until_us <= now);
+        n += s->stage == SLOT_IN_FLIGHT || (r && !r->row.paused);
     }
     return n;
 }
 
-static void fill(struct batches *b)
+/* True: there may be more to begin that was not looked at. */
+static bool fill(struct batches *b)
 {
-    int64_t used = in_use(b);
+    int64_t used = in_use(b), looks = LOOKED_AT_ONCE;
     struct run *r;
 
     for (size_t i = 0; i < SLOTS && used < b->active && !batches_resting(b); i++) {
         if (b->slots[i].stage != SLOT_IDLE)
             continue;
-        if (!(r = next_run(b)))
+        if (!(r = next_run(b, &looks)))
             break;
         b->slots[i].place = r->fetched[r->at++];
         b->slots[i].first_cost = -1;
@@ -231,6 +291,7 @@ static void fill(struct batches *b)
         used++;
         send(b, &b->slots[i], r);
     }
+    return looks < 0;
 }
 
 /* True: something ended, and is written. */
@@ -321,8 +382,9 @@ static void *work(void *arg)
             tidy(b);
         changed = batches_step(b);
         step_slots(b);
-        fill(b);
+        changed = fill(b) || changed;
         changed = save(b) || changed;
+        tell_holds(b);
         nudged = wait_and_take(b, changed ? 0 : patience_ms(b));
     }
     (void)wait_and_take(b, 0);

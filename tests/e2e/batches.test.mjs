@@ -286,6 +286,53 @@ test('what is somebody else\'s is not there, for an administrator neither; a tok
   await waitFor('her batch to end', () => weir.sql(`SELECT state FROM batches WHERE batch_id = '${hers.id}'`)[0].state === 7);
 });
 
+test('items whose provider is out keep nobody else of their batch waiting; once it is back, all come to an end', async () => {
+  const asked = [];
+  const provider = http.createServer((q, r) => {
+    let text = '';
+    q.on('data', (d) => { text += d; }).on('end', () => {
+      if (q.method === 'POST') asked.push(JSON.parse(text).messages[0].content);
+      r.setHeader('Content-Type', 'application/json').end(JSON.stringify(q.method === 'GET' ? { data: [{ id: 'away' }] }
+        : { id: 'x', object: 'chat.completion', model: 'away', choices: [{ index: 0, message: { role: 'assistant', content: 'back' }, finish_reason: 'stop' }],
+            usage: { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 } }));
+    });
+  });
+  const listen = (port) => new Promise((done) => { provider.listen(port, '127.0.0.1', done); });
+  await listen(0);
+  const { port } = provider.address();
+  await new Promise((done) => { provider.close(done); provider.closeAllConnections(); });
+  const other = await startWeir({ upstream: up, config: { retry: { max_retries: 0 }, batches: { workers: 4 } },
+    others: [{ name: 'away', base_url: `http://127.0.0.1:${port}/v1`, api_key: 'sk-e2e-canary', models: ['away'], limits: { requests_per_minute: 0, requests_per_hour: 0 } }] });
+  const c = clientOf(other.token, other), now = () => c.batches.retrieve(b.id);
+  const far = (i) => i < 20 || i % 2, n = 80, near = Array.from({ length: n }, (_, i) => i).filter((i) => !far(i)).length;
+  const began = performance.now();
+  const b = await start(jsonl(Array.from({ length: n }, (_, i) => item(`row-${i}`, `item ${i}`, far(i) ? { model: 'away' } : {}))), c);
+  const half = await waitFor('those whose provider is there', async () => {
+    const v = await now();
+    return v.request_counts.completed === near && v;
+  }, 20000);
+  const took = performance.now() - began;
+  assert.ok(took < 9000, `${took} ms: less than one is tried again after`);
+  assert.equal(half.request_counts.failed, 0);
+  const rest = await waitFor('the others to be waited for', async () => {
+    const v = await now();
+    return v.weir.waits_for && v;
+  });
+  assert.match(rest.weir.waits_for, /^(upstream_connect|no_upstream)$/);
+  assert.equal(rest.weir.eta_ms, null);
+  await listen(port);
+  const end = await waitFor('all to end', async () => {
+    const v = await now();
+    return v.status === 'completed' && v;
+  }, 30000);
+  assert.deepEqual([end.request_counts, end.weir.waits_for], [{ total: n, completed: n, failed: 0 }, null]);
+  once((await (await c.files.content(end.output_file_id)).text()).split('\n').filter(Boolean).map((l) => JSON.parse(l)), n);
+  assert.deepEqual(asked.sort(), Array.from({ length: n }, (_, i) => i).filter(far).map((i) => `item ${i}`).sort(), 'each was asked once');
+  await other.stop();
+  provider.closeAllConnections();
+  provider.close();
+});
+
 test('a budget that does not let it on holds the batch, and fails nothing', async () => {
   const { user_id: id } = (await weir.get('/app/me')).json;
   const budget = (await weir.post('/admin/budgets', { scope: 'user', key: id, window: 'day', limit_usd: 0 })).json;
