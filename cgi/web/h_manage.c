@@ -8,6 +8,7 @@
 
 #include "base/json.h"
 #include "store/report.h"
+#include "store/webhooks.h"
 #include "web/manage.h"
 #include "web/pages.h"
 #include "web/view.h"
@@ -231,6 +232,19 @@ static bool is_number(const struct manage_column *c)
     return c->show >= SHOW_COUNT && c->show <= SHOW_SHARE;
 }
 
+/* What can be done with `item` in its row; NULL: with what the form changes, whose id the page knows. */
+static json_t *acts_of(const struct manage_section *s, const json_t *item)
+{
+    json_t *list = json_array();
+
+    for (const struct manage_act *a = s->acts; a < s->acts + MANAGE_ACTS && a->label; a++)
+        if (a->in_form == !item && (!a->state || strcmp(json_str(item, "state", ""), a->state) == 0))
+            json_array_append_new(list, json_pack("{s:s, s:b, s:s*, s:s*, s:s, s:s*, s:s*, s:s*, s:s*, s:s}", "label", a->label, "is_link", !a->method,
+                                                  "method", a->method, "before", a->before, "after", a->after, "body", a->body, "sure", a->sure,
+                                                  "yes", a->yes, "said", a->said, "id", item ? json_str(item, s->id, "") : ""));
+    return list;
+}
+
 static json_t *rows_of(const struct reader *to, const struct manage_section *s, const json_t *items)
 {
     json_t *rows = json_array(), *item;
@@ -250,6 +264,8 @@ static json_t *rows_of(const struct reader *to, const struct manage_section *s, 
         }
         json_array_append_new(rows, json_pack("{s:o, s:o, s:s*, s:b, s:b}", "cells", cells, "id", text_of(to, json_object_get(item, s->id)),
                                               "item", whole, "can_remove", s->removable, "can_change", changes));
+        json_object_set_new(json_array_get(rows, i), "acts", acts_of(s, item));
+        json_object_set_new(json_array_get(rows, i), "waits", json_boolean(strcmp(json_str(item, "state", ""), "waiting") == 0));
         free(whole);
     }
     return rows;
@@ -265,12 +281,26 @@ static json_t *lines_of(const struct reader *to, const struct manage_section *s,
     return lines;
 }
 
-static bool tells_time(const struct manage_section *s)
+/* Is there a time among what is shown? */
+static bool tells_time(const struct manage_section *s, const json_t *item)
 {
-    for (const struct manage_column *c = s->columns; c < s->columns + MANAGE_COLUMNS && c->member; c++)
-        if (c->show == SHOW_TIME || c->show == SHOW_RESET || c->show == SHOW_RECOVERY)
+    for (const struct manage_column *c = s->columns; c < s->columns + MANAGE_COLUMNS && c->member; c++) {
+        const json_t *v = json_object_get(item, c->member);
+
+        if (((c->show == SHOW_TIME || c->show == SHOW_RESET) && json_is_string(v)) || (c->show == SHOW_RECOVERY && json_is_true(json_object_get(v, "active"))))
             return true;
+    }
     return false;
+}
+
+static bool any_tells_time(const struct manage_section *s, const json_t *list)
+{
+    const json_t *items = s->rows ? json_object_get(list, s->rows) : NULL;
+    bool any = !s->rows && tells_time(s, list);
+
+    for (size_t i = 0; !any && i < json_array_size(items); i++)
+        any = tells_time(s, json_array_get(items, i));
+    return any;
 }
 
 static json_t *columns_of(const struct manage_section *s)
@@ -358,8 +388,9 @@ static void put_sections(const struct exchange *x, const struct manage_section *
     json_t *own = json_array(), *all = json_array();
 
     for (const struct manage_section *s = manage_sections; s < manage_sections + manage_sections_n; s++)
-        if (!s->admin || x->who.role == ROLE_ADMIN)
-            json_array_append_new(s->admin ? all : own, json_pack("{s:s, s:s, s:b}", "name", s->name, "title", s->title, "here", s == at));
+        if (!s->of && (!s->admin || x->who.role == ROLE_ADMIN))
+            json_array_append_new(s->admin ? all : own, json_pack("{s:s, s:s, s:b}", "name", s->name, "title", s->title, "here",
+                                                                  s == at || (at && at->of && strcmp(at->of, s->name) == 0)));
     json_object_set_new(ctx, "this_browser", json_boolean(!at));
     json_object_set_new(ctx, "own", own);
     json_object_set_new(ctx, "admin", json_boolean(json_array_size(all) > 0));
@@ -375,28 +406,36 @@ enum weir_err h_page_settings(struct exchange *x)
     return pages_answer(x, "settings", ctx);
 }
 
-enum weir_err h_page_manage(struct exchange *x)
+static const struct manage_section *section(const char *name)
 {
     const struct manage_section *s = manage_sections;
+
+    while (strcmp(s->name, name) != 0)         /* the table of routes has no others */
+        s++;
+    return s;
+}
+
+static enum weir_err page_of(struct exchange *x, const struct manage_section *s, const char *path, const char *lead)
+{
     const struct reader to = {x, pages_zone(x)};
     json_t *ctx, *list;
     const json_t *items;
     enum weir_err e;
 
-    while (strcmp(s->name, strrchr(x->in.path, '/') + 1) != 0)        /* the table of routes has no others */
-        s++;
     list = answer_of(x, s->list, &e);
     if (e)
         return e;
     ctx = pages_context(x, s->title, "settings", NULL);
     items = s->rows ? json_object_get(list, s->rows) : NULL;
-    json_object_update_new(ctx, json_pack("{s:s, s:s, s:s, s:s}", "heading", s->title, "path", s->path, "lead", s->lead, "none", s->none));
+    json_object_update_new(ctx, json_pack("{s:s, s:s, s:s, s:s}", "heading", s->title, "path", path, "lead", lead, "none", s->none));
     json_object_set(ctx, "version", json_object_get(list, "version"));
     json_object_set(ctx, "models", json_object_get(list, "models"));
-    if (tells_time(s))
+    if (any_tells_time(s, list))
         json_object_set_new(ctx, "zone", json_string(to.zone.name));
     put_sections(x, s, ctx);
     put_form(x, s, ctx);
+    json_object_set_new(ctx, "form_acts", acts_of(s, NULL));
+    json_object_set_new(ctx, "of", s->of ? json_string(s->of) : json_null());
     json_object_set_new(ctx, "columns", columns_of(s));
     json_object_set_new(ctx, "rows", rows_of(&to, s, items));
     json_object_set_new(ctx, "has_rows", json_boolean(json_array_size(items) > 0));
@@ -406,4 +445,28 @@ enum weir_err h_page_manage(struct exchange *x)
     json_object_set_new(ctx, "more", json_boolean(json_is_string(json_object_get(list, "next_cursor"))));
     json_decref(list);
     return pages_answer(x, "manage", ctx);
+}
+
+enum weir_err h_page_manage(struct exchange *x)
+{
+    const struct manage_section *s = section(strrchr(x->in.path, '/') + 1);
+
+    return page_of(x, s, s->path, s->lead);
+}
+
+enum weir_err h_page_deliveries(struct exchange *x)
+{
+    const struct manage_section *s = section("deliveries");
+    struct sb path = sb_make(256), lead = sb_make(WEBHOOK_URL_SIZE + 128);
+    struct webhook w;
+    enum weir_err e = webhooks_find(x->db, x->arg[0], &w);
+
+    if (!e) {
+        sb_putf(&path, "/admin/webhooks/%s/deliveries", w.id);
+        sb_putf(&lead, "What %s was told, the newest first.", w.url);
+        e = page_of(x, s, sb_str(&path), sb_str(&lead));
+    }
+    sb_done(&path);
+    sb_done(&lead);
+    return e;
 }

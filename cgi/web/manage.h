@@ -28,10 +28,23 @@ struct manage_field {
     const char *only;               /* "kind=cost anomaly": shown while that field is one of these; NULL: always */
 };
 
-enum { MANAGE_COLUMNS = 8, MANAGE_FIELDS = 10 };
+enum { MANAGE_COLUMNS = 8, MANAGE_FIELDS = 10, MANAGE_ACTS = 3 };
+
+/* What else can be done with a row: a request to its path, or a link. */
+struct manage_act {
+    const char *label;
+    const char *method;             /* NULL: a link to `before`, the row's id, `after`; else a request to the row's path and `after` */
+    const char *before, *after;
+    const char *body;               /* JSON; NULL: none */
+    const char *state;              /* for rows of this "state" alone; NULL: for all */
+    bool in_form;                   /* beside the form that changes the row; else in the row */
+    const char *sure, *yes;         /* asked before it, "%" for the row's name, and what agrees; NULL: nothing is asked */
+    const char *said;               /* once it is done; NULL: the page `before`, the row's id, comes */
+};
 
 struct manage_section {
     const char *name, *title, *path;
+    const char *of;                 /* the section whose row it is about, by which its handler knows path and lead; NULL: it stands in the list of pages */
     const char *rows;               /* the member of the answer that holds the list; NULL: the answer is the one item */
     const char *id;                 /* the member by which a row is changed and removed */
     const char *one;                /* "a user": what the button adds; NULL: nothing can be added */
@@ -41,6 +54,7 @@ struct manage_section {
     const char *none;               /* said where there is nothing */
     struct manage_column columns[MANAGE_COLUMNS];
     struct manage_field fields[MANAGE_FIELDS];
+    struct manage_act acts[MANAGE_ACTS];
 };
 
 extern const struct manage_section manage_sections[];

@@ -78,6 +78,7 @@ enum route_body {
     X(GET, "/app/settings/budgets", ADMIN, PAGE, "", h_page_manage)                                        \
     X(GET, "/app/settings/alerts", ADMIN, PAGE, "", h_page_manage)                                         \
     X(GET, "/app/settings/webhooks", ADMIN, PAGE, "", h_page_manage)                                       \
+    X(GET, "/app/settings/webhooks/{id}", ADMIN, PAGE, "", h_page_deliveries)                              \
     X(GET, "/app/settings/prices", ADMIN, PAGE, "", h_page_manage)                                         \
     X(GET, "/app/settings/price-table", ADMIN, PAGE, "", h_page_manage)                                    \
     X(GET, "/app/settings/providers", ADMIN, PAGE, "", h_page_manage)                                      \

@@ -21,9 +21,10 @@ export function asked(dialog) {
   return before;
 }
 
-/* Ask #sure with this sentence. */
-export function sure(text) {
+/* Ask #sure with this sentence; `yes` is said on the button that agrees. */
+export function sure(text, yes) {
   byId("sure-text").textContent = text;
+  if (yes) byId("sure-yes").textContent = yes;
   return asked(byId("sure"));
 }
 

@@ -1,6 +1,6 @@
 /* manage.js - the settings pages of people, tokens, budgets and the like: opens the form, sends it, asks before it
  * removes, and signs in again where that is wanted. The table is the server's; after a change it is fetched anew. */
-import { change, sure } from "./again.js";
+import { change, problem, sure } from "./again.js";
 import { page } from "./page.js";
 import { copy } from "./copy.js";
 import { byId } from "./dom.js";
@@ -10,7 +10,8 @@ import "./shell.js";
 const path = byId("manage").dataset.path;
 const editor = byId("editor");
 const form = byId("edit");
-let changing = null;          // the id of what the form changes
+let changing = null;          // the id of what the form changes …
+let called = "";              // … and its name
 
 /* A moment as a datetime-local field has it, and back. */
 const local = (at) => new Date(Date.parse(at) - new Date(at).getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
@@ -64,6 +65,7 @@ function fit() {
 function open(item) {
   const what = form.dataset.one.replace(/^an? /, "");
   changing = item?.id ?? null;
+  called = item?.name;
   form.reset();
   if (item) fill(item.values);
   byId("say").textContent = "";
@@ -71,32 +73,69 @@ function open(item) {
   fit();
   byId("form-title").textContent = item ? `Change this ${what}` : `Add ${form.dataset.one}`;
   byId("save").textContent = item ? "Change" : "Add";
+  byId("acts").hidden = !item;
+  for (const link of byId("acts").querySelectorAll("a")) link.href = `${link.dataset.before}${changing}${link.dataset.after}`;
   editor.showModal();
   fields()[0].focus();
 }
 
 const amiss = (text, param = "") => wrong(text, param && form.elements[param], form);
 
-/* The table as it is now. The focus is where it was: in row `id`, or if that has gone in the one in its place, `at`. */
-async function renew(said, id, at) {
+/* The table as it is now. */
+async function refresh() {
   const next = await page(location.pathname).catch(() => null);
   if (!next) { location.reload(); return; }
   byId("list").replaceChildren(...[...next.getElementById("list").childNodes].map((n) => document.adoptNode(n)));
+  follow();
+}
+
+/* The same after a change. The focus is where it was: in row `id`, or if that has gone in the one in its place, `at`. */
+async function renew(said, id, at) {
+  await refresh();
   byId("say").textContent = said;
   if (document.activeElement !== document.body) return;
   const rows = [...byId("list").querySelectorAll("tbody tr")];
   const row = rows.find((r) => r.dataset.id === id) ?? rows[Math.min(at, rows.length - 1)];
-  (row?.querySelector("button") ?? byId("add") ?? byId("list")).focus();
+  (row?.querySelector(".btn") ?? byId("add") ?? byId("list")).focus();
+}
+
+/* What waits is looked at again after a while, for a minute or so; not under somebody's hands. */
+let looks = 12;
+function follow() {
+  if (looks-- > 0 && byId("list").querySelector("[data-waits]"))
+    setTimeout(() => (document.hidden || byId("list").querySelector(":focus") || !getSelection().isCollapsed ? follow() : refresh()), 5000);
+}
+
+/* What a button beyond Change and Remove does with the row `id`, which is called `name`; `amiss` is told what does not work. */
+async function act(button, id, name, amiss) {
+  const { method, after, body, sure: question, yes, said, then } = button.dataset;
+  byId("say").textContent = "";
+  if (question && !(await sure(question.replace("%", () => name), yes))) return;
+  const made = await change(method, `${path}/${id}${after}`, body && JSON.parse(body), amiss);
+  if (made === undefined) return;
+  if (then) { location.assign(then + id); return; }
+  editor?.close();
+  reveal(made);
+  await renew(made?.copies?.length ? `${said}. Copies of the database still have it: ${made.copies.join(", ")}` : said, id);
 }
 
 byId("list").addEventListener("click", async (e) => {
   const button = e.target.closest("button[data-act]"), row = e.target.closest("tr");
   if (!button) return;
-  if (button.dataset.act === "change") return open({ id: row.dataset.id, values: JSON.parse(row.dataset.item) });
+  if (button.dataset.act === "change") return open({ id: row.dataset.id, name: row.cells[0].textContent, values: JSON.parse(row.dataset.item) });
+  if (button.dataset.act === "do") return act(button, row.dataset.id, row.cells[0].textContent, problem);
   byId("say").textContent = "";
-  if (!(await sure(`Remove ${row.cells[0].textContent}?`))) return;
+  if (!(await sure(`Remove ${row.cells[0].textContent}?`, "Remove"))) return;
   if ((await change("DELETE", `${path}/${row.dataset.id}`)) !== undefined) renew("Removed", row.dataset.id, row.sectionRowIndex);
 });
+
+/* A token or a secret is shown once. */
+function reveal(made) {
+  if (!made?.token && !made?.secret) return;
+  byId("secret").textContent = made.token ?? made.secret;
+  byId("secret-line").hidden = false;
+  byId("secret").focus();
+}
 
 async function save(e) {
   e.preventDefault();
@@ -110,11 +149,7 @@ async function save(e) {
   const made = changing ? await change("PATCH", `${path}/${changing}`, body, amiss) : await change("POST", path, body, amiss);
   if (made === undefined) return;
   editor.close();
-  if (made?.token || made?.secret) {
-    byId("secret").textContent = made.token ?? made.secret;
-    byId("secret-line").hidden = false;
-    byId("secret").focus();
-  }
+  reveal(made);
   await renew("Saved", changing);
 }
 
@@ -122,7 +157,9 @@ if (form) {
   byId("add").addEventListener("click", () => open(null));
   form.addEventListener("submit", save);
   form.addEventListener("change", fit);
+  byId("acts").addEventListener("click", (e) => e.target.dataset.act && act(e.target, changing, called, amiss));
   for (const id of ["close", "cancel"]) byId(id).addEventListener("click", () => editor.close());
   editor.addEventListener("close", () => wrong("", null, byId("say")));
   byId("secret-copy").addEventListener("click", () => copy(byId("secret").textContent, byId("secret-copy").firstElementChild));
 }
+follow();

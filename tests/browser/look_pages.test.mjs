@@ -1,12 +1,15 @@
 // Every page beside the chat in both themes and at four widths: no violation axe knows of, no sideways scroll, no policy
 // report, and the look that tests/browser/shots keeps. Which pages there are, the pages' own lists of them say.
 import assert from 'node:assert/strict';
+import http from 'node:http';
+import { once } from 'node:events';
+import { after } from 'node:test';
 import { startUpstream, startWeir, test, waitFor } from '../e2e/harness.mjs';
 import { openBrowser } from './browser.mjs';
 
 const up = await startUpstream();
 const weir = await startWeir({ upstream: up, openai: { limits: { requests_per_hour: 500, tokens_per_hour: 200000 } },
-  config: { default_model: 'gpt-4o-mini', retry: { budget: 1, max_retries: 2, base_delay: 0.01, max_delay: 0.02 } } });
+  config: { default_model: 'gpt-4o-mini', webhooks: { allowed_addresses: ['127.0.0.1'] }, retry: { budget: 1, max_retries: 2, base_delay: 0.01, max_delay: 0.02 } } });
 const ask = (message, more = {}) => weir.post('/chat/complete', { message, ...more });
 const make = async (where, body) => {
   const r = await weir.post(where, body);
@@ -75,6 +78,29 @@ test('the pages of the settings', async () => {
   const pages = await listed('/app/settings', '.sections');
   assert.ok(pages.length >= 12, String(pages));
   for (const where of pages) await look(where);
+});
+
+test('a webhook with what it was told, and the form of a person with what else can be done', async () => {
+  const answers = [204, 410];
+  const receiver = http.createServer((req, res) => { req.resume(); res.writeHead(answers.shift() ?? 204).end(); });
+  receiver.listen(0, '127.0.0.1');
+  after(() => { receiver.closeAllConnections(); receiver.close(); });
+  await once(receiver, 'listening');
+  const hook = await make('/admin/webhooks', { url: `http://127.0.0.1:${receiver.address().port}/hook` });
+  for (const state of ['delivered', 'failed']) {
+    await weir.post(`/admin/webhooks/${hook.webhook_id}/test`);
+    await waitFor(`a delivery that ${state}`, async () => (await weir.get(`/admin/webhooks/${hook.webhook_id}/deliveries?state=${state}`)).json.items.length === 1);
+  }
+  const where = [['/app/settings/webhooks', 'settings-webhooks-full'], [`/app/settings/webhooks/${hook.webhook_id}`, 'settings-deliveries']];
+  for (const [path, name] of where) {
+    await page.goto(b.url(path));
+    await settled();
+    await b.everywhere(name);
+  }
+  await page.goto(b.url('/app/settings/users'));
+  await page.locator('tr', { hasText: 'nina' }).locator('[data-act="change"]').click();
+  await blank();
+  await b.everywhere('settings-user-form');
 });
 
 test('the page of help', () => look('/app/help/metrics'));

@@ -1,10 +1,14 @@
 // The settings pages of people and the like, as an administrator uses them.
 import assert from 'node:assert/strict';
+import http from 'node:http';
+import { once } from 'node:events';
+import fs from 'node:fs';
+import { after } from 'node:test';
 import { request, startUpstream, startWeir, test } from '../e2e/harness.mjs';
 import { openBrowser } from './browser.mjs';
 
 const up = await startUpstream();
-const weir = await startWeir({ upstream: up });
+const weir = await startWeir({ upstream: up, config: { webhooks: { allowed_addresses: ['127.0.0.1'] } } });
 const b = await (await openBrowser(weir)).signIn();
 const { page } = b;
 const row = (text) => page.locator('tbody tr', { hasText: text });
@@ -62,6 +66,75 @@ test('a user is changed and removed with the form and its buttons; a refusal is 
   await row('nina').locator('[data-act="remove"]').click();
   await page.click('#sure button[value="yes"]');
   await row('nina').waitFor({ state: 'detached' });
+});
+
+test('a webhook is tested, its deliveries are read and sent again, and its secret is made anew', async () => {
+  const got = [];
+  const receiver = http.createServer((req, res) => { req.resume(); got.push(req.headers); res.writeHead(got.length === 1 ? 410 : 204).end(); });
+  receiver.listen(0, '127.0.0.1');
+  after(() => { receiver.closeAllConnections(); receiver.close(); });
+  await once(receiver, 'listening');
+  const hook = (await weir.post('/admin/webhooks', { url: `http://127.0.0.1:${receiver.address().port}/hook` })).json;
+  await page.goto(b.url('/app/settings/webhooks'));
+  await row('/hook').locator('button', { hasText: 'Test' }).click();
+  await page.waitForURL(b.url(`/app/settings/webhooks/${hook.webhook_id}`));
+  assert.match(await page.innerText('.set-head'), new RegExp(`What http://127.0.0.1:${receiver.address().port}/hook was told`));
+  assert.equal(await page.innerText('.sections [aria-current]'), 'Webhooks');
+  await row('failed').waitFor({ timeout: 20000 });                 // by itself, once it is known
+  assert.match(await row('webhook.test').innerText(), /410/);
+  await b.sound('deliveries');
+  await page.click('.set-head a');
+  await row('off').locator('[data-act="change"]').click();
+  await page.check('[name="enabled"]');
+  await page.click('#save');
+  await row('on').locator('a', { hasText: 'Deliveries' }).click();
+  await row('failed').locator('button', { hasText: 'Send again' }).click();
+  await page.locator('#say', { hasText: 'sent again' }).waitFor();
+  await row('delivered').waitFor({ timeout: 20000 });
+  assert.equal(await row('delivered').locator('button').count(), 0);
+  assert.equal(got.length, 2);
+  await page.click('.set-head a');
+  await row('/hook').locator('[data-act="change"]').click();
+  await page.locator('#acts button', { hasText: 'New secret' }).click();
+  assert.match(await page.innerText('#sure'), /new secret for http:.*Make a new one/s);
+  await page.click('#sure button[value="no"]');
+  assert.equal((await weir.get('/admin/audit')).json.items.filter((a) => a.action === 'webhook.change').length, 1);
+  await page.locator('#acts button', { hasText: 'New secret' }).click();
+  await page.click('#sure button[value="yes"]');
+  const secret = await page.textContent('#secret:visible');
+  assert.match(secret, /^whsec_/);
+  assert.notEqual(secret, hook.secret);
+  assert.equal((await page.goto(b.url('/app/settings/webhooks/whk_none'))).status(), 404);
+});
+
+test('all that is kept of a person is given out, and erased after a question', async () => {
+  const { user_id: id } = await weir.createUser('paula');
+  await page.goto(b.url('/app/settings/users'));
+  await page.click('#add');
+  assert.equal(await page.locator('#acts').isVisible(), false, 'of somebody who is there');
+  await page.click('#cancel');
+  await row('paula').locator('[data-act="change"]').click();
+  const kept = async (link) => {
+    const [download] = await Promise.all([page.waitForEvent('download'), link.click()]);
+    assert.match(download.suggestedFilename(), /^weir-usr_\w+\.json$/);
+    return fs.readFileSync(await download.path(), 'utf8');
+  };
+  assert.match(await kept(page.locator('#acts a', { hasText: 'Export' })), /paula/);
+  await page.locator('#acts button', { hasText: 'Erase' }).click();
+  assert.match(await page.innerText('#sure'), /kept of paula.*cannot be taken back/s);
+  await b.sound('a question before an erasure');
+  await page.click('#sure button[value="no"]');
+  assert.equal((await weir.get(`/admin/users/${id}`)).status, 200);
+  await page.locator('#acts button', { hasText: 'Erase' }).click();
+  await page.click('#sure button[value="yes"]');
+  await page.locator('#say', { hasText: 'Erased' }).waitFor();
+  assert.equal(await row('paula').count(), 0);
+  assert.equal((await weir.get(`/admin/users/${id}`)).status, 404);
+  await page.locator('tr', { hasText: 'admin' }).locator('[data-act="remove"]').first().click();
+  assert.match(await page.innerText('#sure'), /^Remove admin\?\s+Remove\s+Keep$/);
+  await page.click('#sure button[value="no"]');
+  await page.goto(b.url('/app/settings'));
+  assert.match(await kept(page.locator('a', { hasText: 'Export' })), /"admin"/);
 });
 
 test('every settings page is sound, and a user without rights sees their own alone', async () => {
