@@ -351,6 +351,132 @@ test('a long conversation opens at its newest 50 messages, and the earlier ones 
   await page.waitForFunction(() => document.querySelectorAll('.msg').length === 120);
 });
 
+test('a formula is one only where it can be no amount of money, never in code, and single dollars can be left alone', async () => {
+  await fresh();
+  const formulas = (text, off) => page.evaluate(async ([source, alone]) => {
+    const { render } = await import('/static/js/markdown.js');
+    if (alone) localStorage.setItem('weir.dollars', 'off'); else localStorage.removeItem('weir.dollars');
+    const root = document.createElement('div');
+    render(root, source);
+    localStorage.removeItem('weir.dollars');
+    return [...root.querySelectorAll('.math')].map((n) => n.textContent || n.querySelector('annotation')?.textContent).length;
+  }, [text, off]);
+  for (const [text, many] of [['$x$', 1], ['\\(x\\) and \\[y\\]', 2], ['$$x$$', 1], ['$ x$', 0], ['$x $', 0], ['$x$5', 0], ['$x\ny$', 0], ['$5$', 0], ['$1,200.50$', 0], ['$5 and $6', 0],
+    ['costs $5, then $x$', 1], ['`$x$` and `\\(y\\)`', 0], ['```\n$$x$$\n```', 0]]) assert.equal(await formulas(text), many, text);
+  for (const [text, many] of [['$x$', 0], ['$$x$$ and \\(y\\)', 2]]) assert.equal(await formulas(text, true), many, `${text}, single dollars left alone`);
+});
+
+test('links open elsewhere and tell nothing, only where one can go; a picture is its words; a block of code says what it is', async () => {
+  await fresh();
+  await say(page, '[a](https://example.org) [b](mailto:a@example.org) [c](ftp://example.org) [d](/app/logout) ![a cat](https://example.org/cat.png)\n\n```python\n' + `print("${'long '.repeat(100)}")` + '\n```');
+  await metricsOf(page);
+  const answer = page.locator('.turn .assistant .body');
+  const links = await answer.locator('a').evaluateAll((all) => all.map((a) => [a.textContent, a.getAttribute('href'), a.target, a.rel]));
+  assert.deepEqual(links, [['a', 'https://example.org/'], ['b', 'mailto:a@example.org'], ['[image: a cat]', 'https://example.org/cat.png']].map((l) => [...l, '_blank', 'noopener noreferrer nofollow']));
+  assert.match(await answer.innerText(), /a b c d \[image: a cat\]/);
+  const code = answer.locator('.code'), pre = code.locator('pre');
+  assert.match(await code.locator('.code-head').innerText(), /^python\s+Wrap\s+Copy$/);
+  assert.ok(await pre.evaluate((n) => n.scrollWidth > n.clientWidth), 'it scrolls inside');
+  await code.locator('button', { hasText: 'Wrap' }).click();
+  assert.ok(await pre.evaluate((n) => n.scrollWidth <= n.clientWidth));
+  await b.calm('a long line of code');
+});
+
+test('ok, near and full are the same shares everywhere', async () => {
+  const said = await page.evaluate(async () => {
+    const { level } = await import('/static/js/format.js');
+    return [0, 0.799, 0.8, 0.949, 0.95, 1.2].map(level);
+  });
+  assert.deepEqual(said, ['ok', 'ok', 'warn', 'warn', 'err', 'err']);
+});
+
+test('letters, controls and the width one reads at are as they are meant to be, and large enough for a finger', async () => {
+  await fresh();
+  await say(page, 'measured');
+  await metricsOf(page);
+  const sizes = () => page.evaluate(() => {
+    const of = (s) => getComputedStyle(document.querySelector(s)), high = (s) => document.querySelector(s).getBoundingClientRect().height;
+    return { box: of('#text').fontSize, answer: [of('.assistant .body').fontSize, of('.assistant .body').lineHeight], figures: of('.assistant .metrics').fontSize,
+      column: document.getElementById('column').getBoundingClientRect().width, send: high('#send'), newChat: high('#new-chat'), figuresOf: of('.assistant .metrics').fontVariantNumeric,
+      app: high('#app') - innerHeight, fonts: document.fonts.size, viewport: document.querySelector('meta[name="viewport"]').content };
+  });
+  assert.deepEqual(await sizes(), { box: '16px', answer: ['16px', '25.6px'], figures: '12px', column: 736, send: 36, newChat: 36, figuresOf: 'tabular-nums', app: 0, fonts: 0,
+    viewport: 'width=device-width, initial-scale=1, interactive-widget=resizes-content' });
+  const c = await (await openBrowser(weir, { width: 390, touch: true })).signIn();
+  await say(c.page, 'touched');
+  await c.page.tap('#send');
+  await metricsOf(c.page);
+  const small = await c.page.evaluate(() => [...document.querySelectorAll('button, a:not(.skip), select, textarea, summary, .check, input:not([type="checkbox"])')].filter((n) => n.checkVisibility({ visibilityProperty: true, opacityProperty: true }) && n.getBoundingClientRect().width > 3)
+    .map((n) => [n.id || n.className || n.localName, Math.round(n.getBoundingClientRect().height)]).filter(([, high]) => high < 44));
+  assert.deepEqual(small, []);
+  await c.shot('touch-answer');
+  assert.equal(await c.page.evaluate(() => getComputedStyle(document.getElementById('text')).fontSize), '16px', 'smaller, a telephone enlarges the page');
+  await c.close();
+});
+
+test('a conversation is there before any script is, and reads without them', async () => {
+  const { session_id } = (await weir.post('/chat/complete', { message: 'read me without scripts' })).json;
+  let go;
+  const gate = new Promise((resolve) => { go = resolve; });
+  await page.route('**/*.js', async (route) => { await gate; await route.continue(); });
+  await page.goto(b.url(`/app/c/${session_id}`), { waitUntil: 'commit' });
+  await page.waitForFunction(() => performance.getEntriesByName('first-contentful-paint').length === 1);
+  assert.match(await page.locator('.msg.assistant .body').innerText(), /read me without scripts/);
+  go();
+  await page.waitForLoadState('networkidle');
+  await page.unroute('**/*.js');
+  const c = await openBrowser(weir, { scripts: false });
+  await c.context.addCookies(await b.context.cookies());
+  await c.page.goto(c.url(`/app/c/${session_id}`));
+  assert.match(await c.page.locator('.msg.assistant .body').innerText(), /read me without scripts/);
+  assert.match(await c.page.locator('.msg.assistant .metrics').innerText(), /Tokens .* in/);
+  assert.ok(await c.page.locator('.session', { hasText: 'read me without scripts' }).isVisible());
+  await c.page.goto(c.url('/app/'));
+  assert.match(await c.page.locator('main').innerText(), /Sending and streaming need JavaScript\./);
+  await c.close();
+});
+
+test('every label under an answer and on a card has its meaning in the help, and says it where it stands', async () => {
+  await fresh();
+  await say(page, 'what does it mean');
+  await metricsOf(page);
+  const line = await page.locator('.turn .metrics span').evaluateAll((all) => all.map((n) => [n.firstChild.data.trim(), n.title]));
+  assert.deepEqual(line.map(([label]) => label), ['Tokens', 'Cost', 'Efficiency', 'First token', 'Queued', 'Retries'].toSpliced(4, 0, ...line.some(([label]) => label === 'Speed') ? ['Speed'] : []));
+  for (const [label, title] of line) assert.ok(title.length > 10, `${label}: ${title}`);
+  assert.match(line[1][1], /^0\.\d+ US dollars$/, 'the exact sum');
+  await page.goto(b.url('/app/help/metrics'));
+  const terms = await page.locator('[aria-labelledby="figures"] dt').allInnerTexts();
+  for (const label of ['Tokens in', 'Tokens out', 'Cost', 'Efficiency', 'Queued', 'Retries', 'First token', 'Speed', 'Total', 'Queue wait p95', 'Held', 'Reserve', 'Error rate', 'Level', 'Position', 'Expected start'])
+    assert.ok(terms.includes(label), `${label} in ${terms}`);
+  for (const meaning of await page.locator('[aria-labelledby="figures"] dd').allInnerTexts()) assert.ok(meaning.length > 20, meaning);
+});
+
+test('the line of figures is whole, short, or not there, in messages that come with the page and in new ones', async () => {
+  const url = b.url('/');
+  for (const [mode, seen] of [['short', ['Tokens', 'Cost']], ['off', []]]) {
+    await b.context.addCookies([{ name: 'weir_metrics', value: mode, url }]);
+    await fresh();
+    await say(page, `figures ${mode}`);
+    await page.locator('.turn .metrics b').first().waitFor({ state: 'attached' });
+    const labels = () => page.locator('.metrics span:visible').evaluateAll((all) => all.map((n) => n.firstChild.data.trim()));
+    assert.deepEqual(await labels(), seen);
+    await page.reload();
+    assert.deepEqual(await labels(), seen);
+  }
+  await b.context.clearCookies({ name: 'weir_metrics' });
+});
+
+test('where nothing may be copied the button says which keys do it', async () => {
+  await fresh();
+  await say(page, 'by hand');
+  await metricsOf(page);
+  await page.evaluate(() => { Object.defineProperty(navigator, 'clipboard', { value: undefined }); document.execCommand = () => false; });
+  await page.locator('.assistant [data-part="copy"]').click();
+  await page.locator('.assistant [data-part="copy-label"]', { hasText: 'Press Ctrl+C' }).waitFor();
+  assert.equal(await page.textContent('#say'), 'Press Ctrl+C');
+  await page.locator('.assistant [data-part="copy-label"]', { hasText: /^Copy$/ }).waitFor();
+});
+
 test('with the keys alone one sends, hears how it goes, stops, finds and opens; what is said is short and in the quiet regions', async () => {
   await fresh();
   await page.evaluate(() => {
