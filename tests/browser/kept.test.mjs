@@ -412,6 +412,127 @@ test('what another device says is shown with the next poll, also another answer 
   await c.close();
 });
 
+test('what another tab writes stands in this one’s box, unless somebody is writing in that', async () => {
+  await fresh();
+  const tab = await b.context.newPage();
+  await tab.goto(b.url('/app/'));
+  await page.locator('#log').focus();
+  await tab.fill('#text', 'from the other tab');
+  await page.waitForFunction(() => document.getElementById('text').value === 'from the other tab');
+  assert.equal(await page.locator('#send').isDisabled(), false);
+  await page.focus('#text');
+  const told = page.evaluate(() => new Promise((resolve) => addEventListener('storage', (e) => { if (e.newValue === 'the last one') resolve(document.getElementById('text').value); })));
+  await tab.fill('#text', 'the last one');
+  assert.equal(await told, 'from the other tab', 'not under one’s hands');
+  await page.reload();
+  assert.equal(await page.inputValue('#text'), 'from the other tab', 'who left the page last wrote last');
+  await tab.close();
+  await page.bringToFront();
+  await page.fill('#text', '');
+});
+
+test('a finger or the bar beside it lets go of a growing answer, and who comes near its end is taken along again', async () => {
+  await page.setViewportSize({ width: 1000, height: 500 });
+  await fresh();
+  await say(page, '#slow-0-10-1500 long');
+  const log = page.locator('#log');
+  const grown = async (by) => { const high = await log.evaluate((l) => l.scrollHeight); await page.waitForFunction(([h, n]) => document.getElementById('log').scrollHeight > h + n, [high, by]); };
+  const left = () => log.evaluate((l) => l.scrollHeight - l.clientHeight - l.scrollTop);
+  await page.waitForFunction(() => { const l = document.getElementById('log'); return l.scrollHeight > l.clientHeight + 400; });
+  for (const go of [() => log.evaluate((l) => { l.dispatchEvent(new TouchEvent('touchmove')); }),                     // before the browser has moved anything
+    () => log.evaluate((l) => new Promise((resolve) => { let n = 0; const drag = () => { l.scrollTop -= 30; if (++n < 5) setTimeout(drag, 20); else resolve(); }; drag(); }))]) {       // as its bar does: no other event comes
+    await go();
+    await page.locator('#jump').waitFor();
+    const at = await log.evaluate((l) => l.scrollTop);
+    await grown(50);
+    assert.equal(await log.evaluate((l) => l.scrollTop), at, 'dragged along');
+    await log.evaluate((l) => new Promise((resolve) => { l.addEventListener('scroll', resolve, { once: true }); l.scrollTop = l.scrollHeight - l.clientHeight - 20; }));
+    await grown(50);
+    assert.ok(await left() < 2, 'it is followed again from 20 px above its end');
+  }
+  await page.press('#text', 'Escape');
+  await page.locator('.chipline .pill', { hasText: 'Stopped' }).waitFor();
+  await page.setViewportSize({ width: 1400, height: 900 });
+});
+
+test('while the page is not seen an answer is drawn once a second, and is whole when one comes back', async () => {
+  const stage = await startStage(page);
+  let more;
+  const seen = new Promise((resolve) => { more = resolve; });
+  stage.play({ events: (async function* () {
+    yield ['accepted', { request_id: 'req_1', session_id: 'ses_1', message_id: 'msg_1' }];
+    yield ['start', { model: 'gpt-4o-mini', upstream: 'openai', attempt: 1, queue_ms: 0 }];
+    yield ['delta', { text: 'The first. ' }];
+    await seen;
+    for (let i = 0; i < 50; i++) { yield ['delta', { text: `word ${i} ` }]; await new Promise((go) => setTimeout(go, 40)); }
+    yield ['done', { finish_reason: 'stop' }];
+  }()) });
+  await fresh();
+  await say(page, 'out of sight');
+  await body().filter({ hasText: 'The first.' }).waitFor();
+  await page.evaluate(() => {
+    Object.defineProperty(document, 'hidden', { configurable: true, value: true });
+    globalThis.draws = 0;
+    let length = 0;
+    new MutationObserver(() => { const now = document.querySelector('.turn .assistant .body').textContent.length; if (now !== length) { length = now; globalThis.draws++; } })
+      .observe(document.querySelector('.turn .assistant .body'), { childList: true, subtree: true, characterData: true });
+  });
+  more();
+  await page.locator('.turn .assistant.writing').waitFor({ state: 'detached' });
+  const draws = await page.evaluate(() => globalThis.draws);
+  assert.ok(draws >= 2 && draws <= 5, `${draws} draws of 50 pieces in 2 s`);
+  assert.match(await body().innerText(), /^The first\. word 0 .* word 49$/);
+  stage.play();
+  await fresh();
+});
+
+test('a poll that is missed three times is said once in a bar; Retry asks again', async () => {
+  await fresh();
+  await page.waitForLoadState('networkidle');
+  await page.evaluate(() => {
+    globalThis.heard = [];
+    for (const id of ['say', 'alert']) new MutationObserver(() => globalThis.heard.push(`${id}: ${document.getElementById(id).textContent}`)).observe(document.getElementById(id), { childList: true });
+  });
+  await page.route('**/monitoring/live', (route) => route.abort());
+  const poll = () => Promise.all([page.waitForEvent('requestfailed'), page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')))]);
+  for (let i = 0; i < 2; i++) await poll();
+  assert.equal(await page.locator('#reach').isVisible(), false);
+  for (let i = 0; i < 2; i++) await poll();
+  await page.locator('#reach', { hasText: 'Weir cannot be reached. Drafts are saved on this device.' }).waitFor();
+  await page.fill('#text', 'kept meanwhile');
+  assert.equal(await page.locator('#send').isDisabled(), true);
+  await b.sound('out of reach');
+  await page.unroute('**/monitoring/live');
+  await page.click('#reach-retry');
+  await page.locator('#reach').waitFor({ state: 'hidden' });
+  assert.deepEqual(await page.evaluate(() => globalThis.heard), ['alert: Weir cannot be reached. Drafts are saved on this device.', 'say: Connected again']);
+  assert.equal(await page.locator('#send').isDisabled(), false);
+  await page.fill('#text', '');
+});
+
+test('nothing stands in for a conversation that comes quickly; one that is slow has its lines after 150 ms, and that is said once', async () => {
+  await fresh();
+  await page.evaluate(() => {
+    globalThis.heard = [];
+    new MutationObserver(() => globalThis.heard.push(document.getElementById('say').textContent)).observe(document.getElementById('say'), { childList: true });
+    addEventListener('click', (e) => { if (e.target.closest('.session a')) e.preventDefault(); });      // it never comes
+  });
+  await page.clock.install();
+  await page.clock.pauseAt(Date.now() + 1000);
+  const row = page.locator('.session a').first(), log = page.locator('#log');
+  const before = await log.boundingBox();
+  await row.dispatchEvent('click');
+  await page.clock.runFor(140);
+  assert.equal(await page.locator('#skeleton').isVisible(), false);
+  await page.clock.runFor(20);
+  assert.equal(await page.locator('#skeleton').isVisible(), true);
+  assert.deepEqual(await log.boundingBox(), before, 'the layout stays');
+  await page.clock.runFor(5000);
+  assert.deepEqual(await page.evaluate(() => globalThis.heard), ['Loading conversation']);
+  await page.clock.resume();
+  await fresh();
+});
+
 test('the list of conversations is folded away and back with its keys, at any width', async () => {
   for (const [width, shown] of [[1400, true], [768, true], [390, false]]) {
     await page.setViewportSize({ width, height: 844 });

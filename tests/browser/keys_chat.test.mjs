@@ -227,6 +227,56 @@ test('an answer is read, copied and explained, and the focus comes back', async 
   await keys.back('.assistant [data-part="explain"]');
 });
 
+test('an answer is copied with Alt and C; Alt with the arrows goes from message to message', async () => {
+  await fresh();
+  await keys.write('copied with a **key**');
+  await keys.press('Enter');
+  await finished(1);
+  await keys.press('Alt+c');
+  await page.locator('.assistant [data-part="copy-label"]', { hasText: 'Copied' }).waitFor();
+  await keys.press('Shift+Escape');
+  await keys.press('Control+v');
+  assert.equal(await page.inputValue('#text'), 'copied with a **key**');
+  await page.fill('#text', '');
+  await keys.press('Alt+ArrowUp');
+  await keys.press('Alt+ArrowUp');
+  await keys.back('.msg.user');
+  await keys.press('Alt+ArrowDown');
+  await keys.back('.msg.assistant');
+  await keys.press('Alt+ArrowDown');
+  await keys.back('.msg.assistant');
+});
+
+test('where it is chosen Enter makes a new line, and Ctrl or ⌘ with it sends; g and c go to the chat', async () => {
+  await page.goto(b.url('/app/settings'));
+  await keys.to('[name="sendkey"]');
+  await keys.press('ArrowDown');
+  await page.locator('#say', { hasText: 'Saved' }).waitFor();
+  await fresh();
+  assert.equal(await page.innerText('#hint'), 'Ctrl or ⌘ with Enter sends.');
+  await keys.write('one');
+  await keys.press('Enter');
+  await keys.write('two');
+  assert.equal(await page.inputValue('#text'), 'one\ntwo');
+  assert.equal(await page.locator('.turn').count(), 0);
+  await keys.press('Control+Enter');
+  await finished(1);
+  await keys.write('three');
+  await keys.press('Meta+Enter');
+  await finished(2);
+  for (const [key, look] of [['Meta+k', () => keys.back('#search')], ['Meta+.', () => page.locator('#monitor').waitFor()], ['Meta+.', () => page.locator('#monitor').waitFor({ state: 'hidden' })]]) {
+    await keys.press(key);
+    await look();
+  }
+  await page.evaluate(() => { localStorage.removeItem('weir.sendkey'); localStorage.setItem('weir.jump', 'on'); });
+  await page.goto(b.url('/app/help/metrics'));
+  await page.waitForLoadState('networkidle');
+  await keys.press('g');
+  await keys.press('c');
+  await page.waitForURL(b.url('/app/'));
+  await page.evaluate(() => localStorage.removeItem('weir.jump'));
+});
+
 test('the last block of code is copied, its head in sight; a new chat; to the box without stopping what is written', async () => {
   await fresh();
   await page.fill('#text', `\`\`\`js\n${'const open = true;\n'.repeat(80)}\`\`\`\n\nand\n\n\`\`\`js\nconst shut = 1;\n\`\`\``);

@@ -136,6 +136,21 @@ test('a provider’s pause names the limit, and an end at the output limit its f
   assert.equal(await page.locator('.chipline .pill').last().innerText(), 'Stopped at the output limit (7)');
 });
 
+test('who is paused by a provider for long is offered another model, which is asked instead', async () => {
+  const stage = await startStage(page);
+  stage.play({ events: [['accepted', { request_id: 'req_1', session_id: 'ses_1', message_id: 'msg_1' }],
+    ['retry', { attempt: 1, max: 4, delay_ms: 42000, status: 429, reason: 'upstream_rate_limited', limit: 'tokens_per_minute' }]] });
+  await fresh();
+  await choose('gpt-4o-mini');
+  await say(page, 'paused');
+  const offer = card().locator('button[data-act="switch"]');
+  await offer.waitFor();
+  assert.match(await offer.innerText(), /^Switch to gpt-4\S* · \d+\ss sooner$/);
+  assert.deepEqual(await card().locator('.do button').evaluateAll((all) => all.map((n) => n.dataset.act)), ['cancel', 'switch']);
+  stage.play();
+  await fresh();
+});
+
 test('a budget that is used up offers a model that is free, and turns the estimate amber before', async () => {
   const { token, user_id } = await person('paul', {});
   assert.equal((await weir.post('/admin/budgets', { scope: 'user', key: user_id, window: 'day', limit_usd: 0.000001 })).status, 201);

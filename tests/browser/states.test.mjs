@@ -32,6 +32,20 @@ test('a message that waits tells its place, when it is expected to start and why
   assert.match(await page.locator('.turn .assistant .body').last().innerText(), /waits its turn/);
 });
 
+test('a message that is being sent can be taken back: its text is in the box again', async () => {
+  await fresh();
+  await page.route('**/chat/stream', () => {});          // on its way for ever
+  await say(page, 'not this one');
+  await card().filter({ hasText: 'Sending…' }).waitFor();
+  assert.equal(await page.locator('.msg.user.sending').count(), 1);
+  await card().locator('button[data-act="cancel"]').click();
+  await page.locator('.turn').waitFor({ state: 'detached' });
+  assert.equal(await page.inputValue('#text'), 'not this one');
+  assert.equal(await page.innerText('#send-label'), 'Send');
+  await page.unroute('**/chat/stream');
+  await page.fill('#text', '');
+});
+
 test('a message that waits can be taken out of the queue', async () => {
   const held = await weir.stream({ model: 'gpt-4o-mini', message: '#slow-0-20-3000 held' });
   await held.next('delta');

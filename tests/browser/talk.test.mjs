@@ -306,6 +306,82 @@ test('a conversation is handed over to somebody, who goes on with it', async () 
   await c.close();
 });
 
+test('a double click renames a conversation where it stands; what fails beside its title says so', async () => {
+  await begun('twice with the mouse', 'By mouse');
+  await fresh();
+  await page.locator('.session', { hasText: 'By mouse' }).locator('a').dispatchEvent('dblclick');
+  const box = page.locator('.session input[aria-label="Title"]');
+  assert.equal(await box.inputValue(), 'By mouse');
+  await box.fill('By two clicks');
+  await Promise.all([page.waitForResponse((r) => r.request().method() === 'PATCH'), box.press('Enter')]);
+  await page.locator('.session', { hasText: 'By two clicks' }).waitFor();
+  await say(page, '#fault-400 please');
+  await page.locator('.session.current .chip', { hasText: 'failed' }).waitFor();
+});
+
+test('titles are found at once, before the server is asked', async () => {
+  await begun('a message about cranes', 'Cranes');
+  await fresh();
+  let asked = 0;
+  await page.route('**/chat/sessions?*', (route) => { asked++; return route.continue(); });
+  await page.fill('#search', 'warm up');
+  await page.locator('#no-match').waitFor();
+  asked = 0;
+  await page.clock.install();
+  await page.clock.pauseAt(Date.now() + 1000);
+  await page.fill('#search', 'crane');
+  assert.deepEqual(await titles(), ['Cranes']);
+  await page.clock.runFor(190);
+  assert.equal(asked, 0);
+  await page.clock.runFor(20);
+  await waitFor('the server to be asked', () => asked === 1);
+  await page.clock.resume();
+  await page.unroute('**/chat/sessions?*');
+});
+
+test('the time of an answer shows when one is on it', async () => {
+  await fresh();
+  await say(page, 'what time is it');
+  await metricsOf(page);
+  const time = page.locator('.assistant .msg-who time');
+  assert.match(await time.innerText(), /^\d\d:\d\d$/);
+  const seen = () => time.evaluate((n) => getComputedStyle(n).opacity);
+  await page.mouse.move(5, 5);
+  await page.focus('#text');
+  await waitFor('it to be gone', async () => (await seen()) === '0');
+  await page.locator('.assistant .body').hover();
+  await waitFor('it to be seen', async () => (await seen()) === '1');
+  await page.mouse.move(5, 5);
+  await page.locator('.assistant [data-part="copy"]').focus();
+  await waitFor('it to be seen again', async () => (await seen()) === '1');
+});
+
+test('the message box grows with its lines, up to ten', async () => {
+  await fresh();
+  const high = () => page.locator('#text').evaluate((n) => n.getBoundingClientRect().height);
+  const heights = [];
+  for (const lines of [1, 2, 5, 10, 11, 30]) {
+    await page.fill('#text', 'line\n'.repeat(lines - 1) + 'line');
+    heights.push(await high());
+  }
+  assert.deepEqual(heights.map((h) => Math.round((h - 16) / 24)), [1, 2, 5, 10, 10, 10], String(heights));
+  await page.fill('#text', '');
+});
+
+test('a file of more than 256 KiB is refused with a sentence; the estimate is asked for once the writing pauses', async () => {
+  await fresh();
+  await page.setInputFiles('#files', [{ name: 'most.txt', mimeType: 'text/plain', buffer: Buffer.alloc(256 * 1024, 'a\n') }, { name: 'more.txt', mimeType: 'text/plain', buffer: Buffer.alloc(256 * 1024 + 1, 'a\n') }]);
+  await page.locator('#note .notice', { hasText: '“more.txt” is too large: at most 256 KiB of text can be sent.' }).waitFor();
+  assert.ok((await page.inputValue('#text')).startsWith('most.txt:\n'));
+  await page.fill('#text', '');
+  let asked = 0;
+  page.on('request', (r) => { if (r.url().endsWith('/chat/estimate')) asked++; });
+  await page.locator('#text').pressSequentially('how much is this then?', { delay: 20 });
+  await page.locator('#estimate').waitFor();
+  assert.equal(asked, 1);
+  await page.fill('#text', '');
+});
+
 test('more conversations than a page holds are there when one scrolls to them', async () => {
   for (let i = 0; i < 60; i++) await weir.post('/chat/sessions', { title: `many ${i}` });
   await fresh();

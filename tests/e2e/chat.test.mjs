@@ -99,6 +99,17 @@ test('a session carries its history and its system text to the provider', async 
     { role: 'assistant', content: 'turn one' }, { role: 'user', content: 'turn two' }]);
 });
 
+test('what came of an answer before it was stopped is in the history of the next', async () => {
+  const s = await weir.stream({ model, message: '#slow-0-20-3000 to be stopped' });
+  await s.next('delta');
+  const { request_id, session_id } = s.first('accepted');
+  await weir.post('/chat/cancel', { request_id });
+  await s.end();
+  await weir.post('/chat/complete', { model, message: 'and after that', session_id });
+  const [call] = await up.calls('and after that');
+  assert.deepEqual(JSON.parse(call.body).messages, [{ role: 'user', content: '#slow-0-20-3000 to be stopped' }, { role: 'assistant', content: s.deltas() }, { role: 'user', content: 'and after that' }]);
+});
+
 test('with messages the caller keeps the history', async () => {
   const messages = [{ role: 'user', content: 'a' }, { role: 'assistant', content: 'b' }, { role: 'user', content: 'kept by caller' }];
   const r = await weir.post('/chat/complete', { model, messages });
