@@ -4,7 +4,10 @@ import { send } from "./api.js";
 import { byId, el, part } from "./dom.js";
 import { remember } from "./prefs.js";
 import { say, alert } from "./announce.js";
+import { styled } from "./style.js";
 import { offer } from "./undo.js";
+
+await styled("list");
 
 const path = (row) => `/chat/sessions/${row.dataset.id}`;
 const titleOf = (row) => part(row, "name").textContent;

@@ -11,13 +11,9 @@ import { ApiError, newKey, send, unreachable } from "./api.js";
 
 const stream = (...how) => import("./stream.js").then((m) => m.stream(...how), () => { throw unreachable(); });
 
+const cancel = (id) => send("POST", "/chat/cancel", { request_id: id });
 const RECONNECTS = 5;                 /* tries in a row without a new event */
 const RESENDS = 2;                    /* of a message that may or may not have arrived: with its key it counts once */
-const wait = (ms, signal, early) => new Promise((resolve, reject) => {
-  const timer = setTimeout(resolve, ms);
-  early(() => { clearTimeout(timer); resolve(); });
-  signal.addEventListener("abort", () => { clearTimeout(timer); reject(signal.reason); }, { once: true });
-});
 
 export class Run {
   #abort = new AbortController();
@@ -35,13 +31,13 @@ export class Run {
   /* Send `body` to /chat/stream and read until the end. */
   start(body) {
     const key = newKey();
-    return this.#read((signal) => stream("/chat/stream", { body: { ...body, on_disconnect: "keep" }, key, signal }, this.#take));
+    return this.#read(() => stream("/chat/stream", { body: { ...body, on_disconnect: "keep" }, key }, this.#take));
   }
 
   /* Read a request that is under way or has just ended, from its first event. */
   resume(requestId) {
     this.requestId = requestId;
-    return this.#read((signal) => this.#rest(signal));
+    return this.#read(this.#rest);
   }
 
   /* Do not wait any longer for the next try. */
@@ -51,12 +47,17 @@ export class Run {
   async stop() {
     this.#stopping = true;
     if (!this.requestId) return this.#abort.abort();
-    try { await send("POST", "/chat/cancel", { request_id: this.requestId }); } catch { this.#abort.abort(); }
+    try { await cancel(this.requestId); } catch { this.#abort.abort(); }
   }
 
-  #rest = (signal) => stream(`/chat/stream/${this.requestId}`, { lastId: this.#lastId, signal }, this.#take);
+  #rest = () => stream(`/chat/stream/${this.requestId}`, { lastId: this.#lastId }, this.#take);
 
+  /* What was taken back before that was known to have arrived is stopped when it is. */
   #take = (name, data, id) => {
+    if (this.#abort.signal.aborted) {
+      if (name === "accepted") cancel(data.request_id).catch(() => {});
+      return;
+    }
     if (id && id <= this.#lastId) return;
     if (id) this.#lastId = id;
     if (name === "accepted") this.requestId = data.request_id;
@@ -66,18 +67,19 @@ export class Run {
   };
 
   async #read(first) {
-    const signal = this.#abort.signal;
+    const signal = this.#abort.signal, gone = new Promise((_, no) => signal.addEventListener("abort", no));
+    const wait = (ms) => Promise.race([gone, new Promise((go) => { this.#hurry = go; setTimeout(go, ms); })]);
     let read = first;
     for (let tries = 0; ; tries++) {
       const seen = this.#lastId;
       try {
-        await read(signal);
+        await Promise.race([read(), gone]);
       } catch (e) {
         if (signal.aborted) return this.requestId ? { kind: "done", finish_reason: "cancelled" } : { kind: "aborted" };
         if (!(e instanceof ApiError)) throw e;
         if (!this.requestId && e.error.code === "rate_limited" && e.error.retry_after_ms > 0) {
           this.on.limited?.(e.error);
-          try { await wait(e.error.retry_after_ms, signal, (f) => { this.#hurry = f; }); } catch { return { kind: "aborted" }; }
+          try { await wait(e.error.retry_after_ms); } catch { return { kind: "aborted" }; }
           continue;
         }
         const here = e.error.code === "idempotency_in_progress";      /* it had arrived, and is being answered */
@@ -93,7 +95,7 @@ export class Run {
       if (tries >= RECONNECTS) return { kind: "interrupted" };
       const pause = Math.min(8000, 500 * 2 ** tries);
       this.on.lost?.(pause);
-      try { await wait(pause, signal, (f) => { this.#hurry = f; }); } catch { return { kind: this.requestId ? "interrupted" : "aborted" }; }
+      try { await wait(pause); } catch { return { kind: this.requestId ? "interrupted" : "aborted" }; }
       this.on.back?.();
       if (this.requestId) read = this.#rest;
     }

@@ -3,10 +3,10 @@ import { call, headers, refusal, unreachable } from "./api.js";
 
 /* Read one event stream to its end. `on` gets (name, data, id) for each event. With a body it is
  * a POST, without one a GET that resumes after `lastId`. Throws ApiError when refused or broken. */
-export async function stream(path, { body, key, lastId, signal }, on) {
+export async function stream(path, { body, key, lastId }, on) {
   const { createParser } = await import("/static/vendor/eventsource-parser-3.1.1/index.js").catch(() => { throw unreachable(); });
   const response = await call(path, {
-    method: body ? "POST" : "GET", signal,
+    method: body ? "POST" : "GET",
     headers: headers({
       Accept: "text/event-stream",
       ...(body ? { "Content-Type": "application/json" } : {}),
@@ -28,8 +28,7 @@ export async function stream(path, { body, key, lastId, signal }, on) {
 async function next(reader) {
   try {
     return await reader.read();
-  } catch (e) {
-    if (e.name === "AbortError") throw e;
+  } catch {
     throw unreachable("The connection broke.");
   }
 }

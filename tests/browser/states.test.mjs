@@ -46,6 +46,35 @@ test('a message that is being sent can be taken back: its text is in the box aga
   await page.fill('#text', '');
 });
 
+test('a message that is taken back while its acceptance is on the way is stopped when that comes', async () => {
+  let go, sent;
+  const gate = new Promise((resolve) => { go = resolve; }), arrived = new Promise((resolve) => { sent = resolve; });
+  const between = http.createServer((req, res) => {      // holds the answer back
+    const asked = http.request({ host: '127.0.0.1', port: weir.port, method: req.method, path: req.url, headers: { ...req.headers, host: `127.0.0.1:${weir.port}`, 'sec-fetch-site': 'same-origin' } }, async (answer) => {
+      sent();
+      await gate;
+      res.writeHead(answer.statusCode, answer.headers);
+      answer.pipe(res);
+    });
+    req.pipe(asked);
+  }).listen(0, '127.0.0.1');
+  await once(between, 'listening');
+  await fresh();
+  await page.route('**/chat/stream', (route) => route.continue({ url: `http://127.0.0.1:${between.address().port}/chat/stream` }));
+  await say(page, '#slow-0-20-3000 taken back late');
+  await arrived;
+  await card().locator('button[data-act="cancel"]').click();
+  await page.locator('.turn').waitFor({ state: 'detached' });
+  assert.equal(await page.inputValue('#text'), '#slow-0-20-3000 taken back late');
+  const [cancelled] = await Promise.all([page.waitForResponse('**/chat/cancel'), go()]);
+  assert.equal((await cancelled.json()).cancelled.length, 1);
+  assert.equal(await page.locator('.turn').count(), 0, 'nothing of it is shown');
+  await page.unroute('**/chat/stream');
+  between.closeAllConnections();
+  between.close();
+  await page.fill('#text', '');
+});
+
 test('a message that waits can be taken out of the queue', async () => {
   const held = await weir.stream({ model: 'gpt-4o-mini', message: '#slow-0-20-3000 held' });
   await held.next('delta');
