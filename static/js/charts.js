@@ -3,9 +3,11 @@
  * it wants: data-kind bars (stacked), lines, or band (was, expected, low, high);
  * data-unit; data-nothing for when there is nothing to draw. */
 import { byId, el, svg } from "./dom.js";
-import { compact, count, money, percent, span } from "./format.js";
+import { count, money, percent, span } from "./format.js";
 
 const HEIGHT = 220;
+const thousands = new Intl.NumberFormat("en-US", { notation: "compact", maximumFractionDigits: 1 });     /* 33K: beside an axis */
+const compact = (n) => thousands.format(n);
 const SHOW = { count, usd: money, ms: span, percent };
 const SHORT = { count: compact, usd: (v) => (v === 0 ? "0" : `$${Number(v.toPrecision(2))}`), ms: (v) => `${Number((v / 1000).toPrecision(2))} s`, percent };
 const SERIES = 9;

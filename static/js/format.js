@@ -8,10 +8,6 @@ const grouped = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
 
 export const count = (n) => (known(n) ? grouped.format(n) : NONE);
 
-const short = new Intl.NumberFormat("en-US", { notation: "compact", maximumFractionDigits: 1 });
-/* 33K: beside an axis. */
-export const compact = (n) => short.format(n);
-
 /* Below a cent six decimals, below a dollar four, else two; nothing spent is "$0.00". */
 export function money(usd) {
   if (!known(usd)) return NONE;

@@ -2,23 +2,21 @@
  * a new conversation is put on top when it is accepted. A row stays one node for as
  * long as it is shown. What changes one is in change.js. */
 import { byId, clone, el, part } from "./dom.js";
-import { recall, remember } from "./prefs.js";
+import { recall, remember, zone } from "./prefs.js";
 import { alert, say } from "./announce.js";
 
 const DAY_MS = 86_400_000, SLOW_MS = 150;
 let changes = null;         /* change.js, once it is there */
 const ORDER = ["Pinned", "Today", "Yesterday", "Last 7 days", "Last 30 days", "Earlier", "Archived", "Found"];
 
-/* The heading a conversation stands under; days are UTC, as the server's. */
-function dayOf(s, now = Date.now()) {
-  const today = now - now % DAY_MS;
-  const at = Date.parse(s.updated_at);
+/* The heading a conversation stands under, by the days of the zone in which times are shown; the server's are UTC. */
+const dates = new Intl.DateTimeFormat("sv", { timeZone: zone() });
+const date = (at) => dates.format(new Date(at));
+function dayOf(s) {
+  const at = date(s.updated_at), since = (days) => at >= date(Date.now() - days * DAY_MS);
   if (s.archived) return "Archived";
   if (s.pinned) return "Pinned";
-  if (at >= today) return "Today";
-  if (at >= today - DAY_MS) return "Yesterday";
-  if (at >= today - 7 * DAY_MS) return "Last 7 days";
-  return at >= today - 30 * DAY_MS ? "Last 30 days" : "Earlier";
+  return since(0) ? "Today" : since(1) ? "Yesterday" : since(7) ? "Last 7 days" : since(30) ? "Last 30 days" : "Earlier";
 }
 
 export class Sessions {
@@ -35,6 +33,7 @@ export class Sessions {
     addEventListener("pageshow", () => { byId("skeleton").hidden = true; });
     for (const id of recall("gone").split(" ")) if (id) this.row(id)?.remove();
     remember("gone", null);
+    for (const row of this.rows()) this.settle(row);
     this.tidy();
   }
 
@@ -45,7 +44,7 @@ export class Sessions {
   /* A conversation begun on this page. */
   add(id, title) {
     if (this.row(id)) return;
-    const row = this.put({ session_id: id, title, updated_at: new Date().toISOString() }, { first: true });
+    const row = this.put({ session_id: id, title, updated_at: new Date().toISOString() });
     this.#list.querySelector(".session.current")?.classList.remove("current");
     row.classList.add("current");
     part(row, "link").setAttribute("aria-current", "page");
@@ -53,14 +52,14 @@ export class Sessions {
   }
 
   /* A row for `s` of the server's list, under its day unless `day` says otherwise. */
-  put(s, { day = dayOf(s), first = false } = {}) {
+  put(s, { day = dayOf(s) } = {}) {
     const row = clone("t-session");
     row.dataset.id = s.session_id;
     row.dataset.at = s.updated_at;
     row.classList.toggle("pinned", Boolean(s.pinned));
     part(row, "link").href = `/app/c/${s.session_id}`;
     this.#name(row, s.title);
-    this.#place(row, day, first);
+    this.#place(row, day);
     return row;
   }
 
@@ -78,14 +77,16 @@ export class Sessions {
     for (const group of this.#list.querySelectorAll("section")) group.hidden = !group.querySelector(".session:not([hidden])");
   }
 
-  #place(row, day, first = false) {
+  /* The newest first. */
+  #place(row, day) {
     let group = this.#list.querySelector(`section[data-day="${day}"]`);
     if (!group) {
       group = el("section", { "data-day": day }, el("h2", {}, day), el("ul", { class: "rows" }));
       const next = [...this.#list.querySelectorAll("section")].find((g) => ORDER.indexOf(g.dataset.day) > ORDER.indexOf(day));
       this.#list.insertBefore(group, next ?? byId("no-match"));
     }
-    group.querySelector("ul")[first ? "prepend" : "append"](row);
+    const rows = group.querySelector("ul");
+    rows.insertBefore(row, [...rows.children].find((other) => other.dataset.at < row.dataset.at) ?? null);
     this.tidy();
   }
 
@@ -129,8 +130,10 @@ export class Sessions {
 
   /* Under the heading where it belongs, as its pin says; what has the focus in it keeps it. */
   settle(row) {
+    const day = dayOf({ pinned: row.classList.contains("pinned"), updated_at: row.dataset.at });
+    if (row.closest("section").dataset.day === day) return;
     const focused = row.contains(document.activeElement) ? document.activeElement : null;
-    this.#place(row, dayOf({ pinned: row.classList.contains("pinned"), updated_at: row.dataset.at }), true);
+    this.#place(row, day);
     focused?.focus();
   }
 

@@ -382,6 +382,29 @@ test('a file of more than 256 KiB is refused with a sentence; the estimate is as
   await page.fill('#text', '');
 });
 
+test('a conversation stands under the day it was in where one is, as the times beside messages are', async () => {
+  const { session_id } = await begun('what day is it', 'By day'), DAY = 86400e3;
+  await begun('and this', 'By day, later');
+  const at = Date.parse((await weir.get(`/chat/sessions/${session_id}`)).json.updated_at), other = new Set();
+  const c = await (await openBrowser(weir)).signIn();
+  const cdp = await c.context.newCDPSession(c.page);
+  for (const timeZone of ['Pacific/Pago_Pago', 'UTC', 'Pacific/Kiritimati']) {
+    await cdp.send('Emulation.setTimezoneOverride', { timezoneId: timeZone });
+    for (let hours = 0; hours <= 40; hours += 8) {
+      const now = at + hours * 3600e3, date = (t, zone = timeZone) => new Date(t).toLocaleDateString('sv', { timeZone: zone });
+      const day = (zone) => (date(at, zone) >= date(now, zone) ? 'Today' : date(at, zone) === date(now - DAY, zone) ? 'Yesterday' : 'Last 7 days');
+      if (day(timeZone) !== day('UTC')) other.add(timeZone);
+      await c.page.clock.setFixedTime(now);
+      await c.page.goto(c.url('/app/'));
+      await c.page.locator(`section[data-day="${day(timeZone)}"] .session[data-id="${session_id}"]`).waitFor();
+      const names = await c.page.locator(`section[data-day="${day(timeZone)}"] [data-part="name"]`).allInnerTexts();
+      assert.ok(names.indexOf('By day, later') < names.indexOf('By day'), String(names));
+    }
+  }
+  assert.deepEqual([...other], ['Pacific/Pago_Pago', 'Pacific/Kiritimati'], 'at some hour that is not the day of UTC');
+  await c.close();
+});
+
 test('more conversations than a page holds are there when one scrolls to them', async () => {
   for (let i = 0; i < 60; i++) await weir.post('/chat/sessions', { title: `many ${i}` });
   await fresh();
