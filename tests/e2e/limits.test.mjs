@@ -98,3 +98,27 @@ test('a pause between calls is kept', async () => {
   assert.ok(streams.some((s) => s.first('queue')?.reason === 'pacing'));
   await weir.stop();
 });
+
+// Ninety requests at once for what two keys may have: a limit that both share, or one each. The provider counts all that it gets.
+for (const [what, group, most] of [['keys of one quota group never pass their one limit together', 'org', 30], ['keys of quota groups of their own are used up both', null, 60]])
+  test(what, async () => {
+    const limits = { requests_per_minute: 30, tokens_per_minute: 3000000 }, of = (name, key) => ({ name, api_key: `sk-e2e-canary-${key}`, models: [model], reserve: 0, burst: 60, max_concurrent: 15,
+      ...(group ? { quota_group: group } : {}) });
+    const weir = await startWeir({ upstream: up, openai: { ...of('openai', 'one'), limits }, others: [{ ...of('second', 'two'), base_url: up.url, limits }],
+      config: { queue: { max_wait: 1 } } });
+    await up.limits({ requests_per_minute: most, window: 'sliding', headers: 'none' });
+    await up.reset();
+    const answers = await Promise.all(Array.from({ length: 90 }, (_, i) => weir.post('/chat/complete', { model, message: `shared ${i}` })));
+    const judge = await up.judge(), keys = Object.groupBy(judge.log, (c) => c.auth.slice(-3));
+    assert.deepEqual(judge.by_status, { 200: most }, 'the provider refuses nothing, and all that it allows is used');
+    assert.equal(answers.filter((r) => r.status === 200).length, most);
+    for (const r of answers) if (r.status !== 200) assertError(r, 429, 'rate_limited', 'queue_timeout');
+    for (const key of ['one', 'two']) assert.ok(keys[key]?.length >= 10 && (group || keys[key].length === 30), `${key}: ${keys[key]?.length} of ${judge.log.length}`);
+    const pictures = await waitFor('all to have ended', async () => {
+      const now = (await weir.get('/monitoring/rate-limits')).json.upstreams.slice(0, 2);
+      return now.every((u) => u.running === 0) && now;
+    });
+    for (const u of pictures) assert.deepEqual([u.dimensions.requests_per_minute.used, u.dimensions.requests_per_minute.remaining], [30, 0], u.name);
+    await up.limits({});
+    await weir.stop();
+  });
