@@ -4,7 +4,7 @@
  * anew: {"at":utc_ms,"unseen":µs,"groups":[{"name":…,"dims":[…]}],"learned":[…]}.
  * What was set aside at the moment of saving is counted as used: the calls may
  * have reached the provider. Of what was sent after a save that was not the last
- * nothing is known: as much as could have been is counted, as of now. Time that
+ * nothing is known: as much as the limits could have let pass is counted, as of now. Time that
  * passed in between is taken from the calendar and never below zero. A limit
  * that a provider told is believed for a day. Of the lengths of answers those
  * used last are kept. */

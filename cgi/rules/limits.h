@@ -170,7 +170,8 @@ int64_t limits_told_age_us(enum dim d, int64_t reset_us);
 int32_t limits_rate_ppm(const struct limits *l, int64_t *until_us);
 /* After a restart, once window and stabilization of a dimension are back: set its bucket as it was gone_us ago. */
 void limits_restore(struct limits *l, enum dim d, int64_t level, int64_t gone_us);
-/* Nothing is known of the last span_us: count as much as could have been sent in it. */
+/* Weir was killed, and nothing is known of the last span_us: count as much as could have been sent in it, which is no more than was
+ * left by these limits, and a second's worth that was on its way. */
 void limits_assume(struct limits *l, int64_t span_us);
 /* Forget use, debts, 429s and cooldown; what is set aside stays. */
 void limits_reset(struct limits *l);

@@ -136,6 +136,9 @@ static int64_t dim_most(const struct limits *l, enum dim i, int64_t span_us)
     return most;
 }
 
+/* Whoever was killed kept these limits, so that they left no bucket below empty and no window over-full: but for debts of streams
+ * that outgrow what was set aside, which the saved held whole. What was on its way is counted twice, as the provider counts it when
+ * it comes, and that may be after what is sent next. */
 void limits_assume(struct limits *l, int64_t span_us)
 {
     int64_t most[DIM_COUNT];
@@ -144,11 +147,17 @@ void limits_assume(struct limits *l, int64_t span_us)
         most[i] = dim_most(l, (enum dim)i, span_us);
     for (int i = 0; i < DIM_COUNT; i++) {
         struct limits_dim *d = &l->dim[i];
+        int64_t window_s = dim_window_us((enum dim)i) / 1000000, on_way, room, left;
 
         if (!d->limit)
             continue;
-        window_add(&d->window, most[i]);
-        bucket_take(&d->bucket, most[i]);
+        on_way = (d->allowed + window_s - 1) / window_s;
+        room = d->allowed - d->window.sum - d->held + on_way;
+        left = bucket_tokens(&d->bucket) - most[i];
+        window_add(&d->window, most[i] < room ? most[i] : room > 0 ? room : 0);
+        bucket_lower(&d->bucket, left > 0 ? left : 0);
+        if (left < 0)
+            bucket_take(&d->bucket, on_way);
     }
 }
 

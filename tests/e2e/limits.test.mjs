@@ -122,3 +122,24 @@ for (const [what, group, most] of [['keys of one quota group never pass their on
     await up.limits({});
     await weir.stop();
   });
+
+test('after kill -9 at full use the line goes on within two seconds, and the provider refuses nothing', async () => {
+  const weir = await startWeir({ upstream: up, openai: { limits: { requests_per_minute: 60 }, reserve: 0 } });
+  await up.limits({ requests_per_minute: 60, window: 'bucket', headers: 'none' });
+  await up.reset();
+  const many = (n) => Promise.all(Array.from({ length: n }, (_, i) => weir.post('/chat/complete', { model, message: `killed ${i}` })));
+  await many(18);                       // the burst, and eight at the limit's pace: longer than state is unsaved
+  await weir.kill();
+  await weir.start();
+  const told = await weir.post('/chat/estimate', { model, message: 'killed' });
+  const s = await weir.stream({ model, message: 'killed, and on' });
+  await s.end();
+  assertStream(s);
+  const waited = s.first('usage').metrics.queue_ms;
+  assert.ok(waited <= 2100, `${waited} ms`);
+  assert.ok(Math.abs(told.json.starts_in_ms - waited) < 300, `told ${told.json.starts_in_ms}, waited ${waited}`);
+  if (waited > 300) assert.equal(s.first('queue').reason, 'requests_per_minute');
+  assert.deepEqual((await up.judge()).by_status, { 200: 19 });
+  await up.limits({});
+  await weir.stop();
+});

@@ -40,6 +40,12 @@ static struct admit_grant started(struct admit *a, uint64_t upstreams, int64_t n
     return g;
 }
 
+static void keep_place(void *ctx, void *job, const struct admit_place *p)
+{
+    (void)job;
+    *(struct admit_place *)ctx = *p;
+}
+
 START_TEST(a_429_cuts_pauses_and_is_retried_after_what_was_asked_for)
 {
     struct admit *a = admit_of(&one, 1);
@@ -470,6 +476,41 @@ START_TEST(after_a_kill_all_that_could_have_been_sent_since_the_save_counts)
 }
 END_TEST
 
+/* At full use there is little that can have been sent unseen: nobody waits for six seconds' worth of it. */
+START_TEST(after_a_kill_at_full_use_the_next_call_waits_two_seconds_and_is_told_so)
+{
+    static const struct admit_upstream sixty = {.name = "one", .limit = {60}, .max_concurrent = 32, .patience = PATIENCE};
+    struct admit *a = admit_of(&sixty, 1), *b = admit_of(&sixty, 1);
+    struct ask ask = an_ask(1, START);
+    struct sb saved = sb_make(1 << 20);
+    struct admit_place place = {0};
+    struct admit_upstream_view v;
+    struct admit_ticket *t;
+    struct admit_grant g;
+    enum dim d;
+    int64_t wait;
+
+    for (int i = 0; i < 10; i++)
+        admit_settle(a, started(a, 1, START).ticket, 100, 5, START);
+    admit_save_running(a, 6 * SEC, START, 1000000, &saved);
+    ck_assert(admit_load(b, sb_str(&saved), saved.len, START, 1000000));
+    admit_view(b, 0, START, &v);
+    ck_assert_int_eq(v.dim[DIM_REQUESTS_PER_MINUTE].used, 10 + 6);
+    ck_assert_int_eq(admit_enqueue(b, &ask, START, &t, &wait), WEIR_OK);
+    ck_assert(!admit_next(b, START, &g));
+    admit_each_waiting(b, START, keep_place, &place);
+    ck_assert(gate_spreads(place.reason, &d));
+    ck_assert_int_eq(d, DIM_REQUESTS_PER_MINUTE);
+    ck_assert_int_eq(place.eta_us, 2 * SEC);
+    ck_assert(!admit_next(b, START + 2 * SEC - 1, &g));
+    ck_assert(admit_next(b, START + 2 * SEC, &g));
+    ck_assert_int_eq(gate_longest(g.wait.held_us), place.reason);
+    admit_free(a);
+    admit_free(b);
+    sb_done(&saved);
+}
+END_TEST
+
 START_TEST(damaged_state_is_refused_or_ignored_and_changes_nothing_it_should_not)
 {
     static const char *const bad[] = {"", "[]", "{", "{\"at\":1}", "{\"at\":\"x\",\"groups\":[]}", "{\"groups\":[]}"};
@@ -571,4 +612,5 @@ UNIT_MAIN("admit_told", a_refusal_in_mid_answer_cuts_or_takes_out_like_any_other
           a_limit_that_headers_told_binds_after_restarts_and_is_believed_for_a_day,
           learned_lengths_outlive_a_restart_and_what_is_saved_of_them_is_bounded,
           after_a_kill_all_that_could_have_been_sent_since_the_save_counts,
+          after_a_kill_at_full_use_the_next_call_waits_two_seconds_and_is_told_so,
           damaged_state_is_refused_or_ignored_and_changes_nothing_it_should_not)
