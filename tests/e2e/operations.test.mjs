@@ -220,7 +220,7 @@ test('leases outlive kill -9 and a restart: money and place are held again, each
   assert.equal((await settle(place, { status: 'success' })).status, 200);
   await limiter('push', { running: 0 });
   const busy = await lease({ upstream: 'push' }), waits = acquire({ upstream: 'push', name: 'waits' });
-  await limiter('push', { waiting: 1 });
+  await waitFor('it to be recorded', () => weir.records("m.text = 'waits'").length === 1);
   await weir.kill();
   assert.ok((await waits).status >= 500);
   await weir.start();
