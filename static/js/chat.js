@@ -80,8 +80,8 @@ function fullest(budgets) {
 
 /* A title is the first 60 characters of the first message, cut at a word; the server does the same. */
 function titleOf(text) {
-  const line = text.replace(/\s+/g, " ").trim();
-  return line.length <= 60 ? line : `${line.slice(0, 61).replace(/\s+\S*$/, "")}…`;
+  const line = [...text.replace(/\s+/g, " ").trim()], at = line.lastIndexOf(" ", 60);
+  return line.length <= 60 ? line.join("") : `${line.slice(0, at < 30 ? 60 : at).join("")}…`;
 }
 
 let polls = 0;                          /* the page has what the first could tell */

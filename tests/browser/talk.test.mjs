@@ -319,6 +319,20 @@ test('a double click renames a conversation where it stands; what fails beside i
   await page.locator('.session.current .chip', { hasText: 'failed' }).waitFor();
 });
 
+test('a new conversation has the title at once that it has after a reload: 60 characters, cut at a word where one ends in the second half', async () => {
+  for (const text of ['Why?', 'Why does the water\n  in the lock rise so slowly\tin the morning, and why not at noon?', `Hi ${'w'.repeat(80)}`, 'w'.repeat(80), '水'.repeat(80), '🌊'.repeat(70),
+    `${'w'.repeat(59)} and more`, `${'w'.repeat(60)} and more`, `${'w'.repeat(29)} ${'x'.repeat(40)}`, `${'w'.repeat(30)} ${'x'.repeat(40)}`, `${'w'.repeat(57)} xy`, `${'w'.repeat(57)} xyz`]) {
+    await fresh();
+    await say(page, text);
+    await metricsOf(page);
+    const here = await page.innerText('#title');
+    assert.equal(await page.innerText('.session.current [data-part="name"]'), here);
+    await page.reload();
+    assert.equal(await page.innerText('#title'), here, text);
+    assert.ok([...here].length <= 61, here);
+  }
+});
+
 test('titles are found at once, before the server is asked', async () => {
   await begun('a message about cranes', 'Cranes');
   await fresh();
