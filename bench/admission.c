@@ -54,7 +54,7 @@ static void bench_reserve(void)
     for (int i = 0; i < N; i++) {
         limits_tick(l, now += 50);
         if (limits_wait_us(l, &need, &why) == 0) {
-            struct limits_hold h = limits_take(l, &need, false);
+            struct limits_hold h = limits_take(l, &need);
 
             limits_settle(l, &h, 30, 10);
             passed++;

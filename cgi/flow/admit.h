@@ -213,7 +213,8 @@ void admit_waited(struct admit *a, const struct admit_ticket *t, int64_t now_us,
 /* How the ask waited that was last taken out of the queue, by whatever took it. */
 const struct admit_wait *admit_left(const struct admit *a);
 
-/* A running stream has produced `output_tokens` so far: tops the reservation up when outgrown. */
+/* A running stream has produced `output_tokens` so far: tops the reservation up when outgrown. Told several times a second, it
+ * leaves the limits the more room (limits.h). */
 void admit_topup(struct admit *a, struct admit_ticket *t, int64_t output_tokens, int64_t now_us);
 /* The call ended and used this much (cached input does not count where the provider says so: pass what counts).
  * The ticket is gone. */

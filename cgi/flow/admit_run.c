@@ -17,6 +17,8 @@ void admit_topup(struct admit *a, struct admit_ticket *t, int64_t output_tokens,
     limits_tick(l, now_us);
     if (reserve > it->max_output)
         reserve = it->max_output > output_tokens ? it->max_output : output_tokens;
+    if (output_tokens > 0 && !it->hold.told)
+        admit_changed(a);                        /* not all that is set aside for it may be there already */
     limits_produced(l, &it->hold, output_tokens, reserve);
 }
 

@@ -13,7 +13,7 @@
 #include "base/mem.h"
 #include "flow/engine_impl.h"
 
-enum { BODY_MAX = 16 * 1024 * 1024, REFUSAL_MAX = 64 * 1024, TOPUP_EVERY = 64 };
+enum { BODY_MAX = 16 * 1024 * 1024, REFUSAL_MAX = 64 * 1024 };
 
 /* --- the record's rows --- */
 
@@ -148,17 +148,6 @@ static enum weir_err on_event(void *ctx, const char *data, size_t n)
     return WEIR_OK;
 }
 
-static void topup(struct job_attempt *a)
-{
-    struct job *j = a->job;
-
-    /* An eighth before it is outgrown: admission then sets more aside in time. */
-    if (j->chunks < j->grant.reserved_output - j->grant.reserved_output / 8)
-        return;
-    j->grant.reserved_output = j->chunks + TOPUP_EVERY;
-    admit_topup(a->engine->admit, j->ticket, j->grant.reserved_output, a->engine->now_us);
-}
-
 /* Keep a body that is not a stream. False: no more of it is wanted. Of a refusal that is as much as an error needs: its status
  * says the rest. */
 static bool keep(struct job_attempt *a, const char *p, size_t n)
@@ -185,7 +174,6 @@ static size_t on_body(char *p, size_t one, size_t n, void *ctx)
         a->failed = WEIR_E_UPSTREAM_TOO_LARGE;
     if (!a->failed)
         a->failed = sse_feed(&a->sse, p, n, on_event, a);
-    topup(a);
     a->penniless = !a->reply.finish_reason[0] && purse_is_empty(a->job);
     if (a->failed || a->reply.error.set || a->penniless)
         return 0;
@@ -514,6 +502,8 @@ void attempt_tick(struct engine *e, struct job *j)
 
     if (!a)
         return;
+    if (j->state == JOB_STREAMING && j->ticket)
+        admit_topup(e->admit, j->ticket, marks_tokens(j), now);
     s = upstream_settings(a->upstream);      /* the time-outs it began with */
     if (a->paused && now - j->quiet_us >= STUCK_US) {
         conduct_client_gone(e, j);

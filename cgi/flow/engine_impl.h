@@ -249,7 +249,7 @@ void attempt_start(struct engine *e, struct job *j);
 void attempt_finished(struct engine *e, CURL *easy, CURLcode code);   /* from libcurl, out of the multi's own calls */
 void attempt_stop(struct engine *e, struct job *j);                   /* the connection is closed at once */
 void attempt_resume(struct engine *e, struct job *j);                 /* the client took enough */
-void attempt_tick(struct engine *e, struct job *j);                   /* time-outs */
+void attempt_tick(struct engine *e, struct job *j);                   /* time-outs; and admission is told what came */
 /* The row of the attempt about to be sent, and its end. */
 void attempt_open_row(struct engine *e, struct job *j);
 void attempt_close_row(struct engine *e, struct job *j, int http_status, enum weir_err err, const char *provider_request_id);
@@ -322,6 +322,7 @@ char *settle_text(const struct sb *raw, int64_t *bytes);
 
 /* marks.c */
 void marks_tick(struct engine *e);
+int64_t marks_tokens(const struct job *j);                      /* of output that came so far, roughly */
 
 /* explain.c */
 void explain_job(struct engine *e, struct job *j, struct report_open *out);

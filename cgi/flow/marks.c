@@ -21,7 +21,7 @@ struct marks {
     size_t n;
 };
 
-static int64_t tokens_of(const struct job *j)
+int64_t marks_tokens(const struct job *j)
 {
     int64_t bytes = (int64_t)(j->answer.len + j->reasoning.len) + j->unshown_bytes;
 
@@ -99,7 +99,7 @@ void marks_tick(struct engine *e)
 
         if (j->state != JOB_STREAMING || j->ending || j->writing != OP_NONE)
             continue;
-        tokens = tokens_of(j);
+        tokens = marks_tokens(j);
         if (due ? tokens == j->marked : tokens - j->marked < MARK_TOKENS)
             continue;
         if (!m)

@@ -13,18 +13,20 @@
 #include "rules/heap.h"
 
 enum {
-    TELL_US = 250 * 1000           /* those who wait are told where they stand at most this often */
+    TELL_US = 250 * 1000,          /* those who wait are told where they stand at most this often */
+    TELL_LEAST_US = 250 * 1000,    /* and admission what a call has written, … */
+    TELLS_MOST = 16                /* … so often at most */
 };
 
 #define START (100000 * USEC_PER_SEC)      /* the virtual clock's beginning: windows reach back an hour */
 #define RETRY_LEAST_US USEC_PER_SEC
 
-enum event { EVENT_TOPUP, EVENT_END };
+enum event { EVENT_TELL, EVENT_END };
 
 struct run_call {
     struct admit_ticket *ticket;
     int64_t began_us;
-    int64_t reserved, produced;    /* of the answer */
+    int64_t produced;              /* of the answer */
     uint8_t upstream;
     bool lined;                    /* counted among those who wait */
     bool ended;
@@ -197,13 +199,15 @@ static void refused(struct replay *r, uint32_t i, enum dim dim, int64_t wait_us)
     r->out.failed++;
 }
 
-static void plan_topup(struct replay *r, uint32_t i)
+/* What a call has written is told several times a second, as the engine does; of a long one less often. */
+static void plan_tell(struct replay *r, uint32_t i)
 {
     const struct traffic_call *c = &r->call[i];
-    struct run_call *st = &r->state[i];
+    int64_t writes_us = r->state[i].began_us + c->first_us, step_us = c->writing_us / TELLS_MOST;
+    int64_t at_us = (r->now_us > writes_us ? r->now_us : writes_us) + (step_us > TELL_LEAST_US ? step_us : TELL_LEAST_US);
 
-    if (st->reserved < c->output)
-        later(r, st->began_us + c->first_us + (int64_t)((__int128)c->writing_us * st->reserved / c->output), i, EVENT_TOPUP);
+    if (at_us < writes_us + c->writing_us)
+        later(r, at_us, i, EVENT_TELL);
 }
 
 static void granted(struct replay *r, const struct admit_grant *g)
@@ -224,10 +228,9 @@ static void granted(struct replay *r, const struct admit_grant *g)
     count(r, st, 1, c->input, tuning(r, st)->reserve_output == RESERVE_OUTPUT_MAX ? c->max_tokens : 0);
     step_out(r, i, c->input + c->output);
     st->began_us = r->now_us;
-    st->reserved = g->reserved_output;
     r->wait[r->waits++] = (struct replay_wait){r->now_us - START - c->at_us, c->user, c->priority};
     replay_sum_started(&r->out, c);
-    plan_topup(r, i);
+    plan_tell(r, i);
     later(r, r->now_us + c->first_us + c->writing_us, i, EVENT_END);
 }
 
@@ -248,11 +251,10 @@ static void handle(struct replay *r, struct heap_entry e)
     if (st->ended)
         return;
     switch ((enum event)(e.id % 2)) {
-    case EVENT_TOPUP:
-        produced(r, st, st->reserved);
+    case EVENT_TELL:
+        produced(r, st, (int64_t)((__int128)c->output * (r->now_us - st->began_us - c->first_us) / c->writing_us));
         admit_topup(r->admit, st->ticket, st->produced, r->now_us);
-        st->reserved += st->reserved / 4 + 16;         /* as admit_topup() does */
-        plan_topup(r, i);
+        plan_tell(r, i);
         return;
     case EVENT_END:
         produced(r, st, c->output);

@@ -117,7 +117,7 @@ struct limits_hold callers_take(struct caller_book *b, const struct caller *c, i
         return (struct limits_hold){0};
     e = entry_of(b, c, now_us);
     e->under_way++;
-    return limits_take(e->limits, &need, false);
+    return limits_take(e->limits, &need);
 }
 
 void callers_settle(struct caller_book *b, const struct caller *c, const struct limits_hold *h, int64_t prompt, int64_t output,

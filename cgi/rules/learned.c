@@ -87,7 +87,7 @@ static void learned_add(struct learned *l, uint64_t key, int32_t output)
         r->n++;
     memcpy(sorted, r->sample, sizeof sorted);
     qsort(sorted, (size_t)r->n, sizeof *sorted, by_size);
-    r->quantile = sorted[(r->n - 1) * LEARNED_QUANTILE_PERCENT / 100];
+    r->reserve = sorted[(r->n - 1) * (r->n < LEARNED_SAMPLES ? LEARNED_FIRST_PERCENT : LEARNED_QUANTILE_PERCENT) / 100];
     r->least = sorted[r->n * LEARNED_LEAST_PERCENT / 100];
 }
 
@@ -99,7 +99,7 @@ struct learned_guess learned_guess(struct learned *l, uint64_t model, uint64_t u
     if (!r || r->n < LEARNED_ENOUGH)
         r = learned_find(l, idmap_mix(model, ANYBODY));
     if (r && r->n >= LEARNED_ENOUGH) {
-        g.reserve = r->quantile < 1 ? 1 : r->quantile;
+        g.reserve = r->reserve < 1 ? 1 : r->reserve;
         g.expect = (r->mean_milli + 500) / 1000;
         g.least = r->least;
     }

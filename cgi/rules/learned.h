@@ -2,7 +2,7 @@
  *
  * Keeps the last LEARNED_SAMPLES output lengths of each pair, and of each model
  * over all callers for those who are new. From them come the amount to set
- * aside (a high quantile), the one to expect (the mean, over a longer past) and the least to expect.
+ * aside (the median, of few a high quantile), the one to expect (the mean, over a longer past) and the least to expect.
  * Bounded: pairs not seen for long make room. */
 #ifndef WEIR_LEARNED_H
 #define WEIR_LEARNED_H
@@ -16,7 +16,8 @@ enum {
     LEARNED_MEAN = 128,          /* lengths scatter by nearly their mean: of 32 it would be off by a sixth */
     LEARNED_ENOUGH = 8,          /* fewer say nothing yet */
     LEARNED_ROWS = 2048,
-    LEARNED_QUANTILE_PERCENT = 80,
+    LEARNED_FIRST_PERCENT = 80,  /* of fewer than LEARNED_SAMPLES the high quantile is set aside; … */
+    LEARNED_QUANTILE_PERCENT = 50,      /* … then the middle: the limits let more come (limits.h) */
     LEARNED_KEPT = 64,           /* rows that outlive a restart */
     LEARNED_LEAST_PERCENT = 10
 };
@@ -25,7 +26,7 @@ struct learned_row {
     uint64_t key;
     int32_t sample[LEARNED_SAMPLES];
     int32_t n, next;
-    int32_t quantile, least;     /* the high and the low one */
+    int32_t reserve, least;      /* quantiles: to set aside, and the low one */
     int64_t mean_milli;          /* thousandths of a token, over about LEARNED_MEAN answers, the last ones most */
     int32_t seen;                /* at most LEARNED_MEAN */
     uint64_t used;               /* when last asked or told, in steps of `learned.clock` */

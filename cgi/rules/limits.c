@@ -180,24 +180,70 @@ int64_t limits_fit_output(const struct limits *l, int64_t input, int64_t output)
     return output < 1 ? 1 : output;
 }
 
-/* What may be produced before a call that starts now reaches the provider: what is set aside, or more where streams are few
- * or fast. */
-static int64_t ahead(const struct limits *l, enum dim i)
+static int64_t less(int64_t a, int64_t b)
 {
-    int64_t held = l->dim[i].held, each = l->speed * LIMITS_AHEAD_US / MILLION, most = l->streams * each;
-
-    if (!limits_counts_output(i) || most <= held)
-        return held;
-    at_most(&most, 2 * held + each);
-    return most;
+    return a < b ? a : b;
 }
 
-/* How far the window would be over, were n added. More than a whole window is never asked to be free. */
-static int64_t window_over(const struct limits *l, enum dim i, int64_t used, int64_t n, bool all)
+/* What streams under way may add to a window of theirs. At once, before a call that starts now reaches the provider: all that is
+ * set aside for those that told nothing yet; what the others produce meanwhile and have not told, more than is set aside where they
+ * are few or fast; what they hide; and one surprise. Then the rest of what is set aside, at their speed. */
+static void flow_under_way(const struct limits *l, int64_t held, struct window_flow *f)
 {
-    int64_t room = all ? l->dim[i].room : l->dim[i].room_low;
+    int64_t each = limits_each_ahead(l);
+    int64_t untold = less(l->streams.untold, LIMITS_AHEAD_MOST) * each;
+    int64_t soon = less(l->streams.told, LIMITS_AHEAD_MOST) * each;
 
-    return used + ahead(l, i) + (n < room ? n : room) - room;
+    if (l->streams.untold + l->streams.told > 0)
+        f->at_once += l->surprise;
+    if (l->hidden.took_ms > 0)
+        f->at_once += l->streams.told * (l->hidden.tokens_ms / l->hidden.took_ms) / 2;      /* half-way, the mean of them */
+    if (!l->speed) {
+        f->at_once += held;
+        return;
+    }
+    soon += untold > l->streams.untold_output ? untold : l->streams.untold_output;
+    soon = less(soon, 2 * held + each);
+    f->at_once += soon;
+    if (soon < held && l->streams.told) {
+        f->part[0].most = held - soon;
+        f->part[0].a_second = less(l->streams.told * l->speed, WINDOW_FLOW_MAX);
+    }
+}
+
+int64_t limits_soon(const struct limits *l, enum dim d)
+{
+    struct window_flow f = {0};
+
+    flow_under_way(l, l->dim[d].held, &f);
+    return less(f.at_once, l->dim[d].held);
+}
+
+/* All that is to come into a window if this call starts. More than a whole window is never asked to be free. */
+static struct window_flow flow_of(const struct limits *l, enum dim i, const struct limits_need *need, int64_t room)
+{
+    struct window_flow f = {.at_once = less(limits_amount(i, need->input, 0), room)};
+    int64_t output = less(limits_amount(i, need->input, need->output), room) - f.at_once;
+
+    if (!limits_counts_output(i))
+        return f;
+    if (need->output_at_start || !l->speed) {
+        f.at_once += output;
+    } else if (output > 0) {
+        f.part[1].most = output;
+        f.part[1].a_second = less(l->speed, WINDOW_FLOW_MAX);
+    }
+    flow_under_way(l, l->dim[i].held, &f);
+    return f;
+}
+
+static int64_t window_wait(const struct limits *l, enum dim i, const struct limits_need *need, bool all)
+{
+    const struct limits_dim *d = &l->dim[i];
+    int64_t room = all ? d->room : d->room_low;
+    struct window_flow f = flow_of(l, i, need, room);
+
+    return window_wait_flow_us(&d->window, &f, room, l->now_us);
 }
 
 int64_t limits_wait_us(const struct limits *l, const struct limits_need *need, enum gate *why)
@@ -208,20 +254,16 @@ int64_t limits_wait_us(const struct limits *l, const struct limits_need *need, e
     for (int i = 0; i < DIM_COUNT && !BROKEN("no-limits"); i++) {
         const struct limits_dim *d = &l->dim[i];
         enum gate gate = (enum gate)(GATE_SPREAD + i);
-        int64_t n, over, wait;
+        int64_t n, wait, leaves;
 
         if (!d->limit)
             continue;
         n = limits_amount((enum dim)i, need->input, need->output);
         wait = bucket_wait_us(&d->bucket, n, all ? 0 : d->keep);
-        over = window_over(l, (enum dim)i, d->window.sum, n, all);
-        if (over > 0) {
-            int64_t leaves = window_wait_us(&d->window, over, l->now_us);
-
-            if (leaves >= wait) {
-                wait = leaves;
-                gate = (enum gate)i;
-            }
+        leaves = window_wait(l, (enum dim)i, need, all);
+        if (leaves > 0 && leaves >= wait) {
+            wait = leaves;
+            gate = (enum gate)i;
         }
         if (wait > longest) {
             longest = wait;
@@ -244,8 +286,7 @@ bool limits_fits(const struct limits *l, const struct limits_need *need)
         const struct limits_dim *d = &l->dim[i];
         int64_t n = limits_amount((enum dim)i, need->input, need->output);
 
-        if (d->limit && (bucket_wait_us(&d->bucket, n, all ? 0 : d->keep) > 0 ||
-                         window_over(l, (enum dim)i, d->window.sum, n, all) > 0))
+        if (d->limit && (bucket_wait_us(&d->bucket, n, all ? 0 : d->keep) > 0 || window_wait(l, (enum dim)i, need, all) > 0))
             return false;
     }
     return limits_spread_wait_us(l, need) == 0;
@@ -269,7 +310,8 @@ void limits_slack(const struct limits *l, const struct limits_need *need, int64_
     for (int i = 0; i < DIM_COUNT; i++) {
         const struct limits_dim *d = &l->dim[i];
         int64_t n = limits_amount((enum dim)i, need->input, need->output);
-        int64_t over, bucket;
+        int64_t room = all ? d->room : d->room_low, spare, bucket;
+        struct window_flow f;
 
         slack[i] = INT64_MAX;
         if (!d->limit)
@@ -278,9 +320,10 @@ void limits_slack(const struct limits *l, const struct limits_need *need, int64_
             slack[i] = 0;
             continue;
         }
-        over = window_over(l, (enum dim)i, window_sum_at(&d->window, l->now_us + wait_us), n, all);
+        f = flow_of(l, (enum dim)i, need, room);
+        spare = room - window_peak(&d->window, &f, l->now_us + wait_us);
         bucket = bucket_slack(&d->bucket, n, all ? 0 : d->keep, wait_us);
-        slack[i] = over >= 0 ? 0 : -over < bucket ? -over : bucket;
+        slack[i] = spare <= 0 ? 0 : less(spare, bucket);
     }
 }
 

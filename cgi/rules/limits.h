@@ -7,6 +7,13 @@
  * used is counted in every dimension, limited or not, so that a limit that is set
  * while calls run knows of them.
  *
+ * Output that is set aside counts in a window only from when it can come: a call
+ * passes if at no moment from now on what is left of the window's use, what the
+ * streams under way can have produced by then, the call's input and what it can
+ * have produced itself pass the limit. Streams produce what is set aside for them,
+ * at the speed of the fast ones lately; one that told nothing yet may have produced
+ * all of it. A bucket gives all at once, as it sets the pace of starts.
+ *
  * With spread_low a third gate holds Low back as far as the High and Medium that
  * are expected (outlook.h) would find no room otherwise.
  *
@@ -74,16 +81,25 @@ struct limits {
     int64_t high_seen_us;         /* a High asked */
     int64_t pause_us;
     int64_t next_step_us;         /* a rate changes by itself */
-    int64_t streams;              /* calls under way whose output counts as it is produced */
-    int64_t speed;                /* tokens a second of a stream: those of the fast lately */
+    struct {
+        int64_t told, untold;     /* calls whose output counts as it is produced: some of it was told; nothing yet */
+        int64_t untold_output;    /* set aside for the latter */
+    } streams;
+    int64_t speed;                /* tokens a second of a stream: those of the fast lately; 0: unknown */
+    struct {
+        int64_t took_ms, tokens_ms;      /* of calls lately: how long they ran, and that times the tokens told at the end only */
+    } hidden;
+    int64_t surprise;             /* tokens told at once beyond what was reckoned with: the most lately */
     int32_t safety_ppm, reserve_ppm;
     int64_t most_input, most_output, most_total;   /* of one call: the least ceilings */
     struct limits_spread spread;
     struct limits_dim dim[DIM_COUNT];
 };
 
-/* A call that starts now reaches its provider within this time; until then those under way go on producing. */
+/* A call that starts now reaches its provider within this time; until then those under way go on producing. Of so many at
+ * most: of more, some have told just now. */
 #define LIMITS_AHEAD_US (INT64_C(700) * 1000)
+enum { LIMITS_AHEAD_MOST = 8 };
 
 enum limits_who {
     LIMITS_USUAL,
@@ -95,6 +111,7 @@ enum limits_who {
 struct limits_need {
     int64_t input, output;        /* tokens, >= 0 */
     enum limits_who who;
+    bool output_at_start;         /* the provider counts it when the call begins, not as it is produced */
 };
 
 /* What a call that passed has set aside; the caller keeps it until limits_settle() or limits_release(). */
@@ -104,6 +121,7 @@ struct limits_hold {
     int64_t produced;             /* of output: already counted as used; … */
     int64_t produced_us;          /* … so far last told then */
     bool output_at_start;         /* the provider counts it when the call begins, not as it is produced */
+    bool told;                    /* something was produced */
 };
 
 void limits_init(struct limits *l, const struct limits_config *c, int64_t now_us);
@@ -130,7 +148,7 @@ bool limits_fits(const struct limits *l, const struct limits_need *need);
 /* Microseconds until pause and cooldown are over; *why says which. */
 int64_t limits_closed_us(const struct limits *l, enum gate *why);
 /* Set aside. Only right after limits_wait_us() said 0. */
-struct limits_hold limits_take(struct limits *l, const struct limits_need *need, bool output_at_start);
+struct limits_hold limits_take(struct limits *l, const struct limits_need *need);
 /* A call that was sent before a restart runs on: it is settled like any other, and counts as a part of what was used. */
 struct limits_hold limits_resume(struct limits *l, int64_t input, int64_t output);
 /* How much another call may take now without making `need` wait longer than wait_us. */

@@ -30,6 +30,15 @@ static inline bool limits_counts_output(enum dim d)
     return d == DIM_TOKENS_PER_MINUTE || d == DIM_TOKENS_PER_HOUR || d == DIM_OUTPUT_TOKENS_PER_MINUTE;
 }
 
+/* What a stream may have produced and not told when a call that starts now reaches the provider. */
+static inline int64_t limits_each_ahead(const struct limits *l)
+{
+    return l->speed * LIMITS_AHEAD_US / 1000000;
+}
+
+/* Of what is set aside, what may be produced by now, as far as admission reckons. */
+int64_t limits_soon(const struct limits *l, enum dim d);
+
 /* Bring a window to now before something is counted in it: those of unlimited dimensions are left behind by limits_tick(). */
 static inline void limits_catch_up(const struct limits *l, struct limits_dim *d)
 {

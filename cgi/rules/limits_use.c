@@ -2,17 +2,21 @@
 #include "rules/limits_inside.h"
 
 #define SECOND_US INT64_C(1000000)
-/* The speed of a stream is looked at over so long at the least, and a faster one is forgotten over so many looks. */
+/* The speed of a stream is looked at over so long at the least, and a faster one is forgotten over so many looks; a surprise, and
+ * what was hidden, over so many calls. */
 #define SPEED_LEAST_US (INT64_C(100) * 1000)
-enum { SPEED_FORGETS = 64 };
+enum { SPEED_FORGETS = 64, SURPRISE_FORGETS = 1024, HIDDEN_FORGETS = 64 };
 
-struct limits_hold limits_take(struct limits *l, const struct limits_need *need, bool output_at_start)
+struct limits_hold limits_take(struct limits *l, const struct limits_need *need)
 {
     struct limits_hold h = {.at_us = l->now_us, .input = need->input, .output = need->output,
-                            .produced_us = l->now_us, .output_at_start = output_at_start};
+                            .produced_us = l->now_us, .output_at_start = need->output_at_start};
 
     l->last_start_us = l->now_us;
-    l->streams += !output_at_start;
+    if (!need->output_at_start) {
+        l->streams.untold++;
+        l->streams.untold_output += need->output;
+    }
     for (int i = 0; i < DIM_COUNT; i++) {
         struct limits_dim *d = &l->dim[i];
         int64_t n = limits_amount((enum dim)i, need->input, need->output);
@@ -20,7 +24,7 @@ struct limits_hold limits_take(struct limits *l, const struct limits_need *need,
         limits_catch_up(l, d);
         if (d->limit)
             bucket_take(&d->bucket, n);
-        if (limits_counts_output((enum dim)i) && !output_at_start) {
+        if (limits_counts_output((enum dim)i) && !need->output_at_start) {
             d->held += need->output;
             window_add(&d->window, n - need->output);
         } else {
@@ -34,11 +38,28 @@ struct limits_hold limits_take(struct limits *l, const struct limits_need *need,
 
 struct limits_hold limits_resume(struct limits *l, int64_t input, int64_t output)
 {
-    l->streams++;
+    l->streams.told++;
     for (int i = 0; i < DIM_COUNT; i++)
         if (limits_counts_input((enum dim)i) || limits_counts_output((enum dim)i))
             l->dim[i].open += limits_amount((enum dim)i, input, output);
-    return (struct limits_hold){.at_us = l->now_us, .input = input, .output = output, .produced = output, .produced_us = l->now_us};
+    return (struct limits_hold){.at_us = l->now_us, .input = input, .output = output, .produced = output, .produced_us = l->now_us, .told = true};
+}
+
+/* A stream is no longer among those that nothing is known of. */
+static void streams_leave_untold(struct limits *l, const struct limits_hold *h)
+{
+    l->streams.untold--;
+    l->streams.untold_output -= h->output;
+}
+
+static void streams_leave(struct limits *l, const struct limits_hold *h)
+{
+    if (h->output_at_start)
+        return;
+    if (h->told)
+        l->streams.told--;
+    else
+        streams_leave_untold(l, h);
 }
 
 /* n output tokens that were held become used, now. */
@@ -72,12 +93,38 @@ static void note_speed(struct limits *l, const struct limits_hold *h, int64_t fr
         l->speed -= (l->speed - speed) / SPEED_FORGETS;
 }
 
+/* So much came at once. The limits reckoned with what was set aside if it had told nothing yet, else with its speed. */
+static void note_surprise(struct limits *l, const struct limits_hold *h, int64_t fresh)
+{
+    int64_t beyond = fresh - (h->told ? limits_each_ahead(l) : h->output);
+
+    if (beyond > l->surprise)
+        l->surprise = beyond;
+}
+
+/* What is written and told at the end only (reasoning, of some providers). A long call counts by its length, as it is more likely
+ * to be under way. */
+static void note_hidden(struct limits *l, const struct limits_hold *h, int64_t at_end)
+{
+    int64_t took_ms = (l->now_us - h->at_us) / 1000, n = at_end - limits_each_ahead(l);
+
+    l->hidden.took_ms += took_ms - l->hidden.took_ms / HIDDEN_FORGETS;
+    l->hidden.tokens_ms += (n > 0 ? n : 0) * took_ms - l->hidden.tokens_ms / HIDDEN_FORGETS;
+}
+
 void limits_produced(struct limits *l, struct limits_hold *h, int64_t output, int64_t reserve)
 {
     /* Before it is outgrown: whoever is sent meanwhile must still find room when it arrives. */
     int64_t more = output + (reserve - output) / 2 > h->output ? reserve - h->output : 0;
     int64_t fresh = output - h->produced;
 
+    if (fresh > 0 && !h->output_at_start)
+        note_surprise(l, h, fresh);
+    if (fresh > 0 && !h->told && !h->output_at_start) {
+        streams_leave_untold(l, h);
+        l->streams.told++;
+        h->told = true;
+    }
     for (int i = 0; i < DIM_COUNT; i++) {
         if (!limits_counts_output((enum dim)i))
             continue;
@@ -123,7 +170,13 @@ static int64_t settle_output(struct limits_dim *d, const struct limits_hold *h, 
 
 void limits_settle(struct limits *l, const struct limits_hold *h, int64_t input, int64_t output)
 {
-    l->streams -= !h->output_at_start;
+    if (!h->output_at_start) {
+        if (h->told)
+            note_hidden(l, h, output - h->produced);
+        l->surprise -= l->surprise / SURPRISE_FORGETS;
+        note_surprise(l, h, output - h->produced);
+    }
+    streams_leave(l, h);
     for (int i = 0; i < DIM_COUNT; i++) {
         struct limits_dim *d = &l->dim[i];
         int64_t more = 0;
@@ -146,7 +199,7 @@ void limits_settle(struct limits *l, const struct limits_hold *h, int64_t input,
 
 void limits_release(struct limits *l, const struct limits_hold *h, bool reached)
 {
-    l->streams -= !h->output_at_start;
+    streams_leave(l, h);
     for (int i = 0; i < DIM_COUNT; i++) {
         struct limits_dim *d = &l->dim[i];
         int64_t counted = 0, held = 0;

@@ -64,6 +64,7 @@ bool pick_need(const struct pick *p, const struct item *it, int upstream, int st
     const struct limits *l = &p->limits[u->group];
 
     need->who = it->priority == PRIORITY_HIGH ? LIMITS_HIGH : it->priority == PRIORITY_LOW ? LIMITS_LOW : LIMITS_USUAL;
+    need->output_at_start = u->output_at_start;
     need->input = c ? c->input : it->input;
     need->output = !u->output_at_start && !u->exact ? 1 : c ? c->max_output : it->max_output;
     if (limits_too_large(l, need))
@@ -186,7 +187,7 @@ static void pick_start(struct pick *p, uint32_t item, int stage, const struct op
         it->number = c->number;
     }
     queue_start(&p->queue, item, it->input + it->expect_output);
-    it->hold = limits_take(&p->limits[u->group], &to->need, u->output_at_start);
+    it->hold = limits_take(&p->limits[u->group], &to->need);
     if (it->priority == PRIORITY_LOW)
         limits_low_started(&p->limits[u->group]);
     it->upstream = to->upstream;

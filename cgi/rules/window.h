@@ -38,4 +38,21 @@ int64_t window_wait_us(const struct window *w, int64_t n, int64_t now_us);
 /* The sum that will still count at a later time if nothing is added. */
 int64_t window_sum_at(const struct window *w, int64_t later_us);
 
+/* What is to come into a window: some of it at once, the rest of each part at its pace until all of it has come. */
+struct window_flow {
+    int64_t at_once;
+    struct {
+        int64_t most, a_second;     /* 0 … WINDOW_FLOW_MAX; most is 0 where a_second is */
+    } part[2];
+};
+
+#define WINDOW_FLOW_MAX INT64_C(1000000000)
+
+/* The guard slot is for what comes at once: what comes in time meets a slot until it has truly left.
+ * Microseconds from now_us until the flow may begin so that at no moment from its beginning on what still counts and what
+ * has come pass `room` together; INT64_MAX: all that is to come is more than that. */
+int64_t window_wait_flow_us(const struct window *w, const struct window_flow *f, int64_t room, int64_t now_us);
+/* The most they will be together if the flow begins at begin_us, not before now; rounded up. */
+int64_t window_peak(const struct window *w, const struct window_flow *f, int64_t begin_us);
+
 #endif

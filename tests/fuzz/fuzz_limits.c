@@ -92,10 +92,10 @@ static void begin(struct world *w)
     (void)budget_book_add(w->book, &each);
 }
 
-/* The provider counts; it never has to refuse. */
-static void counted(struct world *w, enum dim d, int64_t n)
+/* The provider counts; it never has to refuse a call. Output that comes faster than streams do counts all the same. */
+static void counted(struct world *w, enum dim d, int64_t n, bool begins)
 {
-    must(!strict_refuses(&w->provider[d], n, w->now));
+    must(!begins || !strict_refuses(&w->provider[d], n, w->now));
     strict_count(&w->provider[d], n, w->now);
 }
 
@@ -106,7 +106,7 @@ static void counted_tokens(struct world *w, struct job *begins, int64_t input, i
                             [DIM_INPUT_TOKENS_PER_MINUTE] = input, [DIM_OUTPUT_TOKENS_PER_MINUTE] = output};
 
     for (int d = DIM_TOKENS_PER_MINUTE; d < DIM_COUNT; d++) {
-        counted(w, (enum dim)d, n[d]);
+        counted(w, (enum dim)d, n[d], begins);
         if (begins)
             begins->begun_at[d] = n[d] ? w->provider[d].count : 0;
     }
@@ -200,20 +200,21 @@ static void serve(struct world *w)
         j->is = RUNNING;
         j->output = g.reserved_output;
         j->produced = 0;
-        counted(w, DIM_REQUESTS_PER_MINUTE, 1);
-        counted(w, DIM_REQUESTS_PER_HOUR, 1);
+        counted(w, DIM_REQUESTS_PER_MINUTE, 1, true);
+        counted(w, DIM_REQUESTS_PER_HOUR, 1, true);
         counted_tokens(w, j, j->prompt, w->output_at_start ? j->output : 0);
     }
     must(admit_wake_us(w->a, w->now) > w->now);
 }
 
-/* No more than was set aside, so that no debt is made. */
+/* No more than was set aside, so that no debt is made; and it is told. */
 static void goes_on(struct world *w, struct job *j, int64_t more)
 {
     more = more < j->output - j->produced ? more : j->output - j->produced;
     j->produced += more;
     if (!w->output_at_start)
         counted_tokens(w, NULL, 0, more);
+    admit_topup(w->a, j->ticket, j->produced, w->now);
 }
 
 /* A call that was refused: it counts as a request and takes no tokens. */
@@ -242,7 +243,6 @@ static void running(struct world *w)
         goes_on(w, j, byte(w));
     switch (what % 4) {
     case 0:
-        admit_topup(w->a, j->ticket, j->produced, w->now);
         break;
     case 1:
         if (j->produced)

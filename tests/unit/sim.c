@@ -177,7 +177,7 @@ static void reach(struct run *r, struct sim_call *c, int64_t now)
     c->sent_us = now;
     c->end_us = now + s->first_us + c->output * s->token_us;
     later(r, c->end_us, (uint32_t)(c - r->call), EVENT_END);
-    if (now + s->first_us + PRODUCE_US < c->end_us)
+    if (!s->whole && now + s->first_us + PRODUCE_US < c->end_us)
         later(r, now + s->first_us + PRODUCE_US, (uint32_t)(c - r->call), EVENT_PRODUCE);
 }
 
@@ -188,7 +188,7 @@ static void produce(struct run *r, struct sim_call *c, int64_t now)
     if (!r->s->keeps_max)
         provider_count(r, c, 0, 0, n - c->produced, now);
     c->produced = n;
-    admit_topup(r->s->admit, c->ticket, n, now);
+    admit_topup(r->s->admit, c->ticket, r->s->hidden ? n / 2 : n, now);
     if (now + PRODUCE_US < c->end_us)
         later(r, now + PRODUCE_US, (uint32_t)(c - r->call), EVENT_PRODUCE);
 }

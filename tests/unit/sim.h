@@ -44,6 +44,8 @@ struct sim {
     int low, high;                   /* percent of asks with that priority; with a wave `high` of those that are not Low */
     bool headers;                    /* the provider tells its remainders */
     bool keeps_max;                  /* it counts max_tokens at the start and keeps it */
+    bool whole;                      /* answers come in one piece, when all is written */
+    bool hidden;                     /* the first half of an answer is counted as it is written, and told with the second only */
     int64_t settle_in_us;            /* results count from here after the start on */
     uint64_t seed;
     int64_t tell_every_us;           /* those who wait are told their places this often; 0: at their arrival only */

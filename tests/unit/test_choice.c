@@ -40,7 +40,7 @@ static struct pick *picks(struct rng *r)
         if (rng_below(r, 4) == 0)
             p->upstream[i].running = 2;
         if (rng_below(r, 2))
-            (void)limits_take(&p->limits[i], &(struct limits_need){rng_below(r, 6000), 1, false}, false);
+            (void)limits_take(&p->limits[i], &(struct limits_need){rng_below(r, 6000), 1, LIMITS_USUAL, false});
     }
     return p;
 }
@@ -198,7 +198,7 @@ static int64_t large_starts(uint64_t seed, bool small_ones)
         limits_init(&p->limits[i], &lc, START);
         p->group_mask[i] = UINT64_C(1) << i;
         p->upstream[i] = (struct pick_upstream){.group = (uint32_t)i, .max_concurrent = 100, .call_us = SEC, .cooldown_us = INT64_MIN / 2};
-        (void)limits_take(&p->limits[i], &(struct limits_need){3000 + rng_below(&r, 3000), 1, false}, false);
+        (void)limits_take(&p->limits[i], &(struct limits_need){3000 + rng_below(&r, 3000), 1, LIMITS_USUAL, false});
         c[i] = (struct candidate){.upstreams = UINT64_C(1) << i, .input = 3000 + rng_below(&r, 2000), .max_output = 1, .want_output = 1,
                                   .expect_output = 1, .cost = i, .number = i};
     }

@@ -2,6 +2,7 @@
  * time, levels in 128-bit integers, a million random steps. */
 #include "unit.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -103,10 +104,46 @@ static void world_end(struct world *w)
         free(w->dim[d].event);
 }
 
+/* What streams under way and a call that starts now may have added so long after now, stream by stream: a stream that told nothing
+ * yet all that is set aside for it, the others no more than that at their speed, some of them since a while. */
+static double may_come(const struct world *w, const struct limits_need *need, int d, int64_t after_us)
+{
+    double speed = (double)w->l.speed / 1e6, after = (double)after_us, sum = (double)share(d, need->input, 0);
+
+    if (!counts_out(d))
+        return sum;
+    sum += w->l.speed ? fmin((double)need->output, speed * after) : (double)need->output;
+    for (int i = 0, told = 0; i < w->opens; i++) {
+        const struct limits_hold *h = &w->open[i].hold;
+        double left = (double)(h->output - h->produced);
+
+        if (h->produced == 0 || !w->l.speed)
+            sum += left;
+        else
+            sum += fmin(left, speed * (after + (told++ < 8 ? 700000 : 0)) - 1);
+    }
+    return sum;
+}
+
+/* At no moment from now on would more than the limit be used: as events leave, and what is set aside comes. */
+static void check_ahead(const struct world *w, const struct limits_need *need, int d)
+{
+    const struct exact *x = &w->dim[d];
+    double left = (double)x->sum, all = may_come(w, need, d, INT64_MAX / 2);
+
+    for (size_t i = x->first; i < x->count && left + all > (double)x->limit; i++) {
+        double then = left + may_come(w, need, d, x->event[i].at_us + x->window_us - 1 - w->now);
+
+        ck_assert_msg(then <= (double)x->limit, "dimension %d: %.1f of %lld in the window some time", d, then, (long long)x->limit);
+        left -= (double)x->event[i].n;
+    }
+    ck_assert_msg(left + all <= (double)x->limit, "dimension %d: %.1f of %lld in the end", d, left + all, (long long)x->limit);
+}
+
 /* A start: right by the model? And if refused: nothing changed, and the wait told is exact. */
 static void step_start(struct world *w)
 {
-    struct limits_need need = {1 + rng_below(&w->rng, 600), 1 + rng_below(&w->rng, 300), false};
+    struct limits_need need = {1 + rng_below(&w->rng, 600), 1 + rng_below(&w->rng, 300), LIMITS_USUAL, false};
     struct limits before = w->l;
     enum gate why = GATE_NONE;
     int64_t wait;
@@ -124,7 +161,9 @@ static void step_start(struct world *w)
     }
     if (wait > 0 || w->opens == OPEN_MAX)
         return;
-    c->hold = limits_take(&w->l, &need, false);
+    for (int d = 0; d < DIM_COUNT; d++)
+        check_ahead(w, &need, d);
+    c->hold = limits_take(&w->l, &need);
     w->opens++;
     for (int d = 0; d < DIM_COUNT; d++) {
         struct exact *x = &w->dim[d];
@@ -135,8 +174,6 @@ static void step_start(struct world *w)
         x->level -= (__int128)n * x->window_us;
         c->event[d] = exact_count(x, n - out, w->now);
         x->held += out;
-        ck_assert_msg(x->sum + x->held <= x->limit, "dimension %d: %lld + %lld in the window", d, (long long)x->sum,
-                      (long long)x->held);
     }
 }
 
@@ -295,7 +332,7 @@ START_TEST(a_call_that_was_never_sent_leaves_no_trace)
     for (int at_start = 0; at_start < 2; at_start++) {
         struct limits *l = made(&(struct limits_config){.limit = {60, 3000, 6000, 100000, 5000, 4000}});
         struct limits before = *l;
-        struct limits_hold h = limits_take(l, &(struct limits_need){100, 50, false}, at_start);
+        struct limits_hold h = limits_take(l, &(struct limits_need){100, 50, LIMITS_USUAL, at_start});
 
         limits_release(l, &h, false);
         l->last_start_us = before.last_start_us;
@@ -308,7 +345,7 @@ END_TEST
 START_TEST(a_stream_that_outgrows_its_reservation_is_a_debt_paid_before_anything_else)
 {
     struct limits *l = made(&(struct limits_config){.limit = {0, 0, 6000, 0, 0, 0}});      /* a hundred a second, burst 1,000 */
-    struct limits_hold h = limits_take(l, &(struct limits_need){500, 100, false}, false);
+    struct limits_hold h = limits_take(l, &(struct limits_need){500, 100, LIMITS_USUAL, false});
     enum gate why = GATE_NONE;
 
     limits_produced(l, &h, 1000, 1500);
@@ -319,7 +356,7 @@ START_TEST(a_stream_that_outgrows_its_reservation_is_a_debt_paid_before_anything
     ck_assert_int_eq(l->dim[2].held, 0);
     ck_assert_int_eq(l->dim[2].open, 0);
     ck_assert_int_eq(l->dim[2].window.sum, 1700);
-    ck_assert_int_eq(limits_wait_us(l, &(struct limits_need){90, 10, false}, &why), 8 * SEC);
+    ck_assert_int_eq(limits_wait_us(l, &(struct limits_need){90, 10, LIMITS_USUAL, false}, &why), 8 * SEC);
     ck_assert_int_eq(why, (enum gate)(GATE_SPREAD + DIM_TOKENS_PER_MINUTE));
     free(l);
 }
@@ -329,17 +366,17 @@ START_TEST(whether_the_pace_of_a_limit_holds_or_its_sum_is_told)
 {
     struct limits *paced = made(&(struct limits_config){.limit = {0, 0, 6000, 0, 0, 0}});     /* burst 1,000 */
     struct limits *used_up = made(&(struct limits_config){.limit = {0, 0, 6000, 0, 0, 0}, .burst_tokens = 6000});
-    struct limits_need all = {900, 100, false}, next = {90, 10, false};
+    struct limits_need all = {900, 100, LIMITS_USUAL, true}, next = {90, 10, LIMITS_USUAL, false};
     enum gate why = GATE_NONE;
     enum dim d = DIM_COUNT;
 
-    limits_take(paced, &all, true);
+    limits_take(paced, &all);
     ck_assert_int_eq(limits_wait_us(paced, &next, &why), SEC);
     ck_assert(gate_spreads(why, &d));
     ck_assert_int_eq(d, DIM_TOKENS_PER_MINUTE);
     ck_assert_str_eq(gate_name(why), "tokens_per_minute");
     for (int i = 0; i < 6; i++)
-        limits_take(used_up, &all, true);
+        limits_take(used_up, &all);
     ck_assert_int_gt(limits_wait_us(used_up, &next, &why), 59 * SEC);     /* a second fills the bucket, but not the minute */
     ck_assert(!gate_spreads(why, &d));
     ck_assert_int_eq(why, (enum gate)DIM_TOKENS_PER_MINUTE);
@@ -351,7 +388,7 @@ END_TEST
 START_TEST(output_told_ahead_of_its_time_is_given_back)
 {
     struct limits *l = made(&(struct limits_config){.limit = {0, 0, 6000, 0, 0, 0}});
-    struct limits_hold h = limits_take(l, &(struct limits_need){500, 100, false}, false);
+    struct limits_hold h = limits_take(l, &(struct limits_need){500, 100, LIMITS_USUAL, false});
 
     limits_produced(l, &h, 200, 300);
     ck_assert_int_eq(l->dim[2].window.sum + l->dim[2].held, 800);
@@ -366,14 +403,14 @@ END_TEST
 START_TEST(an_ask_larger_than_the_burst_starts_on_a_full_bucket)
 {
     struct limits *l = made(&(struct limits_config){.limit = {0, 0, 6000, 0, 0, 0}});
-    struct limits_need large = {3900, 100, false}, small = {90, 10, false}, never = {5990, 11, false};
+    struct limits_need large = {3900, 100, LIMITS_USUAL, false}, small = {90, 10, LIMITS_USUAL, false}, never = {5990, 11, LIMITS_USUAL, false};
     enum gate why = GATE_NONE;
 
     ck_assert_int_eq(limits_wait_us(l, &large, &why), 0);
-    (void)limits_take(l, &small, false);
+    (void)limits_take(l, &small);
     ck_assert_int_eq(limits_wait_us(l, &large, &why), SEC);      /* until it is full again */
     limits_tick(l, START + SEC);
-    (void)limits_take(l, &large, false);
+    (void)limits_take(l, &large);
     ck_assert_int_eq(limits_wait_us(l, &small, &why), 31 * SEC); /* 3,000 of debt, 100 to take */
     ck_assert(limits_too_large(l, &never));
     ck_assert(!limits_too_large(l, &large));
@@ -384,18 +421,18 @@ END_TEST
 START_TEST(the_reserve_is_for_high_and_lent_while_no_high_asks)
 {
     struct limits *l = made(&(struct limits_config){.limit = {60, 0, 0, 0, 0, 0}, .burst_requests = 20, .reserve_ppm = 150000});
-    struct limits_need low = {1, 1, false}, high = {1, 1, true};
+    struct limits_need low = {1, 1, LIMITS_USUAL, false}, high = {1, 1, LIMITS_HIGH, false};
     enum gate why = GATE_NONE;
 
     for (int i = 0; i < 17; i++)
-        (void)limits_take(l, &low, false);
+        (void)limits_take(l, &low);
     ck_assert_int_eq(limits_wait_us(l, &low, &why), 0);           /* nobody High was seen: lent */
     limits_high_asked(l, START);
     ck_assert_int_eq(limits_wait_us(l, &low, &why), SEC);         /* three of twenty are kept */
     ck_assert_int_eq(limits_wait_us(l, &high, &why), 0);
     limits_tick(l, START + 60 * SEC);
     for (int i = 0; i < 17; i++)
-        (void)limits_take(l, &low, false);
+        (void)limits_take(l, &low);
     ck_assert_int_eq(limits_wait_us(l, &low, &why), 0);           /* a minute later: lent again */
     free(l);
 }
@@ -406,7 +443,7 @@ START_TEST(what_the_provider_says_only_makes_things_stricter)
     struct limits *l = made(&(struct limits_config){.limit = {60, 0, 6000, 0, 0, 0}});
     struct limits before;
 
-    (void)limits_take(l, &(struct limits_need){1000, 1, false}, false);
+    (void)limits_take(l, &(struct limits_need){1000, 1, LIMITS_USUAL, false});
     ck_assert_int_eq(limits_told(l, DIM_TOKENS_PER_MINUTE, 6000, 3999, -1), 1000);      /* somebody else used a thousand */
     ck_assert_int_eq(l->dim[2].window.sum + l->dim[2].held, 2001);
     before = *l;
@@ -452,7 +489,7 @@ START_TEST(after_a_429_only_the_dimension_that_was_hit_is_cut_and_climbs_back)
     int64_t until;
 
     for (int i = 0; i < 50; i++)
-        (void)limits_take(l, &(struct limits_need){1, 1, false}, false);
+        (void)limits_take(l, &(struct limits_need){1, 1, LIMITS_USUAL, false});
     limits_tick(l, START + SEC);
     limits_refused(l, DIM_REQUESTS_PER_MINUTE, START, 900 * SEC);
     ck_assert_int_eq(l->dim[0].allowed, 30);
@@ -477,10 +514,10 @@ END_TEST
 START_TEST(a_reset_forgets_the_past_but_not_what_is_under_way)
 {
     struct limits *l = made(&(struct limits_config){.limit = {60, 0, 6000, 0, 0, 0}});
-    struct limits_hold h, gone = limits_take(l, &(struct limits_need){2000, 500, false}, false);
+    struct limits_hold h, gone = limits_take(l, &(struct limits_need){2000, 500, LIMITS_USUAL, false});
 
     limits_settle(l, &gone, 2000, 400);
-    h = limits_take(l, &(struct limits_need){300, 200, false}, false);
+    h = limits_take(l, &(struct limits_need){300, 200, LIMITS_USUAL, false});
     limits_cool(l, START + 100 * SEC);
     limits_refused(l, DIM_TOKENS_PER_MINUTE, START, 900 * SEC);
     limits_reset(l);

@@ -105,7 +105,7 @@ START_TEST(the_upstream_with_most_headroom_is_taken)
     struct pick *p = picks(2, two, 10);
     uint32_t item;
 
-    (void)limits_take(&p->limits[0], &(struct limits_need){600, 1, false}, false);
+    (void)limits_take(&p->limits[0], &(struct limits_need){600, 1, LIMITS_USUAL, false});
     (void)add(p, PRIORITY_MEDIUM, 1, 100, 3, START);
     ck_assert(pick_next(p, START, &item));
     ck_assert_int_eq(p->queue.item[item].upstream, 1);
@@ -124,7 +124,7 @@ START_TEST(who_waits_for_one_upstream_does_not_hold_up_another)
     struct pick *p = picks(2, two, 10);
     uint32_t item, other;
 
-    (void)limits_take(&p->limits[0], &(struct limits_need){1, 1, false}, false);
+    (void)limits_take(&p->limits[0], &(struct limits_need){1, 1, LIMITS_USUAL, false});
     (void)add(p, PRIORITY_HIGH, 1, 10, 1, START);
     other = add(p, PRIORITY_LOW, 2, 10, 2, START);
     ck_assert(pick_next(p, START, &item));
@@ -140,7 +140,7 @@ static bool passes(int64_t small, int64_t *large_start)
 {
     struct limits_config c = {.limit = {0, 0, 6000}, .burst_tokens = 6000};
     struct pick *p = picks(1, &c, 10);
-    struct limits_hold h = limits_take(&p->limits[0], &(struct limits_need){3000, 0, false}, false);
+    struct limits_hold h = limits_take(&p->limits[0], &(struct limits_need){3000, 0, LIMITS_USUAL, false});
     uint32_t large, item;
     int64_t now = START + 58 * SEC;
     bool passed;
@@ -179,7 +179,7 @@ static uint32_t passer(uint64_t upstreams, int64_t told_us, uint32_t small[2])
 {
     struct limits_config two[2] = {{.limit = {0, 0, 6000}, .burst_tokens = 6000}, {.limit = {0, 0, 1000}, .burst_tokens = 1000}};
     struct pick *p = picks(2, two, 10);
-    struct limits_hold h = limits_take(&p->limits[0], &(struct limits_need){3000, 0, false}, false);
+    struct limits_hold h = limits_take(&p->limits[0], &(struct limits_need){3000, 0, LIMITS_USUAL, false});
     int64_t now = START + 58 * SEC;
     uint32_t item;
 
@@ -217,12 +217,12 @@ START_TEST(random_small_asks_never_delay_the_one_ahead)
         int64_t start[2] = {0, 0};
 
         for (int i = 0; i < 20; i++) {
-            struct limits_need need = {rng_below(&r, 600), 1, false};
+            struct limits_need need = {rng_below(&r, 600), 1, LIMITS_USUAL, false};
             enum gate why;
 
             limits_tick(&p->limits[0], now);
             if (limits_wait_us(&p->limits[0], &need, &why) == 0) {
-                struct limits_hold h = limits_take(&p->limits[0], &need, false);
+                struct limits_hold h = limits_take(&p->limits[0], &need);
 
                 limits_settle(&p->limits[0], &h, need.input, 1);
             }

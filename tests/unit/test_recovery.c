@@ -3,6 +3,7 @@
 #include "unit.h"
 
 #include <math.h>
+#include <stdio.h>
 
 #include "rules/learned.h"
 #include "rules/promise.h"
@@ -121,8 +122,8 @@ static double normal(struct rng *r)
     return sqrt(-2 * log(1.0 - rng_unit(r))) * cos(6.283185307179586 * rng_unit(r));
 }
 
-/* The mean that counts is tokens held over tokens used: the part of a limit that stands idle. The mean of each call's own ratio is
- * higher, because a short answer divides by little, and says nothing about room; it has a bound too, so that it is known. */
+/* The middle is set aside: half of the answers outgrow it and are topped up. A short answer divides by little, so the mean of each
+ * call's own ratio is above that of all tokens. */
 START_TEST(after_fifty_calls_what_is_set_aside_fits_each_caller)
 {
     static struct learned l;
@@ -148,10 +149,11 @@ START_TEST(after_fifty_calls_what_is_set_aside_fits_each_caller)
             }
             learned_tell(&l, 1, 10 + (uint64_t)caller, output);
         }
-        ck_assert_msg(reserved / used <= 1.5, "%.3f set aside for each used", reserved / used);
-        ck_assert_msg(reserved / used >= 1.1, "%.3f set aside for each used", reserved / used);
-        ck_assert_msg(each <= 2.8, "%.3f set aside for each used, call by call", each);
-        ck_assert_int_lt(short_of, 300);
+        printf("mean %.0f: %.3f set aside for each used, %.3f call by call, %d of 1000 outgrew it\n", mean[caller], reserved / used,
+               each, short_of);
+        ck_assert_msg(reserved / used >= 0.6 && reserved / used <= 1, "%.3f set aside for each used", reserved / used);
+        ck_assert_msg(each >= 1.1 && each <= 1.5, "%.3f set aside for each used, call by call", each);
+        ck_assert_int_lt(short_of, 600);
     }
     /* Who is new is treated like the others; and never beyond the cap. */
     ck_assert_int_lt(learned_guess(&l, 1, 99, 4096).reserve, 4096);

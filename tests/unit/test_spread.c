@@ -135,7 +135,7 @@ END_TEST
 
 static struct limits_need low_of(int64_t input)
 {
-    return (struct limits_need){.input = input, .output = 1, .who = LIMITS_LOW};
+    return (struct limits_need){.input = input, .output = 1, .who = LIMITS_LOW, .output_at_start = true};
 }
 
 /* 60,000 tokens a minute, with a bucket of 10,000; so many of High and Medium expected a minute. */
@@ -157,12 +157,12 @@ static void expecting(struct limits *l, bool on, double tokens, int64_t now)
 START_TEST(low_leaves_what_is_expected_of_the_others_and_takes_the_rest)
 {
     struct limits l;
-    struct limits_need need = low_of(9000), medium = {.input = 9000, .output = 1};
+    struct limits_need need = low_of(9000), medium = {.input = 9000, .output = 1, .output_at_start = true};
     enum gate why = GATE_NONE;
 
     expecting(&l, true, 100000, 1000 * SEC);      /* more than the limit: all of the bucket is to be left */
     l.spread.started_us = 1000 * SEC;
-    (void)limits_take(&l, &medium, true);
+    (void)limits_take(&l, &medium);
     limits_tick(&l, 1009 * SEC);                  /* room for 9,999 again */
     ck_assert(!limits_fits(&l, &need));
     ck_assert(limits_fits(&l, &medium));
@@ -186,13 +186,13 @@ START_TEST(whatever_is_expected_a_low_may_start_every_half_minute)
     int started = 0;
 
     expecting(&l, true, 1e9, now);
-    (void)limits_take(&l, &need, true);
+    (void)limits_take(&l, &need);
     limits_low_started(&l);
     for (now += SEC; now <= 1300 * SEC; now += SEC) {
         limits_tick(&l, now);
         if (limits_fits(&l, &need)) {
             ck_assert_int_le(now - last, LIMITS_LOW_LEAST_US);
-            (void)limits_take(&l, &need, true);
+            (void)limits_take(&l, &need);
             limits_low_started(&l);
             last = now;
             started++;

@@ -7,6 +7,8 @@
 
 #include "sim.h"
 
+static double ratio;
+
 static struct sim a_sim(uint64_t seed)
 {
     return (struct sim){
@@ -154,6 +156,62 @@ START_TEST(streams_that_outgrow_what_was_set_aside_pass_no_limit_before_the_next
 }
 END_TEST
 
+/* Real streams: a token takes 20 ms, an answer seconds. What is set aside counts from when it can come, so the limit is used
+ * although it stands aside for long, and little is set aside beyond what is used. */
+static struct sim slow(uint64_t seed)
+{
+    struct sim s = a_sim(seed);
+
+    s.upstream[0].limit[DIM_OUTPUT_TOKENS_PER_MINUTE] = 30000;
+    s.token_us = 20000;
+    s.per_second = 7.2;
+    s.duration_us = 1500 * SEC;
+    s.settle_in_us = 300 * SEC;
+    return s;
+}
+
+static void add_ratio(struct sim *s, struct sim_call *c, int64_t now_us)
+{
+    (void)now_us;
+    if (s->started > 50)
+        ratio += (double)c->reserved / (double)c->output;
+}
+
+START_TEST(streams_that_take_seconds_use_the_limit_up_with_little_set_aside)
+{
+    for (uint64_t seed = 41; seed <= 46; seed++) {
+        struct sim s = slow(seed);
+
+        ratio = 0;
+        s.granted = add_ratio;
+        sim_run(&s);
+        report(&s, "20 ms a token", DIM_OUTPUT_TOKENS_PER_MINUTE);
+        ratio /= (double)(s.started - 50);
+        printf("    %.2f set aside for each token used, call by call, after 50 calls\n", ratio);
+        ck_assert_msg(ratio <= 1.5, "%.2f set aside for each token used", ratio);
+        sim_done(&s);
+    }
+}
+END_TEST
+
+/* Nobody knows what has been written of an answer that comes in one piece: all that is set aside may be there, and more. */
+START_TEST(answers_that_come_whole_at_their_end_cause_no_429)
+{
+    for (uint64_t seed = 51; seed <= 56; seed++) {
+        struct sim s = slow(seed);
+        double used;
+
+        s.whole = true;
+        sim_run(&s);
+        used = (double)s.counted[DIM_OUTPUT_TOKENS_PER_MINUTE] / 20 / 30000;
+        printf("whole answers, seed %llu: %lld refused, %.1f %% used\n", (unsigned long long)seed, (long long)s.refused, used * 100);
+        ck_assert_int_eq(s.refused, 0);
+        ck_assert_msg(used >= 0.89, "only %.4f used", used);
+        sim_done(&s);
+    }
+}
+END_TEST
+
 /* Each kill comes 4.7 s after the save that is found; what was sent since, nobody knows. */
 START_TEST(a_kill_every_five_minutes_causes_no_429)
 {
@@ -202,4 +260,5 @@ UNIT_MAIN("steady", requests_a_minute_are_used_up_and_never_passed,
           the_limits_of_an_hour_hold_too, each_dimension_alone_is_used_up_and_never_passed,
           so_is_each_where_the_provider_counts_max_tokens, a_single_user_uses_up_the_output_tokens,
           streams_that_outgrow_what_was_set_aside_pass_no_limit_before_the_next_call_arrives,
+          streams_that_take_seconds_use_the_limit_up_with_little_set_aside, answers_that_come_whole_at_their_end_cause_no_429,
           a_kill_every_five_minutes_causes_no_429, a_kill_now_and_then_leaves_the_limit_as_used_as_ever)
