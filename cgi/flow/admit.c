@@ -330,14 +330,28 @@ static bool wait_guessed(struct admit *a, const struct admit_ticket *t)
     return false;
 }
 
+/* Where it may go, and why it cannot be taken at all. What is too large may be so for a limit that was told too long ago. */
+static enum weir_err consider(struct admit *a, const struct ask *ask, int64_t now_us, struct admit_candidates *c)
+{
+    enum weir_err e;
+
+    admit_candidates(a, ask, c);
+    e = admit_refused_outright(a, ask, c);
+    if (e != WEIR_E_REQUEST_TOO_LARGE_FOR_LIMIT)
+        return e;
+    for (uint32_t g = 0; g < a->pick.groups; g++)
+        limits_tick(&a->pick.limits[g], now_us);
+    admit_candidates(a, ask, c);
+    return admit_refused_outright(a, ask, c);
+}
+
 enum weir_err admit_enqueue(struct admit *a, const struct ask *ask, int64_t now_us, struct admit_ticket **ticket,
                             int64_t *wait_us)
 {
     struct admit_candidates c;
     enum weir_err e;
 
-    admit_candidates(a, ask, &c);
-    e = admit_refused_outright(a, ask, &c);
+    e = consider(a, ask, now_us, &c);
     *wait_us = -1;
     if (!e && queue_full(a, ask, &c, now_us))
         e = WEIR_E_QUEUE_FULL;
@@ -367,8 +381,7 @@ enum weir_err admit_forecast(struct admit *a, const struct ask *ask, int64_t now
     struct admit_candidates c;
     enum weir_err e;
 
-    admit_candidates(a, ask, &c);
-    e = admit_refused_outright(a, ask, &c);
+    e = consider(a, ask, now_us, &c);
     out->wait_us = -1;
     out->least_output[0] = learned_guess(&a->learned, ask->model, ask->user, ask->max_tokens).least;
     for (size_t i = 0; i < ask->candidate_count && i < ASK_CANDIDATES_MAX; i++)

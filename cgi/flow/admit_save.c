@@ -17,7 +17,6 @@
 #include "flow/admit_state.h"
 
 #define UNSEEN_MOST_US (INT64_C(60) * 1000000)
-#define TOLD_BELIEVED_US STABILIZE_DAY_US
 
 static const struct json_limits saved_limits = {.max_depth = 8, .max_values = 1000000};
 
@@ -47,7 +46,7 @@ static void save_window(const struct window *w, int64_t held, int64_t now_us, st
     sb_putc(out, ']');
 }
 
-static void save_dim(const struct limits *l, enum dim i, int64_t told_at_us, struct sb *out)
+static void save_dim(const struct limits *l, enum dim i, struct sb *out)
 {
     const struct limits_dim *d = &l->dim[i];
 
@@ -58,7 +57,7 @@ static void save_dim(const struct limits *l, enum dim i, int64_t told_at_us, str
                 d->stab.since_us - l->now_us, d->stab.until_us - l->now_us, d->stab.calm_us - l->now_us,
                 (int)d->stab.from_ppm, (int)d->stab.burst_ppm);
     if (d->told_limit > 0 && !d->told_longer)
-        sb_putf(out, ",\"told\":%" PRId64 ",\"told_age\":%" PRId64, d->told_limit, l->now_us - told_at_us);
+        sb_putf(out, ",\"told\":%" PRId64 ",\"told_age\":%" PRId64, d->told_limit, l->now_us - d->told_us);
     sb_putc(out, '}');
 }
 
@@ -99,7 +98,7 @@ void admit_save_running(const struct admit *a, int64_t unseen_us, int64_t now_us
             if (!l.dim[d].limit)
                 continue;
             sb_puts(out, comma);
-            save_dim(&l, (enum dim)d, a->told[g][d].at_us, out);
+            save_dim(&l, (enum dim)d, out);
             comma = ",";
         }
         sb_puts(out, "]}");
@@ -155,10 +154,10 @@ static void load_told(struct limits_dim *d, struct admit_told *told, const json_
 {
     int64_t limit = json_int(entry, "told", 0), age = json_int(entry, "told_age", -1);
 
-    if (limit <= 0 || limit > LIMITS_MAX || age < 0 || age > TOLD_BELIEVED_US - gone_us)
+    if (limit <= 0 || limit > LIMITS_MAX || age < 0 || age > LIMITS_TOLD_US - gone_us)
         return;
     d->told_limit = limit;
-    told->at_us = now_us - age - gone_us;
+    d->told_us = told->at_us = now_us - age - gone_us;
 }
 
 static void load_dims(struct limits *l, struct admit_told told[DIM_COUNT], const json_t *dims, int64_t gone_us)

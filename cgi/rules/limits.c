@@ -46,6 +46,8 @@ static void dim_pace(struct limits *l, struct limits_dim *d)
     int32_t rate = stabilize_rate_ppm(&d->stab, l->now_us);
     int64_t ceiling = d->limit;
 
+    if (l->now_us - d->told_us > LIMITS_TOLD_US)
+        d->told_limit = -1;
     if (d->told_limit > 0 && !d->told_longer && d->told_limit < ceiling)
         ceiling = d->told_limit;
     ceiling -= ppm_of(ceiling, l->safety_ppm);
@@ -77,6 +79,8 @@ void limits_pace(struct limits *l)
             continue;
         dim_pace(l, &l->dim[i]);
         at_most(&l->next_step_us, stabilize_next_us(&l->dim[i].stab, l->now_us));
+        if (l->dim[i].told_limit > 0)
+            at_most(&l->next_step_us, l->dim[i].told_us + LIMITS_TOLD_US + 1);
         if (in || out)
             at_most(in && out ? &l->most_total : in ? &l->most_input : &l->most_output, l->dim[i].ceiling);
     }

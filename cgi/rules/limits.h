@@ -67,7 +67,8 @@ struct limits_dim {
     int64_t keep;                 /* the reserve of the bucket, in its parts */
     int64_t held;                 /* output set aside and not yet produced; counts in the window */
     int64_t open;                 /* part of held and window that belongs to calls under way */
-    int64_t told_limit, told_remaining;   /* the provider's headers; -1: never */
+    int64_t told_limit, told_remaining;   /* the provider's headers; -1: never, or forgotten */
+    int64_t told_us;              /* when it last said the limit */
     bool told_longer;             /* they are about a longer span than this: shown only */
     struct stabilize stab;
     struct bucket bucket;
@@ -177,6 +178,9 @@ void limits_release(struct limits *l, const struct limits_hold *h, bool reached)
 void limits_refused(struct limits *l, enum dim d, int64_t began_us, int64_t period_us);
 /* Nothing is sent before until_us. */
 void limits_cool(struct limits *l, int64_t until_us);
+/* A limit that a provider said is believed for so long: it may have been raised since, and where what is asked for is refused as
+ * too large, no answer would ever say so. */
+#define LIMITS_TOLD_US (INT64_C(86400) * 1000000)
 /* What the provider said about one dimension; < 0: nothing. Only ever makes things stricter. A reset_us longer than the
  * window means it spoke of another span (requests a day): that is only shown. Returns the tokens or requests it counts
  * that we did not. */

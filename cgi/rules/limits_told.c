@@ -62,8 +62,10 @@ int64_t limits_told(struct limits *l, enum dim i, int64_t limit, int64_t remaini
     struct limits_dim *d = &l->dim[i];
     int64_t unseen;
 
-    if (limit > 0)
+    if (limit > 0) {
         d->told_limit = limit;
+        d->told_us = l->now_us;
+    }
     if (remaining >= 0)
         d->told_remaining = remaining;
     if (!d->limit)

@@ -458,6 +458,39 @@ START_TEST(learned_lengths_outlive_a_restart_and_what_is_saved_of_them_is_bounde
 }
 END_TEST
 
+/* Nothing goes there that could hear of another limit: what was refused as too large would be for ever. */
+START_TEST(a_limit_that_headers_told_is_forgotten_after_a_day_also_where_nothing_was_sent_since)
+{
+    const struct provider_word thousand = {.limit = {-1, -1, 1000, -1, -1, -1}, .remaining = {-1, -1, -1, -1, -1, -1}},
+                               more = {.limit = {-1, -1, 3000, -1, -1, -1}, .remaining = {-1, -1, -1, -1, -1, -1}};
+    const int64_t day_us = INT64_C(86400) * SEC;
+
+    for (int heard = 0; heard < 3; heard++) {
+        struct admit *a = admit_of(&one, 1);
+        struct ask large = an_ask(1, START);
+        struct admit_prospect p;
+        struct admit_upstream_view v;
+        struct admit_ticket *t;
+        int64_t wait, again = START + 3600 * SEC;
+
+        large.prompt_tokens = 2000;
+        admit_provider_word(a, 0, &thousand, START);
+        ck_assert_int_eq(admit_enqueue(a, &large, START, &t, &wait), WEIR_E_REQUEST_TOO_LARGE_FOR_LIMIT);
+        if (heard == 1)                                            /* an answer says more … */
+            admit_provider_word(a, 0, &more, again);
+        else if (heard == 2)                                       /* … or the same again */
+            admit_provider_word(a, 0, &thousand, again);
+        ck_assert_int_eq(admit_forecast(a, &large, START + day_us, &p), heard == 1 ? WEIR_OK : WEIR_E_REQUEST_TOO_LARGE_FOR_LIMIT);
+        ck_assert_int_eq(admit_forecast(a, &large, START + day_us + 1, &p), heard == 2 ? WEIR_E_REQUEST_TOO_LARGE_FOR_LIMIT : WEIR_OK);
+        ck_assert_int_eq(admit_enqueue(a, &large, again + day_us + 1, &t, &wait), WEIR_OK);
+        admit_view(a, 0, again + day_us + 1, &v);
+        ck_assert_int_eq(v.dim[DIM_TOKENS_PER_MINUTE].provider_limit, -1);
+        ck_assert_int_eq(v.dim[DIM_TOKENS_PER_MINUTE].allowed, 6000);
+        admit_free(a);
+    }
+}
+END_TEST
+
 START_TEST(after_a_kill_all_that_could_have_been_sent_since_the_save_counts)
 {
     struct admit *a = admit_of(&one, 1), *b = admit_of(&one, 1);
@@ -610,6 +643,7 @@ UNIT_MAIN("admit_told", a_refusal_in_mid_answer_cuts_or_takes_out_like_any_other
           use_debt_and_stabilization_outlive_a_restart_and_what_was_running_counts,
           what_headers_said_of_limits_can_be_read_from_what_was_saved,
           a_limit_that_headers_told_binds_after_restarts_and_is_believed_for_a_day,
+          a_limit_that_headers_told_is_forgotten_after_a_day_also_where_nothing_was_sent_since,
           learned_lengths_outlive_a_restart_and_what_is_saved_of_them_is_bounded,
           after_a_kill_all_that_could_have_been_sent_since_the_save_counts,
           after_a_kill_at_full_use_the_next_call_waits_two_seconds_and_is_told_so,
