@@ -206,6 +206,55 @@ START_TEST(nobody_passes_long_before_it_was_told_nor_from_behind_it_but_goes_whe
 }
 END_TEST
 
+static uint32_t picked(struct pick *p)
+{
+    uint32_t item;
+
+    return pick_next(p, START, &item) ? item : QUEUE_NONE;
+}
+
+START_TEST(a_promise_that_is_past_goes_before_its_priority_three_times_of_four)
+{
+    struct pick *p = picks(1, &unlimited, 100);
+    uint32_t medium = add(p, PRIORITY_MEDIUM, 1, 10, 1, START), low = add(p, PRIORITY_LOW, 2, 10, 1, START), told[5];
+    uint32_t high = add(p, PRIORITY_HIGH, 3, 10, 1, START), later = add(p, PRIORITY_MEDIUM, 4, 10, 1, START);
+
+    for (uint64_t i = 0; i < 5; i++) {
+        told[i] = add(p, PRIORITY_MEDIUM, 10 + i, 10, 1, START);
+        queue_promise(&p->queue, told[i], START - (int64_t)(5 - i) * SEC);      /* the first is the longest past */
+    }
+    queue_promise(&p->queue, later, START + SEC);
+    queue_promise(&p->queue, low, START - 60 * SEC);
+    ck_assert_uint_eq(picked(p), high);
+    for (int i = 0; i < 3; i++)
+        ck_assert_uint_eq(picked(p), told[i]);
+    ck_assert_uint_eq(picked(p), medium);                /* the one whose turn it is */
+    ck_assert_uint_eq(picked(p), told[3]);
+    ck_assert_uint_eq(picked(p), told[4]);
+    ck_assert_uint_eq(picked(p), later);
+    ck_assert_uint_eq(picked(p), low);
+    picks_end(p);
+}
+END_TEST
+
+START_TEST(a_promise_that_is_past_waits_while_its_user_had_sixteen_such_requests_more)
+{
+    for (int64_t had = 15; had <= 17; had += 2) {
+        struct pick *p = picks(1, &unlimited, 100);
+        uint32_t before = add(p, PRIORITY_MEDIUM, 1, 10, 1, START), other, told;
+
+        other = add(p, PRIORITY_MEDIUM, 2, 10, 1, START);
+        ck_assert_uint_eq(picked(p), before);
+        pick_settle(p, before, had * 11 - 1, 1);         /* each counts its input and the token that is expected */
+        queue_remove(&p->queue, before);
+        told = add(p, PRIORITY_MEDIUM, 1, 10, 1, START);
+        queue_promise(&p->queue, told, START - SEC);
+        ck_assert_uint_eq(picked(p), had == 15 ? told : other);
+        picks_end(p);
+    }
+}
+END_TEST
+
 START_TEST(random_small_asks_never_delay_the_one_ahead)
 {
     for (uint64_t seed = 1; seed <= 3000; seed++) {
@@ -421,7 +470,8 @@ UNIT_MAIN("pick", high_goes_before_medium_before_low, calls_at_a_time_are_bounde
           who_waits_for_one_upstream_does_not_hold_up_another,
           a_small_ask_passes_a_large_one_only_if_that_does_not_delay_it,
           nobody_passes_long_before_it_was_told_nor_from_behind_it_but_goes_where_nobody_waits,
-          random_small_asks_never_delay_the_one_ahead,
+          a_promise_that_is_past_goes_before_its_priority_three_times_of_four,
+          a_promise_that_is_past_waits_while_its_user_had_sixteen_such_requests_more, random_small_asks_never_delay_the_one_ahead,
           the_lowest_priority_is_served_within_the_stated_bound_while_higher_ones_flood,
           a_user_with_one_ask_is_not_starved_by_ever_new_users,
           tokens_are_shared_by_weight_and_an_idle_clients_part_is_lent_until_it_asks_again,
