@@ -28,7 +28,8 @@ const cancel = async (what) => {
   assert.equal(r.status, 200, r.text);
   return r.json.cancelled;
 };
-const queued = async () => (await weir.get('/monitoring/queue-status')).json;
+const queuedAt = async (at) => (await at.get('/monitoring/queue-status')).json;
+const queued = () => queuedAt(weir);
 const wait = (message, extra) => open({ model, message, ...extra });
 const waiting = (n) => waitFor(`${n} to wait`, async () => {       // what is shown may be 100 ms old
   const q = await queued();
@@ -163,4 +164,27 @@ test('the lifetime counters of the queue add up', async () => {
   const { lifetime } = await queued();
   assert.equal(lifetime.enqueued, lifetime.admitted + lifetime.cancelled + lifetime.timed_out, JSON.stringify(lifetime));
   assert.ok(lifetime.rejected >= 1);
+});
+
+test('the promises that are counted are those that were told, and their error is the median of what they were off by', async () => {
+  await empty();
+  const own = await startWeir({ upstream: up, openai: { max_concurrent: 1 } });
+  for (let i = 0; i < 4; i++) await own.post('/chat/complete', { model, message: `#slow-0-50-15 learned ${i}` });
+  const streams = [];
+  for (const tokens of [5, 10, 80, 5, 20, 5, 20]) streams.push(await own.stream({ model, message: `#slow-0-50-${tokens} promised` }));
+  await Promise.all(streams.map((s) => s.end()));
+  const told = [];
+  for (const s of streams) {
+    assertStream(s);
+    const { promise } = (await own.get(`/monitoring/requests/${s.first('accepted').request_id}`)).json;
+    if (promise) told.push(promise);
+  }
+  assert.ok(told.length >= 5, `${told.length} were told a start`);
+  const off = told.map((p) => Math.abs(p.error_ms)).sort((a, b) => a - b);
+  const kept = told.filter((p) => Math.abs(p.error_ms) <= Math.max(2000, p.starts_in_ms / 5)).length;
+  const { promises } = await queuedAt(own);
+  assert.deepEqual([promises.made, promises.kept], [told.length, kept], JSON.stringify(told));
+  const middle = [off[Math.ceil(off.length / 2) - 1], off[Math.floor(off.length / 2)]];
+  assert.ok(promises.error_ms >= middle[0] - 50 && promises.error_ms <= middle[1] + 50, `${promises.error_ms} of ${off}`);
+  await own.stop();
 });
