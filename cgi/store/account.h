@@ -148,6 +148,10 @@ enum weir_err account_user_remove(struct db *db, const char *user_id, int64_t no
 /* The same password, hashed with more effort. */
 enum weir_err account_rehash(struct db *db, const char *user_id, const char *password_hash) __attribute__((warn_unused_result));
 
+/* Does this user have the panel of monitoring open? Any connection. */
+bool account_shows_monitoring(struct db *ro, const char *user_id);
+enum weir_err account_show_monitoring(struct db *db, const char *user_id, bool show) __attribute__((warn_unused_result));
+
 struct account_token {
     const char *token_id, *user_id, *name, *scopes;   /* scopes "" = all its user may do */
     const char *secret;                               /* the whole token; only its hash is stored */

@@ -72,7 +72,7 @@ static struct query of_person(struct export *x, struct query q)
 
 static void user_json(struct export *x)
 {
-    struct query q = of_person(x, query(x->ro, "SELECT user_id, name, role, max_priority, created_ms, disabled_ms, password_hash IS NOT NULL"
+    struct query q = of_person(x, query(x->ro, "SELECT user_id, name, role, max_priority, created_ms, disabled_ms, password_hash IS NOT NULL, show_monitoring"
                                                " FROM users WHERE id = ?1"));
 
     sb_puts(x->out, "{\"user\":{\"user_id\":");
@@ -84,6 +84,7 @@ static void user_json(struct export *x)
         list_time(x->out, "created_at", &q, 4);
         list_time(x->out, "disabled_at", &q, 5);
         sb_puts(x->out, query_col_i64(&q, 6) ? ",\"has_password\":true" : ",\"has_password\":false");
+        sb_puts(x->out, query_col_i64(&q, 7) ? ",\"show_monitoring\":true" : ",\"show_monitoring\":false");
     } else
         sb_puts(x->out, "null");
     sb_putc(x->out, '}');

@@ -52,7 +52,7 @@ enum weir_err person_close(struct db *db, const struct person *p, int64_t now_ms
         " WHERE instr(key, ?2) > 0 OR instr(text, ?2) > 0",
         "UPDATE tokens SET token_id = 'tok_' || lower(hex(randomblob(11))), name = '', scopes = '', hash = randomblob(32), filters = NULL,"
         " used_ms = NULL, revoked_ms = coalesce(revoked_ms, ?4) WHERE user = ?1",
-        "UPDATE users SET user_id = ?3, name = 'erased ' || substr(?3, 5), role = 0, password_hash = NULL, filters = NULL,"
+        "UPDATE users SET user_id = ?3, name = 'erased ' || substr(?3, 5), role = 0, password_hash = NULL, filters = NULL, show_monitoring = 0,"
         " disabled_ms = coalesce(disabled_ms, ?4), removed_ms = coalesce(removed_ms, ?4) WHERE id = ?1",
     };
     bool last;

@@ -135,6 +135,7 @@ enum weir_err h_page_chat(struct exchange *x)
     json_object_set_new(ctx, "more", more);
     json_object_set_new(ctx, "models", models(x));
     json_object_set_new(ctx, "examples", examples(x));
+    json_object_set_new(ctx, "monitoring", json_boolean(account_shows_monitoring(x->db, x->who.user_id)));
     json_object_set_new(ctx, "no_high", json_boolean(x->who.max_priority < PRIORITY_HIGH));
     snapshot_put(s);
 

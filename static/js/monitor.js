@@ -1,9 +1,8 @@
-/* monitor.js - the panel beside the conversation, open or not, and what it is fed from: the
+/* monitor.js - the panel beside the conversation, open or not as this person left it, and what it is fed from: the
  * page's live snapshot, and limits events while an answer is written. panel.js draws it. */
-import { get } from "./api.js";
+import { get, send } from "./api.js";
 import { byId } from "./dom.js";
 import { count, money } from "./format.js";
-import { recall, remember } from "./prefs.js";
 
 const beside = matchMedia("(min-width: 68.75em)");      /* else it lies over the conversation */
 
@@ -14,9 +13,9 @@ export class Monitor {
   constructor({ upstream, refresh }) {
     this.upstream = upstream;
     this.snapshot = null;
-    this.#toggle.checked = recall("monitor") === "1" && beside.matches;
+    this.#toggle.checked &&= beside.matches;
     this.#toggle.addEventListener("change", () => {
-      remember("monitor", this.#toggle.checked ? "1" : null);
+      if (beside.matches) send("PATCH", "/app/me", { show_monitoring: this.shown }, { keepalive: true }).catch(() => {});
       this.#show();
       if (this.shown) refresh();
       if (this.shown && !beside.matches) byId("monitor-close").focus();

@@ -551,3 +551,27 @@ test('the list of conversations is folded away and back with its keys, at any wi
   }
   await page.setViewportSize({ width: 1400, height: 900 });
 });
+
+test('the monitor panel is as this person left it, in another browser too; what lies over the conversation is never open from the first', async () => {
+  await fresh();
+  const told = () => page.waitForResponse((r) => r.url().endsWith('/app/me') && r.request().method() === 'PATCH' && r.ok());
+  await Promise.all([told(), page.check('#show-monitoring')]);
+  const c = await (await openBrowser(weir)).signIn();
+  assert.equal(await c.page.locator('#monitor').isVisible(), true);
+  await c.page.setViewportSize({ width: 768, height: 900 });
+  await c.page.reload();
+  await c.page.waitForSelector('#text');
+  assert.equal(await c.page.locator('#monitor').isVisible(), false);
+  await c.page.check('#show-monitoring');
+  await c.page.click('#monitor-close');
+  await fresh();
+  assert.equal(await page.locator('#monitor').isVisible(), true, 'that it was closed there says nothing of here');
+  await Promise.all([told(), page.uncheck('#show-monitoring')]);
+  await c.page.setViewportSize({ width: 1400, height: 900 });
+  await c.page.reload();
+  await c.page.waitForSelector('#text');
+  assert.equal(await c.page.locator('#monitor').isVisible(), false);
+  const nina = await weir.createUser('nina');
+  assert.equal((await weir.get(`/admin/users/${nina.user_id}/export`)).json.user.show_monitoring, false, 'each has their own');
+  await c.close();
+});
