@@ -160,6 +160,13 @@ static void send_to_sign_in(struct exchange *x)
     sb_done(&to);
 }
 
+static const char *refusal_heading(enum weir_err e)
+{
+    int status = err_status(e);
+
+    return status == 404 ? "Not found" : status == 403 ? "Not allowed" : status >= 500 ? "Weir could not do this" : "This did not work";
+}
+
 bool page_refuse(struct exchange *x, enum weir_err e, const struct err_detail *d)
 {
     const char *message = d && d->message ? d->message : err_text(e);
@@ -173,7 +180,9 @@ bool page_refuse(struct exchange *x, enum weir_err e, const struct err_detail *d
         return true;
     }
     json_t *ctx = pages_context(x, "Not possible", NULL, NULL);
-    json_object_set_new(ctx, "heading", json_string(e == WEIR_E_NOT_FOUND ? "Not found" : "This did not work"));
+    json_object_set_new(ctx, "heading", json_string(refusal_heading(e)));
+    json_object_set_new(ctx, "chats", json_boolean(x->who.role != ROLE_MONITOR));
+    json_object_set_new(ctx, "again", err_status(e) >= 500 ? json_string(x->in.path) : json_null());
     json_object_set_new(ctx, "message", json_string(message));
     json_object_set_new(ctx, "request_id", json_string(x->request_id));
     sb_reset(&x->out.body);

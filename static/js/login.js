@@ -12,14 +12,18 @@ function problem(text) {
   byId("problem").hidden = false;
 }
 
+let over = 0;                 /* the wait after too many wrong passwords */
+
 /* `field` is where to correct what was refused. */
 async function enter(proof, wrong, field) {
+  clearTimeout(over);
   byId("enter").disabled = true;
   try {
     await send("POST", "/app/login", proof);
     location.replace(target);
   } catch (e) {
     problem(e instanceof ApiError && e.status === 401 ? wrong : e.message);
+    if (e.error?.retry_after_ms > 0) over = setTimeout(() => problem("You can try again now."), e.error.retry_after_ms);
     byId("enter").disabled = false;
     field.focus();
   }

@@ -1,8 +1,10 @@
 // Every page beside the chat in both themes and at four widths: no violation axe knows of, no sideways scroll, no policy
 // report, and the look that tests/browser/shots keeps. Which pages there are, the pages' own lists of them say.
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import http from 'node:http';
 import { once } from 'node:events';
+import path from 'node:path';
 import { after } from 'node:test';
 import { startUpstream, startWeir, test, waitFor } from '../e2e/harness.mjs';
 import { openBrowser } from './browser.mjs';
@@ -74,6 +76,33 @@ test('the pages of the dashboard', async () => {
   for (const where of pages) await look(where);
 });
 
+// How long each part of it took hangs on the machine, and which took so little that they are not told.
+const even = () => page.evaluate(() => {
+  for (const part of [...document.querySelectorAll('.stretch:not(.sum)')].slice(2)) part.remove();
+  for (const held of document.querySelectorAll('.explained table tr')) if (/took this long|^No gate/.test(held.textContent)) held.remove();
+  for (const term of document.querySelectorAll('.explained .facts dt')) if (term.textContent === 'Expected start') { term.nextElementSibling.remove(); term.remove(); }
+  const bars = [...document.querySelectorAll('.fall .part')];
+  bars.forEach((bar, i) => { bar.setAttribute('x', `${100 * i / bars.length}%`); bar.setAttribute('width', `${100 / bars.length}%`); });
+  for (const span of document.querySelectorAll('.stretch .num')) span.textContent = '0.42 s';
+});
+
+test('a request explained, in its drawer and as a page', async () => {
+  await page.goto(b.url('/app/dashboard/requests'));
+  await settled();
+  const link = page.locator('#requests-table tr', { hasText: 'Names for the new boat' }).locator('a.explain');
+  const where = await link.getAttribute('href');
+  await link.click();
+  await page.locator('dialog.drawer').waitFor();
+  await blank();
+  await even();
+  await b.everywhere('dashboard-drawer');
+  await page.goto(b.url(where));
+  await settled();
+  await blank();
+  await even();
+  await b.everywhere('dashboard-request');
+});
+
 test('the pages of the settings', async () => {
   const pages = await listed('/app/settings', '.sections');
   assert.ok(pages.length >= 12, String(pages));
@@ -104,6 +133,48 @@ test('a webhook with what it was told, and the form of a person with what else c
 });
 
 test('the page of help', () => look('/app/help/metrics'));
+
+test('a sign-in that has to wait, and says when it is over', async () => {
+  const c = await openBrowser(weir), p = c.page;
+  await p.clock.install();
+  await p.goto(c.url('/app/login'));
+  await p.fill('#name', 'olga');
+  await p.fill('#password', 'not this one');
+  const said = async () => {
+    await Promise.all([p.waitForResponse((r) => r.url().endsWith('/app/login')), p.press('#password', 'Enter')]);
+    await p.locator('#enter:enabled').waitFor();
+    return p.innerText('#problem');
+  };
+  for (let wrong = 0; wrong < 5; wrong++) assert.equal(await said(), 'Name or password is wrong.');
+  assert.match(await said(), /^Too many wrong passwords\. Try again in \d\d s, or sign in with a token\.$/);
+  await c.everywhere('login-locked');
+  await p.clock.runFor(31000);
+  assert.equal(await p.innerText('#problem'), 'You can try again now.');
+  await c.close();
+});
+
+test('a page that one may not see, and one that Weir cannot make', async () => {
+  const c = await openBrowser(weir), p = c.page;
+  await p.goto(c.url('/app/login'));
+  await p.fill('#name', 'nina');
+  await p.fill('#password', 'seven green tomatoes');
+  await Promise.all([p.waitForURL(c.url('/app/')), p.press('#password', 'Enter')]);
+  const id = () => p.locator('.doc code').evaluate((n) => { n.textContent = 'req_0Vc5rc5rsJDA4fk1XlBw2P'; });
+  assert.equal((await p.goto(c.url('/app/settings/users'))).status(), 403);
+  assert.equal(await p.innerText('h1'), 'Not allowed');
+  await id();
+  await c.everywhere('not-allowed');
+  execFileSync('sqlite3', [path.join(weir.state, 'weir.db'), 'ALTER TABLE batches RENAME TO batches_away']);
+  const answer = await p.goto(c.url('/app/dashboard/batches'));
+  execFileSync('sqlite3', [path.join(weir.state, 'weir.db'), 'ALTER TABLE batches_away RENAME TO batches']);
+  assert.ok(answer.status() >= 500, String(answer.status()));
+  assert.equal(await p.innerText('h1'), 'Weir could not do this');
+  await id();
+  await c.everywhere('failed');
+  await p.click('.doc .primary');
+  await p.locator('h1', { hasText: 'Batches' }).waitFor();
+  await c.close();
+});
 
 test('a page that is not there', async () => {
   for (const where of ['/app/no-such-page', '/app/c/ses_00000000000000000000000000']) {
