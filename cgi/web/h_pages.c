@@ -22,9 +22,16 @@ enum {
     MESSAGES_ALL = 1000,                /* with ?earlier=1 */
 };
 
+/* Whom a proxy in front has signed in comes here by signing out, or because Weir refused them. */
 enum weir_err h_page_login(struct exchange *x)
 {
-    return pages_answer(x, "login", pages_context(x, "Sign in", NULL, NULL));
+    json_t *ctx = pages_context(x, "Sign in", NULL, NULL);
+    const char *name;
+    bool refused = http_read_query(&x->in, NULL, &name) == WEIR_OK && strcmp(http_query(&x->in, "proxy", ""), "refused") == 0;
+
+    if (x->in.proxy_user)
+        json_object_set_new(ctx, refused ? "refused" : "proxy", json_string(x->in.proxy_user));
+    return pages_answer(x, "login", ctx);
 }
 
 enum weir_err h_page_help(struct exchange *x)
@@ -156,6 +163,8 @@ static void send_to_sign_in(struct exchange *x)
         sb_puts(&to, "?next=");
         sb_url(&to, x->in.path);
     }
+    if (x->in.proxy_user)                       /* signin_by_proxy() has been tried */
+        sb_puts(&to, strcmp(x->in.path, "/app/") != 0 ? "&proxy=refused" : "?proxy=refused");
     http_see_other(&x->out, sb_str(&to));
     sb_done(&to);
 }

@@ -35,6 +35,8 @@ if (code) {
   enter({ code }, "This sign-in link was used already or is too old. Start Weir again for a new one, or use a token.", byId("token"));
 }
 
+byId("go-on")?.setAttribute("href", target);
+
 byId("login").addEventListener("submit", (e) => {
   e.preventDefault();
   const token = byId("token").value.trim();

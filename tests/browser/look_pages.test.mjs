@@ -153,6 +153,26 @@ test('a sign-in that has to wait, and says when it is over', async () => {
   await c.close();
 });
 
+test('a sign-in beside a proxy that has signed one in, and one that Weir refuses', async () => {
+  const other = await startWeir({ config: { sign_in: { proxy_user: 'X-Forwarded-User' } } });
+  const c = await openBrowser(other), p = c.page;
+  await c.context.setExtraHTTPHeaders({ 'X-Forwarded-User': 'petra@example.org' });
+  await p.goto(c.url('/app/help/metrics'));
+  await p.click('#logout');
+  await p.locator('#go-on', { hasText: 'Go on as petra@example.org' }).waitFor();
+  await c.everywhere('login-proxy');
+  await p.click('#go-on');
+  await p.waitForURL(c.url('/app/'));
+  const { user_id: id } = (await other.get('/admin/users')).json.items.find((u) => u.name === 'petra@example.org');
+  assert.equal((await other.request('PATCH', `/admin/users/${id}`, { disabled: true })).status, 200);
+  await p.goto(c.url('/app/settings'));
+  assert.match(await p.innerText('main'), /petra@example\.org may not use Weir\. Ask an administrator/);
+  assert.equal(await p.locator('#go-on').count(), 0);
+  await c.everywhere('login-proxy-refused');
+  await c.close();
+  await other.stop();
+});
+
 test('a page that one may not see, and one that Weir cannot make', async () => {
   const c = await openBrowser(weir), p = c.page;
   await p.goto(c.url('/app/login'));
