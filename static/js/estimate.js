@@ -6,6 +6,8 @@ import { about, count, money, percent } from "./format.js";
 
 const PAUSE_MS = 400;
 
+import("./stream.js").catch(() => {});              /* there when what is written is sent */
+
 /* What a message will take: {text, title, warn}. */
 function estimated(e) {
   const low = e.cost_low_usd === 0 ? "free" : money(e.cost_low_usd);
