@@ -134,8 +134,11 @@ void limits_produced(struct limits *l, struct limits_hold *h, int64_t output, in
         if (fresh > 0 && !h->output_at_start)
             dim_produce(&l->dim[i], fresh);
     }
-    if (more > 0)
+    if (more > 0) {
         h->output = reserve;
+        if (!h->told && !h->output_at_start)
+            l->streams.untold_output += more;
+    }
     if (fresh > 0 && !h->output_at_start)
         note_speed(l, h, fresh);
     if (fresh > 0) {
