@@ -189,42 +189,53 @@ static int64_t less(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-/* What streams under way may add to a window of theirs. At once, before a call that starts now reaches the provider: all that is
- * set aside for those that told nothing yet; what the others produce meanwhile and have not told, more than is set aside where they
- * are few or fast; what they hide; and one surprise. Then the rest of what is set aside, at their speed. */
-static void flow_under_way(const struct limits *l, int64_t held, struct window_flow *f)
+/* What streams under way may add to any window of theirs. */
+struct under_way {
+    int64_t beyond;               /* at once, beyond what is set aside: what they hide, and one surprise */
+    int64_t soon;                 /* before a call that starts now reaches the provider, as far as it is set aside */
+    int64_t each;                 /* of that one stream's */
+    int64_t a_second;             /* from then on; 0: all of it is to be expected at once */
+};
+
+/* Before a call that starts now reaches the provider there may come all that is set aside for those that told nothing yet; what
+ * the others produce meanwhile and have not told, more than is set aside where they are few or fast; what they hide; and one
+ * surprise. Then the rest of what is set aside, at their speed. */
+static struct under_way under_way(const struct limits *l)
 {
-    int64_t each = limits_each_ahead(l);
-    int64_t untold = less(l->streams.untold, LIMITS_AHEAD_MOST) * each;
-    int64_t soon = less(l->streams.told, LIMITS_AHEAD_MOST) * each;
+    struct under_way u = {.each = limits_each_ahead(l)};
+    int64_t untold = less(l->streams.untold, LIMITS_AHEAD_MOST) * u.each;
 
     if (l->streams.untold + l->streams.told > 0)
-        f->at_once += l->surprise;
+        u.beyond = l->surprise;
     if (l->hidden.took_ms > 0)
-        f->at_once += l->streams.told * (l->hidden.tokens_ms / l->hidden.took_ms) / 2;      /* half-way, the mean of them */
-    if (!l->speed) {
-        f->at_once += held;
-        return;
-    }
-    soon += untold > l->streams.untold_output ? untold : l->streams.untold_output;
-    soon = less(soon, 2 * held + each);
-    f->at_once += soon;
-    if (soon < held && l->streams.told) {
+        u.beyond += l->streams.told * (l->hidden.tokens_ms / l->hidden.took_ms) / 2;      /* half-way, the mean of them */
+    u.soon = less(l->streams.told, LIMITS_AHEAD_MOST) * u.each + (untold > l->streams.untold_output ? untold : l->streams.untold_output);
+    u.a_second = less(l->streams.told * l->speed, WINDOW_FLOW_MAX);
+    return u;
+}
+
+static void flow_under_way(const struct limits *l, const struct under_way *u, int64_t held, struct window_flow *f)
+{
+    int64_t soon = l->speed ? less(u->soon, 2 * held + u->each) : held;
+
+    f->at_once += u->beyond + soon;
+    if (soon < held && u->a_second) {
         f->part[0].most = held - soon;
-        f->part[0].a_second = less(l->streams.told * l->speed, WINDOW_FLOW_MAX);
+        f->part[0].a_second = u->a_second;
     }
 }
 
 int64_t limits_soon(const struct limits *l, enum dim d)
 {
+    struct under_way u = under_way(l);
     struct window_flow f = {0};
 
-    flow_under_way(l, l->dim[d].held, &f);
+    flow_under_way(l, &u, l->dim[d].held, &f);
     return less(f.at_once, l->dim[d].held);
 }
 
 /* All that is to come into a window if this call starts. More than a whole window is never asked to be free. */
-static struct window_flow flow_of(const struct limits *l, enum dim i, const struct limits_need *need, int64_t room)
+static struct window_flow flow_of(const struct limits *l, const struct under_way *u, enum dim i, const struct limits_need *need, int64_t room)
 {
     struct window_flow f = {.at_once = less(limits_amount(i, need->input, 0), room)};
     int64_t output = less(limits_amount(i, need->input, need->output), room) - f.at_once;
@@ -237,34 +248,28 @@ static struct window_flow flow_of(const struct limits *l, enum dim i, const stru
         f.part[1].most = output;
         f.part[1].a_second = less(l->speed, WINDOW_FLOW_MAX);
     }
-    flow_under_way(l, l->dim[i].held, &f);
+    flow_under_way(l, u, l->dim[i].held, &f);
     return f;
-}
-
-static int64_t window_wait(const struct limits *l, enum dim i, const struct limits_need *need, bool all)
-{
-    const struct limits_dim *d = &l->dim[i];
-    int64_t room = all ? d->room : d->room_low;
-    struct window_flow f = flow_of(l, i, need, room);
-
-    return window_wait_flow_us(&d->window, &f, room, l->now_us);
 }
 
 int64_t limits_wait_us(const struct limits *l, const struct limits_need *need, enum gate *why)
 {
+    struct under_way u = under_way(l);
     bool all = whole(l, need);
     int64_t longest = 0, spread;
 
     for (int i = 0; i < DIM_COUNT && !BROKEN("no-limits"); i++) {
         const struct limits_dim *d = &l->dim[i];
         enum gate gate = (enum gate)(GATE_SPREAD + i);
-        int64_t n, wait, leaves;
+        int64_t room = all ? d->room : d->room_low, n, wait, leaves;
+        struct window_flow f;
 
         if (!d->limit)
             continue;
         n = limits_amount((enum dim)i, need->input, need->output);
         wait = bucket_wait_us(&d->bucket, n, all ? 0 : d->keep);
-        leaves = window_wait(l, (enum dim)i, need, all);
+        f = flow_of(l, &u, (enum dim)i, need, room);
+        leaves = window_wait_flow_us(&d->window, &f, room, l->now_us);
         if (leaves > 0 && leaves >= wait) {
             wait = leaves;
             gate = (enum gate)i;
@@ -284,13 +289,20 @@ int64_t limits_wait_us(const struct limits *l, const struct limits_need *need, e
 
 bool limits_fits(const struct limits *l, const struct limits_need *need)
 {
+    struct under_way u = under_way(l);
     bool all = whole(l, need);
 
     for (int i = 0; i < DIM_COUNT && !BROKEN("no-limits"); i++) {
         const struct limits_dim *d = &l->dim[i];
-        int64_t n = limits_amount((enum dim)i, need->input, need->output);
+        int64_t room = all ? d->room : d->room_low;
+        struct window_flow f;
 
-        if (d->limit && (bucket_wait_us(&d->bucket, n, all ? 0 : d->keep) > 0 || window_wait(l, (enum dim)i, need, all) > 0))
+        if (!d->limit)
+            continue;
+        if (bucket_wait_us(&d->bucket, limits_amount((enum dim)i, need->input, need->output), all ? 0 : d->keep) > 0)
+            return false;
+        f = flow_of(l, &u, (enum dim)i, need, room);
+        if (d->window.sum + f.at_once > room || window_wait_flow_us(&d->window, &f, room, l->now_us) > 0)
             return false;
     }
     return limits_spread_wait_us(l, need) == 0;
@@ -309,6 +321,7 @@ int64_t limits_closed_us(const struct limits *l, enum gate *why)
 
 void limits_slack(const struct limits *l, const struct limits_need *need, int64_t wait_us, int64_t slack[DIM_COUNT])
 {
+    struct under_way u = under_way(l);
     bool all = whole(l, need);
 
     for (int i = 0; i < DIM_COUNT; i++) {
@@ -324,7 +337,7 @@ void limits_slack(const struct limits *l, const struct limits_need *need, int64_
             slack[i] = 0;
             continue;
         }
-        f = flow_of(l, (enum dim)i, need, room);
+        f = flow_of(l, &u, (enum dim)i, need, room);
         spare = room - window_peak(&d->window, &f, l->now_us + wait_us);
         bucket = bucket_slack(&d->bucket, n, all ? 0 : d->keep, wait_us);
         slack[i] = spare <= 0 ? 0 : less(spare, bucket);

@@ -130,19 +130,26 @@ static int64_t flow_last_us(const struct window *w, int64_t gone_us)
 
 int64_t window_wait_flow_us(const struct window *w, const struct window_flow *f, int64_t room, int64_t now_us)
 {
-    int64_t all = f->at_once + f->part[0].most + f->part[1].most;
+    int64_t parts = f->part[0].most + f->part[1].most, all = f->at_once + parts;
     int64_t left = w->sum, wait = 0;
 
+    if (left + all <= room)
+        return 0;
     if (all > room)
-        return left + all > room ? INT64_MAX : 0;
+        return INT64_MAX;
+    if (parts == 0)
+        return window_wait_us(w, left + all - room, now_us);
     for (int64_t number = w->current - WINDOW_SPAN + 1; left + all > room; number++) {
-        int64_t n = w->slot[number & (WINDOW_RING - 1)];
-        int64_t gone_us = (number + WINDOW_SPAN) * w->slot_us - now_us, last_us = flow_last_us(w, gone_us);
-        int64_t free = (room - left - f->at_once) * MILLION;
+        int64_t n = w->slot[number & (WINDOW_RING - 1)], gone_us, last_us, free;
 
-        if (n && free < 0)
+        if (!n)
+            continue;
+        gone_us = (number + WINDOW_SPAN) * w->slot_us - now_us;
+        last_us = flow_last_us(w, gone_us);
+        free = (room - left - f->at_once) * MILLION;
+        if (free < 0)
             wait = gone_us;
-        else if (n && last_us > wait && flow_came(f, last_us - wait) > free)
+        else if (last_us > wait && flow_came(f, last_us - wait) > free)
             wait = last_us - flow_within_us(f, free);
         left -= n;
     }
@@ -151,14 +158,17 @@ int64_t window_wait_flow_us(const struct window *w, const struct window_flow *f,
 
 int64_t window_peak(const struct window *w, const struct window_flow *f, int64_t begin_us)
 {
-    int64_t all = f->at_once + f->part[0].most + f->part[1].most;
+    int64_t parts = f->part[0].most + f->part[1].most, all = f->at_once + parts;
     int64_t left = w->sum, peak = all;
 
+    if (parts == 0)
+        return window_sum_at(w, begin_us) + all;
     for (int64_t number = w->current - WINDOW_SPAN + 1; left + all > peak; number++) {
         int64_t n = w->slot[number & (WINDOW_RING - 1)];
-        int64_t gone_us = (number + WINDOW_SPAN) * w->slot_us - begin_us, last_us = flow_last_us(w, gone_us);
+        int64_t gone_us = (number + WINDOW_SPAN) * w->slot_us - begin_us;
 
         if (n && gone_us > 0) {
+            int64_t last_us = flow_last_us(w, gone_us);
             int64_t then = left + f->at_once + (last_us > 0 ? flow_came(f, last_us) + MILLION - 1 : 0) / MILLION;
 
             peak = then > peak ? then : peak;

@@ -120,7 +120,7 @@ enum weir_err h_operation_acquire(struct exchange *x)
     if (e || answered)
         return e;
     e = make_job(x, x->json, "", &j);
-    if (e)
+    if (!j)
         return e;
     if (x->has_key)
         j->once = once_new(&j->rec, &x->key);
