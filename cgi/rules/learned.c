@@ -98,9 +98,10 @@ struct learned_guess learned_guess(struct learned *l, uint64_t model, uint64_t u
 
     if (!r || r->n < LEARNED_ENOUGH)
         r = learned_find(l, idmap_mix(model, ANYBODY));
+    if (r)                               /* a few say more of the mean than nothing does */
+        g.expect = (r->mean_milli + 500) / 1000;
     if (r && r->n >= LEARNED_ENOUGH) {
         g.reserve = r->reserve < 1 ? 1 : r->reserve;
-        g.expect = (r->mean_milli + 500) / 1000;
         g.least = r->least;
     }
     if (g.reserve > max_tokens)

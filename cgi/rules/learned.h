@@ -14,7 +14,7 @@
 enum {
     LEARNED_SAMPLES = 32,
     LEARNED_MEAN = 128,          /* lengths scatter by nearly their mean: of 32 it would be off by a sixth */
-    LEARNED_ENOUGH = 8,          /* fewer say nothing yet */
+    LEARNED_ENOUGH = 8,          /* fewer say nothing yet but their mean */
     LEARNED_ROWS = 2048,
     LEARNED_FIRST_PERCENT = 80,  /* of fewer than LEARNED_SAMPLES the high quantile is set aside; … */
     LEARNED_QUANTILE_PERCENT = 50,      /* … then the middle: the limits let more come (limits.h) */

@@ -162,6 +162,21 @@ START_TEST(after_fifty_calls_what_is_set_aside_fits_each_caller)
 }
 END_TEST
 
+/* What calls of an upstream take is scaled by what answers are expected to be: a guess of its own for a new caller made those behind
+ * it wait for minutes, as they were told. */
+START_TEST(the_first_answers_say_what_is_expected_and_not_yet_what_is_safe)
+{
+    static struct learned l;
+
+    learned_init(&l);
+    learned_tell(&l, 1, 10, 15);
+    ck_assert_int_eq(learned_guess(&l, 1, 10, 4096).expect, 15);
+    ck_assert_int_eq(learned_guess(&l, 1, 10, 4096).reserve, 1600);
+    ck_assert_int_eq(learned_guess(&l, 1, 11, 4096).expect, 15);         /* somebody new asks the same model */
+    ck_assert_int_eq(learned_guess(&l, 2, 10, 4096).expect, 400);
+}
+END_TEST
+
 START_TEST(pairs_not_seen_for_long_make_room)
 {
     static struct learned l;
@@ -236,7 +251,8 @@ UNIT_MAIN("recovery", each_429_halves_and_the_share_climbs_back_evenly,
           a_429_while_much_is_left_means_pacing_for_a_day, a_clock_that_steps_back_does_not_climb,
           a_retry_waits_at_random_up_to_a_doubling_bound_and_no_less_than_asked,
           retries_are_a_tenth_of_the_requests_but_a_lone_request_may_retry,
-          after_fifty_calls_what_is_set_aside_fits_each_caller, pairs_not_seen_for_long_make_room,
+          after_fifty_calls_what_is_set_aside_fits_each_caller, the_first_answers_say_what_is_expected_and_not_yet_what_is_safe,
+          pairs_not_seen_for_long_make_room,
           nine_of_ten_answers_have_the_least_that_is_guessed,
           a_promise_is_kept_within_two_seconds_or_a_fifth,
           what_is_told_with_a_start_held_for_four_of_five_such_waits)
