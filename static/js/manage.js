@@ -96,7 +96,7 @@ async function renew(said, id, at) {
   if (document.activeElement !== document.body) return;
   const rows = [...byId("list").querySelectorAll("tbody tr")];
   const row = rows.find((r) => r.dataset.id === id) ?? rows[Math.min(at, rows.length - 1)];
-  (row?.querySelector(".btn") ?? byId("add") ?? byId("list")).focus();
+  (row?.querySelector('[data-act="change"]') ?? row?.querySelector(".btn") ?? byId("add") ?? byId("list")).focus();
 }
 
 /* What waits is looked at again after a while, for a minute or so; not under somebody's hands. */
