@@ -32,7 +32,7 @@ function times(t) {
 function attempts(list) {
   return el("ol", { class: "attempts" }, ...list.map((a) => el("li", {},
     `${a.upstream} · ${a.model} · ${a.http_status ? `answered ${a.http_status}` : a.error_code ?? "no answer"} after ${span(a.duration_ms)}`,
-    a.wait_ms ? `, having waited ${span(a.wait_ms)}` : "")));
+    a.wait_ms >= 5 ? `, having waited ${span(a.wait_ms)}` : "")));
 }
 
 function tokens(e) {

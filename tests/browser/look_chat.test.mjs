@@ -115,7 +115,7 @@ const STATES = {
       Object.assign(e, { timings: { queue_ms: 1200, retry_wait_ms: 0, ttft_ms: 420, writing_ms: 980, duration_ms: 2600 }, promise: null,
         reserved: { ...e.reserved, input_tokens: 119, output_tokens: 1600 },       // which is learned
         gates: [{ gate: 'requests_per_hour', held_ms: 1200, text: 'Waiting for requests per hour of openai' }] });
-      e.attempts[0].duration_ms = 1400;
+      Object.assign(e.attempts[0], { duration_ms: 1400, wait_ms: 0 });
       await route.fulfill({ response: answer, json: e });
     });
     await opened(`/app/c/${talk}`);
