@@ -4,6 +4,7 @@
 import { lexer } from "/static/vendor/marked-18.2.1/marked.esm.js";
 import { block, colour, inline, listItem, place, tableRow } from "./markdown.js";
 
+const GROUP = 4096;                   /* characters of code that are laid out together */
 const LIVE = 800;                     /* characters at the end of a paragraph in which a mark may still find its other half */
 
 /* `raw` has a whole line, or enough of one, that could not belong to what stands before it any more. */
@@ -16,6 +17,7 @@ const firstLines = (raw, n) => raw.split("\n", n).join("\n") + "\n";
  *   empty     what of a token is replaced for the block as it is with nothing in it
  *   into      where in the block's node its parts belong
  *   parts     a token's parts as nodes
+ *   keep      puts the parts that stay there, where that is not at the end
  *   split     what of a token will stay as it is: a token with those parts only, and the length of their source; or null
  *   carry     what must stand before the rest for the lexer to read it as the same block */
 const GROWS = {
@@ -40,6 +42,11 @@ const GROWS = {
     empty: { text: "" },
     into: (node) => node.querySelector("code"),
     parts: (t) => [document.createTextNode(t.text)],
+    keep(into, nodes) {               /* in groups, as a line is laid out with all that stands in one block with it */
+      const last = into.lastElementChild;
+      const group = last && last.textContent.length < GROUP ? last : into.appendChild(document.createElement("div"));
+      group.append(...nodes);
+    },
     split(t) {
       const length = t.raw.lastIndexOf("\n") + 1;
       if (closed(t.raw) || length <= firstLines(t.raw, 1).length) return null;
@@ -151,7 +158,9 @@ export class Growing {
       const nodes = block({ ...t, ...kind.empty }, true);
       this.#open = { ...this.#add(t, nodes), into: kind.into(nodes[0]) };
     }
-    this.#open.into.append(...kind.parts(settled));
+    const { into } = this.#open, parts = kind.parts(settled);
+    if (kind.keep) kind.keep(into, parts);
+    else into.append(...parts);
     this.#take(this.#open.done, length - this.#open.carry.length);
     this.#open.carry = kind.carry(t);
     return true;

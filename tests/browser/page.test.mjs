@@ -237,6 +237,31 @@ test('a piece of a long answer builds no more than one of a short answer, whatev
   }
 });
 
+test('code that is still being written is as high, and selected the same, as code that is whole', async () => {
+  await fresh();
+  const [open, whole] = await page.evaluate(async (text) => {
+    const { Growing } = await import('/static/js/growing.js');
+    const answer = document.getElementById('t-answer').content.firstElementChild.cloneNode(true);
+    const body = answer.querySelector('.body');
+    document.getElementById('column').append(answer);
+    const growing = new Growing(body);
+    for (let at = 0; at < text.length; at += 100) growing.append(text.slice(at, at + 100));
+    const look = () => {
+      getSelection().selectAllChildren(body.querySelector('code'));
+      return { height: body.getBoundingClientRect().height, text: getSelection().toString(), parts: body.querySelectorAll('code > div').length };
+    };
+    const found = [look()];
+    growing.finish();
+    found.push(look());
+    answer.remove();
+    return found;
+  }, write('one open fence', 20000).trimEnd());
+  assert.ok(open.parts > 2, String(open.parts));
+  assert.equal(whole.parts, 0);
+  assert.equal(open.height, whole.height);
+  assert.equal(open.text, whole.text);
+});
+
 test('a piece of a long answer styles no more elements than one of a short answer', async () => {
   await fresh();
   const cdp = await b.context.newCDPSession(page);
@@ -330,12 +355,12 @@ test('what is selected in a list, a table, code or a paragraph that goes on stay
       const before = getSelection().toString();
       for (let at = 5000; at < text.length; at += 200) growing.append(text.slice(at, at + 200));
       const during = getSelection().toString();
-      if (part !== 'pre code') growing.finish();                /* its colours are other nodes */
+      if (part !== 'code > div') growing.finish();               /* its colours are other nodes */
       const selected = [before, during, getSelection().toString()];
       root.remove();
       return selected;
     });
-  }, [['li', 'one list'], ['td', 'one table'], ['pre code', 'one open fence'], ['p', 'one paragraph']].map(([part, kind]) => [part, write(kind, 20000)]));
+  }, [['li', 'one list'], ['td', 'one table'], ['code > div', 'one open fence'], ['p', 'one paragraph']].map(([part, kind]) => [part, write(kind, 20000)]));
   for (const [before, ...after] of kept) {
     assert.ok(before.length > 3, JSON.stringify(kept));
     assert.deepEqual(after, [before, before], JSON.stringify(kept));
