@@ -110,6 +110,7 @@ EXTRA_DIST += \
 	tests/e2e/ssrf.test.mjs \
 	tests/e2e/steady.test.mjs \
 	tests/e2e/storage.test.mjs \
+	tests/e2e/sums.test.mjs \
 	tests/e2e/told.test.mjs \
 	tests/e2e/tokens.test.mjs \
 	tests/e2e/top.test.mjs \

@@ -125,6 +125,7 @@ struct settings {
         char *contact;                   /* NULL = nobody is named */
         char *examples;                  /* separated by |; NULL = those of the page itself */
     } pages;
+    bool hide_budget_sums;               /* users see no sums of budgets that others' calls count in */
     char *default_model;                 /* NULL = the first model of the first upstream */
     struct cfg_list automatic;           /* models that "auto" chooses from; empty = there is no "auto" */
     struct cfg_map fallbacks;            /* by model: those used when it cannot be had, in order */

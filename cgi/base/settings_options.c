@@ -223,6 +223,8 @@ static const struct cfg_option global_options[] = {
      .help = "How often the ledger is checked while Weir runs, first after the start: whether events, attempts, roll-ups, sessions and budgets add up and no row has changed; 0 = never."},
     {.key = "pages.contact", .type = CFG_TEXT, .at = AT(pages.contact), .max = 200, .ok = ok_mail, .must = "a mail address, as admin@example.org",
      .help = "Whom the chat page offers to write to when a budget is used up."},
+    {.key = "hide_budget_sums", .type = CFG_BOOL, .at = AT(hide_budget_sums), .fallback = "false",
+     .help = "Tell users of a budget that counts others' calls too (of everything, or of a model) which it is and when it resets, but not its sums."},
     {.key = "pages.examples", .type = CFG_TEXT, .at = AT(pages.examples), .max = 1000,
      .help = "What the empty chat page offers to ask in place of Weir's own three, separated by |, as `Summarize this report|Plan my week`."},
     {.key = "default_model", .type = CFG_TEXT, .at = AT(default_model), .max = 200,

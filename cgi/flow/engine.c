@@ -265,7 +265,7 @@ struct budget_question {
     const struct budget_call *call;
     struct sb *out;
     int64_t left;
-    bool found;
+    bool sums_hidden, found;
 };
 
 static void on_budget(struct engine *e, struct mail *m)
@@ -276,14 +276,14 @@ static void on_budget(struct engine *e, struct mail *m)
     b->found = budget_least(e->book, b->call, &v);
     if (b->found) {
         b->left = v.left;
-        gauge_budget_json(b->out, &v);
+        gauge_budget_json(b->out, &v, !(b->sums_hidden && budget_is_shared(v.rule)));
     }
     sem_post(&b->q.answered);
 }
 
-bool engine_budget(struct engine *e, const struct budget_call *c, int64_t *left, struct sb *out)
+bool engine_budget(struct engine *e, const struct budget_call *c, bool sums_hidden, int64_t *left, struct sb *out)
 {
-    struct budget_question b = {.call = c, .out = out};
+    struct budget_question b = {.call = c, .out = out, .sums_hidden = sums_hidden};
 
     engine_ask(e, &b.q, on_budget);
     *left = b.left;

@@ -130,8 +130,8 @@ void snapshot_put(const struct snapshot *s);
 struct tally *engine_tally(struct engine *e);
 
 /* The budget that has least left for such a call: *left picodollars, and its members (gauge_budget_json) appended to
- * `out`. False: none counts the call. */
-bool engine_budget(struct engine *e, const struct budget_call *c, int64_t *left, struct sb *out)
+ * `out`, with `sums_hidden` no sums of one that others' calls count in. False: none counts the call. */
+bool engine_budget(struct engine *e, const struct budget_call *c, bool sums_hidden, int64_t *left, struct sb *out)
     __attribute__((warn_unused_result));
 
 /* May a call of this session begin as far as its tokens go? Else the sentence, owned by the caller, and when it may. `known`

@@ -140,17 +140,19 @@ void gauge_spread_json(struct sb *out, const struct admit_spread *s)
         sb_putf(out, ",\"spread\":{\"limit\":%" PRId64 ",\"capacity\":%" PRId64 "}", s->limit, s->capacity);
 }
 
-void gauge_budget_json(struct sb *out, const struct budget_view *v)
+void gauge_budget_json(struct sb *out, const struct budget_view *v, bool sums)
 {
     sb_puts(out, "\"id\":");
     sb_json(out, v->rule->id);
-    sb_putf(out, ",\"scope\":\"%s\",\"window\":\"%s\",\"limit_usd\":", budget_scope_name(v->rule->scope),
-            budget_window_name(v->rule->window));
-    sb_usd(out, v->rule->limit);
-    sb_puts(out, ",\"spent_usd\":");
-    sb_usd(out, v->spent);
-    sb_puts(out, ",\"reserved_usd\":");
-    sb_usd(out, v->held);
+    sb_putf(out, ",\"scope\":\"%s\",\"window\":\"%s\"", budget_scope_name(v->rule->scope), budget_window_name(v->rule->window));
+    if (sums) {
+        sb_puts(out, ",\"limit_usd\":");
+        sb_usd(out, v->rule->limit);
+        sb_puts(out, ",\"spent_usd\":");
+        sb_usd(out, v->spent);
+        sb_puts(out, ",\"reserved_usd\":");
+        sb_usd(out, v->held);
+    }
     sb_puts(out, ",\"resets_at\":");
     if (v->rule->window == BUDGET_TOTAL) {
         sb_puts(out, "null");

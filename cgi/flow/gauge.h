@@ -24,8 +24,8 @@ void gauge_json(struct sb *out, const struct admit_upstream_view *v, int64_t at_
 /* What `reason` alone does not tell of who waits, ,"spread": null, or {"limit","capacity"}: not what is used of the limit
  * holds it, but the pace at which Weir spreads it, so many at a time. */
 void gauge_spread_json(struct sb *out, const struct admit_spread *s);
-/* "id","scope","window","limit_usd","spent_usd","reserved_usd","resets_at" of a budget, without braces; resets_at is null
- * where nothing resets it. */
-void gauge_budget_json(struct sb *out, const struct budget_view *v);
+/* "id","scope","window","limit_usd","spent_usd","reserved_usd","resets_at" of a budget, without braces; the three sums only
+ * with `sums`; resets_at is null where nothing resets it. */
+void gauge_budget_json(struct sb *out, const struct budget_view *v, bool sums);
 
 #endif

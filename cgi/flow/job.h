@@ -124,6 +124,7 @@ struct job {
     const struct price *price;       /* borrowed from the price table; NULL: unpriced. rec.cost.price_version is filled too */
     struct tokens_model tokens;      /* how to count where the provider does not say */
     struct caller caller[CALLERS];   /* the user and the token, with limits of their own */
+    bool sums_hidden;                /* who asks is told no sums of budgets that others' calls count in */
     struct session_tokens session_known;   /* what the records say its session has taken, where that is limited */
     char *strings;                   /* one allocation that rec's strings point into */
     bool cache;                      /* who asks the same may have the same answer: cache_key is what is asked */

@@ -199,22 +199,31 @@ void purse_replace(struct engine *e, struct budget_set *loaded)
 
 /* --- jobs --- */
 
-/* "$0.02 of $5" and the like are for people; the object beside it is for programs. */
-static void refuse(struct job_end *no, const struct budget_view *v)
+/* "$0.02 of $5" and the like are for people; the object beside it is for programs. Neither has sums that the caller shall not
+ * see; both say which budget it is and until when. */
+static void refuse(struct job_end *no, const struct job *j, const struct budget_view *v)
 {
     static const char *const whose[] = {"everything", "this user", "this session", "this token", "this model"};
     static const char *const spans[] = {"daily", "weekly", "monthly", "total"};
+    bool sums = !(j->sums_hidden && budget_is_shared(v->rule));
     struct sb text = sb_make(1024), extra = sb_make(1024);
 
-    sb_putf(&text, "This would pass the %s budget of %s: of $", spans[v->rule->window], whose[v->rule->scope]);
-    sb_usd(&text, v->rule->limit);
-    sb_puts(&text, " there are $");
-    sb_usd(&text, v->spent);
-    sb_puts(&text, " spent and $");
-    sb_usd(&text, v->held);
-    sb_puts(&text, " reserved for what is running. Nothing was sent or charged.");
+    sb_putf(&text, "This would pass the %s budget of %s", spans[v->rule->window], whose[v->rule->scope]);
+    if (sums) {
+        sb_puts(&text, ": of $");
+        sb_usd(&text, v->rule->limit);
+        sb_puts(&text, " there are $");
+        sb_usd(&text, v->spent);
+        sb_puts(&text, " spent and $");
+        sb_usd(&text, v->held);
+        sb_puts(&text, " reserved for what is running");
+    } else if (v->rule->window != BUDGET_TOTAL) {
+        sb_puts(&text, ", which resets at ");
+        sb_time(&text, v->span.to_ms);
+    }
+    sb_puts(&text, ". Nothing was sent or charged.");
     sb_puts(&extra, ",\"budget\":{");
-    gauge_budget_json(&extra, v);
+    gauge_budget_json(&extra, v, sums);
     sb_putc(&extra, '}');
     no->err = WEIR_E_BUDGET;
     no->message = sb_take(&text);
@@ -260,7 +269,7 @@ bool purse_take(struct engine *e, struct job *j, struct job_end *no)
         return true;
     j->money = budget_reserve_any(e->book, &call, ways, n, &binds);
     if (!j->money)
-        refuse(no, &binds);
+        refuse(no, j, &binds);
     return j->money != NULL;
 }
 

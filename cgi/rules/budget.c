@@ -76,6 +76,11 @@ static int index_of(const char *s, const char *const *names, int n)
     return i;
 }
 
+bool budget_is_shared(const struct budget_rule *r)
+{
+    return r->scope == BUDGET_ALL || r->scope == BUDGET_MODEL;
+}
+
 bool budget_scope_parse(const char *s, enum budget_scope *out)
 {
     int i = index_of(s, scopes, BUDGET_SCOPES);

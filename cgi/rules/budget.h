@@ -41,6 +41,8 @@ struct budget_rule {
     int32_t warn[BUDGET_WARNS];          /* rising */
     int warns;
 };
+/* Does it count the calls of several people in one ledger? */
+bool budget_is_shared(const struct budget_rule *r);
 
 /* [from_ms, to_ms); BUDGET_TOTAL has INT64_MIN and INT64_MAX. */
 struct budget_span {

@@ -277,7 +277,7 @@ static bool estimate_budget(struct exchange *x, const struct prompt *p, struct c
     bool fits = true;
 
     sb_reset(out);
-    if (m->builtin || !engine_budget(x->web->engine, &c, &left, &members)) {
+    if (m->builtin || !engine_budget(x->web->engine, &c, launch_hides_sums(x), &left, &members)) {
         sb_puts(out, "null");
     } else {
         sb_putf(out, "{%s}", sb_str(&members));

@@ -162,13 +162,19 @@ void launch_ask(const struct exchange *x, const struct candidate_list *l, enum p
     };
 }
 
-/* Limits of their own. */
+bool launch_hides_sums(const struct exchange *x)
+{
+    return x->web->settings->hide_budget_sums && x->who.role == ROLE_USER;
+}
+
+/* Limits of their own, and what they may be told of those of all. */
 static void fill_callers(const struct exchange *x, struct job *j)
 {
     const struct account_limits *u = &x->who.limits, *t = &x->who.token_limits;
 
     j->caller[CALLER_USER] = (struct caller){fnv1a(x->who.user_id), u->requests_per_minute, u->tokens_per_minute};
     j->caller[CALLER_TOKEN] = (struct caller){fnv1a(x->who.token_id), t->requests_per_minute, t->tokens_per_minute};
+    j->sums_hidden = launch_hides_sums(x);
 }
 
 struct ask_candidate *launch_ask_candidates(const struct candidate_list *l)

@@ -50,6 +50,9 @@ void launch_builtin(struct job *j, const struct candidate_list *l, const struct 
 /* Give it to the engine, with the client's connection. Takes the job in every case. */
 void launch_go(struct exchange *x, struct job *j);
 
+/* Is the caller told no sums of budgets that others' calls count in? */
+bool launch_hides_sums(const struct exchange *x);
+
 /* What admission is told, also without a job: for a forecast. */
 void launch_ask(const struct exchange *x, const struct candidate_list *l, enum priority p, const char *session_id, struct ask *a);
 /* Of several candidates, as admission sees them. Caller frees. */

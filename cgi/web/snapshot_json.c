@@ -72,7 +72,7 @@ bool snapshot_budget_is_of(const struct snapshot_budget *b, const char *user_id)
 
 void snapshot_budget_json(const struct budget_view *v, struct sb *out)
 {
-    gauge_budget_json(out, v);
+    gauge_budget_json(out, v, true);
     sb_puts(out, ",\"key\":");
     sb_json(out, *v->key ? v->key : NULL);
     sb_putf(out, ",\"each\":%s,\"left_usd\":", v->rule->each ? "true" : "false");

@@ -359,6 +359,23 @@ test('a budget that is nearly used up, and one that is, say so', async () => {
   await poor.stop();
 });
 
+test('a budget whose sums are not for users still says which it is and until when', async () => {
+  const poor = await startWeir({ upstream: up, config: { default_model: 'gpt-4o-mini', hide_budget_sums: true } });
+  assert.equal((await poor.post('/admin/budgets', { scope: 'all', window: 'day', limit_usd: 0.00000137 })).status, 201);
+  const { user_id } = await poor.createUser('uma');
+  const c = await (await openBrowser(poor)).signIn((await poor.post('/admin/tokens', { user_id, name: 'uma' })).json.token);
+  await say(c.page, 'is there anything left?');
+  await c.page.locator('.status.err').waitFor();
+  const said = await c.page.locator('.status.err').innerText();
+  assert.match(said, /A budget is used up\.\s+Budget per day for everyone\. It resets at \d\d:\d\d \S+, in \d+(:\d\d| h| min)[\s\S]*Nothing was sent or charged/);
+  assert.doesNotMatch(said, /\$|undefined|NaN/);
+  assert.doesNotMatch(await c.page.locator('#m-budget').textContent(), /\$/);
+  await c.sound('budget without sums');
+  await c.shot('state-budget-hidden');
+  await c.close();
+  await poor.stop();
+});
+
 test('a restart ends what runs with a sentence, keeps what came, and Continue goes on with it', async () => {
   const short = await startWeir({ upstream: up, config: { drain: 0.3, default_model: 'gpt-4o-mini' } });
   const other = await (await openBrowser(short)).signIn();
