@@ -70,6 +70,7 @@ nobase_dist_pkgdata_DATA += \
 	static/js/shortcut.js \
 	static/js/sieve.js \
 	static/js/signedout.js \
+	static/js/smooth.js \
 	static/js/sort.js \
 	static/js/status.js \
 	static/js/stream.js \

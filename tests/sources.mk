@@ -107,6 +107,7 @@ EXTRA_DIST += \
 	tests/e2e/shell.test.mjs \
 	tests/e2e/signin.test.mjs \
 	tests/e2e/silence.test.mjs \
+	tests/e2e/smooth.test.mjs \
 	tests/e2e/ssrf.test.mjs \
 	tests/e2e/steady.test.mjs \
 	tests/e2e/storage.test.mjs \
@@ -127,7 +128,7 @@ EXTRA_DIST += tests/data/replay.expected tests/data/replay.json tests/data/repla
 EXTRA_DIST += tests/browser/adapt.test.mjs tests/browser/board.test.mjs tests/browser/browser.mjs tests/browser/contrast.test.mjs tests/browser/documents.mjs tests/browser/frames.mjs tests/browser/hands.mjs tests/browser/heard.test.mjs tests/browser/hostile.test.mjs tests/browser/kept.test.mjs \
 	tests/browser/keys_board.test.mjs tests/browser/keys_chat.test.mjs tests/browser/lighthouse.test.mjs \
 	tests/browser/look_chat.test.mjs tests/browser/look_pages.test.mjs tests/browser/manage.test.mjs tests/browser/page.test.mjs tests/browser/pictures.mjs \
-	tests/browser/refused.test.mjs tests/browser/shots tests/browser/shots.mjs tests/browser/speed.test.mjs tests/browser/spread.test.mjs tests/browser/stage.mjs tests/browser/states.test.mjs tests/browser/talk.test.mjs \
+	tests/browser/refused.test.mjs tests/browser/shots tests/browser/shots.mjs tests/browser/smooth.test.mjs tests/browser/speed.test.mjs tests/browser/spread.test.mjs tests/browser/stage.mjs tests/browser/states.test.mjs tests/browser/talk.test.mjs \
 	tests/browser/touch.test.mjs tests/browser/walk.test.mjs
 
 # pictures for README.md, made by tests/browser/pictures.mjs

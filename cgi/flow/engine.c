@@ -436,6 +436,7 @@ static void engine_free(struct engine *e)
     if (!e)
         return;
     models_done(e);
+    probe_done(e);
     follow_done(e);
     cache_done(&e->cache);
     for (size_t i = 0; i < e->up_count; i++) {

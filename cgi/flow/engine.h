@@ -45,6 +45,9 @@ struct follow {
 };
 /* Takes a malloc'd wish and its client, who is answered in every case. Never blocks. */
 void engine_follow(struct engine *e, struct follow *f);
+/* The same, to read 20 pieces that come 100 ms apart, of no request and without a record. Refused while the user, or eight
+ * others, read such a stream already. */
+void engine_probe(struct engine *e, struct follow *f);
 
 /* Somebody's access was changed or ended: all that runs with it, or waits, ends with E_ACCESS_ENDED, and so does what was let in
  * before this and arrives after. Of `user_id`, or with one token only (the other is NULL). */

@@ -11,6 +11,7 @@
  *   relay.c     what clients are told
  *   share.c     one answer for all who ask the same
  *   follow.c    who else reads a stream, and streams that can be resumed
+ *   probe.c     a stream that tests the way to its reader
  *   relay_wire.c    the same for clients of /v1, in their own words
  *   settle.c    what a call used, cost and took
  *   marks.c     how far running answers have come, for the start after a kill
@@ -169,6 +170,7 @@ struct engine {
     struct cache cache;                  /* answers that may be given again */
     size_t reader_count;                 /* of all streams */
     struct reader *dead_readers;         /* likewise */
+    struct probe *probes;                /* streams that test the way to their reader */
     struct stream *ended, *ended_last;   /* streams that can still be resumed, oldest first … */
     size_t ended_bytes;                  /* … and the memory they hold */
     struct job *pace, **pace_end;        /* the built-in model's answers, by due time */
@@ -281,9 +283,18 @@ void follow_say(struct engine *e, struct stream *s, const void *p, size_t n, boo
 void follow_ended(struct engine *e, struct job *j);             /* all was said: the stream and its texts leave the job */
 void follow_reader_gone(struct engine *e, struct reader *r);
 void follow_reader_writable(struct engine *e, struct reader *r);
+/* It reads this stream from here on, and is told the wish's head in one piece, with `last` nothing more; or it is refused.
+ * Both take the wish. */
+void follow_join(struct engine *e, struct stream *s, struct follow *f, bool last);
+void follow_refuse(struct follow *f);
 void follow_tick(struct engine *e);
 void follow_bury(struct engine *e);
 void follow_done(struct engine *e);
+
+/* probe.c */
+void probe_turn(struct engine *e);
+int64_t probe_due_us(const struct engine *e);
+void probe_done(struct engine *e);
 
 /* relay.c, for lease.c */
 void relay_response(struct sb *out, const struct job *j, int status, const struct sb *body);     /* a whole answer with this JSON */

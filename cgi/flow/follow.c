@@ -204,7 +204,7 @@ static struct stream *find(struct engine *e, const struct follow *f)
     return NULL;
 }
 
-static void follow_free(struct follow *f)
+static void wish_free(struct follow *f)
 {
     client_close(&f->client);
     sb_done(&f->head);
@@ -212,11 +212,9 @@ static void follow_free(struct follow *f)
     free(f);
 }
 
-/* What is to be said to it in one piece, before anything else. */
-static void greet(struct engine *e, struct stream *s, struct follow *f)
+void follow_join(struct engine *e, struct stream *s, struct follow *f, bool last)
 {
     struct reader *r = mem_zalloc(1, sizeof *r);
-    const struct job *j = s->job;
 
     r->client = f->client;
     f->client = (struct peer_client){.fd = -1};
@@ -224,32 +222,35 @@ static void greet(struct engine *e, struct stream *s, struct follow *f)
     r->next = s->readers;
     s->readers = r;
     e->reader_count++;
-    if (!loop_watch(e, r->client.fd, &r->watch, NULL, r)) {
-        reader_close(e, r);
-        return;
-    }
-    sb_puts(&f->head, ": weir\n\n");
-    stream_log_replay(&s->log, f->after, j ? &j->answer : &s->text, j ? &j->reasoning : &s->reasoning, &f->head);
     r->allowed = f->head.len + READER_MAX_BYTES;
-    if (sb_ok(&f->head))
-        reader_say(e, r, sb_str(&f->head), f->head.len, !j);
+    if (loop_watch(e, r->client.fd, &r->watch, NULL, r) && sb_ok(&f->head))
+        reader_say(e, r, sb_str(&f->head), f->head.len, last);
     else
         reader_close(e, r);
+    wish_free(f);
+}
+
+void follow_refuse(struct follow *f)
+{
+    (void)!client_write_last(&f->client, sb_str(&f->refusal), f->refusal.len);      /* a socket takes far more */
+    wish_free(f);
 }
 
 static void on_follow(struct engine *e, struct mail *m)
 {
     struct follow *f = OF(struct follow, mail, m);
     struct stream *s = find(e, f);
+    const struct job *j = s ? s->job : NULL;
 
-    if (s) {
-        if (s->job)
-            relay_read(e, s->job);
-        greet(e, s, f);
-    } else {
-        (void)!client_write_last(&f->client, sb_str(&f->refusal), f->refusal.len);      /* a socket takes far more */
+    if (!s) {
+        follow_refuse(f);
+        return;
     }
-    follow_free(f);
+    if (j)
+        relay_read(e, s->job);
+    sb_puts(&f->head, ": weir\n\n");
+    stream_log_replay(&s->log, f->after, j ? &j->answer : &s->text, j ? &j->reasoning : &s->reasoning, &f->head);
+    follow_join(e, s, f, !j);
 }
 
 void engine_follow(struct engine *e, struct follow *f)

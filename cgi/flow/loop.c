@@ -189,6 +189,8 @@ static int idle_ms(struct engine *e)
         due = e->curl_due_us;
     if (pace_due_us(e) < due)
         due = pace_due_us(e);
+    if (probe_due_us(e) < due)
+        due = probe_due_us(e);
     if (e->places_due && e->places_us < due)
         due = e->places_us;
     now = clock_mono_us();
@@ -214,6 +216,7 @@ static void turn(struct engine *e, const struct epoll_event *ev, int n)
     }
     curl_collect(e);
     pace_turn(e);
+    probe_turn(e);
     conduct_turn(e);
     if (e->now_us >= e->tick_us)
         tick(e);

@@ -37,6 +37,7 @@ libweir_a_SOURCES += \
 	cgi/flow/models.c \
 	cgi/flow/oplog.c cgi/flow/oplog.h \
 	cgi/flow/pace.c \
+	cgi/flow/probe.c \
 	cgi/flow/purse.c \
 	cgi/flow/relay.c cgi/flow/relay_wire.c \
 	cgi/flow/reload.c \

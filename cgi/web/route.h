@@ -134,6 +134,7 @@ enum route_body {
     X(GET, "/monitoring/anomalies", ALL, NONE, Q_RANGE " granularity limit", h_anomalies)                  \
     X(GET, "/monitoring/forecast", ALL, NONE, Q_RANGE " horizon metric", h_forecast)                       \
     X(GET, "/monitoring/live", ALL, NONE, Q_ANY, h_live)                                                   \
+    X(GET, "/monitoring/stream-test", ALL, NONE, "", h_stream_test)                                        \
     X(GET, "/monitoring/history", ALL, NONE, Q_RANGE " limit sort cursor", h_history)                      \
     X(GET, "/monitoring/export", ALL, NONE, Q_RANGE " format totals", h_export)                            \
     X(GET, "/monitoring/requests/{id}", ALL, NONE, "", h_request)                                        \

@@ -31,6 +31,10 @@ const ACTS = {
   async acknowledge(button) {
     return (await change("POST", `/admin/alerts/${id(button)}/acknowledge`, {})) && "Acknowledged";
   },
+  async smooth() {
+    await (await import("./smooth.js")).test();
+    return "";
+  },
   async reset() {
     if (!(await asked(byId("reset")))) return "";
     const reason = byId("reset-reason").value.trim();

@@ -144,7 +144,7 @@ test('no list, total, export or page of others has anything of A\'s', async () =
   const own = { ...r.json, user_id: a.user_id, token_id: a.token_id };
   const ids = ['session_id', 'message_id', 'request_id', 'user_id', 'token_id'].map((k) => own[k]);
   const lists = routes.filter((x) => x.method === 'GET' && !x.open && !/\{(id|session)\}/.test(x.pattern));
-  const queries = (pattern) => (pattern.startsWith('/monitoring/') && !/live|queue-status|rate-limits/.test(pattern)
+  const queries = (pattern) => (pattern.startsWith('/monitoring/') && !/live|queue-status|rate-limits|stream-test/.test(pattern)
     ? ['', `?user_id=${a.user_id}`, `?session_id=${own.session_id}`] : ['']);
   let seen = 0;
   for (const route of lists) {
