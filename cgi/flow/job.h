@@ -117,6 +117,7 @@ struct job {
     bool usage_wanted;               /* as in wire_call */
     bool max_completion_tokens;      /* which name the cap has */
     bool no_answer;                  /* as in wire_tail */
+    int64_t cost_most;               /* picodollars; more than this with its failed attempts, and it is not tried again. 0: no such cap */
     bool uncapped;                   /* neither the client nor a setting bounds the answer: no cap is sent but for a budget's sake */
     int64_t choices;                 /* so many answers were asked for; max_tokens are of all */
     char *builtin_reply;             /* the built-in model's whole answer, or NULL */
@@ -200,6 +201,8 @@ struct job {
 struct job *job_new(void);
 /* This candidate will serve it: what the record, the price and the counts are about from now on. Nothing if there are none. */
 void job_choose(struct job *j, int candidate);
+/* What it costs at most, by whichever of the ways that are open, in picodollars; -1: nobody knows, as one has no price. */
+int64_t job_worst(const struct job *j);
 /* Keep a piece of a tool call. False: there are more of them, or longer ones, than any answer has. */
 bool job_add_call(struct job *j, const struct wire_piece *p) __attribute__((warn_unused_result));
 /* Free it and all it owns, but not the client's descriptor. */

@@ -283,6 +283,8 @@ bool purse_again(struct engine *e, struct job *j)
     bool paid_for = true;
     size_t n;
 
+    if (j->cost_most && row->cost_in + row->cost_out > 0 && before + row->cost_in + row->cost_out + job_worst(j) > j->cost_most)
+        return false;
     j->paid += row->cost_in + row->cost_out;
     if (!j->money || j->paid == before)
         return true;

@@ -94,6 +94,39 @@ enum weir_err batch_items_charge(struct db *ro, const char *request_id, int64_t 
     return query_stop(&q);
 }
 
+/* Another call of the item that was read last, or the first of another. */
+static void add_charge(struct batch_item_charge *out, size_t *n, int64_t item, int64_t cost)
+{
+    if (*n == 0 || out[*n - 1].n != item)
+        out[(*n)++] = (struct batch_item_charge){item, 0};
+    out[*n - 1].cost += cost;
+}
+
+enum weir_err batch_items_charged(struct db *ro, int64_t batch, const char *batch_id, int64_t user, size_t max, struct batch_item_charge *out, size_t *n)
+{
+    /* '/' comes after '.'; a cast reads the digits that a text begins with */
+    struct query q = query(ro, "SELECT CAST(substr(i.key, length(?2) + 2) AS INTEGER) - 1 AS item, i.request_id FROM idempotency i"
+                               " WHERE i.user = ?1 AND i.endpoint IN (SELECT id FROM words) AND i.key > ?2 || '.' AND i.key < ?2 || '/'"
+                               " AND EXISTS (SELECT 1 FROM batch_items b WHERE b.id = ?3 + CAST(substr(i.key, length(?2) + 2) AS INTEGER) - 1 AND b.state = 0)"
+                               " ORDER BY item");
+    enum weir_err e = WEIR_OK, done;
+
+    *n = 0;
+    query_i64(&q, user);
+    query_text(&q, batch_id);
+    query_i64(&q, first_of(batch));
+    while (!e && query_row(&q) && (*n < max || out[*n - 1].n == query_col_i64(&q, 0))) {
+        int64_t cost;
+
+        e = batch_items_charge(ro, query_col_text(&q, 1), &cost);
+        if (!e && cost > 0)
+            add_charge(out, n, query_col_i64(&q, 0), cost);
+        e = e == WEIR_E_NOT_FOUND ? WEIR_OK : e;
+    }
+    done = query_stop(&q);
+    return e ? e : done;
+}
+
 /* --- writing --- */
 
 enum weir_err batch_items_add(struct db *db, int64_t batch, const struct batch_item_place *p, size_t n)

@@ -9,6 +9,7 @@
 #include "store/ledger.h"
 
 enum { PURGED_ITEMS = 1000 };
+enum { PAUSED = 1, USED_UP = 2 };        /* in the database */
 
 const char *batch_status_name(enum batch_status s)
 {
@@ -24,7 +25,7 @@ const char *batch_status_name(enum batch_status s)
     "b.id, b.user, coalesce(b.token, 0), b.batch_id, u.user_id, b.input, b.endpoint, b.held, b.priority, b.state,"            \
     " coalesce(b.ends_as, -1), b.paused, b.created_ms, b.expires_ms, coalesce(b.begun_ms, 0), coalesce(b.cancelled_ms, 0),"   \
     " coalesce(b.finalizing_ms, 0), coalesce(b.ended_ms, 0), b.worked_ms, b.total, b.completed, b.failed, b.repeated,"        \
-    " b.tokens_in, b.tokens_out, b.cost, coalesce(b.saved_ms, 0), b.input_file,"                                              \
+    " b.tokens_in, b.tokens_out, b.cost, coalesce(b.saved_ms, 0), coalesce(b.budget, -1), b.input_file,"                                              \
     " (SELECT f.file_id FROM files f WHERE f.batch = b.id AND f.kind = 1 AND f.state = 1 AND +f.user = b.user),"              \
     " (SELECT f.file_id FROM files f WHERE f.batch = b.id AND f.kind = 2 AND f.state = 1 AND +f.user = b.user)"
 #define FROM " FROM batches b JOIN users u ON u.id = b.user"
@@ -40,20 +41,21 @@ static void read_row(const struct query *q, struct batch_row *b)
 {
     int64_t *const numbers[] = {&b->created_ms, &b->expires_ms, &b->begun_ms, &b->cancelled_ms, &b->finalizing_ms, &b->ended_ms, &b->worked_ms,
                                 &b->total, &b->completed, &b->failed, &b->repeated, &b->tokens_in, &b->tokens_out, &b->cost,
-                                &b->saved_ms};
+                                &b->saved_ms, &b->budget};
 
     *b = (struct batch_row){.id = query_col_i64(q, 0), .user = query_col_i64(q, 1), .token = query_col_i64(q, 2), .input = query_col_i64(q, 5),
                             .priority = (enum priority)query_col_i64(q, 8), .status = (enum batch_status)query_col_i64(q, 9),
-                            .ends_as = (int)query_col_i64(q, 10), .paused = query_col_i64(q, 11) != 0};
+                            .ends_as = (int)query_col_i64(q, 10), .paused = query_col_i64(q, 11) != 0,
+                            .used_up = query_col_i64(q, 11) == USED_UP};
     copy_col(b->batch_id, sizeof b->batch_id, q, 3);
     copy_col(b->user_id, sizeof b->user_id, q, 4);
     copy_col(b->endpoint, sizeof b->endpoint, q, 6);
     copy_col(b->held, sizeof b->held, q, 7);
     for (int i = 0; i < (int)(sizeof numbers / sizeof *numbers); i++)
         *numbers[i] = query_col_i64(q, 12 + i);
-    copy_col(b->input_id, sizeof b->input_id, q, 27);
-    copy_col(b->output_id, sizeof b->output_id, q, 28);
-    copy_col(b->errors_id, sizeof b->errors_id, q, 29);
+    copy_col(b->input_id, sizeof b->input_id, q, 28);
+    copy_col(b->output_id, sizeof b->output_id, q, 29);
+    copy_col(b->errors_id, sizeof b->errors_id, q, 30);
 }
 
 enum weir_err batches_find(struct db *ro, const char *user_id, const char *batch_id, struct batch_row *out)
@@ -105,7 +107,7 @@ enum weir_err batches_open(struct db *ro, const char *user_id, int64_t limit, st
 
 int64_t batches_version(struct db *ro)
 {
-    struct query q = query(ro, "SELECT coalesce(sum(((completed + failed) << 8 | state << 1 | paused) + id), 0) FROM batches WHERE ended_ms IS NULL");
+    struct query q = query(ro, "SELECT coalesce(sum(((completed + failed) << 8 | state << 2 | paused) + id), 0) FROM batches WHERE ended_ms IS NULL");
     int64_t version = query_row(&q) ? query_col_i64(&q, 0) : 0;
 
     return query_end(&q) ? -1 : version;
@@ -156,7 +158,7 @@ enum weir_err batches_add(struct db *db, const struct batch_new *b)
     if (e)
         return e;
     q = query(db, "INSERT INTO batches(batch_id, user, token, input, endpoint, priority, metadata, state, created_ms, expires_ms,"
-                  " input_file) SELECT ?1,?2,?3,?4,?5,?6,?7,0,?8,?9,file_id FROM files WHERE id = ?4 AND state = 1");
+                  " budget, input_file) SELECT ?1,?2,?3,?4,?5,?6,?7,0,?8,?9,?10,file_id FROM files WHERE id = ?4 AND state = 1");
     query_text(&q, b->batch_id);
     query_i64(&q, user);
     query_opt_i64(&q, token ? token : -1);
@@ -166,6 +168,7 @@ enum weir_err batches_add(struct db *db, const struct batch_new *b)
     query_text(&q, b->metadata);
     query_i64(&q, b->created_ms);
     query_i64(&q, b->created_ms + BATCH_WINDOW_MS);
+    query_opt_i64(&q, b->budget);
     before = db_changes(db);
     e = query_end(&q);
     return e ? e : db_changes(db) > before ? WEIR_OK : WEIR_E_NOT_FOUND;
@@ -209,13 +212,49 @@ enum weir_err batches_cancel(struct db *db, int64_t id, int64_t now_ms)
     return changed(db, &q);
 }
 
-enum weir_err batches_pause(struct db *db, int64_t id, bool paused)
+enum weir_err batches_pause(struct db *db, int64_t id)
 {
-    struct query q = query(db, "UPDATE batches SET paused = ?2 WHERE id = ?1 AND state IN (0, 2)");
+    struct query q = query(db, "UPDATE batches SET paused = max(paused, ?2) WHERE id = ?1 AND state IN (0, 2)");
 
     query_i64(&q, id);
-    query_i64(&q, paused);
+    query_i64(&q, PAUSED);
     return changed(db, &q);
+}
+
+/* Its budget is used up, and `budget` is no higher. */
+static enum weir_err stays_used_up(struct db *db, int64_t id, int64_t budget, bool *stays)
+{
+    struct query q = query(db, "SELECT paused = ?2 AND ?3 <= budget FROM batches WHERE id = ?1");
+
+    query_i64(&q, id);
+    query_i64(&q, USED_UP);
+    query_i64(&q, budget);
+    *stays = query_row(&q) && query_col_i64(&q, 0) != 0;
+    return query_stop(&q);
+}
+
+enum weir_err batches_resume(struct db *db, int64_t id, int64_t budget)
+{
+    bool stays;
+    struct query q;
+    enum weir_err e = stays_used_up(db, id, budget, &stays);
+
+    if (e || stays)
+        return e ? e : WEIR_E_BUDGET;
+    q = query(db, "UPDATE batches SET paused = 0, held = NULL, budget = coalesce(?2, budget) WHERE id = ?1 AND state IN (0, 2)");
+    query_i64(&q, id);
+    query_opt_i64(&q, budget);
+    return changed(db, &q);
+}
+
+enum weir_err batches_use_up(struct db *db, int64_t id, int64_t budget)
+{
+    struct query q = query(db, "UPDATE batches SET paused = ?3, held = NULL WHERE id = ?1 AND budget = ?2 AND state = 2");
+
+    query_i64(&q, id);
+    query_i64(&q, budget);
+    query_i64(&q, USED_UP);
+    return query_end(&q);
 }
 
 enum weir_err batches_hold(struct db *db, int64_t id, const char *code)

@@ -24,6 +24,8 @@ const char *batch_status_name(enum batch_status s);
 
 enum { BATCH_ENDPOINT_SIZE = 64, BATCH_CODE_SIZE = 64, BATCH_WINDOW_MS = 24 * 3600 * 1000, BATCH_TEXT_SIZE = 16 * 1024 };
 
+#define BATCH_BUDGET "batch_budget"    /* what a batch waits for whose own budget does not let it on */
+
 struct batch_row {
     int64_t id, user, token;             /* token 0: made in a browser */
     char batch_id[RAND_ID_SIZE], user_id[RAND_ID_SIZE];
@@ -34,12 +36,12 @@ struct batch_row {
     enum priority priority;
     enum batch_status status;
     int ends_as;                         /* enum batch_status; -1: not decided */
-    bool paused;
+    bool paused, used_up;                /* used_up: paused because its budget does not pay for the next request */
     /* UTC; 0: not yet */
     int64_t created_ms, expires_ms, begun_ms, cancelled_ms, finalizing_ms, ended_ms;
     int64_t saved_ms;                    /* when items of it ended last; 0: none has */
     int64_t worked_ms, total, completed, failed, repeated, tokens_in, tokens_out;
-    int64_t cost;                        /* picodollars */
+    int64_t cost, budget;                /* picodollars; budget -1: it has none of its own */
 };
 
 /* --- any connection --- */
@@ -64,7 +66,7 @@ enum weir_err batches_owner(struct db *ro, const struct batch_row *b, int64_t no
 
 struct batch_new {
     const char *batch_id, *user_id, *token_id, *endpoint, *metadata;     /* token_id and metadata NULL: none */
-    int64_t input, created_ms;
+    int64_t input, created_ms, budget;   /* budget: picodollars, -1: none */
     enum priority priority;
 };
 enum { BATCHES_OPEN_MAX = 1000 };        /* of one person, at once: all open ones are looked at in every round */
@@ -75,7 +77,11 @@ enum weir_err batches_begin(struct db *db, int64_t id, int64_t total, int64_t no
 enum weir_err batches_fail(struct db *db, int64_t id, const char *errors, int64_t now_ms) __attribute__((warn_unused_result));
 /* Somebody wants it to stop, for good or for a while, or to go on. E_CONFLICT: it has ended, or is about to. */
 enum weir_err batches_cancel(struct db *db, int64_t id, int64_t now_ms) __attribute__((warn_unused_result));
-enum weir_err batches_pause(struct db *db, int64_t id, bool paused) __attribute__((warn_unused_result));
+enum weir_err batches_pause(struct db *db, int64_t id) __attribute__((warn_unused_result));
+/* With a new budget, unless that is -1. E_BUDGET: it was used up, and is not raised. */
+enum weir_err batches_resume(struct db *db, int64_t id, int64_t budget) __attribute__((warn_unused_result));
+/* Its budget does not pay for the next request: it is paused, if that still is its budget. */
+enum weir_err batches_use_up(struct db *db, int64_t id, int64_t budget) __attribute__((warn_unused_result));
 /* What keeps it from going on: an error's code; NULL: nothing does. */
 enum weir_err batches_hold(struct db *db, int64_t id, const char *code) __attribute__((warn_unused_result));
 /* Nothing of it is under way any more, and it will end as completed, expired or cancelled. */

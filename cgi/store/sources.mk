@@ -31,7 +31,7 @@ SCHEMA = \
 	schema/028_batch_input.sql \
 	schema/029_files_batch.sql \
 	schema/030_batch_saved.sql \
-	schema/031_monitor.sql
+	schema/031_monitor.sql schema/032_batch_budget.sql
 libweir_a_SOURCES += \
 	cgi/store/account.c cgi/store/account.h cgi/store/account_list.c cgi/store/account_secret.c cgi/store/account_write.c \
 	cgi/store/alert_rules.c cgi/store/alerts.c cgi/store/alerts.h \

@@ -14,7 +14,7 @@
 #include "peer/weir_call.h"
 #include "web/batch_work.h"
 
-enum { TRIES_MAX = 5, BACKOFF_MS = 500, BACKOFF_MAX_MS = 30000, BUSY_MAX_MS = 4000, HELD_MS = 10000, ANSWER_MAX = 64 << 20, KEY_SIZE = 96,
+enum { TRIES_MAX = 5, BACKOFF_MS = 500, BACKOFF_MAX_MS = 30000, BUSY_MAX_MS = 4000, HELD_MS = 10000, SHORT_MS = 500, ANSWER_MAX = 64 << 20, KEY_SIZE = 96,
        METADATA_MAX = 2048 };
 
 void slot_release(struct slot *s)
@@ -25,6 +25,11 @@ void slot_release(struct slot *s)
     sb_done(&s->answer);
     sb_done(&s->line);
     *s = (struct slot){.fd = -1};
+}
+
+int64_t slot_takes(const struct slot *s)
+{
+    return s->stage == SLOT_ENDED ? s->end.cost : s->aside + (s->first_cost > s->charged ? s->first_cost : s->charged);
 }
 
 /* Full jitter (Brooker, "Exponential Backoff And Jitter", 2015), never earlier than the answer said. */
@@ -207,6 +212,7 @@ static void judge(struct slot *s, struct db *ro, struct rng *rng)
     s->freed = s->held != NULL;
     s->held = NULL;
     s->holds_all = false;
+    s->aside = 0;
     switch (kept ? BATCH_VERDICT_AGAIN : v) {
     case BATCH_VERDICT_DONE:
         settle(s, &a, true);
@@ -247,13 +253,30 @@ static void judge(struct slot *s, struct db *ro, struct rng *rng)
 
 /* --- asking --- */
 
+/* Its batch's budget did not let it go: it is tried again when others have ended, unless nobody knows what it costs. */
+static void capped(struct slot *s, const struct web_cap *cap, struct rng *rng)
+{
+    const struct batch_result unpriced = nothing(err_code(WEIR_E_UNPRICED), "This model has no price, and the batch has a budget.");
+
+    if (cap->worst < 0) {
+        ended(s, ITEM_FAILED, &unpriced);
+        return;
+    }
+    s->short_of_budget = true;
+    s->held = BATCH_BUDGET;
+    s->holds_all = true;
+    wait_for(s, rng, SHORT_MS, BACKOFF_MS);
+}
+
 static void ask(struct slot *s, struct web *w, struct db *ro, const struct batch_row *b, const struct identity *who, const struct batch_line *l,
-                struct rng *rng)
+                int64_t room, struct rng *rng)
 {
     enum priority p = b->priority < who->max_priority ? b->priority : who->max_priority;
     char *body = json_dumps(l->body, JSON_COMPACT), key[KEY_SIZE], request_id[RAND_ID_SIZE];
     struct sb metadata = sb_make(METADATA_MAX);
-    struct web_own q = {.who = who, .path = l->url, .key = key, .priority = priority_name(p), .body = body, .body_bytes = strlen(body)};
+    struct web_cap cap = {.room = room};
+    struct web_own q = {.who = who, .path = l->url, .key = key, .priority = priority_name(p), .body = body, .body_bytes = strlen(body),
+                        .cap = b->budget < 0 ? NULL : &cap};
 
     (void)snprintf(key, sizeof key, "%s.%" PRId64 ".%d", b->batch_id, s->place.n + 1, s->generation + 1);
     (void)snprintf(s->custom_id, sizeof s->custom_id, "%s", l->custom_id);
@@ -268,13 +291,23 @@ static void ask(struct slot *s, struct web *w, struct db *ro, const struct batch
     web_ask(w, ro, &q, request_id, &s->fd, &s->answer);
     s->stage = SLOT_IN_FLIGHT;
     s->records = (struct fcgi_answer){.rest = sb_make(FCGI_ANSWER_REST)};
-    if (s->fd < 0)
+    if (cap.asked)
+        s->aside = cap.refused ? 0 : cap.worst;
+    if (cap.asked && s->held && strcmp(s->held, BATCH_BUDGET) == 0) {
+        s->held = NULL;
+        s->holds_all = false;
+        s->freed = !cap.refused;
+    }
+    if (cap.refused) {
+        sb_done(&s->answer);
+        capped(s, &cap, rng);
+    } else if (s->fd < 0)
         judge(s, ro, rng);
     sb_done(&metadata);
     free(body);
 }
 
-void slot_send(struct slot *s, struct web *w, struct db *ro, const struct batch_row *b, struct rng *rng)
+void slot_send(struct slot *s, struct web *w, struct db *ro, const struct batch_row *b, int64_t room, struct rng *rng)
 {
     const struct batch_result gone = nothing("input_gone", "The line of this request cannot be read any more.");
     struct identity who;
@@ -287,7 +320,7 @@ void slot_send(struct slot *s, struct web *w, struct db *ro, const struct batch_
         s->no_access = e == WEIR_E_UNAUTHENTICATED;
         wait_for(s, rng, 0, BUSY_MAX_MS);
     } else if (read_line(ro, b, &s->place, &l)) {
-        ask(s, w, ro, b, &who, &l, rng);
+        ask(s, w, ro, b, &who, &l, room, rng);
         json_decref(l.json);
     } else
         ended(s, ITEM_FAILED, &gone);

@@ -60,7 +60,12 @@ static void put_weir(const struct batch_row *b, struct sb *out)
     sb_puts(out, ",\"weir\":{\"priority\":");
     sb_json(out, priority_name(b->priority));
     batch_progress_json(b, out);
-    put_id(out, "waits_for", b->held);
+    sb_puts(out, ",\"budget_usd\":");
+    if (b->budget >= 0)
+        sb_usd(out, b->budget);
+    else
+        sb_puts(out, "null");
+    put_id(out, "waits_for", b->used_up ? BATCH_BUDGET : b->held);
     json_i64(out, "repeated", b->repeated);
     put_time(out, "checkpoint_at", b->saved_ms);
     sb_putc(out, '}');

@@ -97,12 +97,72 @@ bool batch_run_over(const struct run *r)
     return r->row.status != BATCH_IN_PROGRESS || r->row.ends_as >= 0 || clock_utc_ms() >= r->row.expires_ms;
 }
 
-static bool in_slot(const struct batches *b, const struct run *r, int64_t n)
+/* The slot that an item is in, or NULL. */
+static struct slot *slot_of(struct batches *b, const struct run *r, int64_t n)
 {
     for (size_t i = 0; i < SLOTS; i++)
         if (b->slots[i].stage != SLOT_IDLE && b->slots[i].batch == r->row.id && b->slots[i].place.n == n)
-            return true;
-    return false;
+            return &b->slots[i];
+    return NULL;
+}
+
+/* What was charged before this Weir began, or before the batch had a budget. */
+static bool know_charges(struct batches *b, struct run *r)
+{
+    size_t n = 0;
+
+    if (r->charges_known)
+        return true;
+    if (batch_items_charged(b->ro, r->row.id, r->row.batch_id, r->row.user, CHARGED, r->charged, &n))
+        return false;
+    r->charges = 0;
+    for (size_t i = 0; i < n; i++) {
+        struct slot *s = slot_of(b, r, r->charged[i].n);
+
+        if (s)
+            s->charged = r->charged[i].cost;
+        else
+            r->charged[r->charges++] = r->charged[i];
+    }
+    r->charges_known = true;
+    return true;
+}
+
+int64_t batch_run_room(struct batches *b, struct run *r, const struct slot *s)
+{
+    int64_t room = r->row.budget - r->row.cost;
+
+    if (r->row.budget < 0)
+        return INT64_MAX;
+    if (!know_charges(b, r))
+        return -1;
+    room -= s->first_cost > s->charged ? s->first_cost : s->charged;
+    for (size_t i = 0; i < r->charges; i++)
+        room -= r->charged[i].cost;
+    for (size_t i = 0; i < SLOTS; i++)
+        if (&b->slots[i] != s && b->slots[i].stage != SLOT_IDLE && b->slots[i].batch == r->row.id)
+            room -= slot_takes(&b->slots[i]);
+    return room;
+}
+
+void batch_run_enter(struct batches *b, struct run *r, struct slot *s)
+{
+    if (r->row.budget >= 0)
+        (void)know_charges(b, r);            /* else there is no room for it */
+    for (size_t i = 0; i < r->charges; i++)
+        if (r->charged[i].n == s->place.n) {
+            s->charged = r->charged[i].cost;
+            r->charged[i] = r->charged[--r->charges];
+            return;
+        }
+}
+
+void batch_run_leave(struct run *r, const struct slot *s)
+{
+    int64_t cost = s->first_cost > s->charged ? s->first_cost : s->charged;
+
+    if (s->stage != SLOT_ENDED && cost > 0 && r->charges < CHARGED)
+        r->charged[r->charges++] = (struct batch_item_charge){s->place.n, cost};
 }
 
 static void from_the_beginning(struct run *r)
@@ -125,7 +185,7 @@ void batch_run_fetch(struct batches *b, struct run *r)
         if (n > 0)
             r->next = r->fetched[n - 1].n + 1;
         for (size_t i = 0; i < n; i++)
-            if (!in_slot(b, r, r->fetched[i].n))
+            if (!slot_of(b, r, r->fetched[i].n))
                 r->fetched[r->n++] = r->fetched[i];
     }
 }

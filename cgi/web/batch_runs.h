@@ -10,6 +10,7 @@
 enum {
     SLOTS = 256,                         /* batches.workers has no more */
     RUNS = 64,                           /* batches under way at once; later ones wait */
+    CHARGED = 2 * SLOTS,                 /* open items with calls that were charged and have not counted yet */
     FETCH = 64                           /* open items that are looked up together */
 };
 
@@ -21,6 +22,9 @@ struct run {
     bool all;                            /* there is none behind them */
     bool passed;                         /* some were, as what they need is held */
     bool freed;                          /* something that was is no more */
+    struct batch_item_charge charged[CHARGED];      /* where it has a budget: of those that are in no slot */
+    size_t charges;
+    bool charges_known;
     int64_t slots;                       /* its own */
     int64_t worked_us;                   /* monotonic: its work is counted up to here; 0: it rests */
     bool there;                          /* still, in this round */
@@ -59,6 +63,11 @@ enum weir_err batches_write(struct batches *b, struct batch_write *w, enum weir_
 struct run *batches_run(struct batches *b, int64_t batch);
 /* See which batches there are. */
 void batches_look(struct batches *b);
+/* What of its budget may be spent on the item of `s`, one of its slots; INT64_MAX: it has no budget. */
+int64_t batch_run_room(struct batches *b, struct run *r, const struct slot *s);
+/* An item of it goes into a slot, or is let go before it ended: so do the charges for it. */
+void batch_run_enter(struct batches *b, struct run *r, struct slot *s);
+void batch_run_leave(struct run *r, const struct slot *s);
 /* Nothing more of it is to be sent. */
 bool batch_run_over(const struct run *r);
 /* Look up more open items to begin, if there is none at hand; `all` once there are no more. */

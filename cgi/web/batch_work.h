@@ -39,11 +39,18 @@ struct slot {
                                             this one is tried again – of all requests, or of those of its model */
     bool holds_all, freed;               /* freed: it was held, and is no more */
     bool busy;                           /* it was told that there is too much */
+    int64_t aside;                       /* of the batch's budget, picodollars: what the call under way costs at most; 0: none is, or there
+                                            is no budget */
+    int64_t charged;                     /* what earlier calls for it cost by the records, at least; picodollars */
+    bool short_of_budget;                /* its batch's budget does not pay for it, beside what is set aside */
     bool no_access;                      /* whoever made the batch may no more */
 };
 
-/* Send it, once it is ready. It then is in flight, or more. */
-void slot_send(struct slot *s, struct web *w, struct db *ro, const struct batch_row *b, struct rng *rng);
+/* Send it, once it is ready. It then is in flight, or more. `room` is what of the batch's budget is left for it, picodollars; INT64_MAX:
+ * the batch has none. */
+void slot_send(struct slot *s, struct web *w, struct db *ro, const struct batch_row *b, int64_t room, struct rng *rng);
+/* What it takes of its batch's budget that the batch's row does not count yet. */
+int64_t slot_takes(const struct slot *s);
 /* Bytes may have come: read them, and see what they say if they are all. */
 void slot_receive(struct slot *s, struct db *ro, struct rng *rng);
 /* The model that the request of a line names, hashed. */

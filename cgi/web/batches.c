@@ -44,6 +44,13 @@ static enum weir_err run_hold(struct db *db, struct write_op *op)
     return batches_hold(db, w->run->row.id, w->held);
 }
 
+static enum weir_err run_use_up(struct db *db, struct write_op *op)
+{
+    const struct batch_write *w = (const struct batch_write *)op;
+
+    return batches_use_up(db, w->run->row.id, w->run->row.budget);
+}
+
 /* All that ended in this round, in one transaction. */
 static enum weir_err run_results(struct db *db, struct write_op *op)
 {
@@ -95,8 +102,10 @@ static void drop(struct batches *b, struct slot *s)
 {
     struct run *r = batches_run(b, s->batch);
 
-    if (r)
+    if (r) {
         r->slots--;
+        batch_run_leave(r, s);
+    }
     slot_release(s);
 }
 
@@ -188,9 +197,32 @@ static void tell_holds(struct batches *b)
     }
 }
 
+/* Another of its batch may give back some of what it takes. */
+static bool others_run(const struct batches *b, const struct slot *but)
+{
+    for (size_t i = 0; i < SLOTS; i++) {
+        const struct slot *s = &b->slots[i];
+
+        if (s != but && s->batch == but->batch && (s->stage == SLOT_IN_FLIGHT || s->stage == SLOT_ENDED || s->stage == SLOT_READY || (s->stage == SLOT_WAITING && s->aside > 0)))
+            return true;
+    }
+    return false;
+}
+
+/* Its batch rests until somebody raises the budget, if nothing is given back any more that may pay for it. */
+static void use_up(struct batches *b, struct slot *s, struct run *r)
+{
+    struct batch_write w = {.run = r};
+
+    if (s->short_of_budget && !others_run(b, s) && batches_write(b, &w, run_use_up) == WEIR_OK)
+        batches_look(b);
+    s->short_of_budget = false;
+}
+
 static void send(struct batches *b, struct slot *s, struct run *r)
 {
-    slot_send(s, b->w, b->ro, &r->row, &b->rng);
+    slot_send(s, b->w, b->ro, &r->row, batch_run_room(b, r, s), &b->rng);
+    use_up(b, s, r);
     heed(b, s);
 }
 
@@ -287,6 +319,8 @@ static bool fill(struct batches *b)
             break;
         b->slots[i].place = r->fetched[r->at++];
         b->slots[i].first_cost = -1;
+        b->slots[i].batch = r->row.id;
+        batch_run_enter(b, r, &b->slots[i]);
         r->slots++;
         used++;
         send(b, &b->slots[i], r);
@@ -311,8 +345,13 @@ static bool save(struct batches *b)
         if (b->runs[i]->worked_us)
             b->runs[i]->worked_us = now;
     for (size_t i = 0; i < SLOTS; i++)
-        if (b->slots[i].stage == SLOT_ENDED)
+        if (b->slots[i].stage == SLOT_ENDED) {
+            struct run *r = batches_run(b, b->slots[i].batch);
+
+            if (r)
+                r->row.cost += b->slots[i].end.cost;     /* until it is read again */
             drop(b, &b->slots[i]);
+        }
     if (answered)
         adapt(b, crowd_waits(b));
     return true;

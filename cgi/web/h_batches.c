@@ -1,6 +1,7 @@
 /* h_batches.c - OpenAI's /v1/batches, and pause and resume, which it has not.
  * Unknown members are let pass, as its clients expect. Acceptor threads. */
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,7 +13,7 @@
 #include "web/batches.h"
 #include "web/route.h"
 
-enum { PAGE = 20, PAGE_MAX = 100, METADATA_MAX = 16 };
+enum { PAGE = 20, PAGE_MAX = 100, METADATA_MAX = 16, BUDGET_MAX_THOUSANDTHS = 2000000000 };
 
 /* --- answers --- */
 
@@ -104,6 +105,33 @@ static enum weir_err read_metadata(struct exchange *x, char **text)
     return WEIR_OK;
 }
 
+/* Weir's own member, which is read as its own requests are. */
+struct wish {
+    const json_t *budget_usd;
+};
+
+/* The budget in picodollars; -1: none is named. */
+static enum weir_err read_budget(struct exchange *x, int64_t *budget)
+{
+    static const struct field fields[] = {{"budget_usd", FIELD_NUMBER, offsetof(struct wish, budget_usd), 0, BUDGET_MAX_THOUSANDTHS, false}};
+    const json_t *own = json_object_get(x->json, "weir");
+    struct field_fault fault = {.param = ""};
+    struct wish w = {NULL};
+    enum weir_err e;
+
+    *budget = -1;
+    if (!own || json_is_null(own))
+        return WEIR_OK;
+    if (!json_is_object(own))
+        return web_refuse(x, WEIR_E_INVALID_FIELD, "weir", "'weir' must be an object.");
+    e = field_read(own, fields, 1, "weir.", &w, &fault);
+    if (e)
+        return web_refuse(x, e, fault.param, "%s", fault.why);
+    if (w.budget_usd)
+        *budget = llroundl((long double)json_number_value(w.budget_usd) * 1e12L);
+    return WEIR_OK;
+}
+
 static enum weir_err read_priority(struct exchange *x, enum priority *p)
 {
     *p = PRIORITY_LOW;
@@ -124,7 +152,8 @@ static enum weir_err read_new(struct exchange *x, struct batch_new *b, char **me
     enum weir_err e;
 
     if ((e = read_text(x, "input_file_id", &file_id)) || (e = read_text(x, "endpoint", &b->endpoint)) ||
-        (e = read_text(x, "completion_window", &window)) || (e = read_metadata(x, metadata)) || (e = read_priority(x, &b->priority)))
+        (e = read_text(x, "completion_window", &window)) || (e = read_metadata(x, metadata)) || (e = read_priority(x, &b->priority)) ||
+        (e = read_budget(x, &b->budget)))
         return e;
     if (!batch_url_known(b->endpoint))
         return web_refuse(x, WEIR_E_INVALID_FIELD, "endpoint", "'endpoint' must be /v1/chat/completions, /v1/embeddings, /v1/responses or /v1/messages.");
@@ -143,8 +172,7 @@ static enum weir_err read_new(struct exchange *x, struct batch_new *b, char **me
 struct batch_change {
     struct write_op op;
     const struct batch_new *made;
-    int64_t id, now_ms;
-    bool paused;
+    int64_t id, now_ms, budget;
 };
 
 static enum weir_err run_add(struct db *db, struct write_op *op)
@@ -189,12 +217,34 @@ static enum weir_err run_pause(struct db *db, struct write_op *op)
 {
     const struct batch_change *c = (const struct batch_change *)op;
 
-    return batches_pause(db, c->id, c->paused);
+    return batches_pause(db, c->id);
 }
 
-static enum weir_err change(struct exchange *x, enum weir_err (*run)(struct db *, struct write_op *), bool paused)
+static enum weir_err run_resume(struct db *db, struct write_op *op)
 {
-    struct batch_change c = {.op.run = run, .now_ms = x->arrived_ms, .paused = paused};
+    const struct batch_change *c = (const struct batch_change *)op;
+
+    return batches_resume(db, c->id, c->budget);
+}
+
+static enum weir_err refuse_budget(struct exchange *x, const struct batch_row *b)
+{
+    struct sb text = sb_make(512);
+    enum weir_err e;
+
+    sb_puts(&text, "Of the batch's budget of $");
+    sb_usd(&text, b->budget);
+    sb_puts(&text, ", $");
+    sb_usd(&text, b->cost);
+    sb_puts(&text, " is spent, and the rest does not pay for its next request. Resume it with a higher weir.budget_usd.");
+    e = web_refuse(x, WEIR_E_BUDGET, "weir.budget_usd", "%s", sb_str(&text));
+    sb_done(&text);
+    return e;
+}
+
+static enum weir_err change(struct exchange *x, enum weir_err (*run)(struct db *, struct write_op *), int64_t budget)
+{
+    struct batch_change c = {.op.run = run, .now_ms = x->arrived_ms, .budget = budget};
     struct batch_row b;
     enum weir_err e = find(x, x->arg[0], &b);
 
@@ -202,6 +252,8 @@ static enum weir_err change(struct exchange *x, enum weir_err (*run)(struct db *
         return e;
     c.id = b.id;
     e = writer_call(x->web->writer, &c.op);
+    if (e == WEIR_E_BUDGET)
+        return refuse_budget(x, &b);
     if (e == WEIR_E_CONFLICT)
         return web_refuse(x, e, "batch_id", "The batch is %s; this cannot be done any more.", batch_status_name(b.status));
     if (e)
@@ -212,15 +264,18 @@ static enum weir_err change(struct exchange *x, enum weir_err (*run)(struct db *
 
 enum weir_err h_batch_cancel(struct exchange *x)
 {
-    return change(x, run_cancel, false);
+    return change(x, run_cancel, -1);
 }
 
 enum weir_err h_batch_pause(struct exchange *x)
 {
-    return change(x, run_pause, true);
+    return change(x, run_pause, -1);
 }
 
 enum weir_err h_batch_resume(struct exchange *x)
 {
-    return change(x, run_pause, false);
+    int64_t budget;
+    enum weir_err e = read_budget(x, &budget);
+
+    return e ? e : change(x, run_resume, budget);
 }

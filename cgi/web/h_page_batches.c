@@ -18,7 +18,9 @@ static json_t *state_of(const struct batch_row *b)
 {
     json_t *held = *b->held ? pages_spoken(b->held) : NULL, *text;
 
-    if (b->paused)
+    if (b->used_up)
+        text = json_string("budget used up");
+    else if (b->paused)
         text = json_string("paused");
     else if (held)
         text = view_text("waits: %s", json_string_value(held));
@@ -32,7 +34,7 @@ static const char *tone_of(const struct batch_row *b)
 {
     if (b->status == BATCH_FAILED || b->status == BATCH_EXPIRED)
         return "err";
-    return b->status == BATCH_COMPLETED ? "ok" : *b->held ? "warn" : "";
+    return b->status == BATCH_COMPLETED ? "ok" : *b->held || b->used_up ? "warn" : "";
 }
 
 static json_t *file_href(const char *file_id)
@@ -66,11 +68,14 @@ static json_t *row_of(const struct board *board, const struct batch_row *b)
     json_object_set_new(row, "total", view_count((double)b->total));
     json_object_set_new(row, "answered", view_count((double)b->completed));
     json_object_set_new(row, "failed", view_count((double)b->failed));
+    if (b->budget >= 0)
+        json_object_set_new(row, "budget", view_money((double)b->budget / 1e12));
     json_object_set_new(row, "left", eta_ms >= 0 ? view_span((double)eta_ms) : json_string("—"));
     json_object_set_new(row, "made", board_moment(board, b->created_ms, VIEW_MINUTE));
     json_object_set_new(row, "saved", b->saved_ms ? board_moment(board, b->saved_ms, VIEW_SHORT) : json_string("—"));
     json_object_set_new(row, "may_pause", json_boolean(open && !b->paused));
-    json_object_set_new(row, "may_resume", json_boolean(open && b->paused));
+    json_object_set_new(row, "may_resume", json_boolean(open && b->paused && !b->used_up));
+    json_object_set_new(row, "may_raise", json_boolean(open && b->used_up));
     json_object_set_new(row, "may_cancel", json_boolean(open));
     json_object_set_new(row, "answers_href", file_href(own ? b->output_id : ""));
     json_object_set_new(row, "failures_href", file_href(own ? b->errors_id : ""));

@@ -347,10 +347,25 @@ static void set_cache_key(const struct exchange *x, struct job *j)
     crypto_generichash_final(&h, j->cache_key, sizeof j->cache_key);
 }
 
+/* May it begin, under the request's cap? */
+static bool is_within(struct web_cap *cap, struct job *j)
+{
+    if (!cap)
+        return true;
+    cap->asked = true;
+    cap->worst = j->cost_most = job_worst(j);
+    cap->refused = cap->worst < 0 || cap->worst > cap->room;
+    return !cap->refused;
+}
+
 void launch_go(struct exchange *x, struct job *j)
 {
     bool sent = false;
 
+    if (!is_within(x->cap, j)) {
+        job_free(j);
+        return;
+    }
     for (int p = 0; p < JOB_PROTOCOLS; p++)
         sent = sent || j->body[p].text;
     j->cache = j->cache && sent && j->choices <= 1;      /* the built-in model's answers are as cheap */

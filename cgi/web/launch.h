@@ -47,7 +47,7 @@ struct launch_operation {
 struct job *launch_operation(struct exchange *x, const struct launch_operation *o);
 /* Its words, if the built-in model is one of the candidates; `turns` are all the prompt's. */
 void launch_builtin(struct job *j, const struct candidate_list *l, const struct openai_turn *turns, size_t n);
-/* Give it to the engine, with the client's connection. Takes the job in every case. */
+/* Give it to the engine, with the client's connection, unless the request's cap says no. Takes the job in every case. */
 void launch_go(struct exchange *x, struct job *j);
 
 /* Is the caller told no sums of budgets that others' calls count in? */

@@ -361,6 +361,7 @@ void web_ask(struct web *w, struct db *ro, const struct web_own *q, char request
 
     begin(&x, w, ro);
     x.own = out;
+    x.cap = q->cap;
     x.who = *q->who;
     x.body = sb_make(q->body_bytes + 1);
     sb_put(&x.body, q->body, q->body_bytes);

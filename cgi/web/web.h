@@ -80,6 +80,8 @@ struct exchange {
     struct sb body;
     json_t *json;                     /* the body; NULL on routes that take none */
 
+    struct web_cap *cap;             /* borrowed: what a request of Weir's own may cost; NULL: as much as it likes */
+
     bool has_key;                     /* once.h: it has an idempotency key, which is … */
     struct idempotency_key key;
 
@@ -118,15 +120,23 @@ bool web_move(struct exchange *x, struct peer_client *out) __attribute__((warn_u
  * struct web, `thread` the acceptor's struct db. */
 void web_serve(struct fcgi_request *rq, void *ctx, void *thread);
 
+/* What a call may cost, and what it would. */
+struct web_cap {
+    int64_t room;                        /* picodollars */
+    int64_t worst;                       /* out, if a call was to begin: what it costs at most. -1: nobody knows. */
+    bool asked, refused;                 /* out: a call was to begin; and did not, as that is more than `room`, or unknown */
+};
+
 /* A request that Weir makes itself for somebody who is not there, by the same way as all of /v1. */
 struct web_own {
     const struct identity *who;
     const char *path, *key, *priority, *metadata;      /* as the headers say; priority and metadata NULL: none */
     const char *body;
     size_t body_bytes;
+    struct web_cap *cap;                               /* NULL: none */
 };
 /* Begin it. *fd is where its answer will come, as FastCGI records (fcgi_answer_take), non-blocking, the caller's; or -1, and it was
- * answered at once: `out` has it, CGI style. Closing *fd is the client's leaving. Any thread, with a read-only connection of its own. */
+ * answered at once: `out` has it, CGI style, or nothing of use where the cap refused it. Closing *fd is the client's leaving. Any thread, with a read-only connection of its own. */
 void web_ask(struct web *w, struct db *ro, const struct web_own *q, char request_id[RAND_ID_SIZE], int *fd, struct sb *out);
 
 /* The same for the command line where no Weir runs: with an administrator's rights, on a struct web that has settings, a writer

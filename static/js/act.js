@@ -24,6 +24,10 @@ const ACTS = {
   async resume(button) {
     return (await change("POST", `/v1/batches/${id(button)}/resume`, {})) && "It goes on";
   },
+  async raise(button) {
+    if (!(await asked(byId("raise")))) return "";
+    return (await change("POST", `/v1/batches/${id(button)}/resume`, { weir: { budget_usd: byId("raise-usd").valueAsNumber } })) && "It goes on";
+  },
   async stop(button) {
     if (!(await sure("Cancel this batch? What was answered stays; the rest is not sent."))) return "";
     return (await change("POST", `/v1/batches/${id(button)}/cancel`, {})) && "Cancelled";

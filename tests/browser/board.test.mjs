@@ -246,6 +246,31 @@ test('a batch shows how far it is, is paused, goes on, is cancelled, and gives i
   assert.equal(JSON.parse(answers.split('\n')[0]).response.status_code, 200);
 });
 
+test('a batch whose budget is used up says so, and goes on with a higher one', async () => {
+  const line = (i) => JSON.stringify({ custom_id: `${i}`, url: '/v1/chat/completions', body: { model: 'gpt-4o-mini', max_tokens: 1000, messages: [{ role: 'user', content: `#lorem-4000 ${i}` }] } });
+  const part = (name, more, text) => `--XX\r\nContent-Disposition: form-data; name="${name}"${more}\r\n\r\n${text}\r\n`;
+  const file = await weir.request('POST', '/v1/files', `${part('purpose', '', 'batch')}${part('file', '; filename="f"', [1, 2, 3, 4].map(line).join('\n'))}--XX--`, { 'Content-Type': 'multipart/form-data; boundary=XX' });
+  const batch = (await weir.post('/v1/batches', { input_file_id: file.json.id, endpoint: '/v1/chat/completions', completion_window: '24h', weir: { budget_usd: 0.001 } })).json;
+  await page.goto(board('/batches'));
+  const row = page.locator(`tr[data-id="${batch.id}"]`);
+  await row.locator('.pill', { hasText: 'budget used up' }).waitFor({ timeout: 15000 });
+  assert.match(await row.innerText(), /1\/4 · ✓ 1 ✕ 0[^]*\$0\.0006\d* of \$0\.001/);
+  await row.locator('[data-do="raise"]').focus();
+  await page.keyboard.press('Enter');
+  await page.locator('#raise').waitFor();
+  await b.sound('raise');
+  await b.shot('board-raise');
+  await page.fill('#raise-usd', '0.001');
+  await page.press('#raise-usd', 'Enter');
+  await page.locator('#problem', { hasText: 'is spent, and the rest does not pay for its next request' }).waitFor();
+  await row.locator('[data-do="raise"]').click();
+  await page.fill('#raise-usd', '1.5');
+  await page.press('#raise-usd', 'Enter');
+  await row.locator('.pill', { hasText: 'completed' }).waitFor({ timeout: 15000 });
+  assert.match(await row.innerText(), /4\/4 · ✓ 4 ✕ 0[^]*of \$1\.50/);
+  assert.ok(await page.locator('#problem').isHidden());
+});
+
 test('limits are reset for a reason that the audit log keeps', async () => {
   await page.goto(board('/limits'));
   assert.match(await page.innerText('[data-panel="keys"]'), /openai/);

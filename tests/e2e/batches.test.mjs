@@ -347,6 +347,62 @@ test('a budget that does not let it on holds the batch, and fails nothing', asyn
   await weir.request('DELETE', `/admin/budgets/${budget.budget_id}`);
 });
 
+// An item of which at most $0.00078 + its prompt may be charged, and that is charged 1,000 tokens of output, 600 microdollars, or a little less.
+const costly = (n) => jsonl(Array.from({ length: n }, (_, i) => item(`row-${i}`, `#lorem-4000 ${i}`, { max_tokens: 1000 })));
+const spent = async (b) => (await get(b)).weir.cost_usd;
+const resume = (b, weirs) => client.post(`/batches/${b.id}/resume`, { body: weirs ? { weir: weirs } : {} });
+
+test('a budget of its own is never passed: what it pays for is answered, then the batch rests until the budget is raised', async () => {
+  const before = await calls(), b = await start(costly(12), client, { weir: { budget_usd: 0.003 } });
+  assert.equal(b.weir.budget_usd, 0.003);
+  const rests = await waitFor('the batch to rest', async () => { const now = await get(b); return now.weir.paused && now; }, 20000);
+  assert.deepEqual([rests.status, rests.weir.waits_for, rests.request_counts.failed], ['in_progress', 'batch_budget', 0]);
+  const answered = rests.request_counts.completed, each = rests.weir.cost_usd / answered;
+  assert.ok(rests.weir.cost_usd <= 0.003 && answered >= 3, JSON.stringify(rests.weir));
+  assert.ok(rests.weir.cost_usd + each > 0.003 * 0.8, 'it used what it had');
+  assert.equal(await calls() - before, answered, 'nothing was asked beyond');
+  for (const weirs of [undefined, { budget_usd: 0.003 }, { budget_usd: 0.001 }])
+    await assert.rejects(resume(b, weirs), (e) => e.status === 402 && e.param === 'weir.budget_usd' && /\$0\.003, \$0\.00\d+ is spent/.test(e.message));
+  const on = await resume(b, { budget_usd: 1 });
+  assert.deepEqual([on.weir.paused, on.weir.budget_usd, on.weir.waits_for], [false, 1, null]);
+  const end = await until(b, 'completed');
+  assert.deepEqual(end.request_counts, { total: 12, completed: 12, failed: 0 });
+  assert.equal(await calls() - before, 12, 'each was asked once');
+});
+
+test('a budget holds over kills: nothing is paid beyond it, and nothing twice', async () => {
+  const other = await startWeir({ upstream: up, config: { retry: { max_retries: 0 }, batches: { workers: 4 } } });
+  const c = clientOf(other.token, other), before = await calls();
+  const text = jsonl(Array.from({ length: 40 }, (_, i) => item(`row-${i}`, `#lorem-400 #slow-60-2-1 ${i}`, { max_tokens: 100 })));
+  const b = await c.batches.create({ input_file_id: (await upload(text, c)).id, endpoint, completion_window: '24h', weir: { budget_usd: 0.0008 } });
+  for (let n = 1; n <= 3; n++) {
+    await waitFor('some answers', async () => (await c.batches.retrieve(b.id)).request_counts.completed >= n, 20000);
+    await other.kill();
+    await other.restart();
+  }
+  const rests = await waitFor('the batch to rest', async () => { const now = await c.batches.retrieve(b.id); return now.weir.paused && now; }, 40000);
+  const paid = other.sql('SELECT SUM(cost_in + cost_out) AS c FROM events')[0].c;
+  assert.ok(paid <= 0.0008e12, `${paid}`);
+  assert.equal(rests.weir.waits_for, 'batch_budget');
+  assert.ok(rests.request_counts.completed >= 4, JSON.stringify(rests));
+  await other.restart();
+  assert.equal((await c.batches.retrieve(b.id)).weir.waits_for, 'batch_budget', 'it is known after a restart');
+  assert.ok(await calls() > before);
+  await other.stop();
+});
+
+test('what a budget cannot be is refused by name; a model without a price fails; no budget is none', async () => {
+  const id = (await upload(rows(1, () => 'x'))).id, make = (own) => client.batches.create({ input_file_id: id, endpoint, completion_window: '24h', weir: own });
+  for (const [own, param] of [['much', 'weir'], [{ budget_usd: 'much' }, 'weir.budget_usd'], [{ budget_usd: -1 }, 'weir.budget_usd'], [{ budget_usd: 3e6 }, 'weir.budget_usd'], [{ budget: 5 }, 'weir.budget']])
+    await assert.rejects(make(own), (e) => e.status === 400 && e.param === param, JSON.stringify(own));
+  assert.equal((await make(undefined)).weir.budget_usd, null);
+  const b = await start(jsonl([item('row-0', 'free?', { model: 'lorem-20' })]), client, { weir: { budget_usd: 5 } });
+  const end = await until(b, 'completed');
+  assert.deepEqual(end.request_counts, { total: 1, completed: 0, failed: 1 });
+  const [why] = await lines(end.error_file_id);
+  assert.match(JSON.stringify(why), /no price, and the batch has a budget/);
+});
+
 test('with content.key_file neither files nor answers are readable in the database', async () => {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'weir-key-'));
   const sealed = await startWeir({ upstream: up, config: { content: { key_file: path.join(folder, 'key') } } });
