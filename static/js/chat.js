@@ -255,9 +255,9 @@ function follow(request, last) {
   play(turn, import("./recover.js").then((m) => m.recover(run, request, session, turn))).then(() => meanwhile(true));
 }
 
-/* What another tab or device said in this conversation is shown here too. */
+/* What another tab or device said in this conversation, or began, is shown here too. */
 function meanwhile(told) {
-  if (session && !run && !column.dataset.leaf) import("./meanwhile.js").then((m) => m.look(session, column, told, () => run, () => { monitor.chat(session); resume(); })).catch(() => {});
+  if (!run) import("./meanwhile.js").then((m) => m.look(sessions, !column.dataset.leaf && session, column, told, () => run, () => { monitor.chat(session); resume(); })).catch(() => {});
 }
 
 function act(name, turn) {

@@ -1,7 +1,8 @@
-/* meanwhile.js - what another tab or device did in the conversation on this page: what it said is put where it belongs, and
- * nothing else is touched, neither the message box nor what is read. Loaded with the second snapshot of a conversation. */
+/* meanwhile.js - what another tab or device did: what it said in the conversation on this page is put where it belongs, and what
+ * it began into the list; nothing else is touched, neither the message box nor what is read. Loaded with the second snapshot. */
 import { get } from "./api.js";
 import { say } from "./announce.js";
+import { byId } from "./dom.js";
 import { page } from "./page.js";
 import { adopt } from "./turn.js";
 
@@ -22,9 +23,29 @@ function merge(column, now) {
   return fresh.length;
 }
 
-/* Has `session` a message that `column` has not? `told`: surely. busy() says whether a message of this page is under way, which
+const NEWEST = 20;
+const list = byId("sessions");
+let owed = false;                       /* the list is to be looked at when the pointer has left it: no row moves under that */
+
+/* Conversations of the server's that the list has not. */
+async function begun(sessions, busy) {
+  if (list.matches(":hover")) {
+    if (!owed) list.addEventListener("pointerleave", () => { owed = false; begun(sessions, busy).catch(() => {}); }, { once: true });
+    owed = true;
+    return;
+  }
+  const { items } = await get(`/chat/sessions?limit=${NEWEST}`);
+  if (busy() || byId("search").value || list.matches(":hover")) return;       /* the next look has them */
+  const fresh = items.filter((s) => !sessions.row(s.session_id));
+  fresh.forEach((s) => sessions.put(s));
+  if (fresh.length) byId("no-sessions")?.remove();
+}
+
+/* Has the list all conversations, and `session` (if there is one) a message that `column` has not? `told`: surely. busy() says whether a message of this page is under way, which
  * then settles it by itself; then() is called when all is shown. */
-export async function look(session, column, told, busy, then) {
+export async function look(sessions, session, column, told, busy, then) {
+  begun(sessions, busy).catch(() => {});
+  if (!session) return;
   const last = [...column.querySelectorAll(".msg:not([hidden])")].pop();
   if (looking) return;
   if (last && !last.dataset.id) {       /* refused, or not known to be kept */

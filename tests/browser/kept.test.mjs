@@ -412,6 +412,33 @@ test('what another device says is shown with the next poll, also another answer 
   await c.close();
 });
 
+test('a conversation begun elsewhere comes into the list with the next poll, and moves no row under the pointer', async () => {
+  const c = await (await openBrowser(weir, { width: 1200 })).signIn(), here = c.page;
+  const begin = async (message) => assert.equal((await weir.post('/chat/complete', { message, model: 'builtin/eliza' })).status, 200);
+  const poll = () => Promise.all([here.waitForResponse('**/chat/sessions?limit=20'), here.evaluate(() => document.dispatchEvent(new Event('visibilitychange')))]);
+  const names = () => here.locator('.session [data-part="name"]').allInnerTexts();
+  await begin('there before');
+  await here.goto(c.url('/app/'));
+  await here.waitForLoadState('networkidle');
+  await begin('begun elsewhere');
+  await poll();
+  await here.locator('.session', { hasText: 'begun elsewhere' }).waitFor();
+  assert.deepEqual((await names()).slice(0, 2), ['begun elsewhere', 'there before']);
+  assert.equal(await here.locator('.session.current').count(), 0);
+  const row = here.locator('.session', { hasText: 'there before' }), at = await row.boundingBox();
+  await row.hover();
+  await begin('begun under the pointer');
+  await Promise.all([here.waitForResponse('**/monitoring/live'), here.evaluate(() => document.dispatchEvent(new Event('visibilitychange')))]);
+  await here.waitForLoadState('networkidle');
+  assert.deepEqual([await row.boundingBox(), (await names())[0]], [at, 'begun elsewhere']);
+  await here.hover('#text');
+  await here.locator('.session', { hasText: 'begun under the pointer' }).waitFor();
+  assert.deepEqual((await names()).slice(0, 3), ['begun under the pointer', 'begun elsewhere', 'there before']);
+  await here.locator('.session', { hasText: 'begun under the pointer' }).click();
+  await here.waitForURL(/\/app\/c\/ses_/);
+  await c.close();
+});
+
 test('what another tab writes stands in this one’s box, unless somebody is writing in that', async () => {
   await fresh();
   const tab = await b.context.newPage();
