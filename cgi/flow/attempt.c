@@ -239,7 +239,7 @@ static bool close_body(struct job_attempt *a, struct job_body **body, size_t *le
         return false;
     t.max_tokens = j->rec.max_tokens > j->choices ? j->rec.max_tokens / j->choices : 1;
     t.no_answer = j->no_answer;
-    if (!j->uncapped || j->money)
+    if (!j->uncapped || j->money || j->cost_most)
         t.cap = t.max_tokens;
     sb_reset(end);
     if (j->candidates)

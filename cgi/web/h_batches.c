@@ -129,7 +129,7 @@ static enum weir_err read_budget(struct exchange *x, int64_t *budget)
         return web_refuse(x, e, fault.param, "%s", fault.why);
     if (w.budget_usd)
         *budget = llroundl((long double)json_number_value(w.budget_usd) * 1e12L);
-    return WEIR_OK;
+    return *budget == 0 ? web_refuse(x, WEIR_E_INVALID_FIELD, "weir.budget_usd", "'weir.budget_usd' must be more than 0.") : WEIR_OK;
 }
 
 static enum weir_err read_priority(struct exchange *x, enum priority *p)

@@ -391,9 +391,16 @@ test('a budget holds over kills: nothing is paid beyond it, and nothing twice', 
   await other.stop();
 });
 
+test('an answer that nobody caps is asked for with the cap that the budget reckons with', async () => {
+  const b = await start(jsonl([item('row-0', '#lorem-20000', { max_tokens: undefined })]), client, { weir: { budget_usd: 0.011 } });
+  await until(b, 'completed');
+  const cost = await spent(b);
+  assert.ok(cost > 0.009 && cost <= 0.011, `${cost}`);
+});
+
 test('what a budget cannot be is refused by name; a model without a price fails; no budget is none', async () => {
   const id = (await upload(rows(1, () => 'x'))).id, make = (own) => client.batches.create({ input_file_id: id, endpoint, completion_window: '24h', weir: own });
-  for (const [own, param] of [['much', 'weir'], [{ budget_usd: 'much' }, 'weir.budget_usd'], [{ budget_usd: -1 }, 'weir.budget_usd'], [{ budget_usd: 3e6 }, 'weir.budget_usd'], [{ budget: 5 }, 'weir.budget']])
+  for (const [own, param] of [['much', 'weir'], [{ budget_usd: 'much' }, 'weir.budget_usd'], [{ budget_usd: -1 }, 'weir.budget_usd'], [{ budget_usd: 0 }, 'weir.budget_usd'], [{ budget_usd: 3e6 }, 'weir.budget_usd'], [{ budget: 5 }, 'weir.budget']])
     await assert.rejects(make(own), (e) => e.status === 400 && e.param === param, JSON.stringify(own));
   assert.equal((await make(undefined)).weir.budget_usd, null);
   const b = await start(jsonl([item('row-0', 'free?', { model: 'lorem-20' })]), client, { weir: { budget_usd: 5 } });
