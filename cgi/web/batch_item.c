@@ -198,7 +198,7 @@ static void settle(struct slot *s, const struct said *a, bool good)
 static void judge(struct slot *s, struct db *ro, struct rng *rng)
 {
     struct said a;
-    int64_t after_ms;
+    int64_t after_ms, cost;
     bool kept;
     enum batch_verdict v;
 
@@ -213,6 +213,8 @@ static void judge(struct slot *s, struct db *ro, struct rng *rng)
     s->held = NULL;
     s->holds_all = false;
     s->aside = 0;
+    if (v != BATCH_VERDICT_DONE && !*a.replayed && batch_items_charge(ro, a.request_id, &cost) == WEIR_OK && cost > 0)
+        s->charged += cost;              /* the budget counts it at once, not only when it is asked for again */
     switch (kept ? BATCH_VERDICT_AGAIN : v) {
     case BATCH_VERDICT_DONE:
         settle(s, &a, true);

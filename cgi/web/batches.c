@@ -214,7 +214,7 @@ static void use_up(struct batches *b, struct slot *s, struct run *r)
 {
     struct batch_write w = {.run = r};
 
-    if (s->short_of_budget && !others_run(b, s) && batches_write(b, &w, run_use_up) == WEIR_OK)
+    if (s->short_of_budget && r->charges_known && !others_run(b, s) && batches_write(b, &w, run_use_up) == WEIR_OK)
         batches_look(b);
     s->short_of_budget = false;
 }
