@@ -77,8 +77,7 @@ int64_t limits_told(struct limits *l, enum dim i, int64_t limit, int64_t remaini
     if (remaining < 0 || d->told_longer)
         return 0;
     /* Our room for what comes at once becomes no more than its. Ours is the smaller anyway while nobody else uses the key: what we
-     * sent lately it may not have seen, and what left its window may
-     * still be in ours. Some round tokens to thousands. */
+     * sent lately it may not have seen, and what left its window may still be in ours. Some round tokens to thousands. */
     unseen = (d->told_limit > 0 && d->told_limit < d->limit ? d->told_limit : d->limit) - d->window.sum - limits_soon(l, i) - remaining;
     if (unseen <= (remaining % ROUNDED == 0 && remaining > 0 ? ROUNDED / 2 : 0))
         return 0;

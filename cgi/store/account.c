@@ -176,6 +176,16 @@ enum weir_err account_by_name(struct db *ro, const char *name, struct account_lo
     return e ? e : found ? WEIR_OK : WEIR_E_NOT_FOUND;
 }
 
+bool account_shows_monitoring(struct db *ro, const char *user_id)
+{
+    struct query q = query(ro, "SELECT show_monitoring FROM users WHERE user_id = ?1");
+    bool shows;
+
+    query_text(&q, user_id);
+    shows = query_row(&q) && query_col_i64(&q, 0) != 0;
+    return query_stop(&q) == WEIR_OK && shows;
+}
+
 enum weir_err account_filters(struct db *ro, const struct identity *who, struct sb *user, struct sb *token)
 {
     struct query q = query(ro, "SELECT filters FROM users WHERE user_id = ?1");

@@ -132,16 +132,6 @@ enum weir_err account_rehash(struct db *db, const char *user_id, const char *pas
     return query_end(&q);
 }
 
-bool account_shows_monitoring(struct db *ro, const char *user_id)
-{
-    struct query q = query(ro, "SELECT show_monitoring FROM users WHERE user_id = ?1");
-    bool shows;
-
-    query_text(&q, user_id);
-    shows = query_row(&q) && query_col_i64(&q, 0) != 0;
-    return query_stop(&q) == WEIR_OK && shows;
-}
-
 enum weir_err account_show_monitoring(struct db *db, const char *user_id, bool show)
 {
     struct query q = query(db, "UPDATE users SET show_monitoring = ?2 WHERE user_id = ?1");
