@@ -16,7 +16,7 @@ enum { ROWS_A_PIECE = 500 };       /* looked at, whether or not the filter lets 
 enum column {
     REQUEST_ID, AT, USER_ID, SESSION_ID, MODEL, REQUESTED_MODEL, UPSTREAM, API_ENDPOINT, PRIORITY, STATUS, FINISH_REASON,
     ERROR_CODE, PROMPT, CACHED, CACHE_WRITE, COMPLETION, REASONING, TOTAL, ESTIMATED, INPUT_USD, OUTPUT_USD, COST_USD, PRICE_VERSION, ATTEMPTS,
-    QUEUE, RETRY_WAIT, TTFT, WRITING, DURATION, HELD_BY, TOKEN_ID, UNITS, COLUMNS
+    QUEUE, RETRY_WAIT, TTFT, WRITING, DURATION, HELD_BY, TOKEN_ID, UNITS, TZ, COLUMNS
 };
 
 const struct export_column export_columns[] = {
@@ -52,6 +52,7 @@ const struct export_column export_columns[] = {
     [HELD_BY] = {"held_by", "the gate that held it longest; none if it never waited"},
     [TOKEN_ID] = {"token_id", "the API token it came with; empty from a browser"},
     [UNITS] = {"units", "of an operation: what it counts in beside tokens; empty for all others"},
+    [TZ] = {"tz", "the time zone it was asked for in; the times of the file are UTC whatever it is"},
     [COLUMNS] = {NULL, NULL},
 };
 
@@ -222,6 +223,7 @@ static void fill_row(struct report_export *x, struct db *ro, const struct query 
     c[HELD_BY] = text_cell(gate_name((enum gate)query_col_i64(q, 27)));
     c[TOKEN_ID] = text_cell(name_of(x->tokens, ro, "SELECT token_id FROM tokens WHERE id = ?1", query_col_i64(q, 28)));
     c[UNITS] = (struct cell){.is = CELL_COUNT, .n = query_col_i64(q, 30), .none = query_col_null(q, 30)};
+    c[TZ] = text_cell(x->f->zone.name);
     x->sums.requests++;
     x->sums.prompt += c[PROMPT].n;
     x->sums.completion += c[COMPLETION].n;

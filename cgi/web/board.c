@@ -213,6 +213,18 @@ static json_t *known_names(const struct board *b, bool models)
     return list;
 }
 
+/* The field that is set to `value`, which a link may have taken from the books, has that among its offers: or Apply would lose it. */
+static void offer_chosen(json_t *list, const char *value)
+{
+    json_t *o;
+    size_t i;
+
+    json_array_foreach(list, i, o)
+        if (strcmp(json_str(o, "value", ""), value) == 0)
+            return;
+    offer(list, value, strlen(value), value);
+}
+
 /* The form's fields and, of those that are set, a chip each that takes it away; what else the page was asked for is kept. */
 static void put_filters(struct board *b, json_t *ctx)
 {
@@ -228,6 +240,8 @@ static void put_filters(struct board *b, json_t *ctx)
         offers = i < 2 ? known_names(b, i == 0) : json_array();
         for (const char *s = filters[i].offers; s && *s; s += strcspn(s, " "), s += *s == ' ')
             offer(offers, s, strcspn(s, " "), value);
+        if (*value && filters[i].offers)
+            offer_chosen(offers, value);
         field = json_pack("{s:s, s:s, s:s, s:b, s:b, s:o}", "name", filters[i].name, "label", filters[i].label, "value", value, "select",
                           filters[i].offers != NULL, "listed", i < 2, "offers", offers);
         json_array_append_new(fields, field);

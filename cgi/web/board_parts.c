@@ -183,7 +183,7 @@ json_t *board_cost_rows(const struct board *b, const json_t *list, const char *n
         const char *key = json_str(e, "key", "");
         json_t *row;
 
-        if (i >= BOARD_TOP || !*key) {             /* what has no key is of the rest, or of no session */
+        if (json_array_size(rows) == BOARD_TOP || !*key) {     /* what has no key, wherever it stands, is of the rest or of no session */
             add_up(other, e);
             continue;
         }

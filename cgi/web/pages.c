@@ -59,9 +59,12 @@ static json_t *boot_text(const struct exchange *x, const char *session_id)
 json_t *pages_context(struct exchange *x, const char *title, const char *tab, const char *session_id)
 {
     char at[32];
-    json_t *ctx = json_pack("{s:s, s:s, s:s, s:o}", "title", title, "theme", choice(&x->in, "weir_theme", "light", "dark"),
-                            "metrics_mode", choice(&x->in, "weir_metrics", "short", "off"), "boot", boot_text(x, session_id));
+    const char *theme = choice(&x->in, "weir_theme", "light", "dark");
+    json_t *ctx = json_pack("{s:s, s:s, s:s, s:o}", "title", title, "theme", theme, "metrics_mode", choice(&x->in, "weir_metrics", "short", "off"),
+                            "boot", boot_text(x, session_id));
 
+    snprintf(at, sizeof at, "is_%s", theme);
+    json_object_set_new(ctx, at, json_true());
     if (x->who.user_id[0])
         json_object_set_new(ctx, "user", json_pack("{s:s, s:s}", "name", x->who.name, "role", role_name(x->who.role)));
     if (tab) {

@@ -158,6 +158,6 @@ export class Chart {
   #say(at, { label, names, values, marks }, unit) {
     if (at === null || at === undefined) { this.#read.textContent = ""; return; }
     const said = names.map((name, i) => [name, values[i][at]]).filter(([, v], i) => v !== null && (names.length < 5 || v > 0 || i === 0));
-    this.#read.textContent = `${label[at]}: ${said.map(([name, v]) => `${SHOW[unit](v)}${names.length > 1 ? ` ${name.toLowerCase()}` : ""}`).join(", ")}${marks[at] ? ` – ${marks[at]}` : ""}`;
+    this.#read.textContent = `${label[at]}: ${said.map(([name, v]) => `${SHOW[unit](v)}${names.length > 1 ? ` ${name.toLowerCase()}` : ""}`).join(", ") || "—"}${marks[at] ? ` – ${marks[at]}` : ""}`;
   }
 }

@@ -81,6 +81,18 @@ test('where one is shows in the system’s own colours too', async () => {
   await page.emulateMedia({ forcedColors: 'none' });
 });
 
+test('lines and quiet words are stronger for who wants more contrast', async () => {
+  await page.goto(b.url('/app/dashboard'));
+  const looks = () => page.evaluate(() => [getComputedStyle(document.querySelector('.kpi .sub')).color, getComputedStyle(document.querySelector('.panel')).borderTopColor, getComputedStyle(document.body).color]);
+  const [quiet, line, text] = await looks();
+  assert.notEqual(quiet, text);
+  await page.emulateMedia({ contrast: 'more' });
+  const [more, stronger] = await looks();
+  assert.equal(more, text);
+  assert.notEqual(stronger, line);
+  await page.emulateMedia({ contrast: 'no-preference' });
+});
+
 test('nothing moves for who wants no motion', async () => {
   await page.goto(b.url(`/app/c/${talk}`));
   const moving = () => page.evaluate(() => {

@@ -1,6 +1,7 @@
 // The dashboard's pages, as an operator uses them: filters, one request explained, the queue
 // with cancel and priority, limits and their reset, cost by group, and what of it reads without scripts.
 import assert from 'node:assert/strict';
+import fs from 'node:fs';
 import zlib from 'node:zlib';
 import { startUpstream, startWeir, test, waitFor } from '../e2e/harness.mjs';
 import { openBrowser } from './browser.mjs';
@@ -210,6 +211,7 @@ test('an operator moves one who waits to the front, and cancels another', async 
   const overview = (await (await b.context.request.get(board(''))).text()).split('<section').find((part) => part.includes('id="queue"'));
   assert.equal(overview.match(/<tr>/g).length, 1 + 6);
   assert.match(overview, /<a href="\/app\/dashboard\/queue">2 more wait<\/a>/);
+  assert.match(await (await b.context.request.get(board('?tz=Asia/Kolkata'))).text(), /<a href="\/app\/dashboard\/queue\?tz=Asia%2FKolkata">2 more wait<\/a>/);
   for (const id of more) await weir.post('/chat/cancel', { request_id: id });
   await row(waits[1]).locator('[data-do="cancel"]').click();
   await page.click('#sure-yes');
@@ -284,7 +286,9 @@ test('limits are reset for a reason that the audit log keeps', async () => {
   await page.click('#reset button[value="yes"]');
   assert.ok(await page.locator('#reset').isVisible(), 'without a reason nothing happens');
   await page.fill('#reset-reason', 'the provider raised them');
+  const reset = page.waitForResponse((r) => r.url().endsWith('/monitoring/reset-rate-limits'));
   await page.press('#reset-reason', 'Enter');
+  await reset;
   await page.goto(board('/audit'));
   await page.locator('[data-panel="audit"] tr', { hasText: 'limits.reset' }).first().waitFor();
   assert.match(await page.innerText('[data-panel="audit"]'), /the provider raised them/);
@@ -317,6 +321,51 @@ test('a month of history gives a forecast with its band, and the day that was ou
   assert.ok(ahead[2] <= ahead[1] && ahead[1] <= ahead[3] && ahead[3] > 0, String(ahead));
   await b.sound('outlook with history');
   await b.shot('board-outlook-history');
+});
+
+test('a filter that a link took from the books stays when another is added', async () => {
+  await page.goto(board('/requests?range=30d&api_endpoint=/batch'));
+  await page.click('#filter summary');
+  await page.fill('#filter-form [name="model"]', 'gpt-4o-mini');
+  await page.click('#filter-form [type="submit"]');
+  await page.waitForURL(/model=gpt-4o-mini/);
+  assert.equal(new URL(page.url()).searchParams.get('api_endpoint'), '/batch');
+});
+
+test('an export is of the whole selection, its times of UTC beside the zone that is shown', async () => {
+  const then = Date.now() - 50 * 86400000, iso = (ms) => new Date(ms).toISOString();
+  const events = Array.from({ length: 60 }, (_, i) => ({ request_id: `old-${i}`, at: iso(then + i), model: 'gpt-4o-mini', api_endpoint: '/batch', priority: 'Low', usage: { prompt_tokens: 1, completion_tokens: 1 } }));
+  assert.equal((await weir.post('/usage/events', { events })).status, 200);
+  await page.goto(board(`/requests?from=${iso(then - 3600000)}&to=${iso(then + 3600000)}&tz=Asia/Kolkata`));
+  const file = page.waitForEvent('download');
+  await page.click('.export a:has-text("CSV")');
+  const [head, ...lines] = fs.readFileSync(await (await file).path(), 'utf8').trim().split('\r\n').map((line) => line.split(','));
+  assert.equal(await rows('#requests-table').count(), 50, 'a page');
+  assert.equal(lines.length, 60);
+  for (const line of lines) {
+    assert.match(line[head.indexOf('at')], /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/);
+    assert.equal(line[head.indexOf('tz')], 'Asia/Kolkata');
+  }
+});
+
+test('beyond the eight dearest there is one more row and one more series, and all add up', async () => {
+  const then = Date.now() - 40 * 86400000, iso = (ms) => new Date(ms).toISOString();
+  const events = Array.from({ length: 11 }, (_, i) => ({ request_id: `made-${i}`, at: iso(then), model: 'gpt-4o-mini', api_endpoint: `/made/${i}`, priority: 'Low',
+    usage: { prompt_tokens: 10000 * (20 - i), completion_tokens: 10 } }));
+  assert.equal((await weir.post('/usage/events', { events })).status, 200);
+  const around = `from=${iso(then - 3600000)}&to=${iso(then + 3600000)}`, names = [...events.slice(0, 8).map((e) => e.api_endpoint), 'Other'];
+  await page.goto(board(`/cost?group=endpoint&${around}`));
+  assert.deepEqual(await page.locator('[data-panel="groups"] tbody th').allInnerTexts(), names);
+  assert.equal(await page.locator('[data-panel="groups"] tbody tr').last().locator('td').first().innerText(), '3');
+  await page.waitForSelector('#c-cost canvas');
+  assert.deepEqual(await page.locator('#l-cost span').allInnerTexts(), names);
+  assert.deepEqual(await page.locator('#l-cost rect').evaluateAll((list) => list.map((r) => r.matches('.hollow'))), names.map((_, i) => i % 2 === 1), 'not by colour alone');
+  const bars = await page.locator('#t-cost tbody tr').evaluateAll((list) => list.flatMap((r) => [...r.querySelectorAll('[data-v]')].map((c) => Number(c.dataset.v))));
+  const { cost_usd } = (await weir.get(`/monitoring/cost-breakdown?${around}`)).json.total;
+  assert.ok(Math.abs(bars.reduce((a, c) => a + c, 0) - cost_usd) < 1e-9, `${bars}, ${cost_usd}`);
+  const sum = await page.locator('[data-panel="groups"] tfoot td').last().innerText();
+  await page.goto(board(`?${around}`));
+  assert.equal(await page.locator('.kpi .value').first().innerText(), sum);
 });
 
 test('a budget of a person has their name', async () => {
@@ -357,6 +406,49 @@ test('errors: what was tried again, and how often that helped; what was cancelle
   assert.match(facts, /Succeeded after a retry\s+1 of 1/);
   assert.match(facts, /Cancelled\s+[1-9]/);
   assert.doesNotMatch(await page.innerText('[data-panel="errors"] table'), /cancelled/);
+});
+
+test('lines differ by their dashes, and each model has its own times', async () => {
+  await page.goto(board('/performance'));
+  await page.waitForSelector('#c-latency canvas');
+  assert.deepEqual(await page.locator('#l-latency span').allInnerTexts(), ['p50', 'p90', 'p95', 'p99']);
+  assert.equal(new Set(await page.locator('#l-latency line').evaluateAll((list) => list.map((l) => l.getAttribute('stroke-dasharray')))).size, 4);
+  await page.locator('#c-latency .u-over').hover();
+  assert.match(await page.innerText('#r-latency'), /^\d{4}-\d\d-\d\d \d\d:\d\d: (—|\d)/);
+  assert.deepEqual(await page.locator('[data-panel="models"] th[scope="col"]').allInnerTexts(), ['Model', 'Requests', 'Queued', 'First token', 'Total', 'Tokens/s', 'Succeeded']);
+  const models = await page.locator('[data-panel="models"] tbody tr').evaluateAll((list) => list.map((r) => r.innerText.split('\t')));
+  for (const name of ['gpt-4o-mini', 'gpt-4.1']) {
+    const row = models.find(([model]) => model === name);
+    for (const cell of row.slice(1)) assert.match(cell, /^([\d,.]+(\s(ms|s|min|%))?|—)$/, `${name}: ${row}`);
+  }
+});
+
+test('a limit says what is used and held, what is kept back, what the provider counts and when it is free again; what is guessed is marked so', async () => {
+  await up.limits({ requests_per_minute: 500, tokens_per_minute: 200000, window: 'sliding' });
+  await up.foreign({ requests: 200 });
+  const s = await weir.stream({ model: 'gpt-4o-mini', message: '#slow-0-20-3000 held', max_tokens: 4000 });
+  await s.next('delta');
+  const openai = async () => (await weir.get('/monitoring/rate-limits')).json.upstreams.find((u) => u.name === 'openai');
+  await waitFor('what the provider says', async () => (await openai()).provider_reported?.requests_per_minute?.remaining < 300);
+  await page.goto(board('/limits'));
+  const gauge = (name) => page.locator('.upstream', { has: page.locator('h3', { hasText: 'openai' }) }).locator('.gauge', { hasText: name });
+  const at = async (name, part, of) => parseFloat(await gauge(name).locator(part).getAttribute(of));
+  const { limit, remaining } = (await openai()).provider_reported.requests_per_minute;
+  assert.ok(Math.abs(await at('Requests per minute', '.tick', 'x') - 100 * (1 - remaining / limit)) < 0.1, `${remaining} of ${limit}`);
+  assert.equal(await at('Requests per minute', '.reserve', 'x1'), 85);
+  assert.ok(await at('Tokens per minute', '.held', 'width') > 0);
+  assert.equal(await at('Tokens per minute', '.held', 'x'), await at('Tokens per minute', '.used', 'width'));
+  const num = await gauge('Tokens per minute').locator('.gauge-num').innerText();
+  assert.match(num, /^[\d,]+ of 200,000$/);
+  assert.equal(await gauge('Tokens per minute').locator('[role="meter"]').getAttribute('aria-valuetext'), `${num} used or held`);
+  assert.match(await gauge('Tokens per minute').locator('.gauge-foot').innerText(), /^[\d,]+ held · free again in \d/);
+  const id = s.first('accepted').request_id;
+  await weir.post('/chat/cancel', { request_id: id });
+  await weir.settled(id);
+  await page.goto(board('/requests'));
+  assert.match(await page.locator(`tr[data-id="${id}"] [data-col="tokens"]`).innerText(), /^≈ [\d,]+ \/ ≈ [\d,]+$/);
+  await up.limits({});
+  await weir.post('/monitoring/reset-rate-limits', {});
 });
 
 test('every chart can be read as a table', async () => {

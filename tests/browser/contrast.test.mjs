@@ -67,5 +67,8 @@ test('where a rule sets a colour on a ground, the two are one of these pairs, an
 
 test('the browser’s frame has the colour of the page', () => {
   const head = fs.readFileSync(path.join(top, 'templates/head.mustache'), 'utf8');
-  for (const theme of ['light', 'dark']) assert.ok(head.includes(`content="${tokens.get('bg')[theme]}" media="(prefers-color-scheme: ${theme})"`), theme);
+  for (const theme of ['light', 'dark']) {
+    assert.ok(head.includes(`content="${tokens.get('bg')[theme]}" media="(prefers-color-scheme: ${theme})"`), theme);
+    assert.ok(head.includes(`{{#is_${theme}}}<meta name="theme-color" content="${tokens.get('bg')[theme]}">`), `${theme} by choice, whatever the system has`);
+  }
 });

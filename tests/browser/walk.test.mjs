@@ -132,5 +132,35 @@ test('the theme a person chose is in the first byte of the next page', async () 
   assert.equal(await page.getAttribute('html', 'data-theme'), 'dark');
   const html = await page.evaluate(() => fetch('/app/settings').then((r) => r.text()));
   assert.match(html, /<html lang="en" data-theme="dark"/);
+  const frames = () => page.locator('meta[name="theme-color"]').evaluateAll((list) => list.filter((m) => matchMedia(m.media).matches).map((m) => m.content));
+  assert.deepEqual(await frames(), ['#ffffff'], 'of the system, until there is a choice');
+  await page.reload();
+  assert.deepEqual(await frames(), ['#10171c'], 'the browser’s frame goes with it');
+  await b.close();
+});
+
+test('every page can be enlarged, makes room for the keyboard and can be put on a home screen', async () => {
+  const b = await (await openBrowser(weir)).signIn();
+  for (const where of ['/app/login', '/app/', '/app/dashboard', '/app/settings', '/app/help/metrics']) {
+    await b.page.goto(b.url(where));
+    assert.equal(await b.page.getAttribute('meta[name="viewport"]', 'content'), 'width=device-width, initial-scale=1, interactive-widget=resizes-content', where);
+    const app = await (await b.context.newCDPSession(b.page)).send('Page.getAppManifest');
+    assert.deepEqual(app.errors, [], where);
+    const { name, start_url, icons } = JSON.parse(app.data);
+    assert.deepEqual([name, start_url], ['Weir', '/app/']);
+    for (const { src } of icons) assert.equal((await b.context.request.get(b.url(src))).status(), 200, src);
+  }
+  await b.close();
+});
+
+test('the dashboard begins with a way past its links', async () => {
+  const b = await (await openBrowser(weir)).signIn();
+  await b.page.goto(b.url('/app/dashboard'));
+  await b.page.keyboard.press('Tab');
+  assert.equal(await b.page.evaluate(() => document.activeElement.textContent), 'Skip to the figures');
+  await b.page.keyboard.press('Enter');
+  await b.page.keyboard.press('Tab');
+  assert.equal(await b.page.evaluate(() => document.activeElement.id), 'refresh', 'the first of the main part');
+  assert.deepEqual(await b.page.locator('.sr:is([role="status"], [role="alert"])').evaluateAll((list) => list.map((r) => r.getAttribute('role'))), ['status', 'alert']);
   await b.close();
 });

@@ -121,7 +121,7 @@ START_TEST(totals_are_those_of_the_cost_breakdown_to_the_letter)
 END_TEST
 
 /* As RFC 4180 reads it; the cells of one line. */
-static const char *csv_cells(const char *s, char cell[32][64], int *n)
+static const char *csv_cells(const char *s, char cell[40][64], int *n)
 {
     *n = 0;
     for (;;) {
@@ -170,7 +170,7 @@ static void assert_same(const json_t *item, const char *name, const char *cell)
 START_TEST(csv_json_and_lines_of_json_have_the_same_rows_in_the_order_of_time)
 {
     struct report_filter f = report_filter_make(NOW);
-    char cell[32][64], name[32][64], why[160];
+    char cell[40][64], name[40][64], why[160];
     json_t *all = NULL;
     size_t largest, i;
     const json_t *item;
