@@ -652,7 +652,7 @@ test('every page is whole without scripts: its figures, its links, its order', a
 });
 
 test('all pages read without scripts, and load at most 50 KB of script and style', async () => {
-  const html = await (await b.context.request.get(board('/requests'))).text();
+  const html = await (await b.context.request.get(board(`/requests?session_id=${first.session_id}`))).text();
   assert.match(html, new RegExp(`data-id="${first.request_id}"`));
   const one = await (await b.context.request.get(board(`/requests/${tried.request_id}`))).text();
   assert.match(one, /Attempt 1 \(503\)/);
