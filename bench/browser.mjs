@@ -2,7 +2,7 @@
 // streamed, layout included, and the whole frame, painted, for each kind of document that a page may find hard to grow; how
 // long a key takes to show meanwhile; what 50 answers leave behind; and how long a conversation of 500 messages takes to open.
 //   WEIR_BUILD=build node bench/browser.mjs
-// tests/browser/speed.test.mjs holds the page to the targets of what models write; here are all kinds, and more figures.
+// tests/browser/speed.test.mjs holds on any machine that these do not grow with the length of what is shown.
 import { startUpstream, startWeir, stopAll } from '../tests/e2e/start.mjs';
 import { openBrowser } from '../tests/browser/browser.mjs';
 import { kinds, write } from '../tests/browser/documents.mjs';

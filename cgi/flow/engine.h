@@ -137,6 +137,10 @@ struct tally *engine_tally(struct engine *e);
 bool engine_budget(struct engine *e, const struct budget_call *c, bool sums_hidden, int64_t *left, struct sb *out)
     __attribute__((warn_unused_result));
 
+/* What a job that has not been submitted costs at most, whichever of its models serves it, in picodollars; -1: nobody knows, as one has no
+ * price. Any thread. */
+int64_t engine_worst(struct job *j);
+
 /* May a call of this session begin as far as its tokens go? Else the sentence, owned by the caller, and when it may. `known`
  * is what session_use_read() says. */
 struct allowance_refusal {

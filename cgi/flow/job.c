@@ -8,7 +8,6 @@
 #include "flow/lease.h"
 #include "flow/once.h"
 #include "flow/trace.h"
-#include "rules/budget.h"
 
 enum { ANSWER_MAX = 16 * 1024 * 1024, CALL_NAME_MAX = 1024 };
 
@@ -43,30 +42,6 @@ void job_choose(struct job *j, int candidate)
     j->rec.cost.rate_in = c->cost.rate_in;
     j->rec.cost.rate_out = c->cost.rate_out;
     memcpy(j->rec.cost.price_version, c->cost.price_version, sizeof c->cost.price_version);
-}
-
-int64_t job_worst(const struct job *j)
-{
-    int64_t worst = 0;
-
-    if (!j->candidates) {
-        if (j->builtin_reply || j->wire == WIRE_COUNT_TOKENS)
-            return 0;
-        return j->price ? price_worst_case(j->price, budget_prompt(j->rec.prompt_tokens_counted, j->tokens.exact), j->rec.max_tokens) : -1;
-    }
-    for (size_t i = 0; i < j->ask.candidate_count; i++) {
-        const struct ask_candidate *a = &j->ask_candidates[i];
-        const struct job_candidate *c = &j->candidates[i];
-        int64_t cost;
-
-        if (!a->upstreams || a->free)
-            continue;
-        if (!c->price)
-            return -1;
-        cost = price_worst_case(c->price, budget_prompt(a->prompt_tokens, c->tokens.exact), a->max_tokens);
-        worst = cost > worst ? cost : worst;
-    }
-    return worst;
 }
 
 /* A piece of the call with this index, in the order in which they began. */

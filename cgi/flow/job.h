@@ -201,8 +201,6 @@ struct job {
 struct job *job_new(void);
 /* This candidate will serve it: what the record, the price and the counts are about from now on. Nothing if there are none. */
 void job_choose(struct job *j, int candidate);
-/* What it costs at most, by whichever of the ways that are open, in picodollars; -1: nobody knows, as one has no price. */
-int64_t job_worst(const struct job *j);
 /* Keep a piece of a tool call. False: there are more of them, or longer ones, than any answer has. */
 bool job_add_call(struct job *j, const struct wire_piece *p) __attribute__((warn_unused_result));
 /* Free it and all it owns, but not the client's descriptor. */

@@ -74,6 +74,21 @@ static int64_t way_worst(const struct job *j, const struct way *w)
     return price_worst_case(w->price, w->prompt, *w->max_tokens[0]);
 }
 
+int64_t engine_worst(struct job *j)
+{
+    int64_t most = 0;
+
+    for (size_t i = 0; i < way_count(j); i++) {
+        struct way w = way_of(j, i);
+        int64_t cost = w.free || !w.open ? 0 : w.price ? way_worst(j, &w) : -1;
+
+        if (cost < 0)
+            return -1;
+        most = cost > most ? cost : most;
+    }
+    return most;
+}
+
 /* What each way that a budget counts costs at most, failed attempts included; gives how many there are. */
 static size_t worst_ways(struct engine *e, struct job *j, struct budget_way out[ASK_CANDIDATES_MAX])
 {
@@ -283,7 +298,7 @@ bool purse_again(struct engine *e, struct job *j)
     bool paid_for = true;
     size_t n;
 
-    if (j->cost_most && row->cost_in + row->cost_out > 0 && before + row->cost_in + row->cost_out + job_worst(j) > j->cost_most)
+    if (j->cost_most && row->cost_in + row->cost_out > 0 && before + row->cost_in + row->cost_out + engine_worst(j) > j->cost_most)
         return false;
     j->paid += row->cost_in + row->cost_out;
     if (!j->money || j->paid == before)

@@ -32,8 +32,6 @@ enum weir_err batch_items_bytes(struct db *ro, int64_t batch, bool answers, int6
 /* What a request cost, picodollars; -1: unknown or without a price. */
 enum weir_err batch_items_charge(struct db *ro, const char *request_id, int64_t *cost) __attribute__((warn_unused_result));
 
-/* --- writer --- */
-
 /* What calls for an open item were charged that it does not count yet, as Weir ended before it had an answer. */
 struct batch_item_charge {
     int64_t n, cost;                     /* picodollars */
@@ -41,6 +39,8 @@ struct batch_item_charge {
 /* Of all open items of a batch whose calls have keys of the form "<batch_id>.<item from 1>.<call>"; at most `max`. */
 enum weir_err batch_items_charged(struct db *ro, int64_t batch, const char *batch_id, int64_t user, size_t max, struct batch_item_charge *out, size_t *n)
     __attribute__((warn_unused_result));
+
+/* --- writer --- */
 
 /* Places of more items; those of an earlier reading of the input have been forgotten. None if the batch has ended meanwhile, or gone
  * with its owner. */

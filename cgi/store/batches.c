@@ -25,7 +25,7 @@ const char *batch_status_name(enum batch_status s)
     "b.id, b.user, coalesce(b.token, 0), b.batch_id, u.user_id, b.input, b.endpoint, b.held, b.priority, b.state,"            \
     " coalesce(b.ends_as, -1), b.paused, b.created_ms, b.expires_ms, coalesce(b.begun_ms, 0), coalesce(b.cancelled_ms, 0),"   \
     " coalesce(b.finalizing_ms, 0), coalesce(b.ended_ms, 0), b.worked_ms, b.total, b.completed, b.failed, b.repeated,"        \
-    " b.tokens_in, b.tokens_out, b.cost, coalesce(b.saved_ms, 0), coalesce(b.budget, -1), b.input_file,"                                              \
+    " b.tokens_in, b.tokens_out, b.cost, coalesce(b.saved_ms, 0), coalesce(b.budget, -1), b.input_file,"                     \
     " (SELECT f.file_id FROM files f WHERE f.batch = b.id AND f.kind = 1 AND f.state = 1 AND +f.user = b.user),"              \
     " (SELECT f.file_id FROM files f WHERE f.batch = b.id AND f.kind = 2 AND f.state = 1 AND +f.user = b.user)"
 #define FROM " FROM batches b JOIN users u ON u.id = b.user"

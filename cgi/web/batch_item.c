@@ -27,9 +27,14 @@ void slot_release(struct slot *s)
     *s = (struct slot){.fd = -1};
 }
 
+int64_t slot_paid(const struct slot *s)
+{
+    return s->first_cost > s->charged ? s->first_cost : s->charged;
+}
+
 int64_t slot_takes(const struct slot *s)
 {
-    return s->stage == SLOT_ENDED ? s->end.cost : s->aside + (s->first_cost > s->charged ? s->first_cost : s->charged);
+    return s->stage == SLOT_ENDED ? s->end.cost : s->aside + slot_paid(s);
 }
 
 /* Full jitter (Brooker, "Exponential Backoff And Jitter", 2015), never earlier than the answer said. */

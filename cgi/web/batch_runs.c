@@ -136,7 +136,7 @@ int64_t batch_run_room(struct batches *b, struct run *r, const struct slot *s)
         return INT64_MAX;
     if (!know_charges(b, r))
         return -1;
-    room -= s->first_cost > s->charged ? s->first_cost : s->charged;
+    room -= slot_paid(s);
     for (size_t i = 0; i < r->charges; i++)
         room -= r->charged[i].cost;
     for (size_t i = 0; i < SLOTS; i++)
@@ -159,7 +159,7 @@ void batch_run_enter(struct batches *b, struct run *r, struct slot *s)
 
 void batch_run_leave(struct run *r, const struct slot *s)
 {
-    int64_t cost = s->first_cost > s->charged ? s->first_cost : s->charged;
+    int64_t cost = slot_paid(s);
 
     if (s->stage != SLOT_ENDED && cost > 0 && r->charges < CHARGED)
         r->charged[r->charges++] = (struct batch_item_charge){s->place.n, cost};

@@ -49,6 +49,8 @@ struct slot {
 /* Send it, once it is ready. It then is in flight, or more. `room` is what of the batch's budget is left for it, picodollars; INT64_MAX:
  * the batch has none. */
 void slot_send(struct slot *s, struct web *w, struct db *ro, const struct batch_row *b, int64_t room, struct rng *rng);
+/* What earlier calls for its item were charged, as far as is known, picodollars. */
+int64_t slot_paid(const struct slot *s);
 /* What it takes of its batch's budget that the batch's row does not count yet. */
 int64_t slot_takes(const struct slot *s);
 /* Bytes may have come: read them, and see what they say if they are all. */

@@ -203,7 +203,7 @@ static bool others_run(const struct batches *b, const struct slot *but)
     for (size_t i = 0; i < SLOTS; i++) {
         const struct slot *s = &b->slots[i];
 
-        if (s != but && s->batch == but->batch && (s->stage == SLOT_IN_FLIGHT || s->stage == SLOT_ENDED || s->stage == SLOT_READY || (s->stage == SLOT_WAITING && s->aside > 0)))
+        if (s != but && s->batch == but->batch && s->stage != SLOT_IDLE && (s->stage != SLOT_WAITING || s->aside > 0))
             return true;
     }
     return false;

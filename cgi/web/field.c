@@ -2,6 +2,7 @@
 #include "web/field.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -122,4 +123,9 @@ enum weir_err field_read(const json_t *obj, const struct field *fields, size_t n
         store(f, v, into);
     }
     return WEIR_OK;
+}
+
+int64_t field_pico(const json_t *usd)
+{
+    return llroundl((long double)json_number_value(usd) * 1e12L);
 }

@@ -42,4 +42,7 @@ struct field_fault {
 enum weir_err field_read(const json_t *obj, const struct field *fields, size_t n, const char *prefix, void *into,
                          struct field_fault *fault) __attribute__((warn_unused_result));
 
+/* Dollars to picodollars, as exact as a double is: to the last of twelve decimals up to some thousand dollars. */
+int64_t field_pico(const json_t *usd);
+
 #endif

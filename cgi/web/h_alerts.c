@@ -95,7 +95,7 @@ static enum weir_err read_threshold(struct exchange *x, const struct wish *w, bo
                               member[i].name);
     }
     if (w->limit_usd)
-        r->threshold = llroundl((long double)json_number_value(w->limit_usd) * 1e12L);
+        r->threshold = field_pico(w->limit_usd);
     if (w->share)
         r->threshold = lround(json_number_value(w->share) * 1e6);
     if (w->wait_ms != NONE)

@@ -1,7 +1,6 @@
 /* h_batches.c - OpenAI's /v1/batches, and pause and resume, which it has not.
- * Unknown members are let pass, as its clients expect. Acceptor threads. */
+ * Unknown members are let pass, as its clients expect, but not those of `weir`. Acceptor threads. */
 #include <inttypes.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -128,7 +127,7 @@ static enum weir_err read_budget(struct exchange *x, int64_t *budget)
     if (e)
         return web_refuse(x, e, fault.param, "%s", fault.why);
     if (w.budget_usd)
-        *budget = llroundl((long double)json_number_value(w.budget_usd) * 1e12L);
+        *budget = field_pico(w.budget_usd);
     return *budget == 0 ? web_refuse(x, WEIR_E_INVALID_FIELD, "weir.budget_usd", "'weir.budget_usd' must be more than 0.") : WEIR_OK;
 }
 

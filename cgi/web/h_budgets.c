@@ -197,19 +197,13 @@ static enum weir_err refuse(struct exchange *x, const char *param, const char *w
     return web_refuse(x, WEIR_E_INVALID_FIELD, param, "%s", why);
 }
 
-/* Dollars to picodollars, as exact as a double is: to the last of twelve decimals up to some thousand dollars. */
-static int64_t pico(const json_t *usd)
-{
-    return llroundl((long double)json_number_value(usd) * 1e12L);
-}
-
 /* Limit and warn levels, where they are given. */
 static enum weir_err read_levels(struct exchange *x, const struct wish *w, struct budget_rule *r)
 {
     int32_t before = 0;
 
     if (w->limit_usd)
-        r->limit = pico(w->limit_usd);
+        r->limit = field_pico(w->limit_usd);
     if (!w->warn)
         return WEIR_OK;
     r->warns = 0;

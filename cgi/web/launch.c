@@ -353,7 +353,7 @@ static bool is_within(struct web_cap *cap, struct job *j)
     if (!cap)
         return true;
     cap->asked = true;
-    cap->worst = j->cost_most = job_worst(j);
+    cap->worst = j->cost_most = engine_worst(j);
     cap->refused = cap->worst < 0 || cap->worst > cap->room;
     return !cap->refused;
 }

@@ -63,7 +63,7 @@ json_t *pages_context(struct exchange *x, const char *title, const char *tab, co
     json_t *ctx = json_pack("{s:s, s:s, s:s, s:o}", "title", title, "theme", theme, "metrics_mode", choice(&x->in, "weir_metrics", "short", "off"),
                             "boot", boot_text(x, session_id));
 
-    snprintf(at, sizeof at, "is_%s", theme);
+    (void)snprintf(at, sizeof at, "is_%s", theme);
     json_object_set_new(ctx, at, json_true());
     if (x->who.user_id[0])
         json_object_set_new(ctx, "user", json_pack("{s:s, s:s}", "name", x->who.name, "role", role_name(x->who.role)));

@@ -80,7 +80,7 @@ struct exchange {
     struct sb body;
     json_t *json;                     /* the body; NULL on routes that take none */
 
-    struct web_cap *cap;             /* borrowed: what a request of Weir's own may cost; NULL: as much as it likes */
+    struct web_cap *cap;              /* borrowed: what a request of Weir's own may cost; NULL: as much as it likes */
 
     bool has_key;                     /* once.h: it has an idempotency key, which is … */
     struct idempotency_key key;
@@ -136,7 +136,8 @@ struct web_own {
     struct web_cap *cap;                               /* NULL: none */
 };
 /* Begin it. *fd is where its answer will come, as FastCGI records (fcgi_answer_take), non-blocking, the caller's; or -1, and it was
- * answered at once: `out` has it, CGI style, or nothing of use where the cap refused it. Closing *fd is the client's leaving. Any thread, with a read-only connection of its own. */
+ * answered at once: `out` has it, CGI style, or nothing of use where the cap refused it. Closing *fd is the
+ * client's leaving. Any thread, with a read-only connection of its own. */
 void web_ask(struct web *w, struct db *ro, const struct web_own *q, char request_id[RAND_ID_SIZE], int *fd, struct sb *out);
 
 /* The same for the command line where no Weir runs: with an administrator's rights, on a struct web that has settings, a writer

@@ -29,6 +29,7 @@ function times(t) {
     el("tr", { class: "total" }, el("th", { scope: "row" }, "Total"), el("td"), el("td", { class: "num" }, span(t.duration_ms)))));
 }
 
+/* A wait that would read 0.00 s is none. */
 function attempts(list) {
   return el("ol", { class: "attempts" }, ...list.map((a) => el("li", {},
     `${a.upstream} · ${a.model} · ${a.http_status ? `answered ${a.http_status}` : a.error_code ?? "no answer"} after ${span(a.duration_ms)}`,

@@ -41,8 +41,8 @@ async function begun(sessions, busy) {
   if (fresh.length) byId("no-sessions")?.remove();
 }
 
-/* Has the list all conversations, and `session` (if there is one) a message that `column` has not? `told`: surely. busy() says whether a message of this page is under way, which
- * then settles it by itself; then() is called when all is shown. */
+/* Has the list all conversations, and `session` (if there is one) a message that `column` has not? `told`: surely. busy() says
+ * whether a message of this page is under way, which then settles it by itself; then() is called when all is shown. */
 export async function look(sessions, session, column, told, busy, then) {
   begun(sessions, busy).catch(() => {});
   if (!session) return;
